@@ -204,9 +204,11 @@ def _notified(server: SmDp) -> float:
 
 
 def _delete(gateway: Gateway, card: RecordingCard) -> None:
-    """Delete the profile, so that each download finds the same card."""
+    """Delete the profile, so that each download finds the same card, and no earlier notification is sent."""
+    gateway.until(lambda: not gateway.card.notifications)
     (profile,) = gateway.client.profiles(CARD)
     gateway.client.delete(CARD, profile.iccid, wait=PATIENCE).check()
+    gateway.until(lambda: not gateway.card.notifications)
     commands, since = -1, time.monotonic()
     while time.monotonic() - since < QUIET:
         if len(card.log) != commands:

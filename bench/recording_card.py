@@ -18,12 +18,15 @@ class RecordingCard:
         """Wrap a card."""
         self._card = card
         self.log: list[Exchange] = []
+        self.last_at = 0.0
+        """When the last command was answered, as time.perf_counter shows it."""
 
     def transmit(self, apdu: bytes) -> bytes:
         """Pass an APDU on."""
         start = time.perf_counter()
         response = self._card.transmit(apdu)
-        self.log.append(Exchange(apdu, response, time.perf_counter() - start))
+        self.last_at = time.perf_counter()
+        self.log.append(Exchange(apdu, response, self.last_at - start))
         return response
 
     def reset(self) -> bytes:

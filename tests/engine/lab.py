@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.change import Change
     from lpad.engine.change.params import Params
+    from lpad.engine.journal import StoredNotification
     from lpad.remote.trust.anchor_named_by_card import CardTrust
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.modem.personality import ModemPersonality
@@ -185,7 +186,16 @@ class Lab:
         code = self.code(made)
         change = self.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code}, retry_for=retry_for)
         assert change.error is None, change.error
+        self.until_true(self.tried)
         return str(result_of(change)["iccid"])
+
+    def tried(self) -> bool:
+        """Whether each server was sent the first notification that waits for it."""
+        first: dict[str, StoredNotification] = {}
+        for stored in self.engine.card(CARD).notifications():
+            if stored.unsent:
+                first.setdefault(stored.address, stored)
+        return all(each.attempts for each in first.values())
 
     def ended(self, change_id: int) -> Change:
         """Return a change once it has ended and its notifications are copied, or the card is away."""

@@ -66,7 +66,7 @@ def deleted(lab: Lab, change: Change) -> bool:
 
 
 SCENARIOS = {
-    "download": Scenario(kind=Kind.DOWNLOAD, on_empty_card=True, fewest=12, true=downloaded),
+    "download": Scenario(kind=Kind.DOWNLOAD, on_empty_card=True, fewest=11, true=downloaded),
     "enable": Scenario(kind=Kind.ENABLE, on_empty_card=False, fewest=6, true=enabled),
     "delete": Scenario(kind=Kind.DELETE, on_empty_card=False, fewest=6, true=deleted),
 }

@@ -41,6 +41,7 @@ def nothing_half_done(gateway: Gateway, profile: Callable[[], bytes]) -> Iterato
     gateway.until(lambda: gateway.card.open_channels == ())
     assert gateway.download(gateway.order(profile())).check().state == "done"
     assert len(gateway.card.profiles) == len(before) + 1
+    gateway.until(lambda: gateway.card.notifications == ())
 
 
 def test_wrong_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> None:
@@ -206,9 +207,11 @@ def test_server_gone_at_the_notification(
     """If the server fails at HandleNotification, the download is done; the delivery follows later."""
     own_gateway.server.faults.add(Fault(kind=when, function="handleNotification", times=2))
     own_gateway.download(own_gateway.order(profile())).check()
-    waiting = own_gateway.client.notifications(CARD)
-    assert waiting
-    assert "server-unreachable" in str(waiting[0].last_error)
+    own_gateway.until(
+        lambda: any(
+            "server-unreachable" in str(each.last_error) for each in own_gateway.client.notifications(CARD)
+        )
+    )
     own_gateway.server.faults.clear()
     own_gateway.client.deliver_notifications(CARD, wait=PATIENCE).check()
     own_gateway.until(lambda: not own_gateway.card.notifications)

@@ -15,7 +15,6 @@ from lpad.engine.journal import Journal
 from lpad.engine.journal.notifications import NewCopy, Notifications, Stage
 from lpad.engine.outbox import BACKOFF
 from lpad.engine.outbox.delivery import is_marked
-from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
@@ -354,13 +353,13 @@ def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_card_without_notifications_is_not_visited_again(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, *, alone: bool
-) -> None:
+def test_a_card_without_notifications_is_not_visited_again(lab: Lab, *, alone: bool) -> None:
     """Once a card's notifications are removed, lpad opens no further session for them."""
     recipients = (Recipient(),) if alone else (Recipient(address=ELSEWHERE), Recipient())
-    visits: list[NotificationRemoval] = []
-    monkeypatch.setattr(NotificationRemoval, "request", visits.append)
+    assert lab.carry_out(Kind.REFRESH).error is None
+    lab.modem.received.clear()
     lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", recipients=recipients))
-    assert len(lab.card.notifications) == (0 if alone else 1)
-    assert visits == []
+    lab.until_true(lambda: len(lab.card.notifications) == (0 if alone else 1))
+    lab.until_true(lambda: not alone or not pending(lab))
+    lab.stop()
+    assert sum('"0070000001"' in line for line in lab.modem.received) == 1, "the download's own session"

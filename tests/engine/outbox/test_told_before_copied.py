@@ -29,7 +29,7 @@ THIRD = "8900101000000000033"
 
 
 @contextmanager
-def _list_held(lab: Lab) -> Iterator[None]:
+def list_held(lab: Lab) -> Iterator[None]:
     """Have the card hold its answer about notifications until this is left; ask it nothing else."""
     go_on = threading.Event()
 
@@ -44,16 +44,16 @@ def _list_held(lab: Lab) -> Iterator[None]:
         go_on.set()
 
 
-def _told(lab: Lab, change: Change) -> Change:
+def told(lab: Lab, change: Change) -> Change:
     """Return a change once its result is known, whether its notifications are copied or not."""
     return lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.state.ended)
 
 
-def _nothing_left(lab: Lab) -> None:
+def nothing_left(lab: Lab) -> None:
     lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
 
 
-def _events(lab: Lab) -> list[str]:
+def events(lab: Lab) -> list[str]:
     return [each.event for each in lab.server.notifications]
 
 
@@ -63,23 +63,23 @@ def test_a_switch_is_done_before_its_notifications_are_copied(lab: Lab, kind: Ki
     lab.install()
     if kind is Kind.DISABLE:
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
-    with _list_held(lab):
-        assert _told(lab, lab.submit(kind, iccid=FIRST)).state is State.DONE
+    nothing_left(lab)
+    with list_held(lab):
+        assert told(lab, lab.submit(kind, iccid=FIRST)).state is State.DONE
         assert lab.engine.card(CARD).owes_copies()
         assert pending(lab) == []
-    _nothing_left(lab)
+    nothing_left(lab)
     assert not lab.engine.card(CARD).owes_copies()
-    assert _events(lab)[-1] == str(kind)
+    assert events(lab)[-1] == str(kind)
 
 
 def test_copied_delivered_and_removed_in_one_session(lab: Lab) -> None:
     """Notifications that the session has read itself are removed from the card without another comparison."""
     lab.install()
-    _nothing_left(lab)
+    nothing_left(lab)
     lab.modem.received.clear()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     lab.until_true(lambda: not lab.card.open_channels)
     lines = list(lab.modem.received)
     assert sum("BF2B" in line and "81E291" in line for line in lines) == 1
@@ -96,17 +96,17 @@ def _switch_with_two_notifications(lab: Lab) -> None:
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     lab.modem.received.clear()
     assert lab.carry_out(Kind.ENABLE, iccid=SECOND).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
 
 
 def test_the_notifications_of_a_switch_are_read_with_one_command(lab: Lab) -> None:
     """The notifications of a switch are read with one command, and reach the server in order."""
     _switch_with_two_notifications(lab)
     assert len(_asked_for_notifications(lab)) == 1
-    assert _events(lab)[-2:] == ["disable", "enable"]
+    assert events(lab)[-2:] == ["disable", "enable"]
 
 
 @pytest.mark.parametrize("answer", [0x6F00, 0x6400, b"\xbf\x2b\x01", bytes.fromhex("BF2B03810101")])
@@ -114,15 +114,15 @@ def test_a_card_that_cannot_return_several_is_asked_for_one_at_a_time(lab: Lab, 
     """A card that cannot return several notifications together is asked for one at a time from then on."""
     lab.install()
     lab.install(iccid=SECOND)
-    _nothing_left(lab)
+    nothing_left(lab)
     lab.card.faults.corrupt(RETRIEVE, lambda whole: answer if _has_several(whole) else whole, times=100)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     for iccid, commands in ((SECOND, 3), (FIRST, 2)):
         lab.modem.received.clear()
         assert lab.carry_out(Kind.ENABLE, iccid=iccid).state is State.DONE
-        _nothing_left(lab)
-        assert _events(lab)[-2:] == ["disable", "enable"]
+        nothing_left(lab)
+        assert events(lab)[-2:] == ["disable", "enable"]
         assert len(_asked_for_notifications(lab)) == commands
 
 
@@ -131,13 +131,13 @@ def test_a_card_that_returns_only_some_is_asked_for_the_others(lab: Lab) -> None
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     lab.card.faults.corrupt(RETRIEVE, lambda whole: _first_only(whole) if _has_several(whole) else whole)
     lab.modem.received.clear()
     assert lab.carry_out(Kind.ENABLE, iccid=SECOND).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     assert len(_asked_for_notifications(lab)) == 2
-    assert _events(lab)[-2:] == ["disable", "enable"]
+    assert events(lab)[-2:] == ["disable", "enable"]
 
 
 def _signed(answer: bytes) -> list[tlv.Tlv]:
@@ -157,16 +157,16 @@ def _first_only(answer: bytes) -> bytes:
 def test_a_session_lost_after_the_result_is_opened_again(lab: Lab) -> None:
     """A card that restarts before its notifications are read is asked for them in another session."""
     lab.install()
-    _nothing_left(lab)
+    nothing_left(lab)
 
     def restart(_answer: bytes) -> int:
         lab.card.reset()
         return 0x6881
 
     lab.card.faults.corrupt(LIST, restart)
-    assert _told(lab, lab.submit(Kind.ENABLE, iccid=FIRST)).state is State.DONE
-    _nothing_left(lab)
-    assert _events(lab)[-1] == "enable"
+    assert told(lab, lab.submit(Kind.ENABLE, iccid=FIRST)).state is State.DONE
+    nothing_left(lab)
+    assert events(lab)[-1] == "enable"
 
 
 def test_a_deletion_copies_them_first(lab: Lab) -> None:
@@ -174,7 +174,7 @@ def test_a_deletion_copies_them_first(lab: Lab) -> None:
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     lab.modem.received.clear()
     with held(lab):
         lab.submit(Kind.ENABLE, iccid=SECOND)
@@ -184,25 +184,25 @@ def test_a_deletion_copies_them_first(lab: Lab) -> None:
     copied = next(number for number, line in enumerate(lines) if "E29100" in line and "BF2B" in line)
     deleted = next(number for number, line in enumerate(lines) if "E29100" in line and "BF33" in line)
     assert copied < deleted
-    _nothing_left(lab)
-    assert _events(lab)[-3:] == ["disable", "enable", "delete"]
+    nothing_left(lab)
+    assert events(lab)[-3:] == ["disable", "enable", "delete"]
 
 
 def test_the_next_switch_delays_them_no_further(lab: Lab) -> None:
     """Of two switches in a row, the second copies the first one's notifications before it runs."""
     lab.install()
     lab.install(iccid=SECOND)
-    _nothing_left(lab)
+    nothing_left(lab)
     with held(lab):
         first = lab.submit(Kind.ENABLE, iccid=FIRST)
         second = lab.submit(Kind.ENABLE, iccid=SECOND)
         third = lab.submit(Kind.ENABLE, iccid=FIRST)
-    assert _told(lab, first).state is State.DONE
-    assert _told(lab, second).state is State.DONE
-    assert "enable" in {each.event for each in pending(lab)} | set(_events(lab))
+    assert told(lab, first).state is State.DONE
+    assert told(lab, second).state is State.DONE
+    assert "enable" in {each.event for each in pending(lab)} | set(events(lab))
     assert lab.ended(third.id).state is State.DONE
-    _nothing_left(lab)
-    assert _events(lab)[2:].count("enable") == 3
+    nothing_left(lab)
+    assert events(lab)[2:].count("enable") == 3
 
 
 def test_a_download_copies_them_first(lab: Lab) -> None:
@@ -210,17 +210,17 @@ def test_a_download_copies_them_first(lab: Lab) -> None:
     lab.install()
     lab.install(iccid=SECOND, name="Second")
     lab.carry_out(Kind.ENABLE, iccid=FIRST)
-    _nothing_left(lab)
-    before = len(_events(lab))
+    nothing_left(lab)
+    before = len(events(lab))
     order = lab.order(iccid=THIRD, name="Third")
     with silent(lab, "authenticateClient") as asked:
         download = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})
         assert asked.acquire(timeout=LONG)
-        assert _told(lab, lab.submit(Kind.ENABLE, iccid=SECOND)).state is State.DONE
+        assert told(lab, lab.submit(Kind.ENABLE, iccid=SECOND)).state is State.DONE
         ended = lab.ended(download.id)
     assert (ended.state, ended.overtaken) == (State.DONE, 1)
-    _nothing_left(lab)
-    assert _events(lab)[before:] == ["disable", "enable", "install", "install"]
+    nothing_left(lab)
+    assert events(lab)[before:] == ["disable", "enable", "install", "install"]
 
 
 def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
@@ -228,25 +228,25 @@ def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
     lab.install()
     lab.install(iccid=SECOND)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     change = lab.submit(Kind.ENABLE, iccid=SECOND, guard=GuardParams(until=("confirm",), within=LONG))
     lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.step == "watch")
     assert not lab.engine.card(CARD).owes_copies()
-    assert {"disable", "enable"} <= {each.event for each in pending(lab)} | set(_events(lab)[2:])
+    assert {"disable", "enable"} <= {each.event for each in pending(lab)} | set(events(lab)[2:])
 
 
 def test_a_card_that_restarts_before_they_leave_it(lab: Lab) -> None:
     """If the card restarts in between, lpad compares each notification again before it removes it."""
     lab.install()
-    _nothing_left(lab)
+    nothing_left(lab)
     number = lab.card._chip.state.next_notification
     kept = []
-    with _list_held(lab):
-        _told(lab, lab.submit(Kind.ENABLE, iccid=FIRST))
+    with list_held(lab):
+        told(lab, lab.submit(Kind.ENABLE, iccid=FIRST))
         kept.extend(lab.card._chip.state.notifications)
-    _nothing_left(lab)
+    nothing_left(lab)
     assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
-    _nothing_left(lab)
+    nothing_left(lab)
     carry_out = lab.server.carry_out
     restarted = threading.Event()
 
@@ -262,6 +262,6 @@ def test_a_card_that_restarts_before_they_leave_it(lab: Lab) -> None:
     with patch.object(lab.server, "carry_out", restart):
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
         lab.until_true(restarted.is_set)
-        _nothing_left(lab)
+        nothing_left(lab)
     sent = lab.server.notifications[before:]
     assert [each.sequence_number for each in sent] == [number, number], "the copied one, and the card's"

@@ -116,7 +116,11 @@ class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DownloadResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile that was installed; `guard` and `previous` are as for a switch."""
+    """The profile that was installed; `guard` and `previous` are as for a switch.
+
+    `notifications_delivered` is the number of the installation's notifications that servers accepted before
+    the change was done; it is missing if they are delivered afterwards.
+    """
 
     iccid: str
     isdp_aid: str | None = always(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,8 +11,6 @@ import msgspec
 from lpad.base.activation_code import ActivationCode
 from lpad.base.deadline import Deadline
 from lpad.base.errors import (
-    CardError,
-    CardUnreachable,
     Conflict,
     LpadError,
     PolicyRefused,
@@ -26,6 +25,7 @@ from lpad.engine.change.results import DownloadResult
 from lpad.engine.network_settings.download_settings import PASSWORD, read_back
 from lpad.engine.operations import download_answers
 from lpad.engine.operations.downloaded_hooks import announce_downloaded
+from lpad.engine.operations.installation_notifications import deliver, is_told_first, leave
 from lpad.engine.recovery.interrupted_download import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import card_reading
@@ -34,7 +34,6 @@ from lpad.engine.switch.default_guard import enable_guarded
 from lpad.engine.switch.guarded_switch import conditions_of
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.install_policy import CONFIRM
-from lpad.lpa.notification_delivery import PendingNotification
 from lpad.lpa.offer_check import of_default_smdp
 from lpad.protocol.download_session import Step
 
@@ -47,9 +46,8 @@ if TYPE_CHECKING:
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile import Profile
     from lpad.engine.snapshot.profile_list import Listed, ProfileList
-    from lpad.lpa.download import Installed, Offer
+    from lpad.lpa.download import Offer
     from lpad.lpa.euicc import Euicc
-    from lpad.remote.es9plus import Es9Plus
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +146,8 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
         if run.change.origin == PROVISION:
             _check_empty(card_reading.read_profiles(euicc, deadline=deadline))
         address, order = _order(run, context, euicc, deadline)
-        with context.connect(address, context.snapshot().eid or "") as server:
+        with ExitStack() as connection:
+            server = connection.enter_context(context.connect(address, context.snapshot().eid or ""))
             # The result is stored under this EID, and searched after a power cut.
             eid = run.secret(EID) or context.snapshot().eid
             # If this server has not been informed of a cancelled session, that session locks the order.
@@ -171,7 +170,13 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
             except ServerRefused as refused:
                 raise (of_default_smdp(refused) if _is_default(run) else refused) from refused
             run.follow("deliver-notifications")
-            delivered = _notify(run, context, euicc, installed, server, eid=eid or "")
+            delivered = None
+            if is_told_first(run, context):
+                eid = leave(run, context, euicc, installed, eid=eid or "")
+                if not run.change.params_of(DownloadParams).enable:
+                    context.outbox.keep_connection(server, eid, connection.pop_all())
+            else:
+                delivered = deliver(run, context, euicc, installed, server, eid=eid or "")
     return DownloadResult(
         iccid=str(installed.iccid),
         isdp_aid=str(installed.isdp_aid) if installed.isdp_aid else None,
@@ -235,43 +240,6 @@ def device_of(context: Context) -> DeviceInfo:
         capabilities=context.card.port.capabilities or DeviceCapabilities(),
         imei=imei,
     )
-
-
-def _notify(
-    run: Run, context: Context, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str
-) -> int:
-    """Copy the notification, deliver it over the open connection, and remove it.
-
-    After a failure, the outbox delivers it.
-
-    The profile is already installed, and a failure here must not hide this.
-    """
-    delivered = 0
-    # The caller may have taken long to answer, so the download's own deadline may have passed.
-    within = Deadline.after(context.timeouts.read)
-    result = PendingNotification(
-        sequence_number=installed.sequence_number,
-        event="install",
-        address=installed.notification_address,
-        iccid=installed.iccid,
-        payload=installed.result,
-    )
-    try:
-        # The card has returned the notification as its result, so lpad need not read the card's list.
-        context.outbox.keep(eid, result, euicc)
-        eid = context.observe(euicc, within, eid=installed.eid).eid or ""
-        delivered = context.outbox.deliver(
-            eid=eid, connection=(installed.server, server), interruption=run.interruption
-        ).delivered
-        if delivered and not context.outbox.take_off(euicc, eid, deadline=within):
-            context.outbox.tidy(eid)
-    except CardError as error:
-        if isinstance(error, CardUnreachable):
-            context.card.drop()
-        context.outbox.tidy(eid)  # otherwise, no change might use the card for weeks
-    except LpadError as error:  # the journal cannot be written; the card keeps the notification meanwhile
-        log.warning("the notification stays on the card: %s (%s)", error, error.kind)
-    return delivered
 
 
 class _Listener:

@@ -85,7 +85,8 @@ class Collection:
         self._one_by_one: set[str] = set()
         """The EIDs of cards that have failed to return several notifications with one command."""
         self._results: WeakKeyDictionary[Euicc, PendingNotification] = WeakKeyDictionary()
-        """The notification that a card has returned as an installation's result, in each open session."""
+        """The notification that a card has returned as an installation's result, in each open session, until
+        `collect` has copied it."""
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
@@ -101,8 +102,13 @@ class Collection:
             CardError: the card can no longer be reached; copies made so far are kept.
             JournalUnavailable: copies cannot be stored, so nothing leaves the card.
         """
-        answer = self._list(euicc, eid, deadline=deadline)
+        try:
+            answer = self._list(euicc, eid, deadline=deadline)
+        except CardError:
+            self.keep_remembered(euicc, eid)
+            raise
         if answer is None:
+            self.keep_remembered(euicc, eid)
             return 0
         listed = answer.notifications
         found = ListedCopies(self._journal.notifications.all(eid=eid))
@@ -112,7 +118,7 @@ class Collection:
             with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
                 if found.copy_of(entry) is None:
                     waiting.append(entry)
-        self._recognise_result(euicc, found, answer)
+        at_hand = self._recognise_result(euicc, eid, found, waiting, answer)
         accepted = [each for each in found.removable() if not self.uncopied.is_resting(eid, each.seq)]
         alone = len(accepted) == len(listed)
         same = self._same(euicc, eid, accepted, alone=alone, deadline=deadline)
@@ -125,25 +131,30 @@ class Collection:
                 self._journal.notifications.drop(stored.id)
         # One command may then fetch the remaining notifications, unless the list has duplicate numbers.
         alone = len(waiting) == len(listed) - len(same) and not (answer.unreadable or answer.repeated)
-        new, left = self._copy_all(euicc, eid, waiting, alone=alone, deadline=deadline)
+        if alone and not at_hand:
+            at_hand = self._read_together(euicc, eid, waiting, deadline=deadline)
+        new, left = self._copy_all(euicc, eid, waiting, at_hand, deadline=deadline)
+        self._results.pop(euicc, None)
         self.uncopied.keep_only(eid, left, listed={entry.sequence_number for entry in listed})
         return new
 
     def keep(self, eid: str, notification: PendingNotification) -> bool:
-        """Copy a notification into the journal, such as an installation's result.
-
-        Return whether it is new.
-        """
+        """Copy a notification into the journal; return whether it is new."""
         return self._keep_all(eid, [notification]) == 1
 
-    def keep_result(self, euicc: Euicc, eid: str, notification: PendingNotification) -> bool:
-        """Copy like `keep` a notification that the card has just returned as an answer.
+    def remember_result(self, euicc: Euicc, notification: PendingNotification) -> None:
+        """Remember a notification that the card has just returned as an answer: `collect` copies it unread.
 
         If the card lists its number once, the copy is not compared with the card's notification before the
-        removal.
+        removal. If the session is lost, the notification is copied from the card.
         """
         self._results[euicc] = notification
-        return self.keep(eid, notification)
+
+    def keep_remembered(self, euicc: Euicc, eid: str) -> None:
+        """Copy the remembered result now, unless `collect` has copied it: the card may be gone."""
+        result = self._results.pop(euicc, None)
+        if result is not None:
+            self.keep(eid, result)
 
     def _keep_all(self, eid: str, notifications: Sequence[PendingNotification]) -> int:
         """Copy notifications in one transaction; return how many are new."""
@@ -164,16 +175,33 @@ class Collection:
             ]
         )
 
-    def _recognise_result(self, euicc: Euicc, found: ListedCopies, answer: ListNotificationResponse) -> None:
-        """Note the number of the session's result as copied, if the card lists it once and repeats no number.
+    def _recognise_result(
+        self,
+        euicc: Euicc,
+        eid: str,
+        found: ListedCopies,
+        waiting: list[NotificationMetadata],
+        answer: ListNotificationResponse,
+    ) -> dict[int, list[PendingNotification]]:
+        """Return the session's result by its number, to be copied together with the others.
 
-        Otherwise a command to remove it might take another notification with its number.
+        If the card lists it once and repeats no number, it counts as read by its number. Otherwise a command
+        to remove it might take another notification with its number: then it is copied now, and
+        compared before it is removed.
         """
         result = self._results.get(euicc)
-        if result is None or found.repeats or answer.unreadable or result.sequence_number in answer.repeated:
-            return
-        if result.payload in [each.raw for each in found.listed_under(result.sequence_number)]:
-            self._copied.setdefault(euicc, set()).add(result.sequence_number)
+        if result is None:
+            return {}
+        seq = result.sequence_number
+        if not (found.repeats or answer.unreadable or seq in answer.repeated):
+            if result.payload in [each.raw for each in found.listed_under(seq)]:
+                self._results.pop(euicc)
+                self._copied.setdefault(euicc, set()).add(seq)
+                return {}
+            if not found.has_number(seq) and any(_is_entry_of(result, entry) for entry in waiting):
+                return {seq: [result]}
+        self.keep_remembered(euicc, eid)
+        return {}
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
         """Remove delivered notifications from the card, right after `collect` has seen them there.
@@ -314,18 +342,23 @@ class Collection:
         return found[0] if found else None
 
     def _copy_all(
-        self, euicc: Euicc, eid: str, waiting: list[NotificationMetadata], *, alone: bool, deadline: Deadline
+        self,
+        euicc: Euicc,
+        eid: str,
+        waiting: list[NotificationMetadata],
+        at_hand: dict[int, list[PendingNotification]],
+        *,
+        deadline: Deadline,
     ) -> tuple[int, set[int]]:
         """Copy as many notifications as the journal has room for, in the card's order.
 
         Args:
-            alone: whether the card lists nothing else.
+            at_hand: the notifications that need not be read, by their numbers.
 
         Returns:
             The number of new copies, and the sequence numbers that are still to be copied.
         """
         new, left = 0, set()
-        together = self._read_together(euicc, eid, waiting, deadline=deadline) if alone else {}
         read: list[_Read] = []
         kept = self._journal.notifications
         full = False
@@ -339,7 +372,7 @@ class Collection:
                     self.uncopied.note(eid, entry, _NO_ROOM)
                 elif not self.uncopied.is_resting(eid, seq):
                     with self._passing_over(euicc, eid, seq, shown=entry, deadline=deadline):
-                        copies = together.get(seq) or _read(euicc, seq, deadline=deadline.within(PATIENCE))
+                        copies = at_hand.get(seq) or _read(euicc, seq, deadline=deadline.within(PATIENCE))
                         read.append((entry, _checked(copies)))
                 if len(read) >= _COPIED_AT_ONCE:
                     first, read = read, []
@@ -444,6 +477,13 @@ class Collection:
                 self.uncopied.note_list(eid, met)
         if shown is not None:
             self.uncopied.note(eid, shown, met)
+
+
+def _is_entry_of(result: PendingNotification, entry: NotificationMetadata) -> bool:
+    """Whether an entry of the card's list is an installation's result."""
+    return (entry.sequence_number, entry.event.value, entry.iccid, entry.address) == (
+        result.sequence_number, result.event, result.iccid, result.address,
+    )  # fmt: skip
 
 
 def _read(euicc: Euicc, seq: int, *, deadline: Deadline) -> Sequence[PendingNotification]:

@@ -119,6 +119,10 @@ class ListedCopies:
         """Whether the card has given a copy's number to another notification."""
         return bool(self._displaced)
 
+    def has_number(self, seq: int) -> bool:
+        """Whether there is a copy with this number of the card."""
+        return seq in self._numbered
+
     def listed_under(self, seq: int) -> list[StoredNotification]:
         """Return the copies of the notifications that the card lists under a number."""
         return [each for each in self._listed.get(seq, ()) if each is not None]

@@ -18,11 +18,13 @@ from lpad.base.errors import Cancelled, Conflict, LpadError, NotFound
 from lpad.base.liveness import resting, watched
 from lpad.engine.outbox.collection import Collection
 from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
+from lpad.engine.outbox.kept_connections import KeptConnections
 from lpad.engine.outbox.notification_events import tell
 from lpad.engine.outbox.uncopied_notifications import UncopiedNotification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import ExitStack
 
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
@@ -74,7 +76,7 @@ class Outbox:
         """
         self._journal = journal
         self._hub = hub
-        self._connect = connect
+        self._connections = KeptConnections(connect)
         self._patience = patience
         self._on_delivered = on_delivered
         self._clock = environment.clock
@@ -107,6 +109,7 @@ class Outbox:
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
+        self._connections.end()
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end; running attempts have time until the deadline."""
@@ -122,13 +125,29 @@ class Outbox:
             self._awake = True
             self._condition.notify_all()
 
+    def expect_copies(self) -> None:
+        """Check for due notifications within `SHORTEST_WAIT`, because the worker is about to copy more.
+
+        Those of one server then go together, as soon as it wakes the outbox.
+        """
+        self._notify()
+
+    def keep_connection(self, server: Es9Plus, eid: str, closing: ExitStack) -> None:
+        """Keep a download's connection open for its notifications; see `KeptConnections.keep`."""
+        self._connections.keep(server, eid, closing)
+        self._notify()
+
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications and remove delivered ones; see `Collection.collect`."""
         return self._collection.collect(euicc, eid, deadline=deadline)
 
-    def keep(self, eid: str, notification: PendingNotification, euicc: Euicc) -> bool:
-        """Copy a notification that the card has just answered with; see `Collection.keep_result`."""
-        return self._collection.keep_result(euicc, eid, notification)
+    def remember_result(self, euicc: Euicc, notification: PendingNotification) -> None:
+        """Have a notification that the card has just answered with copied by the next `collect`."""
+        self._collection.remember_result(euicc, notification)
+
+    def keep_remembered(self, euicc: Euicc, eid: str) -> None:
+        """Copy that notification now, unless `collect` has copied it; see `Collection.keep_remembered`."""
+        self._collection.keep_remembered(euicc, eid)
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
         """Remove delivered notifications from the card; see `Collection.take_off`."""
@@ -305,7 +324,7 @@ class Outbox:
                 is_due = False
                 # After a round it computes the wait again, because a failed one is not due yet.
                 while not (self._awake or self._stopping or is_due):
-                    seconds = self._until_due()
+                    seconds = self._until_next()
                     with resting():
                         is_due = not self._condition.wait(seconds)
                 self._awake = False
@@ -313,6 +332,7 @@ class Outbox:
                     return
             self._troubled = False
             try:
+                self._connections.close_old()
                 self._begin_rounds()
             except LpadError as error:
                 self._troubled = True
@@ -393,7 +413,7 @@ class Outbox:
                 one = DeliveryRound(
                     self._journal,
                     self._hub,
-                    self._connect,
+                    self._connections.open,
                     patience=self._patience(),
                     reachability=self._reachability,
                     interruption=interruption or self._stop,
@@ -414,6 +434,11 @@ class Outbox:
     def _lock_of(self, address: str) -> threading.Lock:
         with self._condition:
             return self._locks.setdefault(address, threading.Lock())
+
+    def _until_next(self) -> float | None:
+        """Return the seconds until there is something to send or a connection to close; None: nothing."""
+        moments = (self._until_due(), self._connections.seconds())
+        return min((each for each in moments if each is not None), default=None)
 
     def _until_due(self) -> float | None:
         """Return the seconds until the next attempt, None while there is nothing to send."""

@@ -84,7 +84,7 @@ class Context(Frozen, kw_only=True):
     """The context that each operation gets.
 
     `snapshot` returns the card as it was last read; `observe` reads it through an open ISD-R, publishes the
-    result and copies new notifications; `collect_owed` copies those that a switch has left for later;
+    result and copies new notifications; `collect_owed` copies those that a change has left for later;
     `keep_icon` stores a received picture, by ICCID; `changes` returns
     those of this card that the journal keeps; `install_policy` judges what may be installed on it; `owed`
     stores the cancellations that servers have not received yet; `stuck` takes over guarded switches that

@@ -363,7 +363,7 @@ def verify(
             if not holds(seen):
                 return None
             context.observe(
-                euicc, within, switched=seen if switched else None, copies_later=_copies_later(run, context)
+                euicc, within, switched=seen if switched else None, copies_later=copies_later(run, context)
             )
         context.outbox.wake()
         return holding_of(seen, before, meant=meant)
@@ -400,7 +400,7 @@ def verify(
     )
 
 
-def _copies_later(run: Run, context: Context) -> bool:
+def copies_later(run: Run, context: Context) -> bool:
     """Whether notifications are copied after the caller has the result.
 
     A guarded switch waits anyway, and lpad does not borrow a port again only to copy notifications. If

@@ -67,6 +67,7 @@ class Observer:
         self._deleted = deleted
         self._copy_soon = copy_soon
         self._copies_owed = False
+        self._copies_overdue = False
         self._networks = networks
         self._hung_modem = hung_modem
         self._card = card
@@ -96,6 +97,10 @@ class Observer:
     def copies_owed(self) -> bool:
         """Whether the card may have new notifications that lpad has yet to copy."""
         return self._copies_owed
+
+    def begin_change(self) -> None:
+        """Have this change copy what an earlier one has left on the card, before its own result."""
+        self._copies_overdue = self._copies_owed
 
     def icon(self, iccid: str) -> Icon | None:
         """Return a profile's picture, if it has one."""
@@ -151,7 +156,7 @@ class Observer:
                 else.
             eid: the EID that the card has proven in this session; None reads it.
             copies_later: whether the caller's result need not wait until new notifications are copied; those
-                of the previous such reading are not delayed further.
+                of an earlier change are not delayed further.
 
         Raises:
             CardError: the EID or the profiles cannot be read.
@@ -187,7 +192,7 @@ class Observer:
         self._card.forget_card_report()
         self._hung_modem.found()
         self._follow_networks(seen.eid, seen.listed, before)
-        if copies_later and not self._copies_owed:
+        if copies_later and not self._copies_overdue:
             self._copies_owed = True
             self._card.keep_session(euicc, seen.eid)
             self._copy_soon()
@@ -238,10 +243,10 @@ class Observer:
         except Exception:
             # A fault in a notification or in lpad must not stop the change around it.
             log.exception("%s: notifications: internal-error", self._snapshot.name)
-        self._copies_owed = False
+        self._copies_owed = self._copies_overdue = False
 
     def collect_owed(self, euicc: Euicc, deadline: Deadline) -> None:
-        """Copy notifications that an earlier switch has left on the card, so that later ones follow them.
+        """Copy notifications that an earlier change has left on the card, so that later ones follow them.
 
         Args:
             euicc: an open ISD-R.
@@ -275,7 +280,7 @@ class Observer:
             self._presence.missed()
             self._presence.look_now()
         self._icons.clear()
-        self._copies_owed = False
+        self._copies_owed = self._copies_overdue = False
         self._publish(Snapshot(name=port.name, transport=port.transport))
 
     def gone(self) -> None:

@@ -72,6 +72,7 @@ class Executor:
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
                 self._context.card.end_session()
+                self._observer.begin_change()
                 self._carry_out(run)
             except Exception as error:
                 log.exception("change %d: internal-error", run.change.id)
@@ -110,7 +111,10 @@ class Executor:
         else:
             self._act(run)
         # Whatever the change was, the card may have been read and notifications copied from it.
-        self._context.outbox.wake()
+        if self._observer.copies_owed:
+            self._context.outbox.expect_copies()
+        else:
+            self._context.outbox.wake()
         ended = run.change
         failure = ended.error or (ended.pause.error if ended.pause else None)
         reason = f": {failure.sentence} ({failure.kind})" if failure else ""

@@ -88,7 +88,8 @@ class NotificationRemoval:
                 log.info("%s: %s", self._card.port.name, error)
                 self._card.drop()
                 self._observer.look(seconds=self._timeouts.open + self._timeouts.read)
-        self._outbox.wake()
+        finally:
+            self._outbox.wake()
 
     def _visit(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
         self._observer.collect(euicc, eid, deadline=deadline)

@@ -310,19 +310,30 @@ class Card:
             self.rest(error)
             raise
 
-    def keep_session(self, euicc: Euicc, eid: str) -> None:
+    def may_keep_session(self, *, applying: bool = True) -> bool:
+        """Whether a session can stay open until the change is over.
+
+        It cannot if it could be disturbed: an applier or a hook may reset the modem, and with two eUICCs on
+        one port, the other one may have its turn.
+
+        Args:
+            applying: whether the change may use the applier meanwhile.
+        """
+        network = self.port.network
+        alone = network.hooks.runner is None and not (applying and network.applier is not NO_APPLIER)
+        return alone and not isinstance(self._link, SharedLink)
+
+    def keep_session(self, euicc: Euicc, eid: str, *, applying: bool = True) -> None:
         """Keep the present session open at its end, for `resume_session` right after the change.
 
-        Any other session ends it first. The session is not kept if it could be disturbed: an applier or a
-        hook may reset the modem, and with two eUICCs on one port, the other one may have its turn.
+        Any other session ends it first. The session is not kept if `may_keep_session` is false.
 
         Args:
             euicc: the session's.
             eid: the EID that the card has proven in this session.
+            applying: as for `may_keep_session`.
         """
-        network = self.port.network
-        alone = network.applier is NO_APPLIER and network.hooks.runner is None
-        if alone and not isinstance(self._link, SharedLink):
+        if self.may_keep_session(applying=applying):
             self._to_keep = (euicc, eid)
 
     def end_session(self, error: LpadError | None = None) -> bool:

@@ -1,0 +1,112 @@
+"""Connections of downloads, kept open for a short time for the notifications of the installation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lpad.base.frozen import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import ExitStack
+
+    from lpad.base.server_address import ServerAddress
+    from lpad.engine.outbox.delivery import Connect
+    from lpad.remote.es9plus import Es9Plus
+
+KEPT = 5.0
+"""Seconds for which a connection stays open; the notifications usually need less than one."""
+
+
+class _Kept(Frozen):
+    """An open connection, what closes it, and until when it is kept, in monotonic time."""
+
+    server: Es9Plus
+    closing: ExitStack
+    until: float
+
+
+class KeptConnections:
+    """At most one connection for each server and card; thread-safe.
+
+    A connection that is in use is with its user only, because two threads must not share one.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        """Begin with none.
+
+        Args:
+            connect: opens a connection to a server, on behalf of the card with an EID.
+        """
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[ServerAddress, str], _Kept] = {}
+        self._ended = False
+
+    def keep(self, server: Es9Plus, eid: str, closing: ExitStack) -> None:
+        """Keep an open connection for `open`.
+
+        Args:
+            server: the open connection.
+            eid: EID of the card on whose behalf it was opened.
+            closing: closes it.
+        """
+        self._put((server.address, eid), _Kept(server, closing, time.monotonic() + KEPT))
+
+    @contextmanager
+    def open(self, address: ServerAddress, eid: str) -> Iterator[Es9Plus]:
+        """Yield the kept connection to a server, or else a new one, which is closed in the end.
+
+        A kept connection is kept further, unless an error is raised.
+
+        Raises:
+            LpadError: as the block raises it.
+        """
+        kept = self._take((address, eid))
+        if kept is None:
+            with self._connect(address, eid) as server:
+                yield server
+            return
+        with kept.closing as closing:
+            yield kept.server
+            self._put((address, eid), _Kept(kept.server, closing.pop_all(), kept.until))
+
+    def seconds(self) -> float | None:
+        """Return the seconds until a connection is no longer kept; None if none is kept."""
+        with self._lock:
+            first = min((each.until for each in self._kept.values()), default=None)
+        return None if first is None else max(0.0, first - time.monotonic())
+
+    def close_old(self) -> None:
+        """Close the connections that are no longer kept."""
+        present = time.monotonic()
+        with self._lock:
+            old = [key for key, each in self._kept.items() if each.until <= present]
+            closed = [self._kept.pop(key) for key in old]
+        for each in closed:
+            each.closing.close()
+
+    def end(self) -> None:
+        """Close all connections, and keep no more."""
+        with self._lock:
+            self._ended = True
+            closed = list(self._kept.values())
+            self._kept.clear()
+        for each in closed:
+            each.closing.close()
+
+    def _take(self, key: tuple[ServerAddress, str]) -> _Kept | None:
+        self.close_old()
+        with self._lock:
+            return self._kept.pop(key, None)
+
+    def _put(self, key: tuple[ServerAddress, str], kept: _Kept) -> None:
+        with self._lock:
+            surplus = kept if self._ended else self._kept.pop(key, None)
+            if not self._ended:
+                self._kept[key] = kept
+        if surplus is not None:
+            surplus.closing.close()

@@ -1,0 +1,190 @@
+"""The caller of a download gets the result before lpad delivers the notifications; none of them is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from engine.holding import silent
+from engine.lab import CARD, FIRST, LONG, SECOND, Lab, result_of
+from engine.outbox.test_outbox import NOTIFY, pending
+from engine.outbox.test_told_before_copied import (
+    LIST,
+    RETRIEVE,
+    events,
+    list_held,
+    nothing_left,
+    told,
+)
+from lpad.engine.change.change import Kind, State
+from lpad.engine.change.params import GuardParams
+from lpad.engine.outbox import kept_connections
+from lpad.engine.running.change_answer import Answer
+from lpad.engine.worker.notification_removal import NotificationRemoval
+from lpad.simulator.smdp.functions.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from lpad.engine.change.change import Change
+
+CHANNEL = '"0070000001"'
+"""The command that opens a logical channel."""
+
+
+def _download(lab: Lab, iccid: str = FIRST, **params: object) -> Change:
+    """Submit a download."""
+    order = lab.order(iccid=iccid, name=iccid[-3:])
+    return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, **params)
+
+
+def _ready(lab: Lab) -> None:
+    """Wait until the card and its list of notifications were read."""
+    assert lab.carry_out(Kind.REFRESH).state is State.DONE
+
+
+def _asks_for(tag: int, line: str) -> bool:
+    return "E29100" in line and f"{tag:04X}" in line
+
+
+@pytest.mark.parametrize("enable", [False, True])
+def test_a_download_is_done_before_its_notifications_are_copied(lab: Lab, *, enable: bool) -> None:
+    """The profile is there; the notifications are still on the card, until lpad copies and delivers them."""
+    _ready(lab)
+    with list_held(lab):
+        change = told(lab, _download(lab, enable=enable))
+        assert change.state is State.DONE
+        assert lab.engine.card(CARD).owes_copies()
+        assert pending(lab) == []
+        (profile,) = lab.engine.snapshot(CARD).listed.profiles
+        assert (profile.iccid, profile.enabled) == (FIRST, enable)
+    assert "notifications_delivered" not in result_of(change)
+    nothing_left(lab)
+    assert events(lab) == ["install", "install", *(["enable"] if enable else [])]
+
+
+def test_one_session_and_one_connection(lab: Lab) -> None:
+    """The download's session copies and removes, its connection delivers; the result is not read again."""
+    told(lab, _download(lab))
+    nothing_left(lab)
+    lab.stop()
+    lines = list(lab.modem.received)
+    assert sum(CHANNEL in line for line in lines) == 2, "one to read the card at the start"
+    assert sum(_asks_for(RETRIEVE, line) for line in lines) == 1
+    assert lab.server.counters.tcp_connects == 1
+    assert lab.server.counters.requests[NOTIFY] == 2
+
+
+def test_a_server_that_does_not_answer_delays_nothing(lab: Lab) -> None:
+    """The download is done, and another change runs, while the server holds its answer."""
+    with silent(lab, NOTIFY) as asked:
+        change = told(lab, _download(lab))
+        assert asked.acquire(timeout=LONG)
+        assert change.state is State.DONE
+        assert told(lab, lab.submit(Kind.ENABLE, iccid=FIRST)).state is State.DONE
+    nothing_left(lab)
+    assert events(lab).count("enable") == 1
+
+
+def test_a_server_that_fails_gets_them_later(lab: Lab) -> None:
+    """The failure is the outbox's: the download is done, and its notifications wait."""
+    lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503))
+    assert told(lab, _download(lab)).state is State.DONE
+    lab.until(lambda: pending(lab), lambda left: [each.attempts for each in left] == [1, 0])
+    assert len(lab.card.notifications) == 2
+    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    nothing_left(lab)
+    assert events(lab) == ["install", "install"]
+
+
+def test_a_card_that_restarts_after_the_result(lab: Lab) -> None:
+    """Another session reads what the lost one did not, and compares the result before it is removed."""
+
+    def restart(_answer: bytes) -> int:
+        lab.card.reset()
+        return 0x6881
+
+    _ready(lab)
+    lab.card.faults.corrupt(LIST, restart)
+    assert told(lab, _download(lab)).state is State.DONE
+    nothing_left(lab)
+    assert events(lab) == ["install", "install"]
+
+
+def test_lpad_that_stops_after_the_result(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start copies from the card what was not copied, and delivers everything in order."""
+    with monkeypatch.context() as patched:
+        patched.setattr(NotificationRemoval, "due_at", None)
+        assert told(lab, _download(lab)).state is State.DONE
+        lab.stop()
+    assert len(lab.card.notifications) >= 1
+    lab.start()
+    nothing_left(lab)
+    numbers = [each.sequence_number for each in lab.server.notifications]
+    assert sorted(set(numbers)) == [1, 2]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("kind", [Kind.DELETE, Kind.RESET])
+def test_a_deletion_copies_them_first(lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    """A deletion or a reset right after the download waits for the copies."""
+    with monkeypatch.context() as patched:
+        patched.setattr(NotificationRemoval, "due_at", None)
+        assert told(lab, _download(lab)).state is State.DONE
+        lab.modem.received.clear()
+        params = {"iccid": FIRST} if kind is Kind.DELETE else {"operational_profiles": True}
+        assert told(lab, lab.submit(kind, **params)).state is State.DONE
+        lines = list(lab.modem.received)
+    copied = next(number for number, line in enumerate(lines) if _asks_for(RETRIEVE, line))
+    tag = 0xBF33 if kind is Kind.DELETE else 0xBF34
+    deleted = next(number for number, line in enumerate(lines) if _asks_for(tag, line))
+    assert copied < deleted
+    nothing_left(lab)
+    assert events(lab)[:2] == ["install", "install"]
+
+
+def test_the_next_download_copies_them_first(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two downloads, the server gets the first one's notifications first."""
+    with monkeypatch.context() as patched:
+        patched.setattr(NotificationRemoval, "due_at", None)
+        assert told(lab, _download(lab)).state is State.DONE
+        assert told(lab, _download(lab, SECOND)).state is State.DONE
+    nothing_left(lab)
+    assert [each.sequence_number for each in lab.server.notifications] == [1, 2, 3, 4]
+
+
+def test_a_guarded_download_copies_and_delivers_them_first(lab: Lab) -> None:
+    """The guard's caller waits anyway, and the new profile may not reach the server."""
+    change = _download(lab, enable=True, guard=GuardParams(until=("confirm",), within=LONG))
+    assert not lab.asked(change.id).state.ended
+    assert events(lab)[:2] == ["install", "install"]
+    lab.engine.answer(change.id, Answer(confirm=True))
+    assert result_of(told(lab, change))["notifications_delivered"] == 2
+    nothing_left(lab)
+
+
+class _Loan:
+    """A port that was borrowed from another program."""
+
+    hold = LONG
+    was_lent = True
+
+    def give_back(self) -> None:
+        """Do nothing."""
+
+
+def test_a_borrowed_port_is_not_borrowed_again(lab: Lab) -> None:
+    """Everything is delivered and removed before the download is done."""
+    lab.start(replace(lab.port, loan=_Loan()))
+    change = told(lab, _download(lab))
+    assert result_of(change)["notifications_delivered"] == 2
+    assert lab.card.notifications == ()
+
+
+def test_an_unused_connection_is_closed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the notifications take longer, a new connection delivers them."""
+    monkeypatch.setattr(kept_connections, "KEPT", 0.0)
+    assert told(lab, _download(lab)).state is State.DONE
+    nothing_left(lab)
+    assert lab.server.counters.tcp_connects > 1
+    assert events(lab) == ["install", "install"]
