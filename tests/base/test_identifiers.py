@@ -82,7 +82,7 @@ def test_iccid_of_1_to_20_digits(text: str, data: str) -> None:
 
 @given(st.text("0123456789ABCDE", min_size=1, max_size=20))
 def test_iccid_there_and_back(text: str) -> None:
-    """Any ICCID survives its bytes, and is the same in lower case and with padding."""
+    """Encoding and decoding an ICCID returns it; lower case and padding do not alter it."""
     assert Iccid.parse(text.lower() + "f" * (20 - len(text))).digits == text
     assert Iccid.from_bytes(bytes(Iccid.parse(text))).digits == text
 

@@ -65,7 +65,7 @@ def test_decimal_numbers_with_fraction_and_exponent_are_read() -> None:
 
 
 def test_long_number_in_json() -> None:
-    """A number of 5,000 digits in JSON is infinity, and the fields next to it can be read."""
+    """A number of 5,000 digits in JSON is read as infinity, and the fields next to it can be read."""
     read = json.loads(f'{{"a": {LONG}, "b": -{LONG}, "c": 7}}', parse_int=json_number)
     assert read == {"a": math.inf, "b": math.inf, "c": 7}
 

@@ -177,7 +177,7 @@ def test_an_error_while_closing_does_not_hide_the_first(slot: Slot) -> None:
 
 
 def test_a_closed_channel_is_not_used(slot: Slot) -> None:
-    """Using a channel after its end is a mistake of lpad's own."""
+    """Using a channel after it was closed is an internal error."""
     channel = RawLink(slot, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
     channel.close(deadline=soon())
     with pytest.raises(InternalError):

@@ -26,7 +26,7 @@ EID = "89049032000000000000000000000011"
 
 
 def test_a_card_in_a_virtual_reader(tmp_path: Path) -> None:
-    """`lpad sim euicc --vpcd` puts a card before pcscd; Ctrl-C takes it out."""
+    """`lpad sim euicc --vpcd` puts a card into the virtual reader; Ctrl-C takes it out."""
     program = "import sys; from lpad.cli.simulated.sim import sim; sim()"
     with PrivatePcscd() as pcscd:
         reader = f"localhost:{pcscd.port}"

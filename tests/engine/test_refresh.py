@@ -199,7 +199,7 @@ def test_the_settings_beat_the_quirks(tmp_path: Path, pki: Pki) -> None:
 def test_an_iccid_with_its_padding_is_the_same_iccid(
     tmp_path: Path, pki: Pki, commands: tuple[str, ...]
 ) -> None:
-    """The modem adds an F, or swaps nibbles, and the switch is seen nevertheless (openpilot#38021)."""
+    """The switch is recognised even if the modem adds an F or swaps nibbles (openpilot#38021)."""
     with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
         both(lab)
         assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED

@@ -150,7 +150,7 @@ def test_untrusted_tls_certificates_are_refused(bench: Bench, identity: TlsIdent
 def test_lpas_own_checks(
     bench: Bench, fault: FaultKind, error: type[LpadError], details: dict[str, str]
 ) -> None:
-    """Faults that only the LPA can notice stop the server's answer before the card gets it."""
+    """An answer with a fault that only the LPA can notice is not passed to the card."""
     bench.smdp.faults.add(Fault(kind=fault, function=INITIATE, value="other.example.com"))
     order = bench.order()
     fails(bench, order, error, cancelled=False, **details)

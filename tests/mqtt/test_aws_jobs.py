@@ -197,7 +197,7 @@ def _removed(backend: Listener, topic: str) -> bool:
 def test_the_agent_and_lpad_mqtt_are_lost_meanwhile(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """A job that waits for a confirmation outlives both, is carried out once, and ends properly."""
+    """A job that waits for a confirmation outlives both programs, is carried out once, and ends properly."""
     first, second = gateway.install_profile(enable=True), gateway.install_profile()
     enable = {"operation": "enable", "profile": second, "guard": ["confirm"], "within": 600}
     with (

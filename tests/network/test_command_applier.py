@@ -141,7 +141,7 @@ def test_a_program_that_prints_megabytes_causes_no_trouble(serving: Runner) -> N
 
 
 def test_a_child_that_keeps_the_output_open_does_not_hold_the_runner(serving: Runner) -> None:
-    """A program that leaves a child behind has ended, and the child is killed."""
+    """A program that leaves a child behind counts as ended, and the child is killed."""
     pids = serving.folder / "pids"
     serving.script(serving.command, f"sleep 600 & echo $! > {pids}; exit 0")
     assert isinstance(CommandApplier(serving.client).apply(wanted(), deadline=soon()), Applied)

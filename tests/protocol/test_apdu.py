@@ -276,7 +276,7 @@ def test_an_error_after_portions_is_the_result() -> None:
 
 
 def test_an_exchange_is_not_fed_after_its_end() -> None:
-    """Feeding a finished exchange is a mistake of lpad's own."""
+    """Feeding a finished exchange is an internal error."""
     exchange = Exchange(BLOCK)
     exchange.feed(b"\x90\x00")
     with pytest.raises(InternalError):

@@ -164,7 +164,7 @@ def test_a_command_without_information_ends_with_ok() -> None:
 
 
 def test_a_second_command_waits_for_the_first() -> None:
-    """Asking while an answer is due is a mistake of lpad's own."""
+    """Asking while an answer is due is an internal error."""
     dialogue = asked()
     with pytest.raises(InternalError):
         dialogue.ask(csim(APDU))

@@ -122,7 +122,7 @@ def test_twilio_with_a_json_body() -> None:
 
 
 def test_twilio_with_and_without_the_port() -> None:
-    """A signature over the URL with its default port is right for the URL without it."""
+    """A signature over a URL with the default port is valid for the URL without the port."""
     text = "https://desk.example.com:443/callback?x=1"
     mac = base64.b64encode(hmac.new(b"token", text.encode(), hashlib.sha1).digest()).decode()
     verify("twilio", Callback("POST", URL, {"X-Twilio-Signature": mac}, b""), secret="token")

@@ -103,7 +103,7 @@ def test_lpads_own_document_has_every_call(bench: Bench, like: str) -> None:
 @pytest.mark.test_data
 @pytest.mark.parametrize("like", VENDORS)
 def test_lpads_own_document_agrees_with_the_vendors(like: str) -> None:
-    """The vendor's document has each call, parameter, field and answer of lpad's own."""
+    """Each call, parameter, field and answer in lpad's document is also in the vendor's."""
     theirs = operations(document(like), prefix(like))
     for each in operations(own_document(like), prefix(like)):
         (match,) = [one for one in theirs if (one.method, one.path) == (each.method, each.path)]

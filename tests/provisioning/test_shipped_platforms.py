@@ -145,7 +145,7 @@ def test_yoni_is_busy(bench: Bench) -> None:
 
 
 def test_things_changes_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are found by EID, activated, suspended and retired, and the IMEI is the platform's."""
+    """Lines are found by EID, activated, suspended and retired; the platform's IMEI is reported."""
     server = bench.platform("things")
     thing = server.stock.order(eid=EID)
     for _ in range(2):

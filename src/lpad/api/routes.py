@@ -50,7 +50,7 @@ async def describe(call: Call) -> Response:  # noqa: ARG001 - the document is th
 
 READ, SWITCH, INSTALL, ADMIN = Role.READ, Role.SWITCH, Role.INSTALL, Role.ADMIN
 OF_CHANGE = None
-"""The role that the change in the path required; see `ROLE_FOR`."""
+"""The role depends on the kind of the change in the path; see `ROLE_FOR`."""
 
 
 _CARD = "/v1/euiccs/{name}"

@@ -84,7 +84,7 @@ class FallbackLink:
             working: the ports.
 
         Raises:
-            CardError: none can be opened; the error is that of the first port.
+            CardError: no port can be opened; the error is that of the first port.
         """
         self._open_link = open_link
         self._working = working

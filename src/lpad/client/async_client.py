@@ -495,7 +495,7 @@ class AsyncClient:
         return await self._connection.change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
 
     async def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
-        """Return a change once it has ended or asks a question, or after a number of seconds."""
+        """Return a change once it has ended or asks a question, at the latest after `seconds`."""
         end = time.monotonic() + seconds
         while True:
             left = end - time.monotonic()

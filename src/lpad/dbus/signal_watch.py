@@ -52,7 +52,7 @@ class SignalWatch:
         return self._due_at
 
     def open(self) -> bool:
-        """Connect and subscribe; return whether this has worked. A failure is repeated later."""
+        """Connect and subscribe; return whether this succeeded. A failure is repeated later."""
         self.close()
         deadline = Deadline.after(_CONNECT)
         bus = None

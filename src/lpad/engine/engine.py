@@ -73,7 +73,7 @@ class Part(Protocol):
         """Whether a thread runs."""
 
     def stop(self) -> None:
-        """Begin to end."""
+        """Begin to stop."""
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end."""

@@ -123,7 +123,7 @@ class BrokerConnection:
         self._thread.join(PATIENCE)
 
     def wait_connected(self, seconds: float) -> bool:
-        """Return whether there is a connection within a number of seconds."""
+        """Wait for a connection, at most for `seconds`; return whether there is one."""
         return self._up.wait(seconds)
 
     def send(self, message: Message) -> MQTTMessageInfo:

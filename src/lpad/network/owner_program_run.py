@@ -44,7 +44,7 @@ def refusal(path: Path) -> str | None:
     except OSError as error:
         return f"{path.name} cannot be read: {error.strerror}"
     if not stat.S_ISREG(found.st_mode):
-        return f"{path.name} is not a file"
+        return f"{path.name} is not a regular file"
     holder = path.absolute().parent
     others = _others_can_write(path.name, found) or _others_can_write(f"its folder {holder}", folders[holder])
     for folder, status in folders.items():

@@ -168,7 +168,7 @@ def test_readers_are_found_by_pattern_and_position(
 
 
 def test_a_refresh_is_fetched_and_the_card_reset(link: PcscLink, card: ScriptedCard) -> None:
-    """91xx with REFRESH 'UICC reset': fetched, answered by a reset and not in words (TS 102 223, 6.4.7)."""
+    """After 91xx, lpad fetches REFRESH 'UICC reset' and answers it only by a reset (TS 102 223, 6.4.7)."""
     card.status = 0x910B
     card.proactive = bytes.fromhex("D009810301010482028182")
     before = card.resets

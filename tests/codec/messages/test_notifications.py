@@ -207,7 +207,7 @@ def test_other_answers_are_malformed(data: str) -> None:
     ],
 )
 def test_nothing_odd_hides_an_entry(raw: bytes, unreadable: int) -> None:
-    """Without A0, with wrong lengths, padding, repetitions and unknown entries the numbers are read."""
+    """The numbers are read despite a missing A0, wrong lengths, padding, repetitions or unknown entries."""
     answer = ListNotificationResponse.decode(raw)
     assert [entry.sequence_number for entry in answer.notifications] == [1, 2]
     assert answer.unreadable == unreadable

@@ -285,7 +285,7 @@ def read(raw: bytes) -> tuple[list[tuple[Iccid, ProfileState]], int]:
     ],
 )
 def test_nothing_odd_hides_a_profile(raw: bytes, unreadable: int) -> None:
-    """Without A0, with wrong lengths, padding, repetitions and unknown items the profiles are read."""
+    """The profiles are read despite a missing A0, wrong lengths, padding, repetitions or unknown items."""
     assert read(raw) == (BOTH, unreadable)
 
 

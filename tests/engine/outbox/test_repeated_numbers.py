@@ -94,7 +94,7 @@ def test_one_number_for_all(lab: Lab) -> None:
 
 
 def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
-    """A copy whose number the card has reused can be dropped by a number of lpad's own."""
+    """A copy whose number the card has reused can be dropped by the number that lpad gave it."""
     away(lab)
     lab.install()
     made_anew(lab)

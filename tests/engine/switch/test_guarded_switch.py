@@ -485,7 +485,7 @@ def test_the_events_report_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -
 
 
 def test_the_table_has_a_way_out_of_each_phase() -> None:
-    """All phases but three are ends; a transition that the table lacks is a mistake of lpad's."""
+    """All phases but three are ends; a transition that the table lacks is an internal error."""
     going_on = {phase for phase, _ in TRANSITIONS}
     assert going_on == {Phase.SWITCHING, Phase.WATCHING, Phase.GOING_BACK}
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}

@@ -407,7 +407,7 @@ def test_a_look_at_a_silent_place_ends_with_the_daemon(tmp_path: Path, pki: Pki)
 
 
 def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
-    """By default failover is off, without a thread and a status."""
+    """By default failover is off, and has neither a thread nor a status."""
     with Lab(tmp_path, pki) as lab:
         assert lab.engine.card(CARD).failover() is None
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("failover")]

@@ -45,7 +45,7 @@ def find_link(
         name: name of the port, for the error's sentence.
 
     Raises:
-        CardError: none works; the sentence contains the answer of each.
+        CardError: no link works; the sentence contains each link's answer.
     """
     if not kinds or not aids:
         raise InternalError("a link search needs at least one kind of link and one AID")

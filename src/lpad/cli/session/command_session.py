@@ -40,7 +40,7 @@ class Session(Struct):
         """Return the card's name: the given one, or that of the only card.
 
         Raises:
-            ApiError: there are several, or none.
+            ApiError: no card is given, and the daemon has several or none.
         """
         if self.euicc_name is not None:
             return self.euicc_name

@@ -169,7 +169,7 @@ class CurrentSettings(Body):
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
     ipv4: int | None = field(default=None, metadata=parameter(0x1E, Kind.U32))
-    """The address as a number, its first byte highest; 0: none."""
+    """The address as a number whose most significant byte is the first of the address; 0: none."""
     ipv6: bytes | None = field(default=None, metadata=parameter(0x25, Kind.REST))
     """16 bytes of address and 1 byte with the length of its prefix in bits."""
 

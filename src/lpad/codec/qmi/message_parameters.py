@@ -123,7 +123,7 @@ def result_of(parameters: Sequence[tuple[int, bytes]]) -> Result:
     """Return the result in a response.
 
     Raises:
-        MalformedError: there is none.
+        MalformedError: the response contains no result.
     """
     for number, value in parameters:
         if number == _RESULT and len(value) >= _RESULT_FORM.size:

@@ -49,7 +49,7 @@ class Recorder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin to end, after all recorded events are written."""
+        """Begin to stop; all recorded events are written first."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()

@@ -112,7 +112,7 @@ class LineWatch:
         self._news.set()
 
     def stop(self) -> None:
-        """Begin to end."""
+        """Begin to stop."""
         self._stopping = True
         self._stop.cancel("lpad was stopped")
         self._news.set()

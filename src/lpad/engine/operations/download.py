@@ -94,7 +94,7 @@ def _keep_network(run: Run, context: Context, iccid: str) -> str | None:
         eid = run.secret(EID) or context.snapshot().eid
         context.networks.put_ordered(iccid, settings, change=run.change.id, eid=eid)
     except LpadError as error:
-        log.warning("change %d: cannot store its network settings: %s", run.change.id, error)
+        log.warning("change %d: cannot store the profile's network settings: %s", run.change.id, error)
         return f"the profile's network settings could not be stored: {error.sentence}"
     return None
 

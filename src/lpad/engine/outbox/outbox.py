@@ -104,7 +104,7 @@ class Outbox:
         return any(thread.is_alive() for thread in threads)
 
     def stop(self) -> None:
-        """Begin to end, without new attempts and without waiting for answers."""
+        """Begin to stop, without new attempts and without waiting for answers."""
         self._stop.cancel("lpad was stopped")
         with self._condition:
             self._stopping = True

@@ -130,7 +130,7 @@ class OwedCancellations:
             self._condition.notify_all()
 
     def stop(self) -> None:
-        """Begin to end; owed cancellations stay in the journal."""
+        """Begin to stop; owed cancellations stay in the journal."""
         self._stop.cancel("lpad was stopped")
         with self._condition:
             self._condition.notify_all()

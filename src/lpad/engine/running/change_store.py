@@ -226,7 +226,7 @@ class ChangeStore:
         return change
 
     def show_progress(self, change: Change, progress: Progress) -> Change:
-        """Publish a number of bytes as a separate event, because the whole record would be large."""
+        """Publish the number of bytes sent as a separate event, because the whole record would be large."""
         change = replace(change, progress=progress)
         with self._lock:
             self._live[change.id] = change

@@ -116,7 +116,7 @@ class Failovers:
             failover.start()
 
     def stop(self) -> None:
-        """Begin to end all."""
+        """Begin to stop all."""
         for failover in (*self._failovers.values(), *self._leaving):
             failover.stop()
 

@@ -81,7 +81,7 @@ class EndpointWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin to end, without waiting for an answer."""
+        """Begin to stop, without waiting for an answer."""
         self._forget()
         self._stop.cancel("lpad was stopped, or the endpoint has other settings")
         self.wake()

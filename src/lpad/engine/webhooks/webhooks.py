@@ -51,7 +51,7 @@ class Webhooks:
             self._serve()
 
     def stop(self) -> None:
-        """Begin to end, without waiting for answers."""
+        """Begin to stop, without waiting for answers."""
         with self._lock:
             self._started = False
             for worker in self._workers.values():

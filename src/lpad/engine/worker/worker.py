@@ -358,7 +358,7 @@ class Worker:
             self._reads_at = max(time.monotonic(), self._read_until)
 
     def leave(self) -> None:
-        """Begin to end because the card was removed from the settings; none of its changes is kept."""
+        """Begin to stop because the card was removed from the settings; none of its changes is kept."""
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
@@ -370,7 +370,7 @@ class Worker:
             self._adopt_at = time.monotonic()
 
     def stop(self) -> None:
-        """Begin to end: the running change ends at its next safe point, queued ones stay for later."""
+        """Begin to stop: the running change ends at its next safe point; queued ones stay for later."""
         self._end(None)
 
     def _end(self, taken_back: str | None) -> None:

@@ -31,7 +31,7 @@ class LteAttachContexts:
     """Stores the contexts; that for the home network is the modem's context 1 from the next attach on."""
 
     def __init__(self, contexts: ModemContexts) -> None:
-        """Begin with those of the factory."""
+        """Begin with the factory's contexts."""
         self._contexts = contexts
         self._stored = _FACTORY
 

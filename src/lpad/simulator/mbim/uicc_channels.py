@@ -55,7 +55,7 @@ class UiccChannels:
         self._open.clear()
 
     def leak(self) -> None:
-        """Open channels as an earlier host has left them."""
+        """Open channels, as if an earlier host had left them open."""
         for _ in range(self._habits.leaked_channels):
             number = self._on_card.open()
             if number is not None:

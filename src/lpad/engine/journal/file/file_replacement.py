@@ -136,7 +136,7 @@ def drop_oldest(path: Path) -> bool:
 
 
 def odd_part(path: Path) -> str | None:
-    """Return an object in the place of a journal's file that is not a regular file."""
+    """Report which of the journal's paths exists but is not a regular file; None if there is no such path."""
     for part in _PARTS:
         each = path.with_name(path.name + part)
         try:
@@ -144,7 +144,7 @@ def odd_part(path: Path) -> str | None:
         except OSError:
             continue
         if not stat.S_ISREG(mode):
-            return f"{each.name} is not a file"
+            return f"{each.name} is not a regular file"
     return None
 
 

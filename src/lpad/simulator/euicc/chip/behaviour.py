@@ -19,7 +19,7 @@ class Answers(StrEnum):
     FETCHED = "61xx"
     """The card answers with 61xx, and the terminal sends GET RESPONSE, as in T=0."""
     AT_ONCE = "at-once"
-    """Data and 9000 in one answer, like T=1 and many modems; the rest of a long one by 61xx."""
+    """Data and 9000 in one answer, as with T=1 and many modems; 61xx announces the rest of a long answer."""
     CORRECTED = "6Cxx"
     """6Cxx with the right length, then the same command again with that Le."""
 

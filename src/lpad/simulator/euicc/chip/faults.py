@@ -42,11 +42,11 @@ class CardFaults:
         self._by_tag[tag] = _Fault(lambda _request: response, times)
 
     def refuse(self, tag: int, code: int, *, times: int = 1) -> None:
-        """Make a function that returns only a result (enable, disable, delete, …) answer this code."""
+        """Make a function that returns only a result (enable, disable, delete, …) answer with this code."""
         self.answer(tag, tlv.encode(tag, tlv.encode(0x80, bytes([code]))), times=times)
 
     def status(self, tag: int, status: int, *, times: int = 1) -> None:
-        """Make the function answer the status word without data and without doing anything."""
+        """Make the function do nothing, and answer with the status word and without data."""
         self._by_tag[tag] = _Fault(lambda _request: status, times)
 
     def corrupt(self, tag: int, change: Callable[[bytes], bytes | int], *, times: int = 1) -> None:

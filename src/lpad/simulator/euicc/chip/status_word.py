@@ -31,7 +31,7 @@ class StatusWord(IntEnum):
 
 
 class Refusal(LpadError):
-    """The card answers a status word other than success, and no data."""
+    """The card answers with a status word other than success, and without data."""
 
     kind = "simulated-status"
 
