@@ -130,7 +130,7 @@ def test_an_abort_is_asked_for_again(address: str) -> None:
 
 
 def test_without_network_managers_permission(address: str) -> None:
-    """Without the permission to stop NetworkManager, lpad asks for the modem nevertheless."""
+    """Without the permission to stop NetworkManager, lpad still asks for the modem."""
     daemons = Daemons([CONNECTING])
     daemons.denied = True
     assert asked(address, daemons) == ["Managed False", "Disconnect", "InhibitDevice"]

@@ -120,7 +120,7 @@ def test_a_guarded_switch_between_twins_returns_by_aid(tmp_path: Path, pki: Pki)
 
 
 def test_the_way_back_is_found_by_aid_once_the_iccid_is_gone(tmp_path: Path, pki: Pki) -> None:
-    """A profile whose entry becomes unreadable while another is on trial is enabled again nevertheless."""
+    """A profile whose entry becomes unreadable while another is on trial is still enabled again."""
     with guarding(tmp_path, pki) as lab:
         change = guarded_change(lab, "confirm", within=60)
         watched(lab, change.id)

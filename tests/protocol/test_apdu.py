@@ -310,7 +310,7 @@ def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
 
 
 def test_a_short_apdu_carries_255_bytes() -> None:
-    """An APDU with 256 bytes of data is refused as lpad's own mistake."""
+    """An APDU with 256 bytes of data is refused with an internal error."""
     assert bytes(Command(0x80, 0xE2, data=bytes(255)))[4] == 255
     with pytest.raises(InternalError, match="255"):
         bytes(Command(0x80, 0xE2, data=bytes(256)))

@@ -40,7 +40,7 @@ _MOST_STATE = 32
 def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     """Make ModemManager release a modem, after it has aborted an attempt to connect and ended any change.
 
-    A ModemManager that is busy nevertheless is asked again for up to 10 s.
+    A ModemManager that is still busy is asked again for up to 10 s.
 
     Args:
         bus: the connection to the bus; the inhibition lasts as long as it does.

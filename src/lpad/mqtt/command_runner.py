@@ -197,7 +197,7 @@ class CommandRunner:
         """Send a request to lpad, repeatedly if lpad cannot be reached.
 
         Raises:
-            ApiError: it refuses.
+            ApiError: lpad refuses the request.
         """
         failures = 0
         while True:

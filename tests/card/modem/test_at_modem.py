@@ -73,7 +73,7 @@ def test_the_modem_is_set_up_once() -> None:
 
 
 def test_a_modem_that_refuses_the_set_up_is_used_nevertheless() -> None:
-    """A modem that refuses ATE0 or AT+CMEE=1 is used nevertheless."""
+    """A modem that refuses ATE0 or AT+CMEE=1 is still used."""
     with bench() as (modem, link, _):
         modem.once("ATE0", instead=("ERROR",), executed=False)
         modem.once("AT+CMEE=1", instead=("+CME ERROR: 4",), executed=False)

@@ -446,7 +446,7 @@ def test_a_closed_port_keeps_the_speed_until_it_is_given_back(tmp_path: Path) ->
 
 
 def test_a_changed_usual_speed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A killed daemon's modem is reached and restored, even if `baud` in the settings is another one now."""
+    """A killed daemon's modem is reached and restored, even if the settings now have another `baud`."""
     with bench(line_rates=(57_600, USUAL, FAST), keeps_line_rate=True) as modem:
         killed = host(modem, tmp_path)
         model(killed)

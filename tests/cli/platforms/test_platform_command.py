@@ -165,7 +165,7 @@ def test_try_a_file_of_the_settings(desk: SimulatedPlatform, tmp_path: Path) -> 
 
 
 def test_try_reports_the_platforms_reason_for_a_refusal(desk: SimulatedPlatform, tmp_path: Path) -> None:
-    """A refused key ends with the platform's words, and the record is kept nevertheless."""
+    """A refused key ends with the platform's words, and the record is still kept."""
     desk.faults.add(PlatformFault.TOKEN_EXPIRED, call="find", times=0)
     record = tmp_path / "record.json"
     config = str(tmp_path / "lpad.yaml")

@@ -113,7 +113,7 @@ def test_a_retry_copies_a_notification_again(lab: Lab) -> None:
 
 @pytest.mark.parametrize("answer", [0x6F00, b"\xbf\x28\x03\x81\x01\x7f", b"\x00", b"\xbf\x28\x02\xa0\x09"])
 def test_list_that_cannot_be_read(lab: Lab, answer: bytes | int) -> None:
-    """A card whose list of notifications cannot be read is switched and downloaded to nevertheless."""
+    """If a card's list of notifications cannot be read, switches and downloads still work."""
     lab.card.faults.corrupt(LIST, lambda _: answer, times=ALWAYS)
     lab.install()
     lab.install(iccid=SECOND)

@@ -154,7 +154,7 @@ def test_one_decision_hides_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pause that cannot be counted ends nevertheless, and its change continues, as do others."""
+    """A pause that cannot be counted still ends, and its change continues, as do others."""
     _ready(lab)
     monkeypatch.setattr("lpad.engine.worker.queue.awaiting_retry.REST", 0.0)
     changes = []

@@ -71,7 +71,7 @@ def test_compared_with_the_last_run() -> None:
 
 
 def test_an_empty_run() -> None:
-    """A run without cases has a page nevertheless."""
+    """Even a run without cases has a page."""
     text = words(page(BEGAN, [], before=[]))
     assert "0 places, no case" in text
     assert "Nothing was downloaded." in text

@@ -234,7 +234,7 @@ def test_waits_for_the_modem(gateway: GatewayDouble, applier: NetworkManagerAppl
 
 
 def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """While ModemManager restarts, connections are stored nevertheless, and the activation waits."""
+    """While ModemManager restarts, connections are still stored, and the activation waits."""
     gateway.mm.leave()
     assert isinstance(applier.prepare(wanted(), deadline=soon()), Applied)
     assert isinstance(applier.apply(wanted(), deadline=soon()), Applied)

@@ -207,7 +207,7 @@ def _proxy_connection(proxy: str, *, opener: PortOpenerClient | None) -> int | N
 
     Args:
         opener: makes the connection in place of this process, which the proxy would refuse; without an
-            opener the attempt is made nevertheless, because a proxy may be built for another user than root.
+            opener the attempt is still made, because a proxy may be built for another user than root.
     """
     name = proxy.removeprefix("\0")
     try:

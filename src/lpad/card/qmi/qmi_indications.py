@@ -69,7 +69,7 @@ class QmiIndications:
         return answer
 
     def modem_was_reset(self) -> None:
-        """Forget all that belonged to the modem before its reset; the connection is another one."""
+        """Forget everything from before the modem's reset, because the connection is a new one."""
         self.reported = True
         self.card_report |= CardReport.OTHER
         self.rejection = None

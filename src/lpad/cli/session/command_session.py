@@ -65,7 +65,7 @@ class Session(Struct):
         """Ask before an irreversible action; ends the program unless the answer is yes.
 
         Raises:
-            ApiError: there is no terminal to ask at.
+            ApiError: the question cannot be asked, because there is no terminal.
         """
         if yes:
             return

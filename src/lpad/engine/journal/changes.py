@@ -291,7 +291,7 @@ def check_change(row: Row) -> None:
     if change.kind in tuple(Kind):
         read_change(body)
     if (change.id, change.euicc, change.state) != (row["id"], row["euicc"], row["state"]):
-        raise ValueError("the record is another's")
+        raise ValueError("the record belongs to another change")
     if row["private"] is not None:
         msgspec.json.decode(_bytes(row["private"]), type=_Stored)
 

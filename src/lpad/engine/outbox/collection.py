@@ -506,7 +506,7 @@ def _see_it_answers(euicc: Euicc, error: CardError, *, deadline: Deadline) -> No
     """Check that a card that did not answer about a notification answers other commands.
 
     Raises:
-        CardError: it does not; the earlier error is raised.
+        CardError: the card does not answer them either; this is the earlier `error`.
     """
     try:
         euicc.get_eid(deadline=deadline.within(LIVELY))

@@ -149,7 +149,7 @@ class Run(RunRecord):
         Raises:
             Cancelled: the change was cancelled or overtaken; from here on neither is possible.
             InternalError: the record cannot be written; once the change has taken an irreversible step, it
-                continues nevertheless.
+                continues despite this.
         """
         with self._condition:
             self.check()
@@ -162,7 +162,7 @@ class Run(RunRecord):
         Raises:
             Cancelled: the change was cancelled or overtaken.
             InternalError: the record cannot be written; once the change has taken an irreversible step, it
-                continues nevertheless.
+                continues despite this.
         """
         self.check()
         self._take(name, notes)

@@ -2,7 +2,8 @@
 
 Deadlines, cancelling, proxy, interface and the race of addresses are those of `remote/https`. A redirection
 to another host is refused, because that host is not the platform. A redirection at the platform itself is not
-followed either, but a call's declaration may accept its status, as some platforms answer what they have done.
+followed either, but a call's declaration may accept its status, because some platforms answer a completed
+call with one.
 """
 
 from __future__ import annotations

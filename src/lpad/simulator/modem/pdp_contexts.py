@@ -42,7 +42,7 @@ class Subscription:
     """Whether a bearer gets an IP address."""
 
     def rejection(self, kind: str, apn: str, credentials: tuple[str, str] | None) -> int | None:
-        """Return the ESM cause against a bearer; None: it is opened."""
+        """Return the ESM cause with which a bearer is refused; None: the bearer is opened."""
         if self.apns is not None and apn not in self.apns:
             return self.unknown_cause
         if self.credentials is not None and credentials != self.credentials:
