@@ -58,7 +58,7 @@ def doctor(session: Session, config: Path) -> None:
 
 
 def _findings(session: Session, config: Path) -> Iterator[Finding]:
-    from lpad.cli.doctor import daemon_findings, device_findings  # noqa: PLC0415 - only this command needs them
+    from lpad.cli.doctor import daemon_findings, installation_findings  # noqa: PLC0415 - only this command needs them
     from lpad.cli.doctor.finding import Finding, Verdict  # noqa: PLC0415 - only this command needs it
 
     client = session.client
@@ -67,8 +67,8 @@ def _findings(session: Session, config: Path) -> Iterator[Finding]:
         system = client.system()
     except ApiError as error:
         yield Finding(about="daemon", verdict=Verdict.WRONG, text=error.sentence, kind=error.kind)
-    yield from device_findings.versions(system)
-    found, settings = device_findings.settings_file(config, system)
+    yield from installation_findings.versions(system)
+    found, settings = installation_findings.settings_file(config, system)
     yield from found
     if system is None:
         return
@@ -76,7 +76,7 @@ def _findings(session: Session, config: Path) -> Iterator[Finding]:
     yield daemon_findings.clock(system)
     yield from daemon_findings.journal(system)
     try:
-        yield from device_findings.ports(client.ports(), settings)
+        yield from installation_findings.ports(client.ports(), settings)
     except ApiError as error:
         yield daemon_findings.guarded("ports", error)
     cards = client.euiccs()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.base.errors import LpadError, MalformedError
 from lpad.base.identifiers import Iccid
-from lpad.simulator.euicc.isdr.information import rat_rows
+from lpad.simulator.euicc.isdr.euicc_information import rat_rows
 from lpad.simulator.euicc.isdr.policy_rules import (
     PPR1_NO_DISABLING,
     bits_of,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
-from lpad.simulator.euicc.isdr.information import Information
+from lpad.simulator.euicc.isdr.euicc_information import Information
 from lpad.simulator.euicc.isdr.installation import PACKAGE, SEGMENT_TAGS, Installation, record_interruption
 from lpad.simulator.euicc.isdr.notifications import Notifications
 from lpad.simulator.euicc.isdr.profiles import Profiles

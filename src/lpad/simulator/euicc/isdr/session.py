@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
     from lpad.simulator.euicc.chip.chip import Chip
     from lpad.simulator.euicc.chip.identity import Signer
-    from lpad.simulator.euicc.isdr.information import Information
+    from lpad.simulator.euicc.isdr.euicc_information import Information
 
 _POSTPONED, _TIMEOUT = 1, 2
 _CANCEL_INVALID_TRANSACTION = 5

@@ -9,7 +9,7 @@ from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.proactive import Proactive
 from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
-from lpad.simulator.euicc.isdr.information import version
+from lpad.simulator.euicc.isdr.euicc_information import version
 from lpad.simulator.euicc.isdr.isdr import Isdr
 from lpad.simulator.euicc.os.answer_delivery import Answering
 from lpad.simulator.euicc.os.apdu import Command

@@ -1,4 +1,4 @@
-"""Findings about the device around the daemon: versions, the settings file, ports and their holders."""
+"""Findings about the installation: versions, the settings file, ports and their holders."""
 
 from __future__ import annotations
 
