@@ -25,7 +25,6 @@ from lpad.engine.change.results import DownloadResult
 from lpad.engine.network_settings.download_settings import PASSWORD, read_back
 from lpad.engine.operations import download_answers
 from lpad.engine.operations.downloaded_hooks import announce_downloaded
-from lpad.engine.operations.installation_notifications import deliver, is_told_first, leave
 from lpad.engine.recovery.interrupted_download import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import card_reading
@@ -170,6 +169,13 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
             except ServerRefused as refused:
                 raise (of_default_smdp(refused) if _is_default(run) else refused) from refused
             run.follow("deliver-notifications")
+            # An idle daemon does not need this module.
+            from lpad.engine.operations.installation_notifications import (  # noqa: PLC0415 - see above
+                deliver,
+                is_told_first,
+                leave,
+            )
+
             delivered = None
             if is_told_first(run, context):
                 eid = leave(run, context, euicc, installed, eid=eid or "")

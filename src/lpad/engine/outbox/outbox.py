@@ -18,7 +18,6 @@ from lpad.base.errors import Cancelled, Conflict, LpadError, NotFound
 from lpad.base.liveness import resting, watched
 from lpad.engine.outbox.collection import Collection
 from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
-from lpad.engine.outbox.kept_connections import KeptConnections
 from lpad.engine.outbox.notification_events import tell
 from lpad.engine.outbox.uncopied_notifications import UncopiedNotification
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.outbox.delivery import Connect
+    from lpad.engine.outbox.kept_connections import KeptConnections
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.notification_delivery import PendingNotification
     from lpad.remote.es9plus import Es9Plus
@@ -76,7 +76,8 @@ class Outbox:
         """
         self._journal = journal
         self._hub = hub
-        self._connections = KeptConnections(connect)
+        self._connect = connect
+        self._connections: KeptConnections | None = None
         self._patience = patience
         self._on_delivered = on_delivered
         self._clock = environment.clock
@@ -109,7 +110,8 @@ class Outbox:
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
-        self._connections.end()
+        if self._connections is not None:
+            self._connections.end()
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end; running attempts have time until the deadline."""
@@ -134,7 +136,16 @@ class Outbox:
 
     def keep_connection(self, server: Es9Plus, eid: str, closing: ExitStack) -> None:
         """Keep a download's connection open for its notifications; see `KeptConnections.keep`."""
+        # An idle daemon does not need this module.
+        from lpad.engine.outbox.kept_connections import KeptConnections  # noqa: PLC0415 - see above
+
+        with self._condition:
+            if self._connections is None:
+                self._connections = KeptConnections(self._connect)
+            stopping = self._stopping
         self._connections.keep(server, eid, closing)
+        if stopping:
+            self._connections.end()
         self._notify()
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
@@ -332,7 +343,8 @@ class Outbox:
                     return
             self._troubled = False
             try:
-                self._connections.close_old()
+                if self._connections is not None:
+                    self._connections.close_old()
                 self._begin_rounds()
             except LpadError as error:
                 self._troubled = True
@@ -413,7 +425,7 @@ class Outbox:
                 one = DeliveryRound(
                     self._journal,
                     self._hub,
-                    self._connections.open,
+                    self._connect if self._connections is None else self._connections.open,
                     patience=self._patience(),
                     reachability=self._reachability,
                     interruption=interruption or self._stop,
@@ -437,7 +449,8 @@ class Outbox:
 
     def _until_next(self) -> float | None:
         """Return the seconds until there is something to send or a connection to close; None: nothing."""
-        moments = (self._until_due(), self._connections.seconds())
+        kept = self._connections
+        moments = (self._until_due(), None if kept is None else kept.seconds())
         return min((each for each in moments if each is not None), default=None)
 
     def _until_due(self) -> float | None:
