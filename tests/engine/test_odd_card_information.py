@@ -68,7 +68,7 @@ def test_default_smdp_with_five_thousand_digits(lab: Lab) -> None:
 
 
 def test_mistake_in_lpad_over_one_profile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record over which lpad raises an error counts as unreadable; the others are shown and switched."""
+    """A record that makes lpad raise an error counts as unreadable; the others are shown and switched."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()

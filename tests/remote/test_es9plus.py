@@ -193,7 +193,7 @@ def test_connection_close_is_honoured(bench: Bench) -> None:
     ],
 )
 def test_each_form_of_acceptance_is_read(bench: Bench, reply: Reply) -> None:
-    """Success without a body, with an empty object, or with a header Executed, is acceptance."""
+    """Success without a body, with an empty object, or with a header Executed, counts as acceptance."""
     notify(bench.client(bench.server(reply)))
 
 

@@ -111,7 +111,7 @@ def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def noted_number(value: object, *, default: float, most: float) -> float:
-    """Return a number that lpad stored earlier, in case a damaged disk has changed it.
+    """Return a stored number, or `default` if a damaged disk has changed it into an impossible one.
 
     Args:
         value: the value in the journal.

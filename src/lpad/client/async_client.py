@@ -106,7 +106,7 @@ class AsyncClient:
 
         Args:
             limit: the maximum number to return, up to 1,000; None: all.
-            after: only those that follow: `next` of the page before.
+            after: only those that follow: `next` of the previous page.
         """
         return await self._connection.get_list(
             "/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after}
@@ -154,7 +154,7 @@ class AsyncClient:
         Args:
             euicc: return only entries of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
-            before: only changes with lower numbers: `next` of the page before.
+            before: only changes with lower numbers: `next` of the previous page.
         """
         query = {"euicc": euicc, "limit": limit, "before": before}
         return await self._connection.get_list("/v1/changes", "changes", Change, query)

@@ -107,7 +107,7 @@ class Client:
 
         Args:
             limit: the maximum number to return, up to 1,000; None: all.
-            after: only those that follow: `next` of the page before.
+            after: only those that follow: `next` of the previous page.
         """
         return self._connection.get_list("/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after})
 
@@ -153,7 +153,7 @@ class Client:
         Args:
             euicc: return only entries of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
-            before: only changes with lower numbers: `next` of the page before.
+            before: only changes with lower numbers: `next` of the previous page.
         """
         query = {"euicc": euicc, "limit": limit, "before": before}
         return self._connection.get_list("/v1/changes", "changes", Change, query)

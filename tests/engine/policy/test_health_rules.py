@@ -53,7 +53,7 @@ def test_the_next_profile_follows_the_one_tried_last(
 
 
 def test_a_profile_has_its_own_rule() -> None:
-    """A profile that is not in the order has no rule, and neither has a missing profile."""
+    """Neither a profile outside the order nor a missing profile has a rule."""
     assert POLICY.rule(listed(FIRST, SECOND, enabled=SECOND)) is ORDER[1]
     assert POLICY.rule(listed(FIRST, STRANGER, enabled=STRANGER)) is None
     assert POLICY.rule(listed(FIRST, SECOND, enabled=None)) is None

@@ -35,7 +35,7 @@ _GROUPS = (
 TEXTS = {
     "get_system": "`health.ok` is false if the journal cannot be written. `settings` shows which changed"
     " keys need a restart, and the mistakes in the file.",
-    "list_ports": "Use it to find the value of `port` or `reader` for a card. lpad opens none of the ports.",
+    "list_ports": "Use this to find a card's value of `port` or `reader`. lpad opens none of the ports.",
     "list_euiccs": "One entry for each card in the settings, whether lpad reaches it or not. The answer"
     " comes from memory; lpad does not ask the cards.",
     "get_euicc": "The answer is as of `read_at`; `POST …/refresh` reads the card again. A field is null if"

@@ -34,11 +34,11 @@ _QUERY: dict[str, tuple[Schema, str]] = {
     ),
     "before": (
         {"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_CHANGES},
-        "only changes with lower numbers: `next` of the page before",
+        "only changes with lower numbers: `next` of the previous page",
     ),
     "after": (
         {"type": "string"},
-        "only what follows: in a list `next` of the page before, in the stream the ID of the last event seen",
+        "only later entries: in a list, `next` of the previous page; in the stream, the last event's ID",
     ),
     "form": (
         {"type": "string", "enum": [*FORMS], "default": FORMS[0]},
