@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from engine.holding import silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab, result_of
+from engine.outbox.test_answered_results import nothing
 from engine.outbox.test_outbox import NOTIFY, pending
 from engine.outbox.test_told_before_copied import (
     LIST,
@@ -26,8 +27,11 @@ from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lpad.engine.change.change import Change
 
+ALWAYS = 1000
 CHANNEL = '"0070000001"'
 """The command that opens a logical channel."""
 
@@ -109,6 +113,26 @@ def test_a_card_that_restarts_after_the_result(lab: Lab) -> None:
     assert told(lab, _download(lab)).state is State.DONE
     nothing_left(lab)
     assert events(lab) == ["install", "install"]
+
+
+@pytest.mark.parametrize("enable", [False, True])
+@pytest.mark.parametrize("listed", [nothing, lambda _: 0x6F00], ids=["nothing", "refused"])
+def test_a_card_that_does_not_list_the_result(
+    lab: Lab, listed: Callable[[bytes], bytes | int], *, enable: bool
+) -> None:
+    """The card's answer is delivered once, although the session that got it may have ended before."""
+    _ready(lab)
+    lab.card.faults.corrupt(LIST, listed, times=ALWAYS)
+    assert told(lab, _download(lab, enable=enable)).state is State.DONE
+    lab.until(lambda: events(lab), lambda seen: seen == ["install"])
+    lab.card.faults.forget()
+    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    nothing_left(lab)
+    assert sorted(each.sequence_number for each in lab.server.notifications) == [
+        1,
+        2,
+        *([3] if enable else []),
+    ]
 
 
 def test_lpad_that_stops_after_the_result(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ def leave(run: Run, context: Context, euicc: Euicc, installed: Installed, *, eid
     context.outbox.remember_result(euicc, _result(installed))
     with _passing_over(context, euicc, eid):
         eid = context.observe(euicc, within, eid=installed.eid, copies_later=True).eid or ""
+        context.outbox.remember_beyond(euicc, eid)
         if run.change.params_of(DownloadParams).enable:
             context.card.end_session()  # the switch asks the modem, which may not read the card meanwhile
         else:

@@ -87,6 +87,8 @@ class Collection:
         self._results: WeakKeyDictionary[Euicc, PendingNotification] = WeakKeyDictionary()
         """The notification that a card has returned as an installation's result, in each open session, until
         `collect` has copied it."""
+        self._outliving: dict[str, PendingNotification] = {}
+        """The notifications of `remember_beyond`, by the EIDs of their cards, until the next `collect`."""
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
@@ -103,10 +105,13 @@ class Collection:
             JournalUnavailable: copies cannot be stored, so nothing leaves the card.
         """
         try:
-            answer = self._list(euicc, eid, deadline=deadline)
+            return self._collect(euicc, eid, deadline=deadline)
         except CardError:
             self.keep_remembered(euicc, eid)
             raise
+
+    def _collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
+        answer = self._list(euicc, eid, deadline=deadline)
         if answer is None:
             self.keep_remembered(euicc, eid)
             return 0
@@ -150,11 +155,33 @@ class Collection:
         """
         self._results[euicc] = notification
 
+    def remember_beyond(self, euicc: Euicc, eid: str) -> None:
+        """Remember the session's result beyond its end, in case the card does not list it afterwards.
+
+        The next `collect` of this card copies it, unless there is a copy, or it can be read from the card.
+        """
+        result = self._results.get(euicc)
+        if result is not None:
+            self._outliving[eid] = result
+
     def keep_remembered(self, euicc: Euicc, eid: str) -> None:
         """Copy the remembered result now, unless `collect` has copied it: the card may be gone."""
-        result = self._results.pop(euicc, None)
+        result = self._results.pop(euicc, None) or self._outliving.get(eid)
         if result is not None:
             self.keep(eid, result)
+        self._outliving.pop(eid, None)
+
+    def _keep_unlisted(
+        self, euicc: Euicc, eid: str, found: ListedCopies, waiting: Sequence[NotificationMetadata]
+    ) -> None:
+        """Copy the result of an earlier session if the card does not list it and there is no copy."""
+        result = self._outliving.get(eid)
+        if result is None:
+            return
+        if found.has_payload(result.payload) or any(_is_entry_of(result, entry) for entry in waiting):
+            self._outliving.pop(eid)
+        else:
+            self.keep_remembered(euicc, eid)
 
     def _keep_all(self, eid: str, notifications: Sequence[PendingNotification]) -> int:
         """Copy notifications in one transaction; return how many are new."""
@@ -191,7 +218,9 @@ class Collection:
         """
         result = self._results.get(euicc)
         if result is None:
+            self._keep_unlisted(euicc, eid, found, waiting)
             return {}
+        self._outliving.pop(eid, None)
         seq = result.sequence_number
         if not (found.repeats or answer.unreadable or seq in answer.repeated):
             if result.payload in [each.raw for each in found.listed_under(seq)]:

@@ -123,6 +123,10 @@ class ListedCopies:
         """Whether there is a copy with this number of the card."""
         return seq in self._numbered
 
+    def has_payload(self, payload: bytes) -> bool:
+        """Whether there is a copy of a notification with these bytes, whether the card lists it or not."""
+        return any(each.raw == payload for each in (*self._numbered.values(), *self._displaced))
+
     def listed_under(self, seq: int) -> list[StoredNotification]:
         """Return the copies of the notifications that the card lists under a number."""
         return [each for each in self._listed.get(seq, ()) if each is not None]

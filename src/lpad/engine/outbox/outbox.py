@@ -156,6 +156,10 @@ class Outbox:
         """Have a notification that the card has just answered with copied by the next `collect`."""
         self._collection.remember_result(euicc, notification)
 
+    def remember_beyond(self, euicc: Euicc, eid: str) -> None:
+        """Remember that notification beyond its session; see `Collection.remember_beyond`."""
+        self._collection.remember_beyond(euicc, eid)
+
     def keep_remembered(self, euicc: Euicc, eid: str) -> None:
         """Copy that notification now, unless `collect` has copied it; see `Collection.keep_remembered`."""
         self._collection.keep_remembered(euicc, eid)
