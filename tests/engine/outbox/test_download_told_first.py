@@ -177,6 +177,18 @@ def test_the_next_download_copies_them_first(lab: Lab, monkeypatch: pytest.Monke
     assert [each.sequence_number for each in lab.server.notifications] == [1, 2, 3, 4]
 
 
+def test_a_download_that_waits_for_a_person_delays_no_earlier_notification(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one's notifications, which the second has copied, are delivered while the second waits."""
+    with monkeypatch.context() as patched:
+        patched.setattr(NotificationRemoval, "due_at", None)
+        assert told(lab, _download(lab, enable=True)).state is State.DONE
+        second = lab.asked(_download(lab, SECOND, confirm=True).id)
+        lab.until(lambda: events(lab), lambda seen: seen == ["install", "install", "enable"])
+        assert not lab.engine.change(second.id).state.ended
+
+
 def test_a_guarded_download_copies_and_delivers_them_first(lab: Lab) -> None:
     """The guard's caller waits anyway, and the new profile may not reach the server."""
     change = _download(lab, enable=True, guard=GuardParams(until=("confirm",), within=LONG))
