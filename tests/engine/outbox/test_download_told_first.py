@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,14 +25,19 @@ from lpad.engine.change.params import GuardParams
 from lpad.engine.outbox import kept_connections
 from lpad.engine.running.change_answer import Answer
 from lpad.engine.worker.notification_removal import NotificationRemoval
+from lpad.lpa.download import Download
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
+    from lpad.lpa.download import Installed
 
 ALWAYS = 1000
+LATE = ("lpad.engine.operations.installation_notifications", "lpad.engine.outbox.kept_connections")
+"""The modules that only a download needs."""
 CHANNEL = '"0070000001"'
 """The command that opens a logical channel."""
 
@@ -187,6 +193,24 @@ def test_a_download_that_waits_for_a_person_delays_no_earlier_notification(
         second = lab.asked(_download(lab, SECOND, confirm=True).id)
         lab.until(lambda: events(lab), lambda seen: seen == ["install", "install", "enable"])
         assert not lab.engine.change(second.id).state.ended
+
+
+def test_nothing_is_loaded_once_the_profile_is_installed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is replaced during the download does not make a download fail that has succeeded."""
+    for name in LATE:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    carry_out = Download.run
+
+    def replaced(download: Download, *, deadline: Deadline) -> Installed:
+        installed = carry_out(download, deadline=deadline)
+        for name in LATE:
+            if name not in sys.modules:
+                monkeypatch.setitem(sys.modules, name, None)
+        return installed
+
+    monkeypatch.setattr(Download, "run", replaced)
+    assert told(lab, _download(lab)).state is State.DONE
+    nothing_left(lab)
 
 
 def test_a_guarded_download_copies_and_delivers_them_first(lab: Lab) -> None:

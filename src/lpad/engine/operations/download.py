@@ -139,6 +139,15 @@ def _name(profiles: ProfileList, iccid: str, aid: str | None) -> str:
 
 
 def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
+    # An idle daemon does not need these modules. They are loaded here, because the package may be replaced
+    # during the download, and a failure after the installation would hide that the profile is installed.
+    from lpad.engine.operations.installation_notifications import (  # noqa: PLC0415 - see above
+        deliver,
+        is_told_first,
+        leave,
+    )
+
+    context.outbox.expect_download()
     context.environment.clock.check()
     with context.card.session(deadline=deadline) as euicc:
         context.collect_owed(euicc, deadline)
@@ -169,13 +178,6 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
             except ServerRefused as refused:
                 raise (of_default_smdp(refused) if _is_default(run) else refused) from refused
             run.follow("deliver-notifications")
-            # An idle daemon does not need this module.
-            from lpad.engine.operations.installation_notifications import (  # noqa: PLC0415 - see above
-                deliver,
-                is_told_first,
-                leave,
-            )
-
             delivered = None
             if is_told_first(run, context):
                 eid = leave(run, context, euicc, installed, eid=eid or "")

@@ -134,18 +134,22 @@ class Outbox:
         """
         self._notify()
 
-    def keep_connection(self, server: Es9Plus, eid: str, closing: ExitStack) -> None:
-        """Keep a download's connection open for its notifications; see `KeptConnections.keep`."""
+    def expect_download(self) -> KeptConnections:
+        """Prepare to keep a download's connection open; return those that are kept."""
         # An idle daemon does not need this module.
         from lpad.engine.outbox.kept_connections import KeptConnections  # noqa: PLC0415 - see above
 
         with self._condition:
             if self._connections is None:
                 self._connections = KeptConnections(self._connect)
-            stopping = self._stopping
-        self._connections.keep(server, eid, closing)
+            kept, stopping = self._connections, self._stopping
         if stopping:
-            self._connections.end()
+            kept.end()
+        return kept
+
+    def keep_connection(self, server: Es9Plus, eid: str, closing: ExitStack) -> None:
+        """Keep a download's connection open for its notifications; see `KeptConnections.keep`."""
+        self.expect_download().keep(server, eid, closing)
         self._notify()
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
