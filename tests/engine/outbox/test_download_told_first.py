@@ -141,6 +141,23 @@ def test_a_card_that_does_not_list_the_result(
     ]
 
 
+@pytest.mark.parametrize("enable", [False, True])
+def test_a_card_that_does_not_return_the_result_again(lab: Lab, *, enable: bool) -> None:
+    """The card lists its answer, but refuses to return it; lpad delivers it nevertheless."""
+    _ready(lab)
+    lab.card.faults.corrupt(RETRIEVE, lambda _: 0x6F00, times=ALWAYS)
+    assert told(lab, _download(lab, enable=enable)).state is State.DONE
+    lab.until(lambda: events(lab), lambda seen: seen == ["install"])
+    lab.card.faults.forget()
+    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
+    nothing_left(lab)
+    assert sorted(each.sequence_number for each in lab.server.notifications) == [
+        1,
+        2,
+        *([3] if enable else []),
+    ]
+
+
 def test_lpad_that_stops_after_the_result(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next start copies from the card what was not copied, and delivers everything in order."""
     with monkeypatch.context() as patched:

@@ -140,6 +140,7 @@ class Collection:
             at_hand = self._read_together(euicc, eid, waiting, deadline=deadline)
         new, left = self._copy_all(euicc, eid, waiting, at_hand, deadline=deadline)
         self._results.pop(euicc, None)
+        self._keep_unread(euicc, eid, found, waiting, left)
         self.uncopied.keep_only(eid, left, listed={entry.sequence_number for entry in listed})
         return new
 
@@ -171,14 +172,20 @@ class Collection:
             self.keep(eid, result)
         self._outliving.pop(eid, None)
 
-    def _keep_unlisted(
-        self, euicc: Euicc, eid: str, found: ListedCopies, waiting: Sequence[NotificationMetadata]
+    def _keep_unread(
+        self,
+        euicc: Euicc,
+        eid: str,
+        found: ListedCopies,
+        waiting: Sequence[NotificationMetadata],
+        left: set[int],
     ) -> None:
-        """Copy the result of an earlier session if the card does not list it and there is no copy."""
+        """Copy the result of an earlier session, unless it was read from the card or there is a copy."""
         result = self._outliving.get(eid)
         if result is None:
             return
-        if found.has_payload(result.payload) or any(_is_entry_of(result, entry) for entry in waiting):
+        listed = any(_is_entry_of(result, entry) for entry in waiting)
+        if found.has_payload(result.payload) or (listed and result.sequence_number not in left):
             self._outliving.pop(eid)
         else:
             self.keep_remembered(euicc, eid)
@@ -218,7 +225,6 @@ class Collection:
         """
         result = self._results.get(euicc)
         if result is None:
-            self._keep_unlisted(euicc, eid, found, waiting)
             return {}
         self._outliving.pop(eid, None)
         seq = result.sequence_number
