@@ -40,7 +40,9 @@ def done(response: httpx.Response) -> dict[str, Any]:
 def download(gateway: Gateway, **fields: Any) -> httpx.Response:
     order = gateway.lab.order(**fields.pop("order", {}))
     body = {"activation_code": gateway.lab.code(order)} | fields
-    return gateway.http.post(f"{EUICC}/downloads?wait=120", json=body)
+    response = gateway.http.post(f"{EUICC}/downloads?wait=120", json=body)
+    gateway.lab.until_true(gateway.lab.settled)
+    return response
 
 
 def test_version_uptime_and_health_are_reported(gateway: Gateway) -> None:

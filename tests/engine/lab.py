@@ -186,16 +186,18 @@ class Lab:
         code = self.code(made)
         change = self.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code}, retry_for=retry_for)
         assert change.error is None, change.error
-        self.until_true(self.tried)
+        self.until_true(self.settled)
         return str(result_of(change)["iccid"])
 
-    def tried(self) -> bool:
-        """Whether each server was sent the first notification that waits for it."""
+    def settled(self) -> bool:
+        """Whether each server was sent its first notification, and the accepted ones have left the card."""
         first: dict[str, StoredNotification] = {}
-        for stored in self.engine.card(CARD).notifications():
-            if stored.unsent:
-                first.setdefault(stored.address, stored)
-        return all(each.attempts for each in first.values())
+        stored = self.engine.card(CARD).notifications()
+        for each in stored:
+            if each.unsent:
+                first.setdefault(each.address, each)
+        tried = all(each.attempts for each in first.values())
+        return tried and not self.copying() and not any(each.removable for each in stored)
 
     def ended(self, change_id: int) -> Change:
         """Return a change once it has ended and its notifications are copied, or the card is away."""

@@ -56,6 +56,8 @@ def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> Non
     """An activation code that was used once is refused."""
     code = gateway.order(profile())
     gateway.download(code).check()
+    # Until the server has the notification, it would offer the profile again.
+    gateway.until(lambda: gateway.card.notifications == ())
     with nothing_half_done(gateway, profile):
         kind, details = failure(gateway.download(code))
         assert (kind, details["subject_code"]) == ("server-refused", "8.2.6")

@@ -49,6 +49,7 @@ def test_a_negative_number_is_a_number(terminal: Terminal) -> None:
     lab.until_true(lambda: lab.card.notifications == ())
     lab.server.stop()
     terminal.lpactl("enable", FIRST).ok()
+    lab.until_true(lambda: not lab.copying())
     lab.card._chip.state.notifications = []
     lab.card._chip.state.next_notification -= 1
     terminal.lpactl("disable", FIRST).ok()

@@ -224,7 +224,8 @@ def test_a_notification_that_stays_on_the_card_does_not_prevent_a_switch(
     lab.card.faults.answer(REMOVE, answer, times=ALWAYS) if isinstance(
         answer, bytes
     ) else lab.card.faults.status(REMOVE, answer, times=ALWAYS)
-    lab.install()
+    code = lab.code(lab.order())
+    assert lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": code}).state is State.DONE
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.ENABLE):
         assert lab.carry_out(kind, iccid=FIRST).state is State.DONE
     lab.card.faults.forget()

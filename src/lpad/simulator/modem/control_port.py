@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from lpad.base.errors import InternalError
 from lpad.simulator.modem.control_wire import make_wire
+from lpad.simulator.modem.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -127,7 +128,7 @@ class ControlPort(Generic[_M, _F]):
         self._receiver = receiver
         self._stopping = False
         self._crash: Exception | None = None
-        self.received: deque[_M] = deque(maxlen=_REMEMBERED)
+        self.received: Transcript[_M] = Transcript(maxlen=_REMEMBERED)
         """The latest messages of the host, oldest first."""
         self._wire = make_wire(None if path is None else os.fspath(path))
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)

@@ -18,6 +18,7 @@ from lpad.simulator.modem.at_commands import Card, CommandSet, Reply
 from lpad.simulator.modem.line_rate import LineRate
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.serial_port import PtyPort
+from lpad.simulator.modem.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,9 +90,9 @@ class PtyModem:
         self._faults: deque[_Fault] = deque()
         self._typed = bytearray()
         self._stopping = False
-        self.received: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
+        self.received: Transcript[str] = Transcript(maxlen=_COMMANDS_REMEMBERED)
         """The latest command lines, oldest first."""
-        self.log: deque[str] = deque(maxlen=_LINES_REMEMBERED)
+        self.log: Transcript[str] = Transcript(maxlen=_LINES_REMEMBERED)
         """The latest lines, oldest first: "> " and what the host sent, "< " and what the modem sent."""
         self._count = 0
         self._crash: Exception | None = None

@@ -1,0 +1,15 @@
+"""The record of a simulated modem can be read while the modem adds to it."""
+
+from __future__ import annotations
+
+from lpad.simulator.modem.transcript import Transcript
+
+
+def test_an_iteration_sees_the_entries_that_exist_when_it_begins() -> None:
+    """Entries that are added during an iteration neither end it nor appear in it."""
+    record: Transcript[int] = Transcript([1, 2], maxlen=3)
+    seen = []
+    for each in record:
+        seen.append(each)
+        record.append(each + 10)
+    assert (seen, list(record)) == ([1, 2], [2, 11, 12])
