@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from faults.device.step_counter import StepCounter
     from lpad.codec.mbim.messages import Message as MbimMessage
     from lpad.codec.qmi.framing import Message as QmiMessage
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 
 class WatchedMbimModem(MbimModem):

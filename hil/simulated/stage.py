@@ -36,7 +36,7 @@ from lpad.simulator.virtual_reader import VirtualReaderCard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 EIDS = {
     "first-reader": "89049032000000000000000000000066",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem.at_commands import Reply
+    from lpad.simulator.modem.commands import Reply
     from lpad.simulator.modem.pty_modem import PtyModem
 
 PATIENCE = 30.0

@@ -12,7 +12,7 @@ from lpad.base.backoff import Backoff
 from lpad.card import modem_power
 from lpad.engine.change.change import Kind, State
 from lpad.engine.unattended import rescue
-from lpad.simulator.modem.at_commands import Reply
+from lpad.simulator.modem.commands import Reply
 from lpad.simulator.modem.personality import Notices
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lpad.client import Change
     from lpad.simulator.euicc.card import SoftCard
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 STORE_DATA = 0xE2
 ENABLE = bytes.fromhex("BF31")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 _FINAL = re.compile(r"OK|ERROR|\+CM[ES] ERROR.*")
 _POWER = re.compile(r"AT(\+CFUN=([04]|1,1)|#SIMDET=\d)")

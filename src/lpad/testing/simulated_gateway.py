@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lpad.client import Change, Euicc
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.euicc.chip.faults import CardFaults
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
 
 CARD = "modem"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.card.qmi.qmi_link import QmiLink
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
     from lpad.simulator.qmi.function import QmiFunction
 
 V4, V6 = "10.64.0.2", "2001:db8::2"

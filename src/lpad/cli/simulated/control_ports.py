@@ -18,7 +18,7 @@ from lpad.simulator.qmi.control_port import QmiModem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
 
     _F = TypeVar("_F", bound=Callable[..., Any])

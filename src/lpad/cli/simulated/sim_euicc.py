@@ -22,7 +22,7 @@ from lpad.simulator.replayed_card import ReplayedCard
 from lpad.simulator.virtual_reader import VirtualReaderCard, split_address
 
 if TYPE_CHECKING:
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 
 @click.command()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.mbim.statuses import ProtocolError, Status
     from lpad.simulator.mbim.behaviour import MbimHabits
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
 
 

@@ -36,7 +36,7 @@ from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.device_services import device_services
 from lpad.simulator.mbim.lte_attach import LteAttachContexts
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
-from lpad.simulator.modem.at_commands import CommandSet
+from lpad.simulator.modem.commands import CommandSet
 from lpad.simulator.modem.pdp_contexts import Context
 from lpad.simulator.modem.personality import (
     DENIED,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.mbim.information_buffer import Information
     from lpad.codec.mbim.messages import Message
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 _REGISTER_STATES = {
     NOT_REGISTERED: basic.RegisterState.DEREGISTERED,

@@ -20,7 +20,7 @@ from lpad.simulator.modem.transcript import Transcript
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lpad.simulator.modem.at_commands import CommandSet
+    from lpad.simulator.modem.commands import CommandSet
     from lpad.simulator.modem.personality import ModemPersonality
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.qmi.errors import Error
     from lpad.codec.qmi.message_parameters import Body
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.qmi.behaviour import QmiHabits
 

@@ -14,7 +14,7 @@ from lpad.simulator.modem.personality import HOME, ROAMING
 
 if TYPE_CHECKING:
     from lpad.codec.qmi.message_parameters import Body
-    from lpad.simulator.modem.at_commands import CommandSet
+    from lpad.simulator.modem.commands import CommandSet
     from lpad.simulator.qmi.behaviour import QmiHabits
 
 _KINDS: dict[int, str] = {IpFamily.IPV4: "IP", IpFamily.IPV6: "IPV6"}

@@ -15,8 +15,8 @@ from lpad.codec.qmi.framing import Kind, Message
 from lpad.codec.qmi.message_parameters import decode, encode, encode_result
 from lpad.codec.qmi.services import Service
 from lpad.protocol.apdu import class_byte
-from lpad.simulator.modem.at_commands import CommandSet
 from lpad.simulator.modem.card_channels import SUCCESS, CardChannels
+from lpad.simulator.modem.commands import CommandSet
 from lpad.simulator.modem.personality import (
     DENIED,
     HOME,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.codec.qmi.message_parameters import Body
-    from lpad.simulator.modem.at_commands import Card
+    from lpad.simulator.modem.commands import Card
 
 _STATES = {
     NOT_REGISTERED: network.RegistrationState.NOT_REGISTERED,
