@@ -223,8 +223,8 @@ def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
     # the quarter of an hour passes
     gateway.drop_in("[Unit]\nStartLimitIntervalSec=0\n")
     gateway.run("systemctl", "start", later_starts(gateway)[-1])
+    gateway.until(lambda: gateway.active() == "active", "the later start to take effect")
     gateway.ready()
-    assert gateway.active() == "active"
     gateway.drop_in("")
 
 
