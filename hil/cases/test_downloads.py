@@ -26,8 +26,7 @@ def arrives(place: Place, order: Order) -> None:
     assert states[iccid] == "disabled"
     assert [step.name for step in change.steps if "load" in step.name], "the steps are timed"
     place.deliver(iccid)
-    pending = [each for each in place.client.notifications(place.name) if each.iccid == iccid]
-    assert not pending, "the install notification was delivered"
+    place.until_removed(iccid)
     if order.expendable:
         place.client.delete(place.name, iccid, wait=PATIENCE).check()
 

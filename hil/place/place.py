@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PATIENCE = 300.0
 """The time limit in seconds for a change on a slow modem with a slow card."""
 _PAUSE = 0.2
+_REMOVAL = 60.0
 _SETTLING = 1.5
 _ORPHANS_END = ("setpriv", "--pdeathsig", "TERM")
 """This ends the daemon when the bench is killed, so that it does not keep the card (util-linux)."""
@@ -198,6 +199,13 @@ class Place:
             if each.iccid in iccids and each.state not in ("delivered", "removing")
         ]
         assert not owed, f"their servers have not received these: {owed}"
+
+    def until_removed(self, iccid: str) -> None:
+        """Wait until a profile's delivered notifications have left the card and lpad's outbox."""
+        end = time.monotonic() + _REMOVAL
+        while left := [each for each in self.client.notifications(self.name) if each.iccid == iccid]:
+            assert time.monotonic() < end, f"these are still there after {_REMOVAL:g} s: {left}"
+            time.sleep(_PAUSE)
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Order | None:
         """Return an order from the pool, or else from the bench's own server; None if there is none."""
