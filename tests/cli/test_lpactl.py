@@ -80,7 +80,7 @@ def test_every_command_prints_json_on_request(terminal: Terminal) -> None:
     assert terminal.lpactl("profiles", "--json").ok().json["profiles"][0]["iccid"] == FIRST
     assert terminal.lpactl("changes", "--json").ok().json["changes"][0]["kind"] == "download"
     assert terminal.lpactl("changes", "1", "--json").ok().json["id"] == 1
-    terminal.lab.until_true(lambda: terminal.lab.card.notifications == () and not terminal.lab.copying())
+    terminal.lab.until_true(terminal.lab.settled)
     assert terminal.lpactl("notifications", "--json").ok().json["notifications"] == []
     assert terminal.lpactl("notifications", "deliver", "--json").ok().json["result"] == {"delivered": 0}
     failed = terminal.lpactl("enable", SECOND, "--json")

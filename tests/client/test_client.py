@@ -49,7 +49,7 @@ def test_the_life_of_a_profile(lab: Lab, client: Client) -> None:
     client.delete(CARD, FIRST, missing_ok=True, wait=WAIT).check()
     client.reset(CARD, default_smdp=True, wait=WAIT).check()
     client.deliver_notifications(CARD, wait=WAIT).check()
-    assert client.notifications(CARD) == []
+    lab.until_true(lambda: client.notifications(CARD) == [])
     client.refresh(CARD, wait=WAIT).check()
     assert len(client.changes(euicc=CARD)) == 10
 

@@ -76,7 +76,7 @@ def test_curl_alone_runs_a_profiles_life(gateway: Gateway, curl: Curl, profile: 
     assert curl(f"{CARD}?wait=60", {"default_smdp": "smdp.example.com"}, method="PATCH")["state"] == "done"
     assert curl(CARD)["addresses"]["default_smdp"] == "smdp.example.com"
     assert curl(f"{CARD}/notifications/deliver?wait=60", method="POST")["state"] == "done"
-    assert curl(f"{CARD}/notifications")["notifications"] == []
+    gateway.until(lambda: curl(f"{CARD}/notifications")["notifications"] == [])
     assert {each["kind"] for each in curl("http://lpad/v1/changes")["changes"]} >= {"download", "delete"}
 
 
