@@ -19,7 +19,7 @@ def hourly_daemon(settings: Path) -> DaemonProcess:
 
 
 if __name__ == "__main__":
-    presence.REOPENING = (3600,)  # type: ignore[assignment]  # a shorter tuple than the declared one
+    presence.REOPENING = (3600,)
     _python, _option, module, *words = sys.argv[1:]  # the daemon's usual command
     sys.argv = [module, *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

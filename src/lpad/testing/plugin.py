@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def lpad_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     """A running daemon with a ready card, its modem, and an SM-DP+, for one test."""
-    from lpad.cli.optional_dependencies import lacking  # noqa: PLC0415 - see above
+    from lpad.cli.optional_dependencies import lacking  # noqa: PLC0415 - pytest loads this module in each run
 
     if (sentence := lacking("sim")) is not None:
         pytest.fail(sentence, pytrace=False)

@@ -141,7 +141,7 @@ def _name(profiles: ProfileList, iccid: str, aid: str | None) -> str:
 def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
     # An idle daemon does not need these modules. They are loaded here, because the package may be replaced
     # during the download, and a failure after the installation would hide that the profile is installed.
-    from lpad.engine.operations.installation_notifications import (  # noqa: PLC0415 - see above
+    from lpad.engine.operations.installation_notifications import (  # noqa: PLC0415 - only a download needs it
         deliver,
         is_told_first,
         leave,

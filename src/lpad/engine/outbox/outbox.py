@@ -136,8 +136,7 @@ class Outbox:
 
     def expect_download(self) -> KeptConnections:
         """Prepare to keep a download's connection open; return those that are kept."""
-        # An idle daemon does not need this module.
-        from lpad.engine.outbox.kept_connections import KeptConnections  # noqa: PLC0415 - see above
+        from lpad.engine.outbox.kept_connections import KeptConnections  # noqa: PLC0415 - only a download needs it
 
         with self._condition:
             if self._connections is None:
