@@ -43,7 +43,7 @@ def write_bench(path: Path, where: str) -> BenchFile:
     found = where if at == "port" else report["reader"]
     features = _FEATURES.get(str(report["link"]), [])
     path.write_text(
-        f"""# Every key is in hil/benches/example.yaml.
+        f"""# hil/benches/example.yaml explains every key.
 places:
   first:
     {at}: "{found}"

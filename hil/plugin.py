@@ -93,7 +93,7 @@ class _Listener:
         self._record = record
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep it."""
+        """Record the outcome of one phase of a test."""
         self._record.report(report)
 
 
@@ -174,7 +174,7 @@ def pair(place: Place) -> tuple[str, str]:
             break
         order = place.lease()
         if order is None or not order.expendable:
-            # Skipped for the same reason; no profile of the lab may be deleted for this test.
+            # The test is skipped, because a profile of such an order could not be deleted afterwards.
             pytest.skip("the case needs two profiles, and there is no expendable code for a download")
         place.client.download_leased(place.name, order, wait=PATIENCE).check()
     first, second = profiles[0].iccid, profiles[1].iccid
@@ -185,7 +185,7 @@ def pair(place: Place) -> tuple[str, str]:
 @pytest.fixture
 def server(place: Place) -> Iterator[OwnServer]:
     """The bench's own SM-DP+; its faults are removed after the test."""
-    assert place.server is not None, "ask for the feature 'server'"
+    assert place.server is not None, "mark the test with needs('server')"
     yield place.server
     place.server.do_right()
 

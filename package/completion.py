@@ -33,7 +33,7 @@ def write(share: Path) -> None:
             path = share / place.format(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             completion = shell(command, {}, name, f"_{name.upper()}_COMPLETE")
-            # not source(), because it queries this machine's shell for its version
+            # not source(), because source() queries this machine's shell for its version
             path.write_text(completion.source_template % completion.source_vars(), encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
-"""Digest what the Debian package is made from, so that it is not built again if nothing has changed.
+"""Compute a digest of the Debian package's inputs, so that the package is built again only if they change.
 
-`python package/deb_inputs.py WHEEL WORD...` prints it. Times do not count: the wheel's are those of the last
-commit, which may have changed nothing in the package.
+`python package/deb_inputs.py WHEEL WORD...` prints the digest. File times do not count: the wheel has the
+times of the last commit, which may have changed nothing in the package.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def digest(wheel: Path, root: Path, words: Sequence[str]) -> str:
     Args:
         wheel: lpad's wheel.
         root: the repository.
-        words: what else makes a difference, such as the version of the interpreter.
+        words: further inputs, such as the version of the interpreter.
 
     Returns:
         64 hexadecimal digits (SHA-256).

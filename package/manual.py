@@ -95,7 +95,7 @@ def _options(command: click.Command, context: click.Context, *, without: set[str
 
 
 def _keys(text: str) -> Iterator[str]:
-    """Turn each key of the commented example into an entry with its path, purpose and default."""
+    """Turn each key of the example settings into an entry with its path, purpose and default."""
     above: list[tuple[int, str]] = []
     examples: list[int] = []
     shown: set[str] = set()
@@ -114,7 +114,7 @@ def _keys(text: str) -> Iterator[str]:
             examples.append(indent)
         # a line without a # is an example for the integrator to replace
         example = bool(examples) or not line.lstrip().startswith("#")
-        if path not in shown:  # the second item of a list has the keys of the first
+        if path not in shown:  # the second item of a list repeats the keys of the first
             yield f".TP\n.B {roff(path)}"
             yield from _entry(" ".join(said).removesuffix(_EXAMPLE), found["value"], example=example)
         shown.add(path)

@@ -1,4 +1,4 @@
-"""Write the reference of the API, a page for the documentation's site, from the OpenAPI document.
+"""Write the API reference, a page of the documentation site, from the OpenAPI document.
 
 python -m package.reference FILE
 """

@@ -2,7 +2,7 @@
 
 RUN/report.html       one self-contained page
 RUN/junit.xml         all places
-RUN/findings.json     the data of the page, with which the next run compares its own
+RUN/findings.json     the data of the page; the next run compares its results with them
 RUN/PLACE/            junit.xml, daemon.log (redacted), probe.json, timings.json, findings.json
 RUN/PLACE/private/    apdus.jsonl, apdus.pcap, pytest.log: unredacted: they identify card and subscriber
 """
@@ -35,8 +35,8 @@ class RunFindings(msgspec.Struct, frozen=True):
 
     @property
     def summary(self) -> str:
-        """A line for each place."""
-        return "\n".join(_line(each) for each in self.places) or "no place left any findings"
+        """The results in words, with a line for each place."""
+        return "\n".join(_line(each) for each in self.places) or "there are no findings of any place"
 
     @property
     def skipped(self) -> bool:
@@ -48,7 +48,7 @@ class RunFolder:
     """One run's evidence."""
 
     def __init__(self, path: Path, began: datetime) -> None:
-        """Use an existing folder; see `new`."""
+        """Use an existing folder; `new` creates one."""
         self.path = path
         self._began = began
 
@@ -64,7 +64,7 @@ class RunFolder:
         return cls(path, began)
 
     def place(self, name: str) -> Path:
-        """Create a place's folder with its private folder, and return it."""
+        """Create a place's folder with a private folder in it; return the place's folder."""
         folder = self.path / name
         (folder / "private").mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
@@ -100,7 +100,7 @@ class RunFolder:
         suites = ET.Element("testsuites", name="lpad bench")
         for path in sorted(self.path.glob("*/junit.xml")):
             path.write_text(redacted(path.read_text(encoding="utf-8")), encoding="utf-8")
-            suites.extend(ET.parse(path).getroot())  # noqa: S314 - pytest wrote it just now
+            suites.extend(ET.parse(path).getroot())  # noqa: S314 - pytest has just written this file
         ET.ElementTree(suites).write(self.path / "junit.xml", encoding="utf-8", xml_declaration=True)
 
 

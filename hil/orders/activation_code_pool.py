@@ -1,9 +1,9 @@
 """A pool of activation codes with leases: each single-use code is used once, even after interruptions.
 
-The pool file belongs to the lab, and the bench never writes it. Next to it, PATH.leases contains one JSON
-line for each event, which is on the disk before the event takes effect: a code is `leased` to a test, then
-`spent` just before a card sees it, or `returned` unused. An unspent lease of a process that has ended counts
-as returned.
+The pool file belongs to the lab, and the bench never writes to it. The file PATH.leases next to it contains a
+JSON line for each event; the line is on the disk before the event takes effect. A code is `leased` to a test,
+then either `spent` just before a card sees the code, or `returned` unused. An unspent lease of a process that
+has ended counts as returned.
 """
 
 from __future__ import annotations
@@ -112,12 +112,12 @@ class CodePool:
         except OSError as error:
             raise InvalidSettings(f"cannot read the codes in {path}: {error.strerror}") from error
         except msgspec.MsgspecError as error:
-            raise InvalidSettings(f"the codes in {path} are wrong: {error}") from error
+            raise InvalidSettings(f"the codes in {path} are invalid: {error}") from error
         if any((code.code is None) == (code.default_smdp is None) for code in self._codes):
             raise InvalidSettings(f"{path}: an order must have either a code or a default_smdp")
         if any(code.default_smdp and code.place is None for code in self._codes):
             raise InvalidSettings(
-                f"{path}: an order at a default_smdp needs 'place', because it waits for one EID"
+                f"{path}: an order at a default_smdp needs 'place', because the order is for one EID"
             )
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Lease | None:
@@ -158,7 +158,7 @@ class CodePool:
             try:
                 event = json.loads(line)
             except ValueError:
-                continue  # the write was cut off, so nothing depended on this line
+                continue  # the line was cut off while it was written, so its event never took effect
             last[event["code"]] = event
         return last
 

@@ -1,4 +1,4 @@
-"""The bench's own SM-DP+, for cards with a test CI: any number of orders, and faults of servers."""
+"""The bench's own SM-DP+, for cards with a test CI: it has unlimited orders, and can simulate faults."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OwnServer:
         """Prepare the server.
 
         Args:
-            file: the bench file, at whose folder relative paths begin.
+            file: the bench file; relative paths begin at its folder.
             section: the server's section of the bench file.
             folder: the folder for the server's data.
         """
@@ -93,7 +93,7 @@ class OwnServer:
             eid: the EID of the only card that may use the order, if it waits at the default SM-DP+.
             confirmation: whether the order requires a confirmation code.
             default: whether the server finds the order by the EID alone.
-            iccid: the ICCID of the made-up profile; None: any. A profile package of the lab has its own
+            iccid: the ICCID of the made-up profile; None: any. The lab's own profile package already has an
                 ICCID.
             policy_rules: the profile's policy rules; a profile with rules names its owner.
         """
@@ -115,7 +115,7 @@ class OwnServer:
         )
 
     def _owner(self) -> Owner:
-        """Return the owner named in the profile's files; a card refuses any other (SGP.22 v2.5, 5.5.3)."""
+        """Return the owner in the profile's files; a card refuses another owner (SGP.22 v2.5, 5.5.3)."""
         if self._profile is None:
             return Owner(_TEST_NETWORK)
         found = parse(self._profile)

@@ -1,4 +1,4 @@
-"""The identity of a place's card, read without a daemon, which would deliver a wrong card's notifications."""
+"""The identity of a place's card, read without a daemon: it would deliver a wrong card's notifications."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def check_eid(name: str, wanted: str, found: str | None) -> None:
         WrongCard: the EIDs differ.
     """
     if found != wanted:
-        told = f"one that ends in {found[-4:]}" if found else "one that reports no EID"
+        told = f"has an EID that ends in {found[-4:]}" if found else "reports no EID"
         raise WrongCard(
-            f"the EID of the card at {name} should end in {wanted[-4:]}, but the card is {told}; the "
+            f"the EID of the card at {name} should end in {wanted[-4:]}, but the card {told}; the "
             f"bench has done nothing to it. Insert the right card, or correct the bench file"
         )
 
@@ -41,7 +41,7 @@ def probe(section: PlaceSection, *, within: float = 0.0) -> dict[str, Any]:
     """Return the report of `lpad probe`, which changes nothing on the card.
 
     Args:
-        section: the place.
+        section: the section of the bench file that describes the place.
         within: seconds during which the device may still be starting.
 
     Raises:

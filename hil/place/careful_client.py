@@ -28,10 +28,10 @@ class CarefulClient(Client):
         self._known: set[str] = set()
 
     def download_leased(self, euicc: str, lease: Order, **options: Any) -> Change:
-        """Download with a leased code, which this uses up; `options` are those of a download.
+        """Download with a leased code, which is then used up; `options` are those of `Client.download`.
 
         The request contains the lease's confirmation code unless the options override it. If the options do
-        not wait for the end, `settle_leased` must follow.
+        not wait for the end of the download, call `settle_leased` afterwards.
         """
         options.setdefault("confirmation_code", lease.confirmation_code)
         self._known = {profile.iccid for profile in self.profiles(euicc)}
@@ -44,7 +44,7 @@ class CarefulClient(Client):
         return self._note(self.wait(change_id, seconds=seconds), lease)
 
     def recall(self, euicc: str) -> None:
-        """Record the profile that an expendable code has installed unnoticed, as after a kill."""
+        """Record a profile that an expendable code installed without a record, because the run was killed."""
         known = self._ledger.expected_beside
         if known is None:
             return

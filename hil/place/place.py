@@ -31,7 +31,7 @@ _PAUSE = 0.2
 _REMOVAL = 60.0
 _SETTLING = 1.5
 _ORPHANS_END = ("setpriv", "--pdeathsig", "TERM")
-"""This ends the daemon when the bench is killed, so that it does not keep the card (util-linux)."""
+"""util-linux's setpriv: the daemon ends when the bench is killed, and does not keep the card."""
 
 
 class Place:
@@ -144,18 +144,18 @@ class Place:
 
     def cut_power(self) -> None:
         """Turn the power off while the daemon runs; afterwards the card must be identified again."""
-        assert self.power is not None, "ask for the feature 'power'"
+        assert self.power is not None, "mark the test with needs('power')"
         self.strategy.lost()
         self.power.off()
         self._off_since = time.monotonic()
 
     def give_power(self) -> None:
         """Turn the power on again, and wait until the card is ready."""
-        assert self.power is not None, "ask for the feature 'power'"
-        assert self.section.power is not None, "otherwise there would be no switch"
+        assert self.power is not None, "mark the test with needs('power')"
+        assert self.section.power is not None, "the bench file describes no power switch"
         time.sleep(max(0.0, self._off_since + self.section.power.off_for - time.monotonic()))
         self.power.on()
-        # Contacts bounce, and pcscd was seen to reset a card once more shortly after it had answered.
+        # Contacts bounce: pcscd has been seen to reset a card again shortly after the card had answered.
         self.until_ready()
         time.sleep(_SETTLING)
 
@@ -187,10 +187,10 @@ class Place:
         return self.client.enable(self.name, iccid, wait=PATIENCE, **{"guard": None, **options})
 
     def deliver(self, *iccids: str) -> None:
-        """Have all notifications delivered now, and check that those of these profiles were.
+        """Have all notifications delivered now, and check that those of the given profiles were delivered.
 
-        Notifications of an earlier, interrupted run for its own server are tried, too, and may stay
-        undelivered.
+        An interrupted run may have left notifications for its own server; lpad tries to deliver them, too,
+        but they may stay undelivered.
         """
         self.client.deliver_notifications(self.name, wait=PATIENCE)
         owed = [
@@ -198,13 +198,13 @@ class Place:
             for each in self.client.notifications(self.name)
             if each.iccid in iccids and each.state not in ("delivered", "removing")
         ]
-        assert not owed, f"their servers have not received these: {owed}"
+        assert not owed, f"the servers have not received these notifications: {owed}"
 
     def until_removed(self, iccid: str) -> None:
         """Wait until a profile's delivered notifications have left the card and lpad's outbox."""
         end = time.monotonic() + _REMOVAL
         while left := [each for each in self.client.notifications(self.name) if each.iccid == iccid]:
-            assert time.monotonic() < end, f"these are still there after {_REMOVAL:g} s: {left}"
+            assert time.monotonic() < end, f"notifications were not removed in {_REMOVAL:g} s: {left}"
             time.sleep(_PAUSE)
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Order | None:
@@ -217,7 +217,7 @@ class Place:
         return found
 
     def restore(self) -> None:
-        """Restore the card's state before the run, if the run has changed it."""
+        """Restore the state that the card had before the run, if the run has changed that state."""
         before = self.ledger.before
         if before is None:
             return

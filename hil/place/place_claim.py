@@ -1,4 +1,4 @@
-"""The claim on a place: one run at a time holds a lock, which is released with the last of its processes."""
+"""The claim on a place: one run at a time has the lock, until the last process of that run ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Claim:
     """The claim on a place, until it is closed or the process ends.
 
-    A child that inherits `fileno` holds it, too.
+    A child process that inherits `fileno` keeps the claim, too.
     """
 
     def __init__(self, folder: Path, *, place: str) -> None:

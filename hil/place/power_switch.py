@@ -24,7 +24,7 @@ class PowerSwitch(Protocol):
     """Switches the power of a place."""
 
     def on(self) -> None:
-        """Give power.
+        """Turn the power on.
 
         Raises:
             CardUnreachable: the power could not be switched.
@@ -65,7 +65,7 @@ class CommandSwitch:
 class UhubctlSwitch:
     """Switches a port of a hub, and checks the result: uhubctl exits with 0 even if the hub did nothing.
 
-    Its report on a port afterwards is quoted in mvp/uhubctl#63 and #613: "Port 4: 0000 off", "Port 4: 0100
+    mvp/uhubctl#63 and #613 quote its report on a port: "Port 4: 0000 off", "Port 4: 0100
     power". A USB 3 hub appears as two hubs, which uhubctl switches one after the other.
     """
 
@@ -96,11 +96,11 @@ def _run(command: Sequence[str]) -> str:
     """Run a command that switches, and return its output."""
     told = f"switching the power with '{' '.join(command)}'"
     try:
-        done = subprocess.run(  # noqa: S603 - what the bench file says
+        done = subprocess.run(  # noqa: S603 - the command is from the bench file
             command, capture_output=True, text=True, check=False, timeout=_PATIENCE
         )
     except OSError as error:
-        raise CardUnreachable(f"{told} failed: {error.strerror}; install it") from error
+        raise CardUnreachable(f"{told} failed: {error.strerror}; install {command[0]}") from error
     except subprocess.TimeoutExpired as error:
         raise CardUnreachable(f"{told} took longer than {_PATIENCE:.0f} s") from error
     if done.returncode != 0:
@@ -112,18 +112,18 @@ def _run(command: Sequence[str]) -> str:
 class SysfsSwitch:
     """Unbinds a USB device from its driver and binds it again, for hubs that cannot switch their ports.
 
-    The device loses its driver but not its supply, so a card may keep the content of its volatile memory.
+    The device loses its driver but not its power, so a card may keep the content of its volatile memory.
     """
 
     device: str
     drivers: Path = _USB
 
     def on(self) -> None:
-        """Bind."""
+        """Bind the device."""
         self._write("bind")
 
     def off(self) -> None:
-        """Unbind."""
+        """Unbind the device."""
         self._write("unbind")
 
     def _write(self, verb: str) -> None:

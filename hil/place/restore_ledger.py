@@ -42,7 +42,7 @@ class Ledger:
 
     @property
     def before(self) -> Before | None:
-        """The card's previous state, as long as it must be restored."""
+        """The card's previous state, until it is restored; None: there is nothing to restore."""
         if not self._before.exists():
             return None
         return msgspec.json.decode(self._before.read_bytes(), type=Before)
@@ -61,18 +61,18 @@ class Ledger:
         _write(self._installed, json.dumps(sorted({*self._own(), iccid})).encode())
 
     def expect(self, known: Iterable[str]) -> None:
-        """Record that an expendable code is about to install a profile in addition to the known ones."""
+        """Record that an expendable code is about to install a profile in addition to the known profiles."""
         _write(self._expected, json.dumps(sorted(known)).encode())
 
     @property
     def expected_beside(self) -> frozenset[str] | None:
-        """The profiles known when an installation of unknown result began; None without one."""
+        """The profiles known before an installation with an unknown result; None: no such installation."""
         if not self._expected.exists():
             return None
         return frozenset(msgspec.json.decode(self._expected.read_bytes(), type=list[str]))
 
     def arrived(self) -> None:
-        """Delete the record of an expected profile: it was recorded, or not installed."""
+        """Delete the record of an expected profile, because the result of the installation is known."""
         self._expected.unlink(missing_ok=True)
 
     def is_expendable(self, iccid: str) -> bool:

@@ -1,6 +1,6 @@
 """The states of a place, and the transitions between them: off, powered, daemon up, known card.
 
-After a failed transition no further one is tried: the place's remaining tests are skipped with that reason.
+After a failed transition, the bench tries no other transition, and skips the place's remaining tests.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Stand(IntEnum):
 
 
 class PlaceBroken(Exception):
-    """An earlier transition has failed; the text states which, and why."""
+    """An earlier transition has failed; the text names that transition and the reason."""
 
 
 class Steps(Protocol):
@@ -80,8 +80,8 @@ class Strategy:
         """Bring the place into the state that a test needs.
 
         Raises:
-            PlaceBroken: an earlier transition has failed, so no further one is tried.
-            Exception: the exception of a transition that fails now.
+            PlaceBroken: an earlier transition has failed, so this one is not tried.
+            Exception: a transition fails now, with this exception.
         """
         if self.broken is not None:
             raise PlaceBroken(self.broken)

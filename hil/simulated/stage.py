@@ -3,7 +3,7 @@
     python -m hil.simulated.stage FOLDER [--] COMMAND…
 
 creates the stage, runs a command in which {bench} is replaced by the bench file, and removes the stage. The
-bench cannot distinguish it from hardware: pcscd has the readers, ports are serial lines, and a command
+bench cannot distinguish the stage from hardware: pcscd has the readers, ports are serial lines, and a command
 switches the power (power_command.py).
 """
 
@@ -60,7 +60,7 @@ APN = "lab.example"
 NETWORK = {"applier": "at", "patterns": [{"iccid": "89", "apn": APN}]}
 """The modems make the connection themselves, because their ports carry no PPP."""
 SUBSCRIPTION = Subscription(apns=(APN, ""))
-"""The simulated network knows this APN, and has a default."""
+"""The simulated network knows this APN, and has a default APN (the empty name)."""
 HURRY = {
     "quirks": {
         "refresh_ladder": [
@@ -74,7 +74,7 @@ HURRY = {
 
 
 class Stage:
-    """Use it in a `with` statement; `bench` is the bench file."""
+    """A bench without hardware, for a `with` statement; `bench` is the bench file."""
 
     def __init__(self, folder: Path, *, cycles: int = 2) -> None:
         """Prepare.
@@ -117,7 +117,7 @@ class Stage:
             card = self._card(name, pki, habits.card)
             known = replace(habits.modem, unlisted_subscription=SUBSCRIPTION)
             modem = stack.enter_context(PtyModem(card, path=self._port(name), personality=known))
-            self._switches[name] = lambda on, modem=modem, card=card: _plug(modem, card, on=on)  # type: ignore[misc]  # likewise
+            self._switches[name] = lambda on, modem=modem, card=card: _plug(modem, card, on=on)  # type: ignore[misc]  # bound now
         self._listen()
         self._write(server)
 
@@ -207,7 +207,7 @@ def main() -> int:
     folder, *command = sys.argv[1:]
     with Stage(Path(folder)) as stage:
         words = [word.replace("{bench}", os.fspath(stage.bench)) for word in command if word != "--"]
-        return subprocess.run(words, check=False).returncode  # noqa: S603 - what the caller says
+        return subprocess.run(words, check=False).returncode  # noqa: S603 - the command is the caller's
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Run programs against a daemon with a simulated card: on_gateway.py COMMAND...
 
-Each argument is a command of the shell. It gets LPAD_SOCKET, and LPAD_CODE, an activation code of its own.
+Each argument is a shell command with LPAD_SOCKET and an unused activation code, LPAD_CODE, as variables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LONGEST = 240.0
 
 
 def main(commands: list[str]) -> int:
-    """Run the commands one after the other; return the first one's exit code that is not 0."""
+    """Run the commands one after the other; return the first exit code other than 0."""
     with Gateway() as gateway:
         gateway.ready()
         for command in commands:

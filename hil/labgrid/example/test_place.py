@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def test_profiles(target: Target) -> None:
     """While the driver is active, the card is identified and can be used.
 
-    Afterwards it is in its previous state.
+    Afterwards the card is back in its previous state.
     """
     driver = target.get_driver("LpadDriver")
     driver.refresh()

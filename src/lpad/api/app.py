@@ -1,4 +1,4 @@
-"""The application: it checks requests, finds their row in the table, and answers every error as a problem."""
+"""The application: it checks each request, finds its route, and answers every error as a problem."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ LARGEST_BODY = 64 * 1024
 
 
 def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Application:
-    """Return the ASGI application; `state.rules`, `state.configuration` may be replaced.
+    """Return the ASGI application; its `state.rules` and `state.configuration` may be replaced later.
 
     Args:
-        closing: set when the daemon stops; ends streams and waits.
+        closing: set when the daemon stops; then streams and waits end.
     """
     by_path: dict[str, dict[str, Route]] = {}
     for route in ROUTES:
@@ -81,7 +81,7 @@ class Application:
 
 
 class _PathRoute(StarletteRoute):
-    """A path that matches for all methods, so that `deliver` is not a notification's number for DELETE."""
+    """A path that matches for all methods: DELETE must not take `deliver` for a notification's number."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)
@@ -95,7 +95,7 @@ def _endpoint(answer: Endpoint) -> Endpoint:
         except LpadError as error:
             return problem_response(error)
         except ClientDisconnect:
-            return Response(status_code=400)  # the answer is not read, because the body ended too early
+            return Response(status_code=400)  # the client is gone: its body ended too early
         except Exception as error:
             log.exception("%s %s: internal-error", request.method, request.url.path)
             # The answer omits the exception's text, which may contain a secret.

@@ -1,4 +1,4 @@
-"""The API as one literal table: path, method, role, handler. It also generates the OpenAPI document."""
+"""The API as one literal table (path, method, role, handler), which also yields the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def describe(call: Call) -> Response:  # noqa: ARG001 - the document is th
 
 READ, SWITCH, INSTALL, ADMIN = Role.READ, Role.SWITCH, Role.INSTALL, Role.ADMIN
 OF_CHANGE = None
-"""The role depends on the kind of the change in the path; see `ROLE_FOR`."""
+"""In place of a role: the role depends on the kind of the change in the path (see `ROLE_FOR`)."""
 
 
 _CARD = "/v1/euiccs/{name}"
@@ -140,6 +140,6 @@ ROUTES: tuple[Route, ...] = (
 
 @cache
 def _document() -> bytes:
-    from lpad.api.openapi import document  # noqa: PLC0415 - few ask for it
+    from lpad.api.openapi import document  # noqa: PLC0415 - few callers request the document
 
     return msgspec.json.encode(document(ROUTES))

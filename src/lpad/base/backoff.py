@@ -7,8 +7,8 @@ import random
 from lpad.base.frozen import Frozen
 
 JITTER = 0.2
-"""The fraction by which a wait is randomly shortened or prolonged, so that the devices of a fleet that lost
-its network at one moment do not all return at the same moment."""
+"""The fraction by which a wait is randomly shortened or prolonged, so that the devices of a fleet do not
+all return at the same moment after a network failure."""
 
 
 class Backoff(Frozen):
@@ -17,7 +17,7 @@ class Backoff(Frozen):
     seconds: tuple[float, ...]
 
     def after(self, failures: int) -> float:
-        """Return the seconds to wait, randomly spread, after `failed` failed attempts (1 or more)."""
+        """Return the seconds to wait, randomly spread, after this number of failed attempts (1 or more)."""
         return self._nominal(failures) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter needs no cryptographic randomness
 
     def least_after(self, failures: int) -> float:

@@ -1,7 +1,7 @@
 """A cancellation, with which one thread ends another thread's wait immediately.
 
-A `Deadline` carries it to every blocking call. A cancellation ends waits for a server, but not commands to a
-card, because a chain of blocks that is cut in the middle leaves the card in an unclear state.
+A `Deadline` carries the cancellation to every blocking call. A cancellation ends waits for a server, but not
+commands to a card, because an interrupted chain of blocks leaves the card in an unclear state.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Cancellation:
-    """Set once, by any thread; from then on every wait that obeys it ends.
+    """A signal that any thread sets once; from then on, every wait that checks it ends.
 
-    A wait for sockets adds this object to its `select` or `poll`: `fileno` becomes readable when it is
-    cancelled. A wait for anything else registers a call with `waking`.
+    A wait for sockets adds this object to its `select` or `poll`: `fileno` becomes readable at the
+    cancellation. A wait for anything else registers a call with `waking`.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Cancellation:
         return self._sentence is not None
 
     def cancel(self, sentence: str) -> None:
-        """End all waits; the first sentence is the one that they raise."""
+        """End all waits; they raise Cancelled with the sentence of the first call."""
         with self._lock:
             if self._sentence is not None:
                 return
@@ -68,7 +68,7 @@ class Cancellation:
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
         """Have `wake` called, in the cancelling thread, if this object is cancelled inside the block.
 
-        `wake` is called immediately if this object was cancelled before.
+        `wake` is called immediately if this object is already cancelled.
         """
         with self._lock:
             self._wakes.append(wake)

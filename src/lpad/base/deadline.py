@@ -3,7 +3,7 @@
 A deadline is created once and passed along: all steps that it covers share the same time, so a chain
 of ten reads cannot wait ten times as long as intended.
 
-It may also carry a `Cancellation`, with which another thread ends all of these steps.
+A deadline may also carry a `Cancellation`, with which another thread ends all of these steps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Deadline(Frozen):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"cancellation"})
     at: float
     cancellation: Cancellation | None = None
-    """Ends waits for servers before the deadline; None: nothing ends them early."""
+    """Can end waits for servers before the deadline; None: waits never end early."""
 
     @classmethod
     def after(cls, seconds: float, *, cancellation: Cancellation | None = None) -> Deadline:

@@ -34,12 +34,12 @@
     │   ├── ServerMalformed          the answer breaks its grammar or contradicts itself
     │   ├── ServerListsEvents        a server asked for a profile is an SM-DS
     │   ├── PlatformRefused          an operator's platform refused a request, with its own words
-    │   ├── PlatformBusy             an operator's platform says "later"         (retryable)
+    │   ├── PlatformBusy             an operator's platform asks to retry later   (retryable)
     │   └── PlatformUnclear          no answer shows whether the platform did it  (retryable)
     ├── SwitchRolledBack         a guard was not met; the previous profile is enabled again
     ├── NetworkFailed            an applier or a hook failed before a switch, which was not begun
     ├── SwitchStuck              a guard was not met, and no other profile could be enabled
-    ├── MalformedError           bytes break their grammar; the edge that got them turns this
+    ├── MalformedError           bytes break their grammar; the caller turns this error
     │                            into CardMalformed or ServerMalformed
     └── InternalError            a fault in lpad itself
         └── JournalUnavailable       the journal cannot be written, so lpad changes no card
@@ -370,7 +370,7 @@ class JournalUnavailable(InternalError):
 
 
 def every_error(root: type[LpadError] = LpadError) -> Iterator[type[LpadError]]:
-    """Return a class of errors and all those below it; parents come first."""
+    """Return a class of errors and all its subclasses; parents come first."""
     yield root
     for each in root.__subclasses__():
         yield from every_error(each)
@@ -378,9 +378,9 @@ def every_error(root: type[LpadError] = LpadError) -> Iterator[type[LpadError]]:
 
 @cache
 def details_by_kind() -> dict[str, type[request.Details]]:
-    """Return the type of the details of each kind of error; classes of one kind have the same.
+    """Return the type of the details of each kind of error; classes of one kind share one type.
 
-    It is computed when it is first needed, because that takes longer than the import of this module.
+    The result is computed on the first call, because this takes longer than the import of this module.
     """
     ours = (each for each in every_error() if each.__module__ == __name__ and each is not LpadError)
     return {each.kind: get_type_hints(each)["details"] for each in ours}
@@ -388,7 +388,7 @@ def details_by_kind() -> dict[str, type[request.Details]]:
 
 @contextmanager
 def blamed_on(blame: type[CardMalformed | ServerMalformed], attempted: str) -> Iterator[None]:
-    """Turn a MalformedError inside into the error of the party that sent the bytes.
+    """Turn a MalformedError inside the block into the error of the party that sent the bytes.
 
     Args:
         blame: CardMalformed or ServerMalformed.

@@ -25,15 +25,15 @@ class ExpendableFile(Generic[_T]):
         """Use a file; it and its folder need not exist.
 
         Args:
-            path: of the file; None: nothing is stored.
+            path: the path of the file; None: nothing is stored.
             kind: the type of the value; anything else in the file counts as damage.
         """
         self.path = path
-        """See above."""
+        """The path of the file; None: nothing is stored."""
         self._kind = kind
 
     def read(self) -> _T | None:
-        """Return the stored value; None if there is none, or no readable one."""
+        """Return the stored value; None if there is no readable value."""
         if self.path is None:
             return None
         try:
@@ -49,7 +49,7 @@ class ExpendableFile(Generic[_T]):
 
         Args:
             synced: whether the content is on the disk when this returns.
-            name_synced: whether the file's name is, too, so that a loss of power cannot bring the
+            name_synced: whether the file's name is on the disk, too, so that a loss of power cannot bring the
                 old value back.
 
         Returns:

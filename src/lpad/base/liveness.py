@@ -1,7 +1,7 @@
 """Whether threads make progress; the watchdog checks this before it reports that lpad is alive.
 
 A watched thread works until some deadline, or rests. Every blocking call reads its deadline just before it
-blocks, so `Deadline` records here how long the thread will wait, and the code in between need not do it. A
+blocks, so `Deadline` records here how long the thread will wait, and no other code has to report it. A
 thread that is far beyond the deadline that it read last is in a call that ignores deadlines: a driver that
 does not return, or a file on a failing memory card. No code in the process can end such a call; only a
 restart can.
@@ -78,7 +78,7 @@ def busy_until(moment: float) -> None:
 def stuck(*, grace: float) -> list[Stuck]:
     """Return the threads that are more than `grace` seconds beyond the deadline that they read last."""
     now = time.monotonic()
-    frames = sys._current_frames()  # noqa: SLF001 - the one way to see where another thread is
+    frames = sys._current_frames()  # noqa: SLF001 - the only way to find another thread's position
     return [
         Stuck(name=pace.name, seconds=now - until, where=_where(frames.get(thread)))
         for thread, pace in list(_paces.items())

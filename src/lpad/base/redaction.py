@@ -7,7 +7,7 @@ import re
 from lpad.base.lazy_pattern import LazyPattern
 
 _SERIAL_NUMBER = LazyPattern(r"(?<!PC/SC )(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
-"""All but the codes of PC/SC errors, which have eight digits."""
+"""A serial number in the name of a port or reader; the eight digits of a PC/SC error code do not match."""
 
 # EIDs, IMSIs and IMEIs are decimal; each of the up to 20 digits of an ICCID may be A to E, and F is padding.
 # AIDs, transaction IDs and hashes are longer, and ordinary words of these letters are shorter.
@@ -17,11 +17,11 @@ _IDENTIFIER = LazyPattern(
 _ACTIVATION_CODE = LazyPattern(
     r"(?<![0-9A-Za-z])((?:LPA(?::|%3A))?1(\$|%24)[A-Za-z0-9.:-]*(?:\$|%24))[!#-&(-_a-~]*", re.IGNORECASE
 )
-"""Including percent-encoded codes, as in a link."""
+"""An activation code in a text, even a percent-encoded one, as in a link."""
 _NAMED_ICCID = LazyPattern(
     r"(?P<before>\b(?:[Pp]rofile|ICCID):? )(?=[A-E]*[0-9])(?P<iccid>[0-9A-E]{1,14})F*(?![0-9A-Za-z])"
 )
-"""An ICCID that is too short to be distinguished from other numbers, in a sentence that calls it an ICCID."""
+"""An ICCID after "profile" or "ICCID", too short to be distinguished from other numbers without the word."""
 _SHOWN_DIGITS = 4
 
 

@@ -50,7 +50,7 @@ class ServerAddress(Frozen):
         return cls(host.rstrip("."), port)
 
     def names(self, other: str) -> bool:
-        """Whether `other`, as a server wrote it, is this address: any case, with or without the port."""
+        """Whether `other`, from a server, is this address, regardless of case, with or without the port."""
         try:
             told = ServerAddress.parse(other)
         except InvalidValue:

@@ -86,7 +86,7 @@ def json_number(text: str) -> int | float:
 
 
 def json_text(value: Any) -> Any:
-    """Return a value of a JSON text, with each half of a character replaced by U+FFFD.
+    """Return a value of a JSON text, with each lone surrogate replaced by U+FFFD.
 
     `json.loads` accepts a lone escape of a UTF-16 surrogate. Such a text can be neither sent nor stored, and
     one odd text must not make the whole answer unusable.

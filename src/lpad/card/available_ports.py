@@ -22,10 +22,10 @@ _OTHERS = ("ttyUSB*", "ttyACM*", "wwan*at*", "wwan*mbim*", "wwan*qmi*", "cdc-wdm
 
 
 class Ports(Frozen, kw_only=True):
-    """Modems' ports by their paths, PC/SC readers by their names."""
+    """The paths of modems' ports, and the names of PC/SC readers."""
 
     serial: tuple[str, ...]
-    """A lasting name replaces one that may change."""
+    """The paths of the ports; a lasting name takes the place of a name that may change."""
     devices: tuple[tuple[str, ...], ...] = ()
     """The ports of each USB or PCI device that has several; one modem has one device."""
     readers: tuple[str, ...]

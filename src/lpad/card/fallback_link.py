@@ -55,11 +55,11 @@ class WorkingPort:
         self._doubted: str | None = None
 
     def doubt(self, port: str) -> None:
-        """Try a silent port last at the next opening."""
+        """At the next opening, try this port last, because it was silent."""
         self._doubted = port
 
     def order(self) -> tuple[str, ...]:
-        """Return the ports in the order in which to try them; an earlier doubt counts once."""
+        """Return the ports in the order in which to try them; a silent port is last, but only once."""
         if self._known is None:
             self._known = self._file.read()
         doubted, self._doubted = self._doubted, None
@@ -72,7 +72,7 @@ class WorkingPort:
 
 
 class FallbackLink:
-    """A link that changes its port only between two sessions: for the IMEI or to open a channel."""
+    """A link that changes its port only between two sessions, when it reads the IMEI or opens a channel."""
 
     def __init__(
         self, open_link: Callable[[str, Deadline], Link], working: WorkingPort, *, deadline: Deadline
@@ -81,7 +81,7 @@ class FallbackLink:
 
         Args:
             open_link: opens the link over a port with a given name.
-            working: the ports.
+            working: the ports, with the one that worked last.
 
         Raises:
             CardError: no port can be opened; the error is that of the first port.
@@ -138,8 +138,8 @@ class FallbackLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel over the first port that carries it (see `Link`).
 
-        A port that has carried a channel is not replaced because the card lacks an AID. If none
-        carries it, the error is that of the port that was tried first.
+        A port that has carried a channel is not replaced because the card lacks an AID. If no port
+        carries the channel, the error is that of the port that was tried first.
         """
         channel = self._first(lambda link: link.open_channel(aids, deadline=deadline), deadline=deadline)
         self._reached = True
@@ -187,7 +187,7 @@ class FallbackLink:
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def forget_card_report(self) -> None:
-        """Forget them (see `CardReporting`)."""
+        """Forget the modem's indications about its card (see `CardReporting`)."""
         link: object = self._link
         if isinstance(link, CardReporting):
             link.forget_card_report()
@@ -207,7 +207,7 @@ class FallbackLink:
     def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
         """Return the first successful result: from the present port, or otherwise from another one.
 
-        If there is none, the first port stays open over which the modem has answered and reports on its card.
+        If every port fails, lpad keeps one open over which the modem has answered and reports on its card.
         """
         listening: tuple[Link | None, str] | None = None
         order = sorted(self._working.order(), key=lambda port: port != self._port)
@@ -238,7 +238,7 @@ class FallbackLink:
                     continue
                 if failed is not None:
                     _log.warning("%s; lpad uses %s instead", failed, port)
-                    if isinstance(failed, LinkRefused | CardStatus):  # a silent port may answer next time
+                    if isinstance(failed, LinkRefused | CardStatus):  # but a silent port may answer next time
                         self._working.keep(port)
                 return result
             self.close()

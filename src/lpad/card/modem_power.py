@@ -1,4 +1,4 @@
-"""Steps that power a modem, its radio or its SIM down and up, and always end with all powered up."""
+"""Steps that power a modem, its radio or its SIM down and up; in the end, everything is powered up."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Access(Protocol):
         ...
 
     def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
-        """Ask the modem (None without one), once more if its port disappeared or is silent.
+        """Call `ask` with the modem (None without a modem); repeat once if its port disappeared or is silent.
 
         Raises:
             CardError: the port is gone or does not answer.
@@ -54,7 +54,7 @@ class Access(Protocol):
         ...
 
     def end_session(self) -> bool:
-        """Close the session that was kept open for what follows; return whether there was one."""
+        """Close a session that is still open for later commands; return whether there was one."""
         ...
 
     def drop(self) -> None:
@@ -63,7 +63,7 @@ class Access(Protocol):
 
 
 def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]) -> None:
-    """Take a step of the ladder. Whatever it powers down is powered up again in any case.
+    """Take a step of the ladder; all parts that it powers down are powered up again, even after a failure.
 
     Failures are only logged, because reading the card shows whether the step has helped.
 

@@ -1,7 +1,7 @@
 """After a switch: check that the modem reads the new profile, and make it do so if necessary.
 
 lpad reads the card first, because a modem may not have carried out its REFRESH yet, and then asks the modem
-for the ICCID that it reads. While the modem reads another one, lpad takes the steps in the ladder of the
+for the ICCID that it reads. While the modem reads another ICCID, lpad takes the steps in the ladder of the
 modem's quirks: wait, then power the SIM, the radio and finally the modem down and up. If only lpad reads the
 card, as in a reader, or if a modem reports no ICCID, lpad relies on the card's report.
 """
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 RESTART = 45.0
 """Seconds that a card may take for its REFRESH if no quirks set the modem's time."""
 _HEARD = 2.0
-"""Seconds in which most modems announce the SIM that they read; an earlier query would disturb them."""
+"""Seconds in which most modems announce the SIM that they read; an earlier query would disturb the modem."""
 _UNCLEAR = (
     "the card has switched, but the modem reports an ICCID that no profile of this card has; check whether"
     " the modem registers"
@@ -52,7 +52,7 @@ class Resets(Protocol):
     """Limits how often a modem may be restarted, and counts the restarts."""
 
     def ascend(self) -> bool:
-        """Return whether steps that power something down are allowed now, and count them."""
+        """Return whether steps that power something down are allowed now; if so, count this use."""
         ...
 
     def taken(self, step: str) -> None:
@@ -70,7 +70,7 @@ class Resets(Protocol):
 
 
 class Holding(Frozen, kw_only=True):
-    """The state of the card after the switch."""
+    """The card's profiles after the switch: the enabled one, and the others."""
 
     enabled: Iccid | None
     """None: no profile is enabled."""
@@ -78,7 +78,7 @@ class Holding(Frozen, kw_only=True):
     """Profiles that are not enabled or no longer on the card; a modem that reads one of them is outdated."""
 
     def noticed(self, report: IccidReport | None) -> Noticed:
-        """Return whether a modem with this report has noticed the switch; None: it reads no ICCID."""
+        """Return whether a modem with this report has noticed the switch; None: the modem reads no ICCID."""
         if report is None:
             return Noticed.YES if self.enabled is None else Noticed.NO
         if self.enabled is not None and report.names(self.enabled):
@@ -95,7 +95,7 @@ class Noticed(Enum):
     NO = auto()
     """The modem reads another profile of this card, or none."""
     UNCLEAR = auto()
-    """Its report matches no profile of this card: garbage, another card's ICCID, or an unknown spelling."""
+    """The report matches no profile of this card: garbage, another card's ICCID, or an unknown spelling."""
     UNKNOWN = auto()
     """The modem reports no intelligible ICCID, or there is no modem: the card's report counts."""
 
@@ -121,7 +121,7 @@ class Outcome(Struct):
 
 
 class _Tells(Enum):
-    """Whether a modem knows a command for the ICCID."""
+    """Whether a modem has a command that reports the ICCID."""
 
     YES = auto()
     NO = auto()
@@ -130,7 +130,7 @@ class _Tells(Enum):
 
 
 class Refresh:
-    """One switch, from before the request until the modem reads the result."""
+    """One switch, from before the request until the modem reads the enabled profile."""
 
     def __init__(
         self, access: Access, *, tell: Callable[[str], None], resets: Resets, reading: float = 60.0
@@ -202,7 +202,7 @@ class Refresh:
         return self._before.report
 
     def agreed(self, holding: Holding) -> bool:
-        """Whether the modem read the enabled profile, as far as it reports, at `prepare`.
+        """Whether the modem read the enabled profile at `prepare`, as far as the modem reports this.
 
         The modem may be outdated even if no switch is needed: if another program made the switch, or lpad was
         killed before the modem had noticed it.
@@ -227,8 +227,8 @@ class Refresh:
         Args:
             look: opens a session, and returns the card's state if it is the wanted one.
             asked: whether the card asks the modem for a REFRESH.
-            answered: whether the card accepted the request. If its answer was lost and its state is
-                unchanged, it has done nothing, and no restart would help.
+            answered: whether the card accepted the request. If the answer was lost and the card's state is
+                unchanged, the card has done nothing, and a restart would not help.
             deadline: for waiting without a modem. With a modem, the quirks set the time of each step, and
             lpad always waits until a powered-down modem is up again.
         """
@@ -284,12 +284,12 @@ class Refresh:
         return outcome
 
     def _may_climb(self) -> bool:
-        """Ask for permission once for all steps of one switch."""
+        """Return whether lpad may power something down; `Resets` is asked once for all steps of a switch."""
         self._climbing = self._climbing or self._resets.ascend()
         return self._climbing
 
     def _locked(self, outcome: Outcome) -> bool:
-        """Whether a lock remains, so that a restart would not help."""
+        """Whether the SIM or the modem is still locked, so that a restart would not help."""
         lock = None if outcome.error is None else lock_of(outcome.error)
         if lock is not None:
             _log.warning("the modem requires the %s; a restart would not help", lock)
@@ -337,7 +337,7 @@ class Refresh:
         return outcome
 
     def _look(self, look: Callable[[Deadline], Holding | None], outcome: Outcome, until: Deadline) -> Outcome:
-        """Read the card unless it already had the wanted state, then ask the modem."""
+        """Read the card, unless an earlier reading already showed the wanted state; then ask the modem."""
         within = until.within(self._reading) if until.remaining() > LOOKING else soon()
         try:
             holding = outcome.holding or look(within)
@@ -372,7 +372,7 @@ class Refresh:
     def _compared(self, holding: Holding, told: ModemIccid) -> Noticed:
         self._lock = told.lock
         if told.lock is not None and told.report is None:
-            # A lock that existed before may still belong to the other profile.
+            # A lock from before the switch may still belong to the previous profile.
             return Noticed.UNCLEAR if told.lock == self._before.lock else Noticed.UNKNOWN
         if told.garbled and self._tells is _Tells.YES:
             return Noticed.UNCLEAR
@@ -406,7 +406,7 @@ class Refresh:
             self._access.drop()
 
     def _finish(self, outcome: Outcome, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Send the modem's commands for after each switch; they may restart it, so check again."""
+        """Send the commands that the modem needs after a switch; they may restart it, so check it again."""
         with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
             commands = lent.quirks.after_switch if lent is not None else ()
         if commands and self._may_climb():

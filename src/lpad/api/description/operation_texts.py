@@ -35,27 +35,27 @@ _GROUPS = (
 TEXTS = {
     "get_system": "`health.ok` is false if the journal cannot be written. `settings` shows which changed"
     " keys need a restart, and the mistakes in the file.",
-    "list_ports": "Use this to find a card's value of `port` or `reader`. lpad opens none of the ports.",
+    "list_ports": "Use this to find the value for a card's setting `port` or `reader`. lpad opens no port.",
     "list_euiccs": "One entry for each card in the settings, whether lpad reaches it or not. The answer"
     " comes from memory; lpad does not ask the cards.",
     "get_euicc": "The answer is as of `read_at`; `POST …/refresh` reads the card again. A field is null if"
     " lpad has not read it, or if it does not apply.",
-    "patch_euicc": "The card asks this server for a profile if no activation code is given. An empty"
-    " address removes it.",
+    "patch_euicc": "A download with `default` gets its profile from this server. An empty address removes"
+    " the stored one.",
     "refresh_euicc": "lpad reads a card when it appears and after each change. A refresh is needed only if"
-    " another program has changed it.",
+    " another program has changed the card.",
     "probe_euicc": "The report contains the link that lpad found, the modem's quirks, the card's answers,"
     " and timings. A failed test is a report, not a failed change: `error` in it has the reason.",
-    "restart_modem": "lpad restarts the modem by the steps that its quirks list, the mildest first, until"
-    " it reads its card.",
+    "restart_modem": "lpad takes the last step of the modem's refresh ladder, usually a reset, and waits"
+    " until the card can be read again.",
     "check_trust": "The report has the server's certificate chain, the anchor that makes it trusted, or the"
-    " reason why it is not.",
+    " reason why it is not trusted.",
     "list_profiles": "The answer is as of `read_at`. Entries that lpad cannot read are in `unreadable`;"
     " they do not hide the others.",
     "get_profile": "The ICCID or the AID in the path names the profile.",
     "get_icon": "The picture as the operator's server delivered it. 404 if the profile has none.",
-    "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty one"
-    " removes it.",
+    "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty"
+    " nickname removes the stored one.",
     "delete_profile": "This cannot be undone, and the activation code is used up. An enabled profile must"
     " be disabled first.",
     "get_network": "`given_by` and `why` name the source: the owner, the order, a pattern in the settings,"
@@ -64,17 +64,18 @@ TEXTS = {
     " `password`, which stays. The settings apply with the next switch to the profile.",
     "delete_network": "The answer shows the settings that apply instead.",
     "enable_profile": "The previous profile is disabled in the same step. With a guard, lpad enables it"
-    " again unless all conditions are met in time. An enabled profile is `done`, with `already`.",
+    " again unless all conditions are met in time. If the profile is already enabled,"
+    " the result has `already`.",
     "disable_profile": "The modem has no profile afterwards. If the device would lose its connection, lpad"
     " refuses with `would-go-offline`, unless `accept_offline` is true.",
     "ask_line": "`show` asks for the line's state only. `retire` ends the line, which cannot be undone.",
-    "download": "The change retries by itself if the network or the server fails. It waits with a question"
-    " if the operator requires a confirmation code, or if `confirm` asks for consent: answer it with"
-    " `POST /v1/changes/{id}/answer`.",
-    "provision": "lpad orders a profile at the platform, waits for it and downloads it. It never places a"
+    "download": "The change retries by itself if the network or the server fails. The change waits with"
+    " a question if the operator requires a confirmation code, or if `confirm` asks for consent. Answer"
+    " with `POST /v1/changes/{id}/answer`.",
+    "provision": "lpad orders a profile at the platform, waits for it and downloads it. lpad never places a"
     " second order for one wish without asking.",
-    "close_wish": "Only a person decides this: the order may be paid, and the platform may still deliver. The"
-    " answer shows the wish as it was; lpad then forgets it.",
+    "close_wish": "Only a person should decide this, because the order may be paid, and the platform may"
+    " still deliver. The answer shows the closed wish, which lpad then forgets.",
     "discover": "Without `servers`, lpad asks the SM-DS of the card and those of the settings.",
     "list_platforms": "The answer has each platform's name and capabilities. lpad contacts no platform.",
     "list_products": "lpad asks the platform for each request; price and validity are in the platform's"
@@ -82,10 +83,11 @@ TEXTS = {
     "reset_euicc": "This cannot be undone. At least one field must be true.",
     "list_notifications": "The list is in the order of delivery. `pending` counts all pending"
     " notifications, even those of other pages.",
-    "deliver_notifications": "lpad delivers by itself, and tries again for days. This tries immediately.",
+    "deliver_notifications": "lpad also delivers without this request, and retries for days. With this"
+    " request, lpad tries immediately.",
     "retry_notification": "A notification that was set aside because the server refused it is sent, too.",
-    "drop_notification": "The operator's server then never learns of the event. Only for a server that no"
-    " longer exists.",
+    "drop_notification": "The operator's server then never learns of the event. Use this only if the"
+    " server no longer exists.",
     "list_changes": "Without `limit`, the answer has all stored changes. With it, `next` is the `before` of"
     " the next page, and null on the last page.",
     "get_change": "`state` is queued, running, waiting, done, failed or cancelled; `error` explains a"
@@ -95,18 +97,19 @@ TEXTS = {
     "answer_change": "The request must contain exactly one field, the one that the question asks for.",
     "confirm_change": "If the confirmation does not come in time, lpad enables the previous profile again.",
     "stream_events": "Server-Sent Events. After a lost connection, send the ID of the last event as"
-    " `Last-Event-ID`. After `lost`, read the changes again.",
+    " `Last-Event-ID`. After the event `lost`, read the changes again.",
     "list_event_types": "The types are for receivers of webhooks and of the stream with `form=cloudevents`.",
     "list_listeners": "A listener is a program on this device that reads `/v1/events` under a name.",
-    "acknowledge_events": "lpad keeps events for a named listener until they are acknowledged.",
+    "acknowledge_events": "A full outbox first drops the events that no webhook needs and all named"
+    " listeners have acknowledged.",
     "forget_listener": "Use this for a program that has been removed from the device.",
     "list_webhooks": "`dropped` counts, by type, the events for which the outbox had no room.",
     "try_webhook": "The answer contains the endpoint's answer, even if the delivery failed.",
     "pause_webhook": "Meanwhile the endpoint's events wait in the outbox.",
     "resume_webhook": "Use this after a pause, or once an endpoint that answered 410 exists again.",
-    "redeliver_webhook": "The event keeps its ID, so that a receiver can recognize it.",
+    "redeliver_webhook": "The event keeps its ID, so that a receiver can recognize the repetition.",
     "get_metrics": "docs/metrics.md explains each metric.",
-    "describe": "OpenAPI 3.1, made from the table by which lpad serves the paths.",
+    "describe": "OpenAPI 3.1, generated from the table of the paths that lpad serves.",
 }
 """The details that an operation's summary leaves open, by its ID."""
 

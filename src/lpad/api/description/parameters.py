@@ -30,7 +30,7 @@ _QUERY: dict[str, tuple[Schema, str]] = {
     "change": (_NUMBER, "only events of this change"),
     "limit": (
         {"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_AT_ONCE},
-        "at most this many; without it, all",
+        "the largest number of entries in the answer; without it, all",
     ),
     "before": (
         {"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_CHANGES},
@@ -46,13 +46,13 @@ _QUERY: dict[str, tuple[Schema, str]] = {
     ),
     "listener": (
         {"type": "string", "pattern": f"^{NAME.pattern}$"},
-        "with 'cloudevents', the name under which lpad remembers what this listener has acknowledged",
+        "with 'cloudevents', the name under which lpad remembers which events this listener acknowledged",
     ),
 }
 _PATH: dict[str, tuple[Schema, str, object]] = {
     "name": (
         {"type": "string"},
-        "the card's, the platform's or the webhook's name in the settings, or the listener's",
+        "the card's, the platform's or the webhook's name in the settings, or the listener's name",
         "modem",
     ),
     "iccid": (

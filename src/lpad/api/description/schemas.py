@@ -26,8 +26,8 @@ _WORDS = {inspect.DateTimeType: "string", inspect.IntType: "integer"}
 def schemas_of(*, asked: Collection[type], told: Collection[type]) -> tuple[dict[type, Schema], Schema]:
     """Return a reference to the schema of each type, and all schemas by name.
 
-    A field with a default may be left out of a request. An answer contains such a field, unless its type
-    omits defaults; then the field's schema has no default.
+    A request may omit a field with a default. An answer contains the field, unless the answer's type omits
+    defaults. The schemas of answers state no defaults.
 
     Args:
         asked: the types of requests.

@@ -34,7 +34,7 @@ async def list_changes(call: Call) -> Response:
     query, limit = call.query, limit_of(call)
     page = partial(call.engine.changes, euicc=query.get("euicc"))
     before = _before(call)
-    # Every update of a change is an event, so the latest event's ID identifies the state of all of them.
+    # Every update of a change is an event, so the latest event's ID identifies the state of all changes.
     tag = f'W/"{call.engine.last_event_id}"'
     if known(call, tag):
         return not_modified(tag)

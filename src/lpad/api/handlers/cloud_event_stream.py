@@ -39,7 +39,7 @@ class Filters(Frozen, kw_only=True):
     euicc: str | None
 
     def admit(self, change: int | None, euicc: str | None) -> bool:
-        """Whether an event about these is wanted."""
+        """Whether an event about this change and this card is wanted."""
         return (self.change is None or change == self.change) and (self.euicc is None or euicc == self.euicc)
 
 
@@ -48,12 +48,12 @@ async def from_outbox(
 ) -> AsyncIterator[bytes]:
     """Yield the events after a number, then new ones as they occur.
 
-    The first is `listening`; `lost` has the `count` of those that the outbox no longer has.
+    The first event is `listening`; `lost` has the `count` of events that the outbox no longer has.
 
     Args:
         filters: which events are wanted.
-        after: the number of the last event that the listener has; any other value: the listener gets all
-            events that still exist. None: only new ones.
+        after: the number of the last event that the listener has; None: the listener gets only new events;
+            any other value: it gets all events that still exist.
         listener: the name of the listener, which was admitted.
     """
     listeners = call.engine.listeners

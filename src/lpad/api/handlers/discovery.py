@@ -1,4 +1,4 @@
-"""Discovery: which servers have something for a card."""
+"""Discovery: the request that finds the servers at which profiles wait for a card."""
 
 from __future__ import annotations
 

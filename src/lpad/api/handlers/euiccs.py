@@ -106,7 +106,7 @@ async def patch_euicc(call: Call) -> Response:
 
 
 async def refresh_euicc(call: Call) -> Response:
-    """Read the card again; if it is absent, try to reach it."""
+    """Read the card again; if the card is absent, try to reach it."""
     return await _submit(call, params.RefreshParams())
 
 
@@ -328,7 +328,7 @@ async def _seq(call: Call) -> int:
     seq = whole_number(call.path["seq"], least=-LARGEST - 1)  # a card may use any number
     if seq is None:
         raise InvalidValue("name the notification by its number; 'lpactl notifications' lists them")
-    # If the profile is missing, the request is refused immediately, without a failed change.
+    # If the notification is missing, the request is refused immediately, without a failed change.
     card = call.engine.card(call.path["name"])
     stored = await asyncio.to_thread(card.notifications)
     uncopied = card.uncopied_notifications()
@@ -354,8 +354,8 @@ def _iccid(call: Call) -> str:
 def _target(call: Call) -> str:
     """Return the ICCID or AID in the path of a change.
 
-    Another program may have deleted one of two profiles with this ICCID since the card was read, so lpad
-    reads the card again after it has refused the name.
+    Another program may have deleted one of two profiles with this ICCID since the card was read. So if lpad
+    refuses an ambiguous ICCID, it also reads the card again.
 
     Raises:
         InvalidValue, Conflict: see `_iccid`.
@@ -380,7 +380,7 @@ def _profile(call: Call) -> tuple[Listed, str | None]:
 
 
 def _read_once(call: Call) -> Snapshot:
-    """Return the snapshot of a card; an unread card is an error, because it has no profiles to list."""
+    """Return the snapshot of a card; raise an error if lpad has not read the card yet."""
     snapshot = call.engine.snapshot(call.path["name"])
     if snapshot.read_at is None:
         why = snapshot.error.sentence if snapshot.error else "lpad is still opening it"

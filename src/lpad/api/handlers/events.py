@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _CHANGING = "lpad"
 FORMS = (_CHANGING, "cloudevents")
-"""The forms of the stream; the first is for programs that show progress."""
+"""The forms of the stream; the first form is for programs that show progress."""
 
 
 async def list_event_types(call: Call) -> Response:
@@ -48,8 +48,8 @@ async def list_event_types(call: Call) -> Response:
 async def stream_events(call: Call) -> Response:
     """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter.
 
-    With `?form=cloudevents` the events are those of `/v1/event-types`, from the outbox. With `?listener=NAME`
-    they count as awaited until they are acknowledged.
+    With `?form=cloudevents`, the events are those of `/v1/event-types`, from the outbox. With
+    `?listener=NAME`, events count as awaited until the listener acknowledges them.
     """
     named = call.query.get("change")
     wanted = None if named is None else whole_number(named, most=MOST_CHANGES)

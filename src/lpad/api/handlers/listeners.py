@@ -28,7 +28,7 @@ async def list_listeners(call: Call) -> Response:
 
 
 async def acknowledge_events(call: Call) -> Response:
-    """Record that a listener has processed all events up to this one; for its own user, or an admin."""
+    """Record that a listener has processed all events up to a number; only for its user, or an admin."""
     position = call.body_of(Acknowledgement).position
     if not 0 <= position <= MOST_CHANGES:
         raise InvalidValue("'position' must be the number of an event")
@@ -37,7 +37,7 @@ async def acknowledge_events(call: Call) -> Response:
 
 
 async def forget_listener(call: Call) -> Response:
-    """Forget a listener, whose events then do not count as awaited; for its own user, or an admin."""
+    """Forget a listener, so that no event waits for it; only for its user, or an admin."""
     found = await asyncio.to_thread(call.engine.listeners.forget, call.path["name"], asker(call))
     return json_response(_view(found))
 

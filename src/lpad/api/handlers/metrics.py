@@ -38,7 +38,7 @@ async def get_metrics(call: Call) -> Response:
 
 
 def _text(engine: Engine) -> bytes:
-    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415 - see above
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415 - loaded with the first scrape
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(engine))
@@ -62,7 +62,7 @@ class _Collector:
         yield from self._durations()
 
     def _cards(self) -> Iterator[Metric]:
-        from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily  # noqa: PLC0415 - see above
+        from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily  # noqa: PLC0415 - loaded with the first scrape
 
         yield InfoMetricFamily("lpad_build", "The daemon's version.", {"version": lpad.__version__})
         states = GaugeMetricFamily(
@@ -89,7 +89,7 @@ class _Collector:
         yield from (states, profiles, memory)
 
     def _changes(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - loaded with the first scrape
 
         ended = CounterMetricFamily(
             "lpad_changes", "Changes that ended since the daemon started.", labels=["kind", "outcome"]
@@ -111,7 +111,7 @@ class _Collector:
         yield from (ended, queued, paused)
 
     def _switches(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - loaded with the first scrape
 
         guards = CounterMetricFamily(
             "lpad_guarded_switches",
@@ -155,7 +155,7 @@ class _Collector:
         yield from (guards, standings, rescues, provisioning, discovered)
 
     def _outbox(self) -> Iterator[Metric]:
-        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - see above
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - loaded with the first scrape
 
         depth = GaugeMetricFamily(
             "lpad_outbox_notifications", "Notifications that no server has accepted yet.", labels=["euicc"]
@@ -180,7 +180,7 @@ class _Collector:
         yield from (depth, oldest, refused, journal)
 
     def _events(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - loaded with the first scrape
 
         states = GaugeMetricFamily(
             "lpad_webhook_state", "1 for the present state of an endpoint.", labels=["webhook", "state"]
@@ -229,7 +229,7 @@ class _Collector:
         yield from (states, pending, attempts, delivered, set_aside, connected, unread, dropped)
 
     def _durations(self) -> Iterator[Metric]:
-        from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - see above
+        from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - loaded with the first scrape
 
         apdus = HistogramMetricFamily(
             "lpad_apdu_duration_seconds", "Time from a command to the card's answer.", labels=["euicc"]

@@ -63,7 +63,7 @@ def _iccid(call: Call) -> str:
     profile = call.engine.snapshot(call.path["name"]).listed.find(str(name))
     if profile is None or profile.iccid is None:
         raise Conflict(
-            f"network settings are kept by ICCID, and the card gives none for the profile {name}; name the"
-            " profile by its ICCID"
+            f"network settings are stored by ICCID, but the card reports none for the profile {name}; name"
+            " the profile by its ICCID"
         )
     return profile.iccid

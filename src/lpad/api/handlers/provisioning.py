@@ -38,7 +38,7 @@ LISTING = 60.0
 
 
 async def provision(call: Call) -> Response:
-    """Get a profile from a platform; a card has one wish at a time, and a repetition resumes it."""
+    """Get a profile from a platform; a card has one wish at a time; a repeated request resumes the wish."""
     body = call.body_of(ProvisionRequest)
     call.check(ROLE_FOR[Kind.ENABLE] if body.enable else ROLE_FOR[Kind.PROVISION])
     names = call.engine.platforms.names
@@ -118,7 +118,7 @@ async def list_products(call: Call) -> Response:
 
 
 def line_view(iccid: str | None, engine: Engine) -> LineView | None:
-    """Return the public view of a profile's line; None: lpad knows of no platform that has it."""
+    """Return the public view of a profile's line; None: lpad knows no platform with that line."""
     record = engine.line(iccid) if iccid is not None else None
     if iccid is None or record is None or not record.platform:
         return None

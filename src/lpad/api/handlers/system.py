@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _STARTED = time.monotonic()
 _STARTED_AT = datetime.now(UTC)
 _listings: WeakKeyDictionary[Engine, asyncio.Task[Ports]] = WeakKeyDictionary()
-"""The listing of ports that is in progress, or the last one."""
+"""The task that lists the ports now, or that listed them last."""
 
 
 async def get_system(call: Call) -> Response:

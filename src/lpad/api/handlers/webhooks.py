@@ -60,7 +60,7 @@ async def resume_webhook(call: Call) -> Response:
 
 
 async def redeliver_webhook(call: Call) -> Response:
-    """Send an event again with the same ID, or every set-aside event."""
+    """Send an event again with the same ID; without a number, send every set-aside event again."""
     sequence = call.body_of(RedeliverRequest).sequence
     if sequence is not None and not 0 < sequence <= MOST_CHANGES:
         raise InvalidValue("'sequence' must be the number of an event")

@@ -69,7 +69,7 @@ class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the journal can be written, or why not; the kept damaged files, and the losses."""
+    """Whether the journal can be written, or why not; the damaged files that lpad kept; and the repairs."""
 
     state: JournalState
     error: Failure | None
@@ -120,8 +120,8 @@ class PortsView(msgspec.Struct, frozen=True, kw_only=True):
 class EuiccSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One card in the list.
 
-    `port_in_use` is the path of the modem's port through which lpad reaches the card, which may be one of the
-    settings' `fallback_ports`; null for a reader, and while lpad does not reach the card.
+    `port_in_use` is the path of the modem's port through which lpad reaches the card: the setting `port`, or
+    one of the `fallback_ports`. For a reader, and while lpad does not reach the card, the field is null.
     """
 
     name: str
@@ -151,8 +151,8 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
 
     `profile` is pending, available, downloaded, installed, failed, gone or unknown; `line` is idle,
     changing, live, ended or unknown. Both are null before there is a reservation. `change` is the change that
-    works on it, or did so last; `spent` explains why another order would be needed; `next_look_at` is when
-    lpad checks again.
+    works on the wish, or the last one that did; `spent` explains why another order would be needed;
+    `next_look_at` is the time of lpad's next query.
     """
 
     platform: str
@@ -171,8 +171,8 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
 class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
     """The number of lpad's own restarts of the modem since the modem last read the enabled profile.
 
-    `times` counts the uses of its ladder, `steps` their steps; `next_at` is when lpad may restart it again;
-    null: not before the modem reads its card or a user restarts it.
+    `times` counts the uses of the refresh ladder, `steps` all steps taken. `next_at` is when lpad may restart
+    the modem again; null: not before the modem reads its card or a user restarts the modem.
     """
 
     times: int
@@ -185,7 +185,7 @@ class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
 class RescueView(msgspec.Struct, frozen=True, kw_only=True):
     """The rescue after the guarded switch `change` ended stuck, and the time of the next attempt.
 
-    `wanted` is tried in this order; null in it stands for no enabled profile.
+    `wanted` lists the profiles to try, in this order; null stands for no enabled profile.
     """
 
     change: int
@@ -199,7 +199,7 @@ class LayerView(msgspec.Struct, frozen=True, kw_only=True):
     """A layer of the data connection as lpad last saw it: in a switch, in failover, or after a report.
 
     `layer` is card, modem, registered, bearer, address or path. `iccid` is the profile that was enabled, null
-    if unknown. `told` is the observation in words, `cause` the network's reason for a fault, or null.
+    if unknown. `told` is the observation in words; `cause` is the network's reason for a fault, or null.
     """
 
     layer: str
@@ -245,8 +245,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
     `line` is idle, changing, live, ended or unknown, and `word` is the platform's own word for it. `imei` is
-    that of the device in which the platform saw the line; `cause` is a sentence that explains why the network
-    may not serve it, null if the line gives no reason.
+    the IMEI of the device in which the platform saw the line; `cause` explains in a sentence why the network
+    may not serve the line, and is null if the line gives no reason.
     """
 
     platform: str
@@ -260,8 +260,8 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
 class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     """One profile, which is addressed by its ICCID or its AID.
 
-    `iccid` is null if the card gives no readable one; then `raw_iccid` is the card's value, in hex. `line` is
-    null if lpad knows of no platform in the settings that has its line.
+    `iccid` is null if the card reports no readable ICCID; then `raw_iccid` is the card's value in hex. `line`
+    is null if lpad knows no platform in the settings with the profile's line.
     """
 
     iccid: str | None
@@ -300,9 +300,9 @@ class ProfileList(msgspec.Struct, frozen=True, kw_only=True):
 class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
     """A notification in the outbox, or one on the card that lpad could not copy.
 
-    `state` is pending or sending; refused, if it was set aside because of `last_error`; uncopied, if it is
-    only on the card because of `last_error`; or delivered, dropped or removing, if it only waits for its
-    removal from the card.
+    `state` is pending or sending; refused, if the notification was set aside because of `last_error`; or
+    uncopied, if it is only on the card because of `last_error`. In the states delivered, dropped and
+    removing, the notification only waits for its removal from the card.
     """
 
     seq: int
@@ -317,7 +317,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
-    """A card's outbox, in the order of delivery; `oldest_seconds` is the age of the oldest pending.
+    """A card's outbox in the order of delivery; `oldest_seconds`: the age of the oldest pending notification.
 
     `unreadable` counts the entries of the card's own list that cannot be read. `list_error` explains why the
     card's list cannot be read at all; then the card may have more notifications. `copying`: a change has just
@@ -367,7 +367,7 @@ class ProductView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProductList(msgspec.Struct, frozen=True, kw_only=True):
-    """The offer of a platform."""
+    """The products that a platform offers."""
 
     platform: str
     products: list[ProductView]

@@ -36,7 +36,7 @@ MOST_CHANGES = 10**18 - 1
 class Call(Frozen, kw_only=True):
     """An admitted request; `body` has the route's type.
 
-    `rules` returns the rules in force, which a reload may change during an answer.
+    `rules` returns the access rules in force, which a reload may change during an answer.
     """
 
     engine: Engine
@@ -114,7 +114,7 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 
 
 async def submission_response(call: Call, submission: Submission) -> Response:
-    """Answer with a request's change, and mark it if an earlier request led to it."""
+    """Answer with a request's change; a header shows whether an earlier request led to the change."""
     response = await change_response(call, submission.change)
     if submission.repeated:
         response.headers["Idempotent-Replayed"] = "true"
@@ -139,7 +139,7 @@ def wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
 
 
 async def either(*events: asyncio.Event, within: float | None = None) -> bool:
-    """Wait for one of the events; False if none came in time."""
+    """Wait for any of the events; return False if none came in time."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         done, _ = await asyncio.wait(waiting, timeout=within, return_when=asyncio.FIRST_COMPLETED)

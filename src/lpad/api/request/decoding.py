@@ -1,4 +1,4 @@
-"""Decoding of request bodies; errors name the field, but no value."""
+"""Decoding of request bodies; errors name the field, but not its value."""
 
 from __future__ import annotations
 

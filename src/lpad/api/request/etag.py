@@ -23,7 +23,7 @@ def not_modified(tag: str) -> Response:
 
 
 def tagged(call: Call, response: Response) -> Response:
-    """Add a tag of its content to a GET answer, or answer 304 if the caller has it."""
+    """Add an entity tag to a GET answer, or answer 304 if the caller already has the content."""
     if response.status_code != 200 or isinstance(response, StreamingResponse):
         return response
     tag = f'"{hashlib.blake2s(bytes(response.body), digest_size=12).hexdigest()}"'

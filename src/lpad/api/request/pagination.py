@@ -38,7 +38,7 @@ def limit_of(call: Call) -> int | None:
 
 
 def page(call: Call, items: Sequence[_T]) -> tuple[list[_T], str | None]:
-    """Return a page of a list in a lasting order, and its `next`; the cursor is a position in the list.
+    """Return a page of a list whose order never changes, and its `next`; the cursor is a position.
 
     Raises:
         InvalidValue: 'limit' or 'after' cannot be used.

@@ -10,10 +10,10 @@ import struct
 from lpad.base.frozen import Frozen
 
 _CREDENTIALS = struct.Struct("iII")
-# The groups that the peer had when it connected (since Linux 4.13); Python's socket module lacks this
+# The groups that the peer had when it connected (since Linux 4.13); Python's socket module lacks the
 # constant.
 _SO_PEERGROUPS = 59
-_MANY_GROUPS = 256  # Python's limit; if a peer has more groups, they are looked up as on an older kernel
+_MANY_GROUPS = 256  # a peer with more groups is treated as on an older kernel
 
 
 class Peer(Frozen):
@@ -35,7 +35,7 @@ def _supplementary(connection: socket.socket, uid: int, gid: int) -> list[int]:
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MANY_GROUPS * 4)
     except OSError:
-        # For an older kernel, or very many groups, the user database's present content is used.
+        # On an older kernel, or for very many groups, lpad uses the present content of the user database.
         try:
             return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
         except KeyError:

@@ -10,7 +10,7 @@ from lpad.base.error_details.request import Details
 
 MEDIA_TYPE = "application/problem+json"
 
-# The first matching class decides; the order goes from the leaves to the branches.
+# The first matching class decides, so subclasses come before their base classes.
 STATUSES: tuple[tuple[type[errors.LpadError], int], ...] = (
     (errors.NotFound, 404),
     (errors.Conflict, 409),
@@ -40,10 +40,10 @@ NEVER = (
     errors.SwitchRolledBack,
     errors.SwitchStuck,
 )
-"""Errors of changes and of the start, and base classes; they never answer a request."""
+"""Base classes, and errors of changes and of the start: no answer to a request has their kinds."""
 
 RETRY_AFTER: dict[type[errors.LpadError], int] = {errors.TooManyChanges: 10, errors.TooManyConnections: 1}
-"""Seconds after which a caller may try again, if that is sufficient."""
+"""Seconds after which a caller may try again, for errors that pass with time."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ def status_of(error: type[errors.LpadError]) -> int:
 
 def problems(status: int) -> list[str]:
     """Return the possible kinds of an answer with this HTTP status."""
-    if status == 408:  # the connection's error, before there is a request
+    if status == 408:  # an error of the connection, before a request is complete
         return [errors.RequestError.kind]
     ours = (each for each in errors.every_error() if each.__module__ == errors.__name__)
     fitting = (each for each in ours if status_of(each) == status and each not in NEVER)

@@ -63,7 +63,7 @@ class GuardRequest(Request, frozen=True, kw_only=True):
 class NetworkRequest(Request, frozen=True, kw_only=True):
     """All network settings of a profile; an omitted field has its default.
 
-    Only an omitted `password` stays unchanged, because no answer shows it; an empty one removes it.
+    Only an omitted `password` stays unchanged, because no answer shows it; an empty `password` removes it.
     """
 
     apn: Annotated[str, msgspec.Meta(max_length=LONGEST_APN)] = ""
@@ -77,10 +77,10 @@ class NetworkRequest(Request, frozen=True, kw_only=True):
     mtu: Annotated[int, msgspec.Meta(ge=LEAST_MTU, le=MOST_MTU)] | None = None
 
     def settings(self, *, stored: NetworkSettings | None = None) -> NetworkSettings:
-        """Return the settings, with the stored password if none is given.
+        """Return the settings, with the stored password if the request gives none.
 
         Raises:
-            InvalidValue: the settings contradict each other, or a text has characters that it cannot have.
+            InvalidValue: the settings contradict each other, or a text has forbidden characters.
         """
         given = self
         if self.password is msgspec.UNSET:
@@ -90,7 +90,7 @@ class NetworkRequest(Request, frozen=True, kw_only=True):
 
 
 class EventRequest(Request, frozen=True, kw_only=True):
-    """An event of an SM-DS, as a discovery shows it: the SM-DP+ that it leads to, and its ID there."""
+    """An event of an SM-DS, as a discovery shows it: the address of its SM-DP+, and the event's ID there."""
 
     server: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_EVENT_ID)]
@@ -99,9 +99,9 @@ class EventRequest(Request, frozen=True, kw_only=True):
 class DownloadRequest(Request, frozen=True, kw_only=True):
     """An activation code, an `event`, or `default`; `confirm` asks for consent once the profile is known.
 
-    `retry_for` is the number of seconds for which lpad retries after temporary failures, instead of the
-    setting; with `when_online` it waits for a network until it is cancelled. `guard` applies to the switch
-    that `enable` requests. `network` is stored for the profile as soon as it is installed.
+    `retry_for` is the number of seconds for which lpad retries after temporary failures; the setting
+    `retry_for` is the default. With `when_online`, the change waits for a network until it is cancelled.
+    `guard` applies to the switch that `enable` requests. lpad stores `network` for the installed profile.
     """
 
     activation_code: ActivationCodeText | None = None
@@ -119,9 +119,9 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
 class ProvisionRequest(Request, frozen=True, kw_only=True):
     """A profile from an operator's platform; omitted fields have the values of the settings.
 
-    `platform` is needed if the settings name several. `product` is the product to order, in the platform's
-    words, and `options` are further values that its description needs. `guard` is for the switch to the new
-    profile; null means no guard.
+    `platform` is needed if the settings name several platforms. `product` is the product to
+    order, in the platform's words, and `options` are further values that the platform's description needs.
+    `guard` is for the switch to the new profile; null means no guard.
     """
 
     platform: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
@@ -141,8 +141,8 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
 class DiscoverRequest(Request, frozen=True, kw_only=True):
     """The SM-DSs to query, and whether lpad downloads the profiles that wait there.
 
-    Without `servers`, lpad asks that of the card and those of the settings. With `install`, lpad downloads
-    the events that it has not handled, one after the other, and enables the first profile that installs;
+    Without `servers`, lpad asks the SM-DS of the card and those of the settings. With `install`, lpad
+    downloads the unhandled events one after the other, and enables the first profile that it installs;
     `confirm` asks for consent to each profile.
     """
 
@@ -156,7 +156,7 @@ class DiscoverRequest(Request, frozen=True, kw_only=True):
 class EnableRequest(Request, frozen=True, kw_only=True):
     """With a guard, the previous profile is enabled again unless the conditions are met.
 
-    Without the field, the default guard of the settings applies if possible; null means no guard.
+    Without `guard`, the default guard of the settings applies if possible; null means no guard.
     """
 
     guard: GuardRequest | msgspec.UnsetType | None = msgspec.UNSET
@@ -188,13 +188,13 @@ class AnswerRequest(Request, frozen=True, kw_only=True):
 
 
 class EuiccPatch(Request, frozen=True, kw_only=True):
-    """The default SM-DP+ address to write into the card; empty removes it."""
+    """The default SM-DP+ address to write into the card; an empty text removes the address."""
 
     default_smdp: Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class ProfilePatch(Request, frozen=True, kw_only=True):
-    """The nickname, at most 64 bytes of UTF-8; empty removes it."""
+    """The nickname, at most 64 bytes of UTF-8; an empty text removes the nickname."""
 
     nickname: Name
 

@@ -1,4 +1,4 @@
-"""One row of the API's table."""
+"""One row of the API's table of routes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Route(Frozen):
-    """One row with the types of its request and answer.
+    """A path and method, with the handler and the types of request and answer.
 
     `answer` is a type, or media types if it is not JSON.
     """

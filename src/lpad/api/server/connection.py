@@ -1,4 +1,4 @@
-"""One connection: the identity of the peer, and time limits for its requests and reading.
+"""One connection: the identity of the peer, and time limits for sending requests and reading answers.
 
 The limits protect against runaway programs and half-open connections: whatever one user does, lpad answers
 the others, its memory stays limited, and enough file descriptors remain for the card's port.
@@ -31,7 +31,7 @@ LARGEST_HEAD = 16 * 1024
 """The maximum number of bytes of a request's line and headers."""
 
 SPEAKING = 20.0
-"""Seconds in which a complete request must arrive, from the connection's beginning or its first byte."""
+"""Seconds in which a complete request must arrive, counted from the connection or the first byte."""
 LISTENING = 60.0
 """Seconds for which sent data, an answer or an event stream, may stay unread."""
 
@@ -76,11 +76,11 @@ class Connection(H11Protocol):
             self._speaking = self.loop.call_later(SPEAKING, self._too_slow)
 
     def _should_upgrade(self) -> bool:
-        """Answer upgrade requests in HTTP/1.1; uvicorn would log how to install WebSockets."""
+        """Refuse every upgrade from HTTP/1.1; otherwise uvicorn would log how to install WebSockets."""
         return False
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that is not HTTP, or has too long headers, and close the connection."""
+        """Answer a request that is not valid HTTP or whose headers are too long, and close the connection."""
         problem = RequestError(
             f"this is not a valid HTTP/1.1 request, or its headers have more than {LARGEST_HEAD} bytes: {msg}"
         )

@@ -1,4 +1,4 @@
-"""The server below the API: HTTP/1.1 on Unix sockets. This module and `connection` are the home of uvicorn.
+"""The server below the API: HTTP/1.1 on Unix sockets. Only this module and `connection` use uvicorn.
 
 uvicorn checks ten times a second whether it should stop. An idle daemon on a battery must not wake up at all,
 so this server waits for an event instead.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE = 3
-"""The number of seconds in which unfinished answers may end when the daemon stops."""
+"""The number of seconds that unfinished answers have to end when the daemon stops."""
 
 
 class ApiServer(uvicorn.Server):
@@ -101,7 +101,7 @@ class ApiServer(uvicorn.Server):
             yield
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # by default it ends a process
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # by default SIGHUP ends a process
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
@@ -131,7 +131,7 @@ def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         _clear(path)
-        # Inaccessible at first, then opened up, so that no program can connect between bind and chmod.
+        # The socket is inaccessible until chmod, so that no program can connect between bind and chmod.
         before = os.umask(0o177)
         try:
             listener.bind(str(path))

@@ -1,8 +1,8 @@
 """The access control list of the socket.
 
 A file has one group, but the settings may list any number of users and groups. The kernel identifies the
-caller of each connection, which determines its roles; the list prevents all other users from connecting at
-all.
+caller of each connection, which determines its roles; the list prevents all other users from
+connecting.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _CONNECT = stat.S_IROTH | stat.S_IWOTH
 def admit(path: Path, *, users: Iterable[int], groups: Iterable[int]) -> None:
     """Allow only these users and groups, given by number, and the socket's owner and group to connect.
 
-    If that is impossible (a file system without access control lists, or another user's socket), it is
-    logged, and only the socket's mode counts.
+    If that is impossible (a file system without access control lists, or another user's socket), lpad logs
+    this, and only the socket's mode counts.
     """
     entries = [
         (_OWNER, _CONNECT, _NOBODY),

@@ -51,7 +51,7 @@ class OfflineDetails(ConflictDetails, total=False):
 
 
 class LimitDetails(ConflictDetails, total=False):
-    """The time at which the next switch is possible, ISO 8601; `limit` is the number in 24 hours."""
+    """The time of the next possible switch, ISO 8601; `limit` is the number of switches in 24 hours."""
 
     next_at: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
@@ -75,7 +75,7 @@ class DeclinedDetails(Details, total=False):
 
 
 class PolicyDetails(DeclinedDetails, total=False):
-    """The rule, by the name of its setting; `rules` are the card's, joined by ", "."""
+    """The policy rule, by the name of its setting; `rules` are the card's policy rules, joined by ", "."""
 
     rule: str
     rules: str
@@ -88,7 +88,7 @@ class JournalDetails(Details, total=False):
 
 
 class NetworkDetails(Details, total=False):
-    """The layer that failed, or the owner's program (`hook`, `command`); the cause in its source's words."""
+    """The layer that failed, or the owner's program (`hook`, `command`), and the cause in its own words."""
 
     cause: str
     layer: str

@@ -1,4 +1,4 @@
-"""The details of errors of servers: of SM-DP+ and of operators' platforms."""
+"""The details of errors of servers, both SM-DP+ and operators' platforms."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class UntrustedDetails(Details, total=False):
 class SmdpDetails(Details, total=False):
     """The function that the SM-DP+ refused, and its answer.
 
-    `subject_code` and `reason_code`: SGP.22, 5.2.6. `message`: the server's. `remedy`: what can help, such as
-    `confirmation-code`.
+    `subject_code` and `reason_code`: see SGP.22, 5.2.6. `message`: the server's text. `remedy`: a possible
+    remedy, such as `confirmation-code`.
     """
 
     function: str

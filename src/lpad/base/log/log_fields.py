@@ -1,7 +1,7 @@
 """Fields of a log entry in addition to its text: the card, the change, the kind of error.
 
-A worker's thread sets the fields once, and all entries logged in that thread carry them, even those of lower
-floors, which have no names of cards or changes.
+A worker's thread sets the fields once, and all entries logged in that thread carry the fields, even entries
+from lower floors of the code, which do not know the names of cards or changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def logged_with(**fields: str | int) -> Iterator[None]:
     """Attach fields to all entries that this thread logs inside the block.
 
     Args:
-        fields: `euicc`, `change_id`, `change_kind`; fields of enclosing blocks stay.
+        fields: `euicc`, `change_id`, `change_kind`; the fields of enclosing blocks also apply.
     """
     known = _context.get({})
     token = _context.set({**known, **{name.upper(): str(value) for name, value in fields.items()}})

@@ -12,7 +12,7 @@ _PAYLOADS = logging.getLogger("lpad.payloads")
 logging.addLevelName(TRACE, "TRACE")
 
 
-def show_payloads(shown: bool) -> None:  # noqa: FBT001 - its one argument
+def show_payloads(shown: bool) -> None:  # noqa: FBT001 - the only argument
     """Select whether traces show payloads, which identify the subscriber, or only their length."""
     _PAYLOADS.setLevel(TRACE if shown else logging.CRITICAL)
 

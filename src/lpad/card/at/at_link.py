@@ -1,6 +1,6 @@
-"""The card in a modem, over the modem's commands that reach it.
+"""The card in a modem, reached through the modem's AT commands.
 
-The link uses the modem's quirks and the remembered results of its last use; it determines the rest by trial.
+The link uses the modem's quirks and the remembered results of its last use, and tries out everything else.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SAME_ON_EVERY_LINK = ("6A81", "6A82")
 class OpenLine(Protocol):
     """Opens a port: `SerialLine`, or a function that borrows the port first."""
 
-    def __call__(self, port: str, *, baud: int) -> Line: ...  # noqa: D102 - the class says it
+    def __call__(self, port: str, *, baud: int) -> Line: ...  # noqa: D102 - documented by the class
 
 
 class _ModemLink(Protocol):
@@ -157,7 +157,7 @@ class AtLink:
 
     @property
     def may_try_larger(self) -> bool:
-        """Whether larger blocks may pass (see `LargerBlocks`); the owner's own quirk is not exceeded."""
+        """Whether larger blocks may pass (see `LargerBlocks`); a size in the settings is not exceeded."""
         remembered = self._remembered
         return (
             self.block_size < LARGEST_BLOCK
@@ -167,7 +167,7 @@ class AtLink:
 
     @property
     def _is_owners(self) -> bool:
-        """Whether the quirk's block size is the owner's, which counts after a successful trial, too."""
+        """Whether the settings give the block size, which then applies even after a successful trial."""
         return "block_size" in self._overrides
 
     def begin_trial(self) -> None:
@@ -208,7 +208,7 @@ class AtLink:
 
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem]:
-        """Lend the modem (see `Link`); from then on, the modem announces what it can."""
+        """Lend the modem (see `Link`); from then on, the modem sends all announcements that it supports."""
         self._get_acquainted(deadline=deadline)
         if not self._announces:
             for text in self._matched.quirks.announce_commands:
@@ -219,9 +219,9 @@ class AtLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel to the ISD-R (see `Link`).
 
-        The link that worked last time is tried first; if none is known, or it fails, all are tried.
+        The link that worked last time is tried first; if there is none, or it fails, all links are tried.
         """
-        if self._key is not None:  # the modem's refusals so far
+        if self._key is not None:  # an earlier power-up may have failed
             bring_up(self._modem, self._powered_down, deadline=deadline)
         self._get_acquainted(deadline=deadline)
         known = self._remembered.link
@@ -293,12 +293,12 @@ class AtLink:
         )
         if found is not self._remembered.link:
             self._remember(link=found, block_size=None, larger_blocks=None)
-        if found is doubted:  # nothing else works
+        if found is doubted:  # no other kind of link works
             self._remember(doubted=None)
         return found
 
     def _try_out(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Open a channel, use it and close it; none stays open in any case."""
+        """Open a channel, use it and close it, even after a failure."""
         channel = self._open(kind, aids, deadline=deadline)
         try:
             ask_for_eid(channel, deadline=deadline)
@@ -349,8 +349,8 @@ class AtLink:
     def _open_once_ready(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> NamedChannel:
         """Open a channel; repeat while the modem reports that the SIM is busy.
 
-        It does so for some seconds after power-on and after a switch. A command with this answer has
-        not reached the card.
+        A modem reports this for some seconds after power-on and after a switch. A command with this answer
+        has not reached the card.
         """
         until = deadline.within(SIM_BUSY)
         while True:

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 _NOT_FOUND = ("+CME ERROR: 22", "+CME ERROR: NOT FOUND")
 _GUESSED_HANDLES = ("1", "2", "3")
-"""Names under which a modem that numbers its channels may still have channels of a killed process."""
+"""Names that channels of a killed process may have in a modem that numbers its channels."""
 
 
 class AtCglaLink:
@@ -70,7 +70,7 @@ class AtCglaLink:
         self._modem.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Return None: this link does not know which modem it is or how to treat it."""
+        """Return None: this link knows neither the modem nor its quirks."""
         del deadline
         return nullcontext()
 
@@ -91,7 +91,7 @@ class AtCglaLink:
             except CardBusy:
                 raise
             except CardError as error:
-                # This is not a refusal: the port is gone, the modem does not answer, or OK came without a
+                # The modem has not refused: the port is gone, the modem is silent, or its OK came without a
                 # name.
                 if "modem_error" not in error.details:
                     raise

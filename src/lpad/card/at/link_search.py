@@ -1,4 +1,4 @@
-"""Search for the link that reaches the card. Each is tried, because modems misreport their features."""
+"""Search for the link that reaches the card. Every link is tried, because modems misreport their features."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 _NO_SUCH_APPLICATION = "6A82"
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or the card has no logical channels, so it did not check the name."""
+"""No channel was free, or the card has no logical channels, so the card has not looked up the name."""
 
 
 def find_link(
@@ -61,7 +61,7 @@ def find_link(
                     raise
                 _log.debug("%s: %s does not work: %s", name, kind, error)
                 if kind not in failures or error.details.get("sw") != _NO_SUCH_APPLICATION:
-                    # That another name is missing proves nothing if the card could not be reached before.
+                    # An unknown name proves nothing if the card could not be reached under the previous name.
                     failures[kind] = error
             else:
                 _log.info("%s: %s works", name, kind)

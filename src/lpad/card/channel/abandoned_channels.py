@@ -1,8 +1,8 @@
 """Unused channels on a raw card, left open by a crashed process.
 
-A card has few channels, and keeps them until it is reset. Those that the modem itself uses have the
-network's applications selected; those of an LPA have the ISD-R, or still the master file that MANAGE CHANNEL
-selects, if the LPA died before SELECT or did not close the channel after a failed one.
+A card has few channels, and keeps them until it is reset. A channel that the modem
+uses has an application of the network selected. A channel of an LPA has the ISD-R selected; or still the
+master file, as after MANAGE CHANNEL, if the LPA ended before SELECT, or SELECT failed.
 """
 
 from __future__ import annotations

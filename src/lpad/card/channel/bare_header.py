@@ -3,7 +3,7 @@
 MANAGE CHANNEL that closes a channel has neither data nor answer, so it has four bytes (ISO/IEC 7816-4). With
 T=0 a header has five bytes, and modems expect APDUs in the form of T=0: +CSIM with only 10 to 522 characters
 (Moxa OnCell G2150I, Wavecom). Programs for the nRF91 send four bytes. So lpad sends the fifth byte, and omits
-it if that is refused.
+this byte if the link refuses the command.
 """
 
 from __future__ import annotations

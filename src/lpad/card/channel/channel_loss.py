@@ -1,8 +1,8 @@
 """Channels that may be lost before they are closed, because a card that restarts loses all of them.
 
 After a REFRESH the modem resets the card and opens its own channels, with the same numbers. If lpad then
-closed "its" channel, the modem would lose its network application. If a reader's contacts break for less than
-pcscd's 0.4 s, the effect is the same in the middle of a session, without any other sign.
+closed "its" channel, the modem would lose its network application. A card also
+restarts unnoticed, even in the middle of a session, if a reader's contacts break for less than pcscd's 0.4 s.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NO_SUCH_CHANNEL = 0x6881
 NOT_OURS = (_NO_SUCH_CHANNEL, 0x6882, 0x6D00, 0x6E00)
 """Status words of a channel without the ISD-R: no such channel, or an application without STORE DATA."""
 _DOUBTFUL = (*NOT_OURS, 0x6A86)
-"""The last one is a wrong block number: the card may have forgotten the previous blocks."""
+"""6A86 means a wrong block number: the card may have forgotten the previous blocks."""
 
 
 class LostChannel:
@@ -37,7 +37,7 @@ class LostChannel:
         self._suspected = self._suspected or apdu.command.intent.restarts
 
     def heed(self, answer: bytes, transmit: Callable[[Apdu], bytes]) -> None:
-        """Check the answer to an APDU for a lost channel.
+        """Check whether the answer to an APDU shows that the channel is lost.
 
         A channel that has carried commands and now recognizes none of them was lost. If the card may lack
         only one function, the answer to another command decides.

@@ -16,7 +16,7 @@ class Transmitter(Protocol):
     """The interface of a raw card or a channel, which transmits a command."""
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send a command APDU, return data and two status bytes."""
+        """Send a command APDU, and return data and two status bytes."""
         ...
 
 

@@ -57,9 +57,9 @@ class RawLink:
         Args:
             device: the modem or reader with the card; closed with the link.
             terminal_capability: TLV to send in TERMINAL CAPABILITY before each channel, such as
-                `TERMINAL_CAPABILITY`; None if the modem has sent one itself, as modems do when they start a
-                card.
-            basic_channel: whether the ISD-R may be selected on the basic channel if this fails on every other
+                `TERMINAL_CAPABILITY`; None if the modem has already sent that command, as modems do when
+                they start a card.
+            basic_channel: whether the ISD-R may be selected on the basic channel if no other channel works
                 (NekokoLPA2#31), as in a reader. In a modem, the basic channel belongs to the modem.
         """
         self._card = card

@@ -42,7 +42,7 @@ class Resettable(Protocol):
 
 
 class ProactiveCard:
-    """A raw card whose proactive commands are served as soon as a status word announces them."""
+    """A raw card whose proactive commands are carried out as soon as a status word announces them."""
 
     def __init__(self, card: RawCard, *, power: Resettable) -> None:
         self._card = card

@@ -29,7 +29,7 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
     """Select the first of `aids` that the card accepts, and return it.
 
     Cards whose ISD-R has only a vendor's name refuse the standard name with 6A82, and some with
-    6999, 6A86, 6985 or 6283. Whatever the status word, the next name may work.
+    6999, 6A86, 6985 or 6283. After any of these status words, the next name may work.
 
     Args:
         number: the channel number, 0 to 19.
@@ -60,7 +60,7 @@ def _select(card: RawCard, command: Command, *, deadline: Deadline) -> int:
     """Return 0 if the selection succeeded, otherwise the status word.
 
     An LPA does not need the data that SELECT offers through GET RESPONSE, because the ISD-R's version must be
-    read with GetEuiccInfo. So lpad does not fetch it.
+    read with GetEuiccInfo. So lpad does not fetch the data.
     """
     answer = Response.parse(card.transmit(Apdu(command), deadline=deadline))
     if answer.sw >> 8 == _WRONG_LENGTH:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or the card has no logical channels, so it did not check the name."""
+"""No channel was free, or the card has no logical channels, so the card has not looked up the name."""
 
 
 class FoundIsdr(Frozen):
@@ -32,7 +32,7 @@ class FoundIsdr(Frozen):
 
 
 def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[FoundIsdr, ...]:
-    """Try every name, and return one for each eUICC; two names may lead to the same one.
+    """Try every name, and return one name for each eUICC; two names may lead to the same eUICC.
 
     Raises:
         CardUnreachable, CardBusy, CardMalformed: as in `Link.open_channel`.

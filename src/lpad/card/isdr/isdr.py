@@ -53,7 +53,7 @@ class Isdr:
         self.lost_block_size: int | None = None
         """The largest block of a command that was lost, or that the card found damaged; None if none was."""
         self.learned_block_size: int | None = None
-        """The size that worked after the link had refused a larger one; None before that."""
+        """The block size that worked after the link had refused a larger block; None before that."""
         self.closes = True
         """Whether the end of the session closes the channel, which lpad cannot do if the modem is silent."""
 
@@ -72,10 +72,10 @@ class Isdr:
     ) -> bytes:
         """Carry one ES10 command, or one segment of a bound profile package, and return its answer.
 
-        No block is sent twice, with two exceptions: after 6Cxx to the last block, as ISO requires; and if the
-        link refuses the very first block, or the card refuses it as too long, smaller blocks are tried,
-        because the card has accepted nothing of this command. A card that answers before the last block has
-        finished early; the rest is not sent.
+        No block is sent twice, with two exceptions. After 6Cxx to the last block, ISO requires a
+        repetition. If the link refuses the first block, or the card refuses that block as too long, lpad
+        tries smaller blocks, because the card has not accepted any part of the command. If a card answers
+        before the last block, lpad does not send the remaining blocks.
 
         Args:
             data: the command with its tag, such as BF3E 03 5C 01 5A.
@@ -137,7 +137,7 @@ class Isdr:
         return answer.data
 
     def _smaller_than(self, block: Command) -> int | None:
-        """Return a smaller size to try after a refused block, or None if its size is not the cause."""
+        """Return a smaller block size to try after a refusal, or None if the size is not the cause."""
         size = len(block.data)
         if size <= self._largest_carried:
             return None

@@ -40,7 +40,7 @@ class CardReporting(Protocol):
         ...
 
     def forget_card_report(self) -> None:
-        """Forget the indications, because lpad has read the card since, or follows them up."""
+        """Forget the indications, because lpad has read the card since then, or is about to."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Links whose modem reports on the connection by itself, over the port that lpad holds anyway."""
+"""Links whose modem reports on the connection by itself, over the port that lpad has open."""
 
 from __future__ import annotations
 

@@ -38,12 +38,12 @@ _M = TypeVar("_M", bound=ControlModem)
 
 
 class ControlLink(ABC, Generic[_M]):
-    """A link that remembers with the modem what its firmware requires."""
+    """A link that remembers the requirements of the modem's firmware."""
 
     kind: ClassVar[str]
     """The name of the kind of link, such as mbim."""
     of_family: ClassVar[tuple[str, ...]] = ()
-    """The quirks of a modem's family that concern this kind of link; the others are about AT ports."""
+    """The quirks of a modem's family that concern this kind of link; the other quirks are about AT ports."""
 
     def __init__(
         self,

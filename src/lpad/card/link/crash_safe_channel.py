@@ -63,8 +63,8 @@ class CrashSafeChannel:
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`).
 
-        If the modem or the card refuses, the channel was already lost in a reset of the card. The note stays
-        only if they do not answer.
+        If the modem or the card refuses, the channel was already lost in a reset of the card. The note is
+        kept only if there is no answer.
         """
         try:
             self._channel.close(deadline=deadline)

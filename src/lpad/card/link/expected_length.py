@@ -1,6 +1,6 @@
 """Le for cards and modems that return no data unless a command explains how much it expects.
 
-SGP.22 omits Le, because T=0 has none, and most, but not all, modems expect this (lpac#118, lpac#159). If a
+SGP.22 omits Le, because T=0 has no Le; most modems expect this, but not all (lpac#118, lpac#159). If a
 read-only command succeeds without data, Le may be needed. lpad repeats the command once with Le = 00, and if
 that returns data, sends Le from then on.
 """
@@ -58,7 +58,7 @@ class AnswerLengthChannel:
             answer = self._channel.transmit(first, deadline=deadline)
         except LinkRefused:
             if not self._needed:
-                raise  # the answer is empty for another reason, so the usual form is kept
+                raise  # Le is not the reason for the empty answer, so it is still omitted
         else:
             if not (_is_empty(answer) or (self._needed and _status(answer) == _WRONG_LENGTH)):
                 return answer

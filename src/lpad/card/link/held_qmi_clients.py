@@ -36,12 +36,12 @@ class _Held(Struct, frozen=True):
 class HeldClients:
     """A small expendable file with each client, each data session, and whether a channel is open.
 
-    A modem keeps a client until it is given back or the modem is reset. After a reset the same number may
-    belong to another program; then the kernel has recreated the device, and the note no longer counts. The
+    A modem keeps a client until the client is given back or the modem is reset. After a reset, another
+    program may have that number; but the kernel has recreated the device, so the note no longer counts. The
     note is not synced: after a loss of power the modem has forgotten its clients, too.
 
-    A data session ends with its client. So the clients of sessions are not given back with the others, and
-    the next process continues to use them.
+    A data session ends with its client. So lpad does not give back the clients of sessions, and the
+    next process continues to use these clients.
     """
 
     def __init__(self, path: Path | None, *, port: str) -> None:

@@ -1,8 +1,8 @@
-"""Links on which blocks may pass that are larger than the modem's quirk says.
+"""Links that may pass larger blocks than the modem's quirk states.
 
-A quirk holds for a family of modems, and many firmwares take more. Whether this one does is tried once, with
-a harmless command, and remembered. A modem may also begin to lose long lines silently later: the first sign
-of it ends the larger blocks.
+A quirk applies to a family of modems, and many firmwares pass larger blocks. lpad tries this once with each
+modem, with a harmless command, and remembers the result. A modem may also begin to lose long lines silently
+later: after the first sign of this, lpad sends no more larger blocks.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Channel(Protocol):
         """Close the channel; a second call does nothing.
 
         Raises:
-            CardError: the channel could not be closed. It is gone anyway if the card was reset.
+            CardError: the channel could not be closed; a reset card has lost the channel anyway.
         """
         ...
 
@@ -102,7 +102,7 @@ class Link(Device, Protocol):
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[LentModem | None]:
         """Lend the modem that also reads the card; None without one, as in a reader.
 
-        It may be used only while no channel is open on this link.
+        The modem may be used only while no channel is open on this link.
 
         Raises:
             CardUnreachable: the port is gone, or the modem does not answer.

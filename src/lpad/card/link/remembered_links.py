@@ -36,7 +36,7 @@ class Remembered(Frozen, kw_only=True):
     link: LinkKind | None = None
     """The kind of link that reached the card; None: it must be searched."""
     doubted: LinkKind | None = None
-    """The link that failed in the middle of a command, so that others are tried before it."""
+    """The kind of link that failed in the middle of a command, so that other kinds are tried before it."""
     block_size: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
     """The size of the largest STORE DATA block that passed, if the link refused larger ones."""
     larger_blocks: bool | None = None
@@ -62,7 +62,7 @@ class _Writing(Struct, frozen=True):
 
 
 class LinkMemory:
-    """Remembered modems in a folder; without one they are remembered only in memory."""
+    """Remembered modems in a folder; without a folder, modems are remembered only in memory."""
 
     def __init__(self, folder: Path | None) -> None:
         """Use a folder, which is created when needed.
@@ -145,8 +145,8 @@ class Leftover(Struct, frozen=True):
 class OpenChannel:
     """A note on disk while a channel is open; a note found at the start shows a channel that was left open.
 
-    It is not synced: a process that is killed leaves the note, and a loss of power, which could lose it,
-    mostly resets the card too. Between two channels the file is kept under another name, so that there is
+    The note is not synced: a killed process leaves the note, and a loss of power, which could lose the note,
+    mostly resets the card, too. Between two channels the file is kept under another name, so that there is
     room for the next note even on a full disk.
     """
 
@@ -203,5 +203,5 @@ def _writing(path: Path) -> int:
 
 
 def card_key(reader: str, atr: bytes) -> str:
-    """Return the name under which a card in a reader is remembered: by its kind and its reader."""
+    """Return the name under which a card in a reader is remembered: a digest of the reader and the ATR."""
     return hashlib.sha256(f"reader {reader} atr {atr.hex()}".encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """One port to a card with two eUICCs: each gets its own link, and they take turns.
 
 Cards with two secure elements (ESTK.me) have two ISD-Rs with an EID each, behind one modem whose port
-is locked. Their workers are independent of each other.
+is locked. The workers of the two eUICCs are independent of each other.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class SharedPort:
 
     @property
     def block_size(self) -> int | None:
-        """The value of the port's link; None while it is closed."""
+        """The block size of the port's link; None while the link is closed."""
         return None if self._link is None else self._link.block_size
 
     def describe(self) -> LinkFacts:
@@ -96,18 +96,18 @@ class SharedPort:
         return facts_of(self._link)
 
     def learn_block_size(self, size: int) -> None:
-        """Pass the size on to the port's link."""
+        """Pass a learned block size on to the port's link."""
         if self._link is not None:
             self._link.block_size = size
 
     @property
     def larger_blocks(self) -> LargerBlocks | None:
-        """The port's link, if larger blocks than its quirk's may pass on it; None also while it is closed."""
+        """The port's link, if blocks larger than the quirk's may pass on it; also None while it is closed."""
         link: object = self._link
         return link if isinstance(link, LargerBlocks) else None
 
     def leave(self) -> None:
-        """Record that a user has left, either finished or after it lost the card.
+        """Record that a user has left, because it has finished or has lost the card.
 
         The port is reopened for the others, because a failure for one user is a failure for all.
         """

@@ -33,9 +33,9 @@ def card_report_of(indication: Indication, *, used_slot: int | None) -> CardRepo
     """Return the report on the card in an indication; 0 if it is about something else.
 
     Args:
-        indication: from the function.
-        used_slot: the physical slot that lpad uses, from 0. The state of another slot is ignored; None: the
-            slot is unknown, and so is what the state of any slot means for the card.
+        indication: an indication of the MBIM function.
+        used_slot: the physical slot that lpad uses, from 0. The state of another slot is ignored; None:
+            lpad does not know the slot, so the state of any slot counts as a possible change of the card.
     """
     try:
         if (indication.service, indication.cid) == (BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS):

@@ -25,7 +25,7 @@ _SETTING = 30.0
 
 
 class LteAttach:
-    """Reads and stores the contexts, one for each roaming condition, which is unknown before the attach."""
+    """Reads and stores the contexts, one for each roaming condition (home, partner, other networks)."""
 
     def __init__(self, dialogue: MbimDialogue, *, patience: float) -> None:
         """Use a dialogue; nothing is sent.
@@ -55,7 +55,7 @@ class LteAttach:
     def store(self, wanted: LteAttachContext, *, deadline: Deadline) -> bool:
         """Store one context for all roaming conditions; return whether the modem accepts it.
 
-        It applies from the next attach on.
+        The context applies from the next attach on.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

@@ -41,7 +41,7 @@ class UiccChannel:
 
         Args:
             number: 1 to 19.
-            class_byte_type: the type for ES10 commands that passed before; None: unknown, so 1 first.
+            class_byte_type: the type that worked for ES10 commands; None: unknown, so lpad tries 1 first.
             channel_in_class: whether class bytes contain the channel at first.
             learn: called with the type once it is known.
         """
@@ -56,7 +56,7 @@ class UiccChannel:
         """Pass an APDU on.
 
         The function builds the class byte from its type. By the specification, ES10's 8x is type 1, extended,
-        but some firmware expects 0 (lpac always sends 0). The first answer shows which.
+        but some firmware expects 0 (lpac always sends 0). The first answer shows which type works.
         """
         if not apdu.command.cla & _PROPRIETARY:
             return self._pass(apdu, _INTER_INDUSTRY, deadline=deadline)

@@ -71,7 +71,7 @@ _NOW = Deadline(0.0)
 
 
 class MbimDialogue:
-    """A function on a port that only this object uses."""
+    """The dialogue with an MBIM function, on a port that only this object uses."""
 
     def __init__(self, port: ControlPort) -> None:
         """Use a port; nothing is sent before the first command."""
@@ -83,7 +83,7 @@ class MbimDialogue:
         self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
         self._reported = False
         self.card_report = NO_CARD_REPORT
-        """The number of indications about the card since the dialogue's owner has reset it."""
+        """The indications about the card since the dialogue's owner last reset this field."""
         self.used_slot: int | None = None
         """The physical slot that lpad uses, from 0; None: `SimSlots` has not learned it."""
         self.session_ended = False
@@ -262,7 +262,7 @@ class MbimDialogue:
             if again and deadline.passed:
                 break
             until = deadline.within(OPENING)
-            if again:  # the previous user may have left the function in the middle of something
+            if again:  # the previous user may have left the function in an unknown state
                 self._send(Close(transaction=self._next_transaction()), deadline=until)
             transaction = self._next_transaction()
             message = Open(transaction=transaction, max_transfer=self._port.max_transfer)
@@ -331,7 +331,7 @@ class MbimDialogue:
         return bool(data)
 
     def _take(self, data: bytes) -> list[Message]:
-        """Set indications aside, and return the other messages."""
+        """Keep indications for later, and return the other messages."""
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):

@@ -50,7 +50,7 @@ _NOT_SELECTED = (Status.SELECT_FAILED, Status.INVALID_PARAMETERS, Status.FAILURE
 
 
 class MbimLink(ControlLink[MbimModem]):
-    """A link that remembers with the modem what its firmware requires."""
+    """A link that remembers the requirements of the modem's firmware."""
 
     kind = "mbim"
     of_family = ("select_p2", "class_byte_type", "channel_in_class")
@@ -101,7 +101,7 @@ class MbimLink(ControlLink[MbimModem]):
         return self.modem.dialogue.card_report
 
     def forget_card_report(self) -> None:
-        """Forget them (see `CardReporting`)."""
+        """Forget the indications about the card (see `CardReporting`)."""
         self.modem.dialogue.card_report = NO_CARD_REPORT
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
@@ -149,7 +149,7 @@ class MbimLink(ControlLink[MbimModem]):
         raise next(each for each in refusals if not is_status(each, Status.SELECT_FAILED))
 
     def _refused(self, error: CardError, *, deadline: Deadline) -> None:
-        """Raise a refusal that is better explained; a report on the card that came before it is outdated."""
+        """Raise a clearer error for some refusals, and forget outdated reports on the card."""
         self.forget_card_report()
         if is_status(error, Status.NO_LOGICAL_CHANNELS):
             raise status_error("cannot open a logical channel", 0x6A81) from error
@@ -157,10 +157,10 @@ class MbimLink(ControlLink[MbimModem]):
             raise explained(error, self._slots.read(deadline=deadline)) from error
 
     def _declare_lpa(self, *, deadline: Deadline) -> None:
-        """Declare the LPA to a card that may hide its ISD-R until then; not if it once worked without this.
+        """Declare the LPA to a card that may hide its ISD-R until then, unless channels opened without this.
 
-        A card that showed no ISD-R after this is not restarted again, because its connection would end with
-        each start of the modem; if it is an eUICC after all, it shows the ISD-R once it starts by itself.
+        A card that showed no ISD-R after its restart is not restarted again, because each start of the modem
+        would interrupt its connection. If the card is an eUICC, it shows the ISD-R after its next start.
 
         Raises:
             CardBusy: the card restarts.
@@ -191,7 +191,7 @@ class MbimLink(ControlLink[MbimModem]):
             raise CardBusy("cannot select the ISD-R: the card restarts; try again")
 
     def _card_key(self, *, deadline: Deadline) -> str | None:
-        """Return a digest of the ICCID that the modem reads; None: it reads none, as from an empty eUICC."""
+        """Return a digest of the ICCID that the modem reads; None: it reads none, as with an empty eUICC."""
         report = self.modem.iccid(deadline=deadline).report
         return None if report is None else hashlib.sha256(str(report.likeliest).encode()).hexdigest()[:16]
 

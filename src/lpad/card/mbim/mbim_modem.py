@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 _I = TypeVar("_I", bound=Information)
 
 NETWORK = "+MBIM"
-"""The network in a `Registration`, because MBIM reports one state for all kinds of network."""
+"""The network's name in a `Registration`, because MBIM reports one state for all kinds of networks."""
 _REGISTRATION = {
     RegisterState.DEREGISTERED: 0,
     RegisterState.SEARCHING: 2,
@@ -47,7 +47,7 @@ _REGISTRATION = {
     RegisterState.PARTNER: 5,
     RegisterState.DENIED: 3,
 }
-"""Statuses of 3GPP TS 27.007, 10.1.22, by MBIM's."""
+"""The registration statuses of 3GPP TS 27.007, 10.1.22, by MBIM's register state."""
 _UNKNOWN_REGISTRATION = 4
 _NEWS = {
     (BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS): "SUBSCRIBER_READY_STATUS",
@@ -225,7 +225,7 @@ class MbimModem:
 
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
         """Wait for an indication about SIM or registration; return its name, or None if none came."""
-        del beginnings  # these are lines of AT ports
+        del beginnings  # the beginnings of lines, which only AT ports have
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found.service, Basic(found.cid)]
 

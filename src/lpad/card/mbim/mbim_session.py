@@ -35,7 +35,7 @@ class MbimSession:
         """Use a dialogue; nothing is sent.
 
         Args:
-            cause: keeps the network's cause against the last attempt.
+            cause: keeps the network's reason for refusing the last attempt.
         """
         self._dialogue = dialogue
         self._cause = cause
@@ -62,7 +62,7 @@ class MbimSession:
         return SessionReport(active=True, addresses=self._addresses(patience=patience, deadline=deadline))
 
     def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
-        """Open the session with these settings; one that is open with others or unknown ones is closed first.
+        """Open the session with these settings; first close a session with other or unknown settings.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
@@ -98,7 +98,7 @@ class MbimSession:
         self._set(Connect(activate=0), deadline=deadline)
 
     def _set(self, wish: Connect, *, deadline: Deadline) -> int | None:
-        """Ask for a state, and return the network's cause if it is refused for one."""
+        """Request a state; if the network refuses, return its cause, or None if it reports none."""
         attempted = f"cannot {'open' if wish.activate else 'close'} the data session"
         done = self._dialogue.exchange(
             BASIC_CONNECT,
@@ -114,7 +114,7 @@ class MbimSession:
         _log.info("%s: %s: MBIM status %d", self._dialogue.name, attempted, done.status)
         try:
             return _cause(decode(ConnectStatus, done.info).network_error)
-        except MalformedError:  # most refusals carry nothing
+        except MalformedError:  # most refusals contain no information
             return None
 
     def _connection(self, *, patience: float, deadline: Deadline) -> ConnectStatus | None:

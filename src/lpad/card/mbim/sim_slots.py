@@ -28,7 +28,7 @@ _WITHOUT_CARD = (SlotState.UNKNOWN, SlotState.OFF_EMPTY, SlotState.EMPTY)
 
 
 class SimSlots:
-    """Reads the slots; a modem without the extensions has one."""
+    """Reads the slots and selects one; a modem without the extensions has only one slot."""
 
     def __init__(self, dialogue: MbimDialogue, *, patience: float) -> None:
         """Use a dialogue; nothing is sent."""
@@ -36,7 +36,7 @@ class SimSlots:
         self._patience = patience
 
     def read(self, *, deadline: Deadline) -> tuple[Slot, ...]:
-        """Return the modem's slots; empty if it has one, or does not report them.
+        """Return the modem's slots; empty if it has only one slot, or does not report its slots.
 
         The dialogue then ignores the indications of the slots that the modem does not use.
 

@@ -29,7 +29,7 @@ class Declared(enum.Enum):
     ALREADY = enum.auto()
     """The modem has declared the LPA before, so the card has started since then."""
     RESTARTING = enum.auto()
-    """The card has to restart to get this information."""
+    """The card restarts, and is informed of the LPA at its start."""
     LATER = enum.auto()
     """The card is informed of the LPA at its next start."""
     UNKNOWN = enum.auto()

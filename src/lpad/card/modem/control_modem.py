@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ControlModem(Protocol):
-    """The questions and actions for which an AT modem gets AT commands.
+    """The queries and actions of a modem on a control port; on an AT port, AT commands serve these purposes.
 
     Every method raises CardUnreachable if the port is gone or does not answer.
     """

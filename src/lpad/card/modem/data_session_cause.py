@@ -1,4 +1,4 @@
-"""The network's cause against the data session of a modem on a control port, which belongs to one profile."""
+"""The network's reason for refusing a data session, which counts only for the profile of that session."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _log = logging.getLogger(__name__)
 
 
 class SessionCause:
-    """Keeps the cause until the modem reads another profile."""
+    """Keeps the network's cause until the modem reads another profile."""
 
     def __init__(self) -> None:
         """Begin without a cause."""
         self.value: int | None = None
-        """The cause against the last attempt, from 1 to 255; None without a report."""
+        """The cause for which the last attempt was refused, from 1 to 255; None: not reported."""
         self._profile: IccidReport | None = None
 
     def modem_reads(self, profile: IccidReport) -> None:
-        """Note the profile that the modem reads; a cause against another one is forgotten."""
+        """Note the profile that the modem reads; forget a cause that belongs to another profile."""
         if self._profile is not None and profile != self._profile:
             self.value = None
         self._profile = profile
@@ -38,7 +38,7 @@ class SessionCause:
             _log.debug("%s", error)
 
     def forget_if_stale(self, modem: ControlModem, *, deadline: Deadline) -> None:
-        """Forget a cause against the session of a profile that the modem no longer reads.
+        """Forget a cause that belongs to a profile that the modem no longer reads.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ANSWER = 2.0
-"""Seconds that a modem may take to answer at a speed at which it hardly is."""
+"""Seconds that a modem may take to answer at a speed that it probably does not use."""
 _HARMLESS = AtCommand("AT")
 _LONG = AtCommand("AT" + ";".join(["+CMEE?"] * 36), prefix="+CMEE")
-"""253 characters, and a longer answer: more than a UART's buffers hold (ITU-T V.250, 5.2.1: commands in one
-line)."""
+"""A command line of 253 characters with an even longer answer, more than the buffers of a UART can contain
+(ITU-T V.250, 5.2.1: commands in one line)."""
 _Rate = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_RATE)]
 
 
@@ -47,7 +47,7 @@ class _Note(Struct, frozen=True):
 
     fast: _Rate
     former: _Rate
-    """The speed to restore; `AUTOMATIC` if the modem finds it out itself."""
+    """The speed to restore; `AUTOMATIC` if the modem detects the speed."""
     raised: bool = True
     """Whether the modem may be at the fast speed."""
     failed: bool = False
@@ -60,7 +60,7 @@ class Ask(Protocol):
     Raises CardUnreachable if no time is left.
     """
 
-    def __call__(self, command: AtCommand, /) -> AtAnswer | None: ...  # noqa: D102 - the class says it
+    def __call__(self, command: AtCommand, /) -> AtAnswer | None: ...  # noqa: D102 - documented by the class
 
 
 class LineSpeed:
@@ -71,8 +71,8 @@ class LineSpeed:
 
         Args:
             usual: the speed at which the port is opened, in bits per second.
-            fast: the speed to use while lpad has the port; None: the usual one.
-            note: the file that names a speed that has to be restored; None: the speed is never raised.
+            fast: the speed to use while lpad has the port; None: the usual speed.
+            note: the file that names the speed to restore; None: the speed is never raised.
         """
         self._usual = usual
         self._fast = None if note is None else fast
@@ -91,7 +91,7 @@ class LineSpeed:
         return self._raised is not None
 
     def ending(self) -> LineSpeed:
-        """Return the same without a fast speed: the next use of the port restores the usual one."""
+        """Return a copy without a fast speed: the next use of the port restores the usual speed."""
         ending = LineSpeed(usual=self._usual, note=self._file.path)
         ending.doubted, self.doubted = self.doubted, False
         return ending
@@ -129,7 +129,7 @@ class LineSpeed:
         self.doubted = self._raised is not None and line.speed == self._raised.fast
 
     def settle(self, line: Line, ask: Ask) -> None:
-        """Use the speed of the settings, once the modem has answered; a modem without it keeps the usual one.
+        """Use the speed in the settings, once the modem has answered; a modem may lack the fast speed.
 
         Raises:
             CardUnreachable: the port is gone, or no time is left.
@@ -149,13 +149,13 @@ class LineSpeed:
             self._raise(line, ask, fast)
 
     def _adopt(self, line: Line, ask: Ask) -> None:
-        """Note the speed at which the modem was found without a note, if it confirms it."""
+        """Note the speed at which the modem answered although there was no note, if the modem confirms it."""
         present = ask(line_rate())
         if present is not None and present.ok and line_rate_told(present) == line.speed:
             self._keep(_Note(line.speed, self._usual), line)
             return
         _log.info("%s: the modem answers at %d baud, too; lpad leaves it as it is", line.name, line.speed)
-        self._heard = present is not None  # it may be at this speed only
+        self._heard = present is not None  # the modem may answer only at this speed
         line.change_speed(self._usual)
 
     def _restore(self, line: Line, ask: Ask) -> None:
@@ -192,7 +192,7 @@ class LineSpeed:
         expected = self._long_answer(line, ask)
         if expected is None or not self._port_can(line, fast):
             return
-        # A modem that is deaf at this speed is lost until it restarts, and must not be lost then again.
+        # A modem that does not answer at this speed is lost until it restarts. lpad must not try again then.
         note = _Note(fast, former, failed=True)
         if not self._keep(note, line):
             return
@@ -228,7 +228,7 @@ class LineSpeed:
         can = line.change_speed(fast)
         line.change_speed(self._usual)
         if not can:
-            self._refused(line, f"this port cannot have {fast} baud")
+            self._refused(line, f"this port does not support {fast} baud")
         return can
 
     def _former(self, line: Line, ask: Ask, fast: int) -> int | None:
@@ -252,7 +252,7 @@ class LineSpeed:
         if self._is_refused or (self._note is not None and self._note.failed and self._note.fast == fast):
             return False
         if not line.is_serial:
-            self._refused(line, "the port is not known to be a serial line, and others ignore the speed")
+            self._refused(line, "the port is not known to be a serial line, and other ports ignore the speed")
             return False
         return True
 
@@ -306,5 +306,5 @@ class LineSpeed:
 
 
 def _proven(ask: Ask) -> bool:
-    """Return whether the modem answers; the second try comes at each speed that is possible."""
+    """Return whether the modem answers; the second try is made at every possible speed."""
     return any((answer := ask(_HARMLESS)) is not None and answer.ok for _ in range(2))

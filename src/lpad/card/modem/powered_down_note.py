@@ -104,7 +104,7 @@ def send(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> boo
 
 
 def _taken(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> bool:
-    """Send a command that powers up; any refusal counts, even one because of a missing SIM."""
+    """Send a power-up command; return whether the modem accepted it. A missing SIM is a refusal, too."""
     try:
         return send(modem, text, deadline=deadline)
     except CardError as error:
@@ -115,7 +115,7 @@ def _taken(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> b
 
 
 def _power(modem: AtModem | ControlModem, refused: Sequence[str], *, deadline: Deadline) -> Power:
-    """Find out whether the parts are up although the commands were refused."""
+    """Find out whether the parts are powered up although the modem refused the commands."""
     if not isinstance(modem, AtModem):
         return modem.power(deadline=deadline)
     try:

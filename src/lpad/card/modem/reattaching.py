@@ -22,7 +22,7 @@ def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
     """Detach and attach again; after a power cut in between, opening the port powers everything up.
 
     Args:
-        deadline: for the command that detaches; bringing the modem up again may take 120 seconds.
+        deadline: for the command that detaches; powering the modem up again may take 120 seconds.
 
     Returns: Whether the modem accepted one of the commands.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ESM_FAILURE = 19
-"""EMM: the attach was rejected because its bearer was (3GPP TS 24.301, 9.9.3.9)."""
+"""EMM cause: the attach was rejected because its bearer was rejected (3GPP TS 24.301, 9.9.3.9)."""
 
 
 def reject_cause(modem: AtModem | ControlModem, *, deadline: Deadline) -> RejectCause:

@@ -27,14 +27,14 @@ class Slot(Frozen):
 
 
 MOST_SLOTS = 8
-"""The number of slots that lpad shows at most, because the modem's number is not to be trusted."""
+"""The largest number of slots that lpad shows, because a modem may report a wrong number."""
 
 
 def needs_change(slots: Sequence[Slot], number: int, *, attempted: str) -> bool:
     """Return whether the modem has to change its slot to use the one that the settings name.
 
     Args:
-        slots: the modem's slots; empty: it has one, or does not report them.
+        slots: the modem's slots; empty: it has only one slot, or does not report its slots.
         number: the physical slot, from 1.
         attempted: begins the sentence of the error.
 

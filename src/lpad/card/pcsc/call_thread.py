@@ -79,7 +79,7 @@ class _Call(Generic[_T]):
     def make(self) -> None:
         try:
             self._result.append(self._function())
-        except BaseException as error:  # noqa: BLE001 - raised again where the call was asked for
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
         self.returned.set()
 

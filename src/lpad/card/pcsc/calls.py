@@ -1,7 +1,7 @@
 """The low-level calls of PC/SC, with lpad's errors in place of their error codes.
 
-pyscard's own classes above these start a thread that polls the readers; these do not. Every call here may
-block: see `pcsc_thread`.
+pyscard's own higher classes start a thread that polls the readers; these calls do not. Every call here may
+block: see `call_thread`.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 _UNSIGNED = 0xFFFFFFFF
 _LONGEST_WAIT = 0xFFFFFFFE
-"""The longest wait in milliseconds; the next number means no limit."""
+"""The longest wait in milliseconds; the next larger number means a wait without limit."""
 CARD_PRESENT = 0x0020
-"""A bit in a reader's state."""
+"""The bit in a reader's state that shows a card."""
 _ARRIVALS = r"\\?PnP?\Notification"
 """The name under which pcscd reports readers that are plugged in or removed."""
 
 
-def _scard() -> Any:  # pyscard has no types
+def _scard() -> Any:  # pyscard has no type annotations
     try:
-        from smartcard import scard  # noqa: PLC0415 - an optional dependency, and time to import it
+        from smartcard import scard  # noqa: PLC0415 - an optional dependency, which takes time to import
     except ImportError as error:
         raise CardUnreachable(
             "cannot use PC/SC without pyscard: install it with \"pip install 'lpad[pcsc]'\", or as the Debian"
@@ -68,7 +68,7 @@ class Context:
         _check(code, "cannot connect to pcscd")
 
     def check(self, code: int, attempted: str) -> None:
-        """Raise the error of a code, unless it says that the call succeeded.
+        """Raise the error of a code, unless the code means success.
 
         libpcsclite treats each failure to read from its socket as a refusal, even if pcscd was killed with a
         request unread (ECONNRESET; 1.9.9, MessageReceive). A pcscd that really refuses one request answers
@@ -158,12 +158,12 @@ class Context:
         self._scard.SCardCancel(self._context)
 
     def close(self) -> None:
-        """Disconnect; connections to cards end with it."""
+        """Disconnect from pcscd, which also ends all connections to cards."""
         self._scard.SCardReleaseContext(self._context)
 
 
 class Connection:
-    """A card that has power."""
+    """A connection to a powered card."""
 
     def __init__(
         self, context: Context, scard: Any, handle: int, protocol: int, *, reader: str, mode: int

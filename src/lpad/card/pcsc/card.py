@@ -53,7 +53,7 @@ class PcscCard:
         self._sessions = 0
         self._was_reset = False
         self.starts = 0
-        """Counts the possible restarts of the card, each of which makes it forget earlier commands."""
+        """The number of possible restarts of the card; a restarted card has forgotten earlier commands."""
 
     def begin(self, *, deadline: Deadline) -> None:
         """Connect if necessary, and take a turn; call `end` afterwards.
@@ -274,7 +274,7 @@ class PcscCard:
         return CardUnreachable(attempted + remedy)
 
     def _lose(self) -> None:
-        """Let the connection go; its thread releases the reader, and the next connection waits for that."""
+        """Leave the connection to its thread, which releases the reader before the next connection begins."""
         seat, self._seat = self._seat, None
         if seat is not None:
             self._suspect(seat)
@@ -307,7 +307,7 @@ class _Seat:
         self.reader = choose_reader(self._wanted, self._context.readers())
         self._connection = self.connection = self._context.connect(self.reader, shared=self._shared)
         if not self._shared:
-            # The card may still have power, with leftovers of an earlier session.
+            # The card may still have power, and channels of an earlier session may be open.
             self.connection.reset()
 
     def _leave(self) -> None:

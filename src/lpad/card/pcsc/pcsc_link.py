@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_OPENINGS = 3
-"""How often a channel is opened while other programs reset the card."""
+"""The number of attempts to open a channel while other programs reset the card."""
 
 
 class PcscLink:
@@ -74,7 +74,7 @@ class PcscLink:
 
     @property
     def block_size(self) -> int:
-        """Bytes in the largest STORE DATA block: a whole short APDU, unless reader or card refused it."""
+        """Bytes in the largest STORE DATA block: a whole short APDU, unless reader or card refused one."""
         return self._remembered.block_size or LARGEST_BLOCK
 
     @block_size.setter
@@ -146,10 +146,10 @@ class PcscLink:
         return nullcontext()
 
     def _lost(self) -> None:
-        self._card.starts += 1  # the card may have been reset, and has then forgotten TERMINAL PROFILE
+        self._card.starts += 1  # the card may have been reset; a reset card forgets TERMINAL PROFILE
 
     def _recall(self, *, deadline: Deadline) -> None:
-        """Identify the card once after each of its starts, and look up what is known about it."""
+        """Identify the card once after each of its starts, and load the remembered data about it."""
         if self._recalled == self._card.starts:
             return
         self._key = card_key(self._card.reader or "", self._card.atr(deadline=deadline))

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
     """Return the full name of the chosen reader.
 
-    A name is best, because it contains the reader's serial number if there is one. Its last digits count the
-    readers and slots that pcscd has seen, so `Gemalto PC Twin Reader (5A3B) 00 00` may end in `01 00`
-    tomorrow; `Gemalto PC Twin Reader (5A3B)*` then still matches the same reader. Only * and ? are special,
-    because real names contain many brackets. A position depends on the order in which readers are plugged in.
+    A name is best, because it contains the reader's serial number if there is one. The last digits of a name
+    count the readers and slots that pcscd has seen: `Gemalto PC Twin Reader (5A3B) 00 00` may end in `01 00`
+    tomorrow. The pattern `Gemalto PC Twin Reader (5A3B)*` still matches the same reader then. Only * and ?
+    are special, because real names contain many brackets. A position depends on the order in which readers
+    are plugged in.
 
     Args:
         wanted: a name; a pattern in which * matches any characters and ? one, regardless of case; or a

@@ -34,13 +34,13 @@ class Sight:
     """The reader's full name; None if it is not plugged in."""
     card: bool
     events: int = field(default=0, compare=False)
-    """How often a card was inserted or removed, as counted by pcscd."""
+    """pcscd's count of how often a card was inserted or removed."""
 
 
 class ReaderWatch:
     """Watches a reader and the cards in it; a context manager that closes the watch.
 
-    It has its own connection to pcscd, and occupies no card. `close` from another thread
+    The watch has its own connection to pcscd, and occupies no card. `close` from another thread
     ends a waiting call.
     """
 
@@ -141,7 +141,7 @@ class _Following:
                         failures = 0
                         if self._ended.is_set():
                             break
-                        if before and card:  # the card was removed and inserted unnoticed, or swapped
+                        if before and card:  # the card was pulled and inserted unnoticed, or replaced
                             self._notify(False)
                         self._notify(card)
             except CardUnreachable as error:

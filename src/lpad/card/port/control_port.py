@@ -1,8 +1,8 @@
 """A modem's control port (MBIM, QMI), opened directly or through its proxy, for the exchange of bytes.
 
-Two programs that read one control port steal each other's answers, so all share mbim-proxy or qmi-proxy, as
-ModemManager does. lpad uses it if it runs, and otherwise opens the port itself, with a lock. For an lpad that
-does not run as root, the port opener does what needs root.
+Two programs that read one control port take each other's answers, so programs share mbim-proxy or qmi-proxy.
+lpad uses a running proxy, as ModemManager does, and otherwise opens the port itself, with a lock. If lpad
+does not run as root, the port opener carries out the steps that need root.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def open_control_port(
     Args:
         port: device, such as /dev/cdc-wdm0 or /dev/wwan0mbim0; or the path of a Unix socket.
         proxy: the proxy's abstract socket, which is used if it accepts connections; None: none is used.
-        opener: opens what this process may not open.
+        opener: opens ports that this process may not open.
         privileged: whether the proxy serves this process; None: only a process of root is served.
 
     Raises:
@@ -182,7 +182,7 @@ def open_control_port(
         raise _not_opened(port, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.isatty(fd):  # a simulated modem's
+        if os.isatty(fd):  # the socket of a simulated modem
             tty.setraw(fd)
     except (OSError, termios.error) as error:
         os.close(fd)
@@ -206,8 +206,8 @@ def _proxy_connection(proxy: str, *, opener: PortOpenerClient | None) -> int | N
     """Return a connection to the proxy; None if it does not run.
 
     Args:
-        opener: makes the connection in place of this process, which the proxy would refuse; without an
-            opener the attempt is still made, because a proxy may be built for another user than root.
+        opener: makes the connection in place of this process, which the proxy would refuse. Without an
+            opener, this process still tries, because a proxy may be built for another user than root.
     """
     name = proxy.removeprefix("\0")
     try:
@@ -239,7 +239,7 @@ def _connected(address: str, name: str) -> int:
 
 
 def _max_transfer(fd: int) -> int:
-    """Return the port's limit; sockets, ptys and WWAN ports state none."""
+    """Return the size of the port's largest message; sockets, ptys and WWAN ports do not report it."""
     answer = bytearray(2)
     try:
         fcntl.ioctl(fd, _LARGEST_COMMAND, answer)

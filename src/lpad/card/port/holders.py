@@ -25,7 +25,7 @@ def held_elsewhere(port: str, *, processes: Path = _PROCESSES) -> str:
             " modem_manager.inhibit at 'auto' in the settings, so that lpad can borrow the port; or keep"
             " ModemManager off the port with a udev rule that sets ID_MM_PORT_IGNORE=1, or stop ModemManager"
         )
-    # The service of the Debian package sees only its own processes.
+    # lpad's service in the Debian package sees only its own processes.
     asked = "" if named else f"; 'lpad probe --port {port}' as root may show which program it is"
     return (
         f"another program holds it{f': {named}' if named else ''}; stop that program, or give lpad a port of"

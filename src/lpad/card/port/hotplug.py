@@ -1,8 +1,7 @@
 """Reports of the kernel about devices: one socket, one thread, and no wake-ups without events.
 
 The kernel and udev report each device on a netlink socket. udev's report comes later, when the names under
-/dev/serial and the permissions exist; without udev, there is only the kernel's. A report only triggers a
-check.
+/dev/serial and the permissions exist; without udev, only the kernel reports. A report only triggers a check.
 """
 
 from __future__ import annotations

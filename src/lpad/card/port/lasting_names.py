@@ -1,7 +1,7 @@
 """Ports whose names change: /dev/ttyUSB2 may belong to another modem after re-plugging.
 
 udev keeps lasting names under /dev/serial: by-id from the modem's identification, by-path from the USB
-socket. lpad remembers those of the last opened port, and the modem's IMEI.
+socket. lpad remembers the names of the last opened port, and a digest of the modem's IMEI.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class PortNames:
         self._memory: _Known | None = None
 
     def there(self) -> bool:
-        """Whether the port exists, under any of its names."""
+        """Whether the port exists under any of its names."""
         return any(Path(name).exists() for name in self._candidates())
 
     def open(self, open_port: Callable[[str], _O], *, deadline: Deadline) -> _O:
@@ -99,7 +99,7 @@ class PortNames:
             assert failure is not None
             raise failure
         _log.warning("%s: a different modem answers; lpad treats it as a replacement", self._port)
-        name = others[-1]  # the name from the settings, if it leads somewhere
+        name = others[-1]  # the name from the settings, if a modem answers there
         replacing = open_port(name)
         self._memory = _Known()
         return self._remembered(replacing, name, deadline=deadline)
@@ -153,7 +153,7 @@ def _digest(opened: Opened, *, deadline: Deadline) -> str | None:
 def device_key(imei: Imei | None, port: str) -> str:
     """Return the name under which a modem is remembered; it follows the modem, not its port.
 
-    It does not contain the IMEI itself; modems without one are remembered by their port.
+    The name does not contain the IMEI itself; modems without an IMEI are remembered by their port.
     """
     told = f"imei {imei}" if imei is not None else f"port {port}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -34,7 +34,7 @@ class PortLoan:
         """Prepare; ModemManager is asked only when the port is opened.
 
         Args:
-            hold: seconds for which an idle port is kept.
+            hold: seconds for which lpad keeps an idle port.
         """
         self._port = port
         self._hold = hold
@@ -45,16 +45,16 @@ class PortLoan:
 
     @property
     def hold(self) -> float | None:
-        """Seconds for which an idle port is kept.
+        """Seconds for which lpad keeps an idle port.
 
-        None: without limit, because there is no ModemManager to return it to.
+        None: without limit, because lpad has not borrowed the port from ModemManager.
         """
         return self._hold if self._inhibitions else None
 
     @property
     def was_lent(self) -> bool:
         """Whether ModemManager had the modem and released it when it was last asked."""
-        # ModemManager does not show a lent modem that has a new name meanwhile; it is still lent.
+        # ModemManager does not show a lent modem whose name has changed; the modem is still lent.
         inhibitions = tuple(self._inhibitions.values())
         return any(each.holds for each in inhibitions) if inhibitions else self._was_lent
 
@@ -80,15 +80,15 @@ class PortLoan:
                 _log.info("%s: idle; returned to ModemManager", self._port)
 
     def line_closed(self) -> None:
-        """Count a closed line."""
+        """Record that a line of the borrowed port was closed."""
         with self._lock:
             self._lines -= 1
 
     def _borrow(self, port: str, *, deadline: Deadline) -> None:
-        """Borrow the modem that has the port now, which may be another one or have another name.
+        """Borrow the modem that has the port now; it may be another modem than before, or have another name.
 
-        Earlier loans continue: ModemManager considers a re-enumerating modem the same, and does not show it
-        meanwhile, so that lpad could not find it by its new name.
+        Earlier loans continue: ModemManager treats a re-enumerating modem as the same modem, and does not
+        show it in the meantime, so lpad could not find the modem by its new name.
         """
         device = os.path.realpath(port)
         # If the bus has restarted, the loan no longer exists.
@@ -102,7 +102,7 @@ class PortLoan:
             inhibition.end()
             self._was_lent = False
             return
-        # An inhibition that found no modem under an earlier name would not find the modem under this one.
+        # An inhibition that found no modem under an earlier name will not find the modem under the new name.
         self._end(*(each for each, earlier in self._inhibitions.items() if not earlier.holds))
         self._inhibitions[device] = inhibition
 

@@ -91,7 +91,7 @@ class Inhibition:
         appeared = Rule(sender=MODEM_MANAGER, interface=OBJECT_MANAGER, member="InterfacesAdded")
         bus.listen(started, self._hear_start, deadline=deadline)
         bus.listen(appeared, self._hear_modem, deadline=deadline)
-        # Asked first, because a call to a name without an owner may start its service.
+        # lpad first asks for the owner, because a call to a name without an owner may start its service.
         if bus.has_owner(MODEM_MANAGER, deadline=deadline):
             self._find(bus, deadline=deadline)
 
