@@ -1,1 +1,1 @@
-"""The costs of lpad, as counts and ratios within one run: `script/bench`."""
+"""The figures of `script/bench`: the costs of lpad, as counts and as ratios within one run."""

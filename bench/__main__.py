@@ -51,8 +51,7 @@ IMPORTS = (
     "asn1tools, click, cryptography.x509, httpcore, msgspec, rich.console, serial, starlette.applications,"
     " uvicorn, yaml"
 )
-"""The libraries of lpad and its simulators, as in pyproject.toml, to which start time and memory are
-compared."""
+"""The libraries of lpad and its simulators in pyproject.toml. lpad's start is compared with their import."""
 
 
 def main() -> int:
@@ -94,20 +93,20 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("--load", action="store_true", help="measure only reads under load")
-    parser.add_argument("--counts", action="store_true", help="measure only counts, which every run repeats")
+    parser.add_argument("--counts", action="store_true", help="measure only counts, equal in every run")
     parser.add_argument(
         "--arch",
         action="append",
         choices=tuple(EMULATORS),
-        help="count only instructions, in Debian's package for this architecture under qemu; may be repeated",
+        help="count only instructions of the Debian package for this architecture, in qemu; may be repeated",
     )
     parser.add_argument(
-        "--lpac", metavar="PROGRAM", help="measure only downloads, alternately with this lpac 2.3"
+        "--lpac", metavar="PROGRAM", help="measure only downloads, compared with this program of lpac 2.3"
     )
     parser.add_argument(
         "--check",
         action="store_true",
-        help="accept missed goals that docs/bench.md lists, unless a figure got worse",
+        help="accept missed goals that docs/bench.md lists, unless a figure is worse than listed",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser.parse_args()
@@ -162,17 +161,17 @@ def _download() -> list[Figure]:
             Figure("TCP connects", connects, 1, "connects", 1.0),
             Figure("TLS handshakes", handshakes, 1, "handshakes", 1.0),
             at_most("wall time against wire and card", ratio, 1.10, "times", spread=SPREAD),
-            Figure("daemon's CPU time for it, against wall", used.cpu_seconds - cpu, wall, "s", 1.0),
-            Figure("daemon's resident memory after it", used.resident_mib, 64, "MiB", 1.0),
+            Figure("daemon's CPU time for a download, against wall", used.cpu_seconds - cpu, wall, "s", 1.0),
+            Figure("daemon's resident memory after the download", used.resident_mib, 64, "MiB", 1.0),
             Figure("daemon's peak memory", used.peak_mib, 64, "MiB", 1.0),
             *idle,
         ]
 
 
 def _repeated(gateway: Gateway, card: RecordingCard, profile: bytes) -> Iterator[tuple[float, float]]:
-    """Delete the profile and download it again; yield the seconds of each download, and the least possible.
+    """Delete the profile and download it again; yield each download's seconds and their minimum.
 
-    A download is over with its last command, which removes its last notification.
+    A download ends with its last command, which removes its last notification.
     The download that comes closest to its minimum counts, because other work on the machine only adds time.
     """
     for _ in range(RUNS - 1):
@@ -189,7 +188,7 @@ def _repeated(gateway: Gateway, card: RecordingCard, profile: bytes) -> Iterator
 
 
 def _least_seconds(log: list[Exchange]) -> float:
-    """Return the time of the characters on the wire, plus the card's own."""
+    """Return the time of the characters on the wire, plus the time that the card itself needed."""
     there, back = download_minimum.least_characters(log)
     return (there + back) * BITS_PER_CHARACTER / BAUD + sum(each.seconds for each in log)
 
@@ -210,7 +209,7 @@ def _idle(pid: int) -> list[Figure]:
 
 
 def _start() -> Figure:
-    """Measure the start and the import of the libraries alternately, because machines drift."""
+    """Measure the start and the import of the libraries alternately, because a machine's speed changes."""
     pairs = []
     for _ in range(RUNS):
         start = time.perf_counter()
@@ -223,7 +222,7 @@ def _start() -> Figure:
 
 
 def _quiet(seconds: float) -> None:
-    """Wait in real time, because an idle daemon is measured over a period."""
+    """Wait in real time, while the idle daemon is measured."""
     threading.Event().wait(seconds)
 
 

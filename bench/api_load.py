@@ -38,7 +38,7 @@ def load(baud: int) -> list[Figure]:
     print(f"during a download: {reading}\nunder pressure: {wild}", file=sys.stderr)
     return [
         *_figures(f"{CLIENTS} clients during a download", reading),
-        *_figures("the same under pressure", wild),
+        *_figures(f"{CLIENTS} clients under pressure", wild),
         Figure(f"changes from {REPEATS} equal downloads", len(wild["changes"]), 1, "changes", 1.0),
         Figure("daemon's peak memory under pressure", used.peak_mib, MEMORY_MIB, "MiB", 1.0),
     ]

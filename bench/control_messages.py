@@ -50,7 +50,7 @@ def _per_apdu(port: str, kind: Callable[..., MbimModem | QmiModem]) -> float:
 
 
 def _wait_until_quiet(modem: MbimModem | QmiModem) -> None:
-    """Wait until nothing has gone to the modem for a while."""
+    """Wait until the modem has received no message for `QUIET` seconds."""
     messages, since = -1, time.monotonic()
     while time.monotonic() - since < QUIET:
         if len(modem.received) != messages:

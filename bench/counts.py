@@ -24,9 +24,9 @@ SIZE = 11_800
 QUIET = 2.0
 """Seconds without a command after which a change and its notifications are over."""
 SPREAD = 0.03
-"""Memory depends a little on the order of threads."""
+"""The share by which memory may differ, because it depends a little on the order of threads."""
 SMALL_BLOCKS = ModemPersonality(manufacturer="Fibocom Wireless Inc.", model="L850-GL", firmware="18500")
-"""A modem for which a quirk says 120-byte blocks, and which takes 255."""
+"""A modem that accepts 255-byte blocks, although its quirk requires 120."""
 BEFORE_PACKAGE = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackage")
 
 
@@ -57,7 +57,7 @@ def _changes() -> list[Figure]:
             wait_until_quiet(gateway)
             download = strace.count().since(calls)
     return [
-        at_most("AT lines of an enable until told", told, 20, "lines"),
+        at_most("AT lines of an enable until its result", told, 20, "lines"),
         at_most("AT lines of an enable in all", in_all, 36, "lines"),
         at_most("fdatasync per download", download.syncs, 8, "calls"),
         at_most("fdatasync per enable", enable.syncs, 5, "calls"),
@@ -69,14 +69,14 @@ def _changes() -> list[Figure]:
 
 
 def _first_contact() -> list[Figure]:
-    """Count connections to a server that only the card trusts, and round trips to one that is known."""
+    """Count connections to a server that only the card's CI confirms, and round trips to a trusted server."""
     with Gateway(settings={"log": "warning", "trust": {}}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
         figures = []
         gateway.server.counters.reset()
         gateway.download(gateway.order(_profile(1))).check()
         wait_until_quiet(gateway)
-        # A connection that only fetches the certificates ends in the middle of its handshake.
+        # Connections are counted: one that only fetches certificates ends in the middle of its handshake.
         handshakes = gateway.server.counters.tcp_connects
         figures.append(at_most("TLS handshakes at first contact", handshakes, 1, "handshakes"))
     with Gateway(settings={"log": "warning"}) as gateway:
@@ -96,12 +96,12 @@ def _first_contact() -> list[Figure]:
 
 
 def _block_sizes() -> list[Figure]:
-    """Count the APDUs of a download; the modem's quirk asks for small blocks the second time."""
+    """Count the APDUs of a download, and of a second download if the modem's quirk requires small blocks."""
     plain = _apdus(None, downloads=1)
     small = _apdus(SMALL_BLOCKS, downloads=2)
     return [
         at_most("APDUs of a download of 11.8 kB", plain, 82, "APDUs"),
-        at_most("the same, second download where a quirk says 120 bytes", small, 1.1 * plain, "APDUs"),
+        at_most("APDUs of a second download, quirk of 120-byte blocks", small, 1.1 * plain, "APDUs"),
     ]
 
 
@@ -123,7 +123,7 @@ def _apdus(personality: ModemPersonality | None, *, downloads: int) -> int:
 
 
 def wait_until_quiet(gateway: Gateway) -> None:
-    """Wait until nothing has gone to the modem for a while."""
+    """Wait until the modem has received no command for `QUIET` seconds."""
     lines, since = -1, time.monotonic()
     while time.monotonic() - since < QUIET:
         if gateway.modem.counters.commands != lines:

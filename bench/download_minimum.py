@@ -2,8 +2,8 @@
 
 The minimum follows from SGP.22, not from what lpad has sent: one ISD-R session, each function as often as a
 download needs it, each segment of the bound profile package as its own chain of STORE DATA blocks (SGP.22
-v2.5, 2.5.5 and 5.7.2), each answer in the largest pieces if the card returns it by GET RESPONSE, and each
-APDU in one AT+CSIM line with the echo off.
+v2.5, 2.5.5 and 5.7.2), each answer in the largest possible pieces if the card returns it by GET RESPONSE, and
+each APDU in one AT+CSIM line with the echo off.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def calls(log: list[Exchange]) -> list[Call]:
 def least_apdus(log: list[Exchange]) -> int:
     """Return the minimum number of APDUs for a download with these commands.
 
-    Calls beyond the number in `NEEDED`, and functions that are not in it, do not count: they show as excess.
+    Calls beyond the number in `NEEDED`, and functions missing there, are left out and so appear as excess.
     """
     seen: Counter[str] = Counter()
     total = SESSION_APDUS

@@ -17,7 +17,7 @@ class Figure:
     goal: float
     """The largest accepted ratio."""
     spread: float = 0.0
-    """The share by which equal runs differ; a missed figure may be so much above the listed one."""
+    """The share by which equal runs differ, and by which a missed figure may exceed the listed one."""
 
     @property
     def ratio(self) -> float:
@@ -31,5 +31,5 @@ class Figure:
 
 
 def at_most(name: str, measured: float, goal: float, unit: str, *, spread: float = 0.0) -> Figure:
-    """Return a figure that is compared to its goal itself."""
+    """Return a figure whose reference is the goal, so that a ratio of at most 1 meets the goal."""
     return Figure(name, measured, goal, unit, 1.0, spread)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BAUD = 115_200
 FAST = 921_600
 FASTER_LINE = 0.49
-"""The goal, 0.5 times lpac's time at 115,200 baud, divided by 1.02, the time that lpad itself takes then."""
+"""The goal: 0.5 times lpac's time at 115,200 baud, at which lpad takes 1.02 times lpac's time."""
 RUNS = 5
 """The shortest of these runs counts, because other work on the machine only adds time."""
 MANY = 10_000
@@ -42,12 +42,12 @@ CLIENT_LIBRARIES = "click, h11, msgspec"
 
 
 def further_costs() -> list[Figure]:
-    """Measure all of them."""
+    """Measure all further figures."""
     return [_enable_told(), _faster_line(), *_lpactl_download(), _long_history(), _many_cards()]
 
 
 def _enable_told() -> Figure:
-    """Measure an enable until the caller has the result, verified in card and modem."""
+    """Measure the time until the caller has the result of an enable that card and modem have confirmed."""
     with Gateway(baud=BAUD, settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
         iccids = [gateway.install_profile(enable=True), gateway.install_profile()]
@@ -58,13 +58,13 @@ def _enable_told() -> Figure:
             seconds.append(
                 _seconds(lambda: gateway.client.enable(CARD, iccids[0], guard=None, wait=PATIENCE).check())
             )
-    return at_most("enable told at 115200, verified in the modem", min(seconds), 0.3, "s")
+    return at_most("enable at 115200 until its result, modem verified", min(seconds), 0.3, "s")
 
 
 def _faster_line() -> Figure:
     """Compare a download over a line at 921,600 baud (AT+IPR) with one over the same line at 115,200."""
     usual, faster = (_download_seconds(euicc) for euicc in ({}, {"fast_baud": FAST}))
-    return Figure("download told, line made faster, against 115200", faster, usual, "s", FASTER_LINE, 0.3)
+    return Figure("download until its result, fast line against 115200", faster, usual, "s", FASTER_LINE, 0.3)
 
 
 def _download_seconds(euicc: dict[str, Any]) -> float:
@@ -81,7 +81,7 @@ def _download_seconds(euicc: dict[str, Any]) -> float:
 
 
 def _lpactl_download() -> list[Figure]:
-    """Measure what `lpactl download` adds to the change, and the start of its libraries alone."""
+    """Measure the time that `lpactl download` adds to a change, also relative to importing its libraries."""
     added, libraries = [], []
     with Gateway(settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
@@ -95,9 +95,9 @@ def _lpactl_download() -> list[Figure]:
             libraries.append(_seconds(lambda: _run([sys.executable, "-c", f"import {CLIENT_LIBRARIES}"])))
     seconds = min(added)
     return [
-        Figure("what lpactl download adds", seconds, 0.1, "s", float("inf")),
+        Figure("time that lpactl download adds", seconds, 0.1, "s", float("inf")),
         at_most(
-            "the same, in starts of Python with libraries",
+            "time that lpactl download adds, in starts of Python",
             seconds / min(libraries),
             1,
             "starts",
@@ -109,11 +109,11 @@ def _lpactl_download() -> list[Figure]:
 def _long_history() -> Figure:
     """Compare a page in the middle of a long history with one of a short history."""
     few, many = (_page_seconds(number) for number in (FEW, MANY))
-    return Figure("a page of changes of 10,000, against one of 100", many, few, "s", 1.5)
+    return Figure("page from 10,000 changes, against a page from 100", many, few, "s", 1.5)
 
 
 def _page_seconds(number: int) -> float:
-    # In memory, because writing the history is not what is measured.
+    # In memory, because the measurement does not include writing the history.
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="lpad-bench-") as folder:
         journal = Journal(Path(folder) / "journal.db")
         journal.changes.retention = Retention(number=number)

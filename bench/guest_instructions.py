@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 MILLION = 1e6
 SLOWER = 30
-"""How many times longer a program may take under qemu."""
+"""The factor by which time limits grow for a program under qemu."""
 TIMES = 2
-"""The first time, Python compiles the modules; the last one counts."""
+"""The number of runs: in the first, Python compiles the modules; the last one counts."""
 
 
 def guest_instructions(architectures: Iterable[str]) -> list[Figure]:
-    """Count from exec to READY=1, and for a whole `lpactl status`; the compiled modules exist already.
+    """Count the instructions from exec to READY=1, and of `lpactl status`, after the modules are compiled.
 
     Args:
-        architectures: Debian's names.
+        architectures: Debian's names of the architectures.
     """
     return [figure for each in architectures for figure in _counted(each)]
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 MILLION = 1e6
 SLOWER = 20
-"""How many times longer a program may take under callgrind."""
+"""The factor by which time limits grow for a program under callgrind."""
 SPREAD = 0.02
 STARTS = 3
-"""The least of these counts, because each includes the daemon's work until callgrind has written it."""
+"""The number of starts. The lowest count is used, because each includes work until callgrind writes it."""
 READY_GOAL, STATUS_GOAL = 800, 200
 
 
 def instructions() -> list[Figure]:
-    """Count from exec to READY=1, and for a whole `lpactl status`; the compiled modules exist already."""
+    """Count the instructions from exec to READY=1, and of `lpactl status`, after the modules are compiled."""
     with Gateway(settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
         status = _lpactl_status(gateway)

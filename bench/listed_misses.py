@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "bench.md"
 HEADING = "## Missed goals"
 PYTHON = "3.11.2"
-"""The version of Python, Debian's, with which the listed instructions and memory were measured."""
+"""The version of Debian's Python with which the listed instructions and memory were measured."""
 
 
 def listed_misses(text: str) -> dict[str, float]:
@@ -39,7 +39,7 @@ def listed_misses(text: str) -> dict[str, float]:
 
 
 def verdict(figure: Figure, misses: dict[str, float]) -> str | None:
-    """Return why a figure fails the check; None: it meets its goal, or is listed and no worse.
+    """Return the reason why a figure fails the check; None if it meets its goal or its listed value.
 
     Args:
         misses: the result of `listed_misses`.
@@ -56,11 +56,11 @@ def verdict(figure: Figure, misses: dict[str, float]) -> str | None:
 
 
 def comparable(figures: Sequence[Figure], version: str) -> tuple[list[Figure], str | None]:
-    """Return the figures that the list holds for, and a notice if it does not hold for all.
+    """Return the figures that can be compared with the list, and a notice if some cannot.
 
     Args:
-        figures: the measured ones; those with a spread depend on the version of Python.
-        version: of Python, such as 3.11.2.
+        figures: the measured figures; those with a spread depend on the version of Python.
+        version: the version of Python, such as 3.11.2.
     """
     if version == PYTHON:
         return list(figures), None

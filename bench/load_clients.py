@@ -1,7 +1,7 @@
-"""Many good and bad clients in one process: `python -m bench.load_clients SOCKET CHANGE [CODE]`.
+"""Many good and bad clients of the API in one process: `python -m bench.load_clients SOCKET CHANGE [CODE]`.
 
-The readers list profiles until the change has ended, or, with a code, until its download was requested
-`REPEATS` times. Prints counts and times as JSON.
+Some clients list profiles until the change has ended or, if a code is given, until the download of the code
+was requested `REPEATS` times. The program prints counts and times as JSON.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ class Load:
                     await asyncio.sleep(0.2)
 
     async def say_nothing(self) -> None:
-        """Connect, and send nothing."""
+        """Connect and send nothing; connect again when lpad closes the connection."""
         while not self.over.is_set():
             reader, _ = await self.connect()
             await reader.read()
 
     async def never_listen(self) -> None:
-        """Open an event stream, or request a large answer, and read nothing."""
+        """Open an event stream and read nothing from it."""
         _, writer = await self.connect()
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # a Unix transport has it
         writer.write(b"GET /v1/events?after=0-0 HTTP/1.1\r\nHost: lpad\r\n\r\n")
@@ -108,7 +108,7 @@ class Load:
             await self.over.wait()
 
     async def flood(self, head: bytes, chunk: bytes, total: int) -> None:
-        """Send very large requests until the time limit."""
+        """Send very large requests until the test is over."""
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 _, writer = await self.connect()

@@ -1,4 +1,4 @@
-"""Downloads with lpad and with lpac, alternately, with the same card and server."""
+"""A comparison of downloads by lpad and lpac, alternately, with the same card and server."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
     from bench.figure import Figure
 
 RUNS = 5
-"""Downloads with each program. The shortest counts, because other work on the machine only adds time."""
+"""The number of downloads by each program. The shortest counts, because other work only adds time."""
 SIZE = 11_800
 """Bytes of the profile package."""
 QUIET = 1.0
 """Seconds without a command for the card after which a change and its notifications are over."""
 SPREAD = 0.3
-"""Two equal runs differ by so much on a machine with other work."""
+"""The share by which equal runs may differ on a machine with other work."""
 ROUND_TRIP = 0.2
 BAUD = 115_200
 FAST_BAUD = 921_600
 BEHIND = "127.0.0.2"
-"""The server's address when a relay has its usual one."""
+"""The server's address if a relay uses the server's usual address."""
 DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 """The driver of virtual readers."""
 MODEM = ModemPersonality(handles=Handles.NUMBER)
-"""A modem with +CCHO and +CGLA, the only AT commands that lpac's program in Debian uses."""
+"""A modem with +CCHO and +CGLA, which Debian's lpac uses for APDUs instead of +CSIM."""
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
     """The seconds of one download."""
 
-    told: float
+    result: float
     """Until the caller has the result."""
     delivered: float
     """Until the server has the notification."""
@@ -59,10 +59,10 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place in which both programs work."""
+    """A simulated network, line or reader that both programs use, with the goals for lpad."""
 
     name: str
-    told_goal: float
+    result_goal: float
     delivered_goal: float
     """Goals for lpad's time as a share of lpac's."""
     baud: int | None = None
@@ -81,7 +81,7 @@ PLACES = (
 
 
 def comparison(program: Path) -> list[Figure]:
-    """Compare in each place.
+    """Compare the two programs in each place.
 
     Args:
         program: lpac's executable file.
@@ -107,7 +107,7 @@ def _compared(place: Place, program: Path) -> list[Figure]:
             theirs.append(_with_lpac(gateway, card, lpac, number))
             ours.append(_with_lpad(gateway, card, number + 1))
     return [
-        _figure(place, "told", place.told_goal, ours, theirs),
+        _figure(place, "result", place.result_goal, ours, theirs),
         _figure(place, "delivered", place.delivered_goal, ours, theirs),
     ]
 
@@ -121,7 +121,7 @@ def _figure(place: Place, end: str, goal: float, ours: list[Download], theirs: l
 
 @contextmanager
 def _gateway(place: Place) -> Iterator[tuple[Gateway, RecordingCard, str | None]]:
-    """Start everything; yield the gateway, its card, and the name of the card's reader."""
+    """Start the daemon and all simulators; yield the gateway, its card, and the name of the card's reader."""
     cards: list[RecordingCard] = []
 
     def recorded(card: Any) -> RecordingCard:
@@ -132,7 +132,7 @@ def _gateway(place: Place) -> Iterator[tuple[Gateway, RecordingCard, str | None]
         euicc: dict[str, Any] = {}
         reader = None
         if place.reader:
-            # Only here, because it chooses pcscd's socket for the whole process.
+            # Imported only here, because this module chooses pcscd's socket for the whole process.
             from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards  # noqa: PLC0415
 
             reader = FIRST
@@ -169,7 +169,7 @@ def _with_lpad(gateway: Gateway, card: RecordingCard, number: int) -> Download:
 
 
 def _with_lpac(gateway: Gateway, card: RecordingCard, lpac: Lpac, number: int) -> Download:
-    """Download while the daemon does not run, because it has the card for itself."""
+    """Download with lpac while the daemon is stopped, because the daemon would keep the card for itself."""
     code = gateway.order(made_up_profile(_iccid(number), size=SIZE))
     gateway.stop()
     lpac.prepare()
@@ -181,17 +181,17 @@ def _with_lpac(gateway: Gateway, card: RecordingCard, lpac: Lpac, number: int) -
 
 
 def _timed(gateway: Gateway, download: Callable[[], object], deliver: Callable[[], object]) -> Download:
-    """Measure a download, and how long it takes until the server has its notification."""
+    """Measure the time until a download ends, and the time until the server has its notification."""
     gateway.server.counters.reset()
     times: list[float] = []
     watch = threading.Thread(target=lambda: times.append(_notified(gateway.server)))
     start = time.perf_counter()
     watch.start()
     download()
-    told = time.perf_counter() - start
+    result = time.perf_counter() - start
     deliver()
     watch.join()
-    return Download(told, times[0] - start)
+    return Download(result, times[0] - start)
 
 
 def _notified(server: SmDp) -> float:

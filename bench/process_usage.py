@@ -1,4 +1,4 @@
-"""A process's use of resources, from /proc."""
+"""The resources that a process uses, read from /proc."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The use of a process at one moment."""
+    """The resources that a process has used at one moment."""
 
     cpu_seconds: float
-    """The user and system time of all its threads."""
+    """The user and system time of all threads of the process."""
     resident_mib: float
     peak_mib: float
     written: int
-    """The bytes that it has had written to storage, /proc/PID/io's write_bytes."""
+    """The bytes that the process has caused to be written to storage: write_bytes of /proc/PID/io."""
     wake_ups: int
-    """The voluntary context switches of all its threads, each of which is one wake-up."""
+    """The voluntary context switches of all threads of the process; each is counted as one wake-up."""
 
 
 def usage(pid: int) -> Usage:

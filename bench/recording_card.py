@@ -1,4 +1,4 @@
-"""A card that records its commands, and the time that it needed for each."""
+"""A card that records each command and the time that it took."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class RecordingCard:
-    """Records between modem and card."""
+    """Records the commands between modem and card."""
 
     def __init__(self, card: SoftCard) -> None:
         """Wrap a card."""
         self._card = card
         self.log: list[Exchange] = []
         self.last_at = 0.0
-        """When the last command was answered, as time.perf_counter shows it."""
+        """The time of the last answer, on the clock of time.perf_counter."""
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Pass an APDU on."""
+        """Pass an APDU to the card, and record it."""
         start = time.perf_counter()
         response = self._card.transmit(apdu)
         self.last_at = time.perf_counter()
@@ -30,5 +30,5 @@ class RecordingCard:
         return response
 
     def reset(self) -> bytes:
-        """Pass a reset on."""
+        """Pass a reset to the card."""
         return self._card.reset()

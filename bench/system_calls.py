@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Self
 
 _LIMIT = 10.0
-"""Seconds in which strace attaches and detaches."""
+"""The limit in seconds for strace to attach, and to detach."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileWrites:
-    """The writes of a process to its files so far."""
+    """The writes that a process has made to its files so far."""
 
     syncs: int
     """The calls of fdatasync and fsync."""
     written: int
-    """The bytes that pwrite64 has written, with which SQLite writes."""
+    """The bytes written by pwrite64, the call that SQLite uses."""
 
     def since(self, earlier: FileWrites) -> FileWrites:
-        """Return the difference to an earlier moment."""
+        """Return the difference from an earlier count."""
         return FileWrites(self.syncs - earlier.syncs, self.written - earlier.written)
 
 
@@ -31,7 +31,7 @@ class Strace:
     """Counts while the `with` block runs. It needs the program strace and the right to trace the process."""
 
     def __init__(self, pid: int, record: Path) -> None:
-        """Prepare.
+        """Prepare to trace a process.
 
         Args:
             record: the file for strace's lines.

@@ -1,4 +1,4 @@
-"""lpad in Debian's Python for another architecture, emulated by qemu, which counts its instructions."""
+"""lpad in Debian's Python for another architecture, under qemu, which counts the instructions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ ROOT = Path(__file__).parents[2]
 RELEASE = "trixie"
 """The oldest release of Debian for which script/build-deb builds the packages of all these architectures."""
 PACKAGES = ("acl", "ca-certificates", "libpcsclite1", "python3")
-"""The packages that lpad's own depends on, as in script/start-foreign, which uses the same system."""
+"""The packages that lpad's package depends on, as in script/start-foreign, which uses the same system."""
 PLUGIN = Path(__file__).with_name("instruction_counter.c")
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A program of Debian's package qemu-user, which can load plugins, unlike that of qemu-user-static."""
+    """A program of Debian's package qemu-user, which can load plugins; those of qemu-user-static cannot."""
 
     program: str
     processor: str
@@ -29,11 +29,11 @@ EMULATORS = {
     "arm64": Emulator("qemu-aarch64", "cortex-a57"),
     "armhf": Emulator("qemu-arm", "cortex-a7"),
 }
-"""By Debian's name of the architecture; the two ARM processors are common in gateways."""
+"""The emulators by Debian's name of the architecture; both ARM processors are common in gateways."""
 
 
 class GuestPython:
-    """One architecture's Python with lpad. `launcher` starts it in place of this machine's."""
+    """One architecture's Python with lpad. `launcher` starts it in place of this machine's Python."""
 
     def __init__(
         self, architecture: str, folder: Path, *, system: Path, libraries: Path, plugin: Path
@@ -42,7 +42,7 @@ class GuestPython:
 
         Args:
             architecture: one of `EMULATORS`.
-            folder: an existing one, for the launcher, the counts and compiled modules.
+            folder: an existing folder for the launcher, the counts and compiled modules.
             system: a Debian system of this architecture, with Python.
             libraries: a folder with lpad and its libraries for this Python.
             plugin: the compiled `PLUGIN`.
@@ -51,7 +51,7 @@ class GuestPython:
         self._counts = folder / "counts"
         self._launcher = folder / "launcher"
         interpreter = (system / "usr/bin/python3").readlink().name
-        # Python gets its own folders by their real names, because statx of qemu 7.2 ignores -L.
+        # Python's folders are given by their paths on this machine, because statx of qemu 7.2 ignores -L.
         guest = [
             "env", f"PYTHONHOME={system / 'usr'}", f"PYTHONPATH={libraries}",
             emulator.program, "-cpu", emulator.processor, "-L", str(system),
@@ -63,13 +63,13 @@ class GuestPython:
 
     @property
     def launcher(self) -> list[str]:
-        """The beginning of a command, before this machine's interpreter, whose arguments the guest's gets."""
+        """The prefix of a command; the guest's Python replaces the interpreter that the command names."""
         self._counts.unlink(missing_ok=True)
         return [str(self._launcher)]
 
     @property
     def executed(self) -> int:
-        """The instructions of the command with the latest launcher so far."""
+        """The instructions that the command after the latest `launcher` has executed so far."""
         return total(self._counts.read_bytes())
 
 
@@ -77,7 +77,7 @@ def total(counts: bytes) -> int:
     """Return the sum of the plugin's counts.
 
     Args:
-        counts: its file: a number of 64 bits for each thread, in this machine's byte order.
+        counts: the plugin's file: a number of 64 bits for each thread, in this machine's byte order.
 
     Raises:
         ValueError: no instruction was counted, or the file is not the plugin's.
@@ -94,7 +94,7 @@ def built(architecture: str, folder: Path) -> GuestPython:
 
     Args:
         architecture: one of `EMULATORS`.
-        folder: an empty one, which may be removed later.
+        folder: an empty folder, which the caller may remove later.
     """
     package = _printed("script/build-deb", "--release", RELEASE, "--arch", architecture)
     system = Path(_printed("script/debian-root", "--arch", architecture, RELEASE, *PACKAGES))
@@ -106,6 +106,6 @@ def built(architecture: str, folder: Path) -> GuestPython:
 
 
 def _printed(*command: str) -> str:
-    """Return the path that a script prints last."""
+    """Run a script and return its last line of output, a path."""
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout.splitlines()[-1]

@@ -15,13 +15,13 @@ _PATIENCE = 60.0
 
 
 class Lpac:
-    """lpac with one card; each command is a process of its own."""
+    """lpac with one card; each command runs in a separate process."""
 
     def __init__(self, program: Path, *, port: Path | None = None, reader: str | None = None) -> None:
-        """Take a program, and the way to the card, which is one of the two.
+        """Take a program, and either a port or a reader with the card.
 
         Args:
-            program: the executable file.
+            program: the executable file of lpac.
             port: an AT port, which lpac uses with +CCHO and +CGLA.
             reader: the name of a PC/SC reader.
         """
@@ -29,18 +29,18 @@ class Lpac:
         self._port = port
         self._environment = os.environ | {"LPAC_HTTP": "curl"}
         if port is not None:
-            # Both names of the variable, because it changed between two versions.
+            # Both names of the variable with the port are set, because lpac renamed it.
             self._environment |= {"LPAC_APDU": "at", "AT_DEVICE": str(port), "LPAC_APDU_AT_DEVICE": str(port)}
         if reader is not None:
             self._environment |= {"LPAC_APDU": "pcsc", "LPAC_APDU_PCSC_DRV_NAME": reader}
 
     def prepare(self) -> None:
-        """Prepare the port; needed once after each other user."""
+        """Prepare the port; required each time after another program has used it."""
         if self._port is not None:
             _as_after_power_on(self._port)
 
     def download(self, activation_code: str) -> None:
-        """Download a profile; its notification stays on the card.
+        """Download a profile, without delivering its notification.
 
         Raises:
             RuntimeError: lpac has failed.
@@ -48,7 +48,7 @@ class Lpac:
         self._run("profile", "download", "-a", activation_code)
 
     def deliver(self) -> None:
-        """Send all notifications of the card, and remove them from it.
+        """Send all notifications of the card to their servers, and remove them from the card.
 
         Raises:
             RuntimeError: lpac has failed.
@@ -70,7 +70,7 @@ class Lpac:
 
 
 def _as_after_power_on(port: Path) -> None:
-    """Take back two settings of lpad's that lpac relies on: a read waits, and an error is the word alone."""
+    """Undo two of lpad's settings for lpac: reads of the port wait, and the modem answers a bare ERROR."""
     terminal = os.open(port, os.O_RDWR | os.O_NOCTTY)
     try:
         tty.setraw(terminal)
@@ -83,10 +83,10 @@ def _as_after_power_on(port: Path) -> None:
 
 
 def failure(printed: str) -> str | None:
-    """Return why a command of lpac failed; None: it succeeded.
+    """Return the reason why a command of lpac failed; None if the command succeeded.
 
     Args:
-        printed: its standard output, one JSON object in each line; the one of type "lpa" is the result.
+        printed: the command's output: one JSON object in each line; the last one of type "lpa" is the result.
     """
     results: list[dict[str, Any]] = [
         line["payload"] for line in map(json.loads, printed.splitlines()) if line["type"] == "lpa"

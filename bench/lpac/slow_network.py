@@ -1,4 +1,4 @@
-"""A network with a long way: a relay that passes bytes on after a delay, in each direction."""
+"""A network with a long round trip: a relay that delays the bytes of both directions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _PATIENCE_WITH_THREAD = 10.0
 class SlowNetwork:
     """A relay in front of a server while the `with` block runs.
 
-    It accepts a connection immediately, like any local server. The round trip of a connection on a real
-    network is added to the client's first bytes.
+    The relay accepts a connection immediately, like any local server. To make up for this, it delays the
+    client's first bytes by the round trip that connecting takes on a real network.
     """
 
     def __init__(self, server: tuple[str, int], *, listen: tuple[str, int], round_trip: float) -> None:
@@ -65,7 +65,7 @@ class SlowNetwork:
                 self._pass_on(reader, to_server, earliest=connected_at),
                 self._pass_on(answers, writer, earliest=0.0),
             )
-            await asyncio.sleep(self._round_trip)  # until the last bytes have arrived
+            await asyncio.sleep(self._round_trip)  # the time in which the last bytes arrive
         finally:
             for each in ends:
                 each.close()
@@ -74,7 +74,7 @@ class SlowNetwork:
     async def _pass_on(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, earliest: float
     ) -> None:
-        """Pass the bytes of one direction on, each half a round trip after it came, and after `earliest`."""
+        """Pass on the bytes of one direction half a round trip after they came, or after `earliest`."""
         under_way: deque[bytes] = deque()
         with suppress(ConnectionError):
             while True:
@@ -92,13 +92,13 @@ class SlowNetwork:
         for each in self._open:
             each.close()
         await asyncio.gather(*others)
-        await asyncio.sleep(0)  # in which the closed connections end
+        await asyncio.sleep(0)  # gives closed connections time to end
 
 
 def _arrive(under_way: deque[bytes], target: asyncio.StreamWriter) -> None:
-    """Write the first bytes under way; empty ones mean the end, after which the connection is closed.
+    """Write the oldest bytes that are under way; empty bytes mark the end and close the connection.
 
-    The event loop may swap calls that are due at the same time, so a call takes the first bytes, not its own.
+    The event loop may swap calls that are due at the same time, so a call takes the oldest.
     """
     data = under_way.popleft()
     if target.is_closing():
