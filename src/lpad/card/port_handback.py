@@ -35,7 +35,7 @@ class PortReturn:
 
         Args:
             loan: ends when the port is returned; None: the port belongs to no other program.
-            speeds: those of each AT port.
+            speeds: the speeds of each AT port, by the port.
             open_modem: opens one of the ports.
         """
         self._loan = loan

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lpad.card.port.hotplug import PortWatch
 
     Watch = Callable[[Callable[[bool], None]], Callable[[], None]]
-    """Begins to report, from another thread, whether the port exists; returns a function that ends this."""
+    """Reports, from another thread, whether the port exists; returns a function that ends the reports."""
 
 LINKS = "links"
 """The folder in the state folder with the remembered modems and ports."""
@@ -77,10 +77,10 @@ class ModemPort(Frozen, kw_only=True):
     fast_baud: int | None = None
     """The speed to which an AT port is set while lpad has it, if the modem offers it; None: `baud`."""
     speed_notes: Path | None = None
-    """The folder with the note about a speed that has to be restored; None: that of `way`."""
+    """The folder with the note about a speed that has to be restored; None: the folder given to `way`."""
     quirks: Mapping[str, Any] = field(default_factory=dict)
     hold: float | None = 0
-    """Seconds for which an idle port is kept from ModemManager; None: it is not borrowed at all."""
+    """Seconds for which an idle port is kept from ModemManager; None: the port is not borrowed."""
 
     @property
     def name(self) -> str:
@@ -109,7 +109,7 @@ class ModemPort(Frozen, kw_only=True):
             def open_port(name: str) -> Link:
                 protocol = protocol_of(name) or asked.get(name)
                 if protocol is None:
-                    from lpad.card.port.port_protocol_query import ask_protocol  # noqa: PLC0415 - only if sysfs tells no kind
+                    from lpad.card.port.port_protocol_query import ask_protocol  # noqa: PLC0415 - only if sysfs names no kind
 
                     protocol = asked[name] = ask_protocol(name, deadline=deadline)
                 match protocol:

@@ -50,8 +50,8 @@ _QUESTIONS = {
         es10.GET_PROFILES_INFO,
     ),
 }
-"""ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last one fills a block, to find out the size
-that the link carries; a card that refuses the repeated tag has received it."""
+"""ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last one fills a block of 255 bytes, to find out
+whether the link carries it; if the card refuses the repeated tag, the block has reached the card."""
 _COUNTING = 20.0
 """Seconds to search for more eUICCs in the card."""
 _ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, repeated with the reported length"}
@@ -121,7 +121,7 @@ class ProbeReport(Frozen, kw_only=True):
     block_size_learned: bool = False
     """Whether the link refused larger blocks during the probe."""
     answers: tuple[str, ...] = ()
-    """How the link returned data: all ways that occurred."""
+    """All the ways in which the link returned data."""
     eid: Eid | None = None
     euiccs: tuple[FoundIsdr, ...] = ()
     """All eUICCs found in the card, the used one first; some cards contain two."""
@@ -235,7 +235,7 @@ class _Probe:
                 stack.close()
 
     def _count_euiccs(self, link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Try the names of the ISD-R, as many as time allows on a slow modem."""
+        """Look for more eUICCs under the known AIDs of the ISD-R, as many as time allows on a slow modem."""
         report = self._report
         if report.isdr_aid is None or report.eid is None:
             return

@@ -1,4 +1,4 @@
-"""lpad probe: the same report without a daemon and settings; the port must be free."""
+"""lpad probe: the report of `lpactl probe`, without a daemon and settings; the port must be free."""
 
 from __future__ import annotations
 

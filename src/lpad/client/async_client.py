@@ -106,7 +106,7 @@ class AsyncClient:
 
         Args:
             limit: the maximum number to return, up to 1,000; None: all.
-            after: only those that follow: `next` of the previous page.
+            after: return only the cards after this one: `next` of the previous page.
         """
         return await self._connection.get_list(
             "/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after}
@@ -154,7 +154,7 @@ class AsyncClient:
         Args:
             euicc: return only entries of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
-            before: only changes with lower numbers: `next` of the previous page.
+            before: return only changes with lower numbers: `next` of the previous page.
         """
         query = {"euicc": euicc, "limit": limit, "before": before}
         return await self._connection.get_list("/v1/changes", "changes", Change, query)
@@ -182,7 +182,7 @@ class AsyncClient:
         key: str | None = None,
         wait: float = 0,
     ) -> Change:
-        """Download a profile. Without an activation code or an event, it comes from the default SM-DP+.
+        """Download a profile: by an activation code, by an event, or else from the default SM-DP+.
 
         Args:
             euicc: the card.
@@ -230,7 +230,7 @@ class AsyncClient:
         key: str | None = None,
         wait: float = 0,
     ) -> Change:
-        """Get a profile from an operator's platform; a card has one wish at a time, and this resumes it.
+        """Get a profile from an operator's platform; an open wish of the card is resumed.
 
         Args:
             euicc: the card.
@@ -272,9 +272,9 @@ class AsyncClient:
 
         Args:
             euicc: the card.
-            install: download the profiles one after the other, and enable the first that installs.
+            install: download one profile after another, and enable the first that installs.
             confirm: ask for consent to each profile.
-            servers: the SM-DSs to ask; empty: that of the card, and those of the settings.
+            servers: the SM-DSs to ask; empty: the SM-DSs of the card and of the settings.
             key: as in `download`.
             wait: seconds to wait for the end.
         """
@@ -309,7 +309,7 @@ class AsyncClient:
             euicc: the card.
             iccid: the profile, by its ICCID or the AID of its security domain.
             guard: conditions that must all be met, or the previous profile is enabled again; docs/api.md has
-                their forms. Empty: the default guard of the settings. None: no guard at all.
+                their forms. Empty: the default guard of the settings. None: no guard.
             within: seconds in which the conditions must be met.
             key: as in `download`.
             wait: seconds to wait for the end, or for the question whether to keep the profile.
@@ -381,7 +381,7 @@ class AsyncClient:
             iccid: the profile, which need not be on the card yet.
             apn: empty: the network's default.
             username: for `authentication` pap or chap.
-            password: None: the stored one stays; empty: none.
+            password: None: the stored password stays; empty: no password.
             authentication: none, pap or chap.
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
@@ -454,11 +454,11 @@ class AsyncClient:
         return await self._connection.change("POST", _card(euicc, "reset"), body, wait=wait)
 
     async def deliver_notifications(self, euicc: str, *, wait: float = 0) -> Change:
-        """Try all pending notifications now."""
+        """Try to deliver all pending notifications now."""
         return await self._connection.change("POST", _card(euicc, "notifications/deliver"), wait=wait)
 
     async def retry_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
-        """Try one notification now, even one that was set aside."""
+        """Try to deliver one notification now, even one that was set aside."""
         return await self._connection.change("POST", _card(euicc, f"notifications/{seq}/retry"), wait=wait)
 
     async def drop_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
@@ -491,7 +491,7 @@ class AsyncClient:
         return await self._connection.change("POST", f"/v1/changes/{change_id}/answer", body, wait=wait)
 
     async def confirm(self, change_id: int, *, wait: float = 0) -> Change:
-        """Confirm a guarded switch that waits for it: its profile is kept."""
+        """Confirm a guarded switch that waits for a confirmation; its profile is kept."""
         return await self._connection.change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
 
     async def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
@@ -506,7 +506,7 @@ class AsyncClient:
     async def events(
         self, *, change: int | None = None, euicc: str | None = None, after: str | None = None
     ) -> AsyncGenerator[Event, None]:
-        """Listen to the daemon until it stops.
+        """Yield the daemon's events until the daemon stops.
 
         Args:
             change: return only this change's events.
@@ -534,9 +534,10 @@ class AsyncClient:
             change: return only this change's events.
             euicc: return only this card's events.
             after: the number of the last event seen, even before a restart; None: only new ones.
-            listener: a name under which the daemon remembers what this program has acknowledged. Until then,
-                events count as awaited. With a name, `after` acknowledges the events up to this number, and
-                None means all events after the last acknowledged one; see `listeners`.
+            listener: a name under which the daemon remembers which events this program has acknowledged;
+                events without an acknowledgement count as awaited. With a name, `after` acknowledges the
+                events up to this number, and None means all events after the last acknowledged one; see
+                `listeners`.
         """
         query = {
             "form": "cloudevents",
@@ -549,10 +550,10 @@ class AsyncClient:
             yield event
 
     async def follow(self, change_id: int) -> AsyncIterator[Event]:
-        """Yield a change's events, first its present record, last its final record.
+        """Yield a change's events, beginning with its present record and ending with its final record.
 
         Raises:
-            DaemonUnreachable: the daemon ended before the change, which is settled when the daemon runs
+            DaemonUnreachable: the daemon ended before the change; lpad reconciles the change when it runs
                 again.
         """
         later = f"once lpad runs again, it reports the outcome of change {change_id}"
@@ -568,7 +569,7 @@ class AsyncClient:
             async for event in stream:
                 if event.type == "lost":
                     change = await self.change(change_id)
-                    event = Event(id=event.id, type="change", data=msgspec.to_builtins(change))  # noqa: PLW2901 - the record stands for what was lost
+                    event = Event(id=event.id, type="change", data=msgspec.to_builtins(change))  # noqa: PLW2901 - replaces the lost events
                 yield event
                 if event.type == "change" and event.change.ended:
                     return

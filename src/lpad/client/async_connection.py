@@ -66,7 +66,7 @@ class AsyncConnection:
         wait: float = 0,
         key: str | None = None,
     ) -> Change:
-        """Request a change, which happens once even if the request is repeated; `key` None: a new key."""
+        """Request a change, which even a repeated request carries out only once; `key` None: a new key."""
         key = os.urandom(16).hex() if key is None else key
         return decoding.decoded(
             await self.request(method, path, body, query=query, wait=wait, key=key), Change
@@ -125,7 +125,7 @@ class AsyncConnection:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[_AsyncHttpSocket]:
-        """Use an idle connection or a new one; keep it if another request may follow on it."""
+        """Use an idle connection or a new one; keep the connection if another request may use it."""
         http = None
         while http is None and self._idle:
             idle = self._idle.pop()
@@ -163,7 +163,7 @@ class _AsyncHttpSocket:
         try:
             async with asyncio.timeout(PATIENCE):
                 return cls(*await asyncio.open_unix_connection(path))
-        except OSError as error:  # TimeoutError is one
+        except OSError as error:  # TimeoutError is an OSError
             raise CannotConnectError(error.strerror or str(error)) from error
 
     def close(self) -> None:
@@ -190,9 +190,9 @@ class _AsyncHttpSocket:
         except TimeoutError as error:
             raise NoAnswerError("lpad did not accept the request in time") from error
         except OSError:
-            pass  # the daemon may have refused the request before it read all of it: the answer explains it
+            pass  # the daemon may have refused the request before reading all of it, with an answer
         while not isinstance(event := await self._event(patience), h11.Response):
-            pass  # an informational answer
+            pass  # skip an informational answer
         return event.status_code
 
     async def body(self, *, patience: float | None) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@
         for event in lpad.follow(change.id):
             print(event.type)
 
-It shares no types with the daemon: the wire format is the contract, and unknown fields are ignored,
+The client shares no types with the daemon: the wire format is the contract, and unknown fields are ignored,
 so an older client works with a newer daemon.
 """
 
@@ -107,7 +107,7 @@ class Client:
 
         Args:
             limit: the maximum number to return, up to 1,000; None: all.
-            after: only those that follow: `next` of the previous page.
+            after: return only the cards after this one: `next` of the previous page.
         """
         return self._connection.get_list("/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after})
 
@@ -153,7 +153,7 @@ class Client:
         Args:
             euicc: return only entries of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
-            before: only changes with lower numbers: `next` of the previous page.
+            before: return only changes with lower numbers: `next` of the previous page.
         """
         query = {"euicc": euicc, "limit": limit, "before": before}
         return self._connection.get_list("/v1/changes", "changes", Change, query)
@@ -181,7 +181,7 @@ class Client:
         key: str | None = None,
         wait: float = 0,
     ) -> Change:
-        """Download a profile. Without an activation code or an event, it comes from the default SM-DP+.
+        """Download a profile: by an activation code, by an event, or else from the default SM-DP+.
 
         Args:
             euicc: the card.
@@ -229,7 +229,7 @@ class Client:
         key: str | None = None,
         wait: float = 0,
     ) -> Change:
-        """Get a profile from an operator's platform; a card has one wish at a time, and this resumes it.
+        """Get a profile from an operator's platform; an open wish of the card is resumed.
 
         Args:
             euicc: the card.
@@ -271,9 +271,9 @@ class Client:
 
         Args:
             euicc: the card.
-            install: download the profiles one after the other, and enable the first that installs.
+            install: download one profile after another, and enable the first that installs.
             confirm: ask for consent to each profile.
-            servers: the SM-DSs to ask; empty: that of the card, and those of the settings.
+            servers: the SM-DSs to ask; empty: the SM-DSs of the card and of the settings.
             key: as in `download`.
             wait: seconds to wait for the end.
         """
@@ -308,7 +308,7 @@ class Client:
             euicc: the card.
             iccid: the profile, by its ICCID or the AID of its security domain.
             guard: conditions that must all be met, or the previous profile is enabled again; docs/api.md has
-                their forms. Empty: the default guard of the settings. None: no guard at all.
+                their forms. Empty: the default guard of the settings. None: no guard.
             within: seconds in which the conditions must be met.
             key: as in `download`.
             wait: seconds to wait for the end, or for the question whether to keep the profile.
@@ -374,7 +374,7 @@ class Client:
             iccid: the profile, which need not be on the card yet.
             apn: empty: the network's default.
             username: for `authentication` pap or chap.
-            password: None: the stored one stays; empty: none.
+            password: None: the stored password stays; empty: no password.
             authentication: none, pap or chap.
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
@@ -443,11 +443,11 @@ class Client:
         return self._connection.change("POST", _card(euicc, "reset"), body, wait=wait)
 
     def deliver_notifications(self, euicc: str, *, wait: float = 0) -> Change:
-        """Try all pending notifications now."""
+        """Try to deliver all pending notifications now."""
         return self._connection.change("POST", _card(euicc, "notifications/deliver"), wait=wait)
 
     def retry_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
-        """Try one notification now, even one that was set aside."""
+        """Try to deliver one notification now, even one that was set aside."""
         return self._connection.change("POST", _card(euicc, f"notifications/{seq}/retry"), wait=wait)
 
     def drop_notification(self, euicc: str, seq: int, *, wait: float = 0) -> Change:
@@ -480,7 +480,7 @@ class Client:
         return self._connection.change("POST", f"/v1/changes/{change_id}/answer", body, wait=wait)
 
     def confirm(self, change_id: int, *, wait: float = 0) -> Change:
-        """Confirm a guarded switch that waits for it: its profile is kept."""
+        """Confirm a guarded switch that waits for a confirmation; its profile is kept."""
         return self._connection.change("POST", f"/v1/changes/{change_id}/confirm", wait=wait)
 
     def wait(self, change_id: int, *, seconds: float = LONGEST_WAIT) -> Change:
@@ -495,7 +495,7 @@ class Client:
     def events(
         self, *, change: int | None = None, euicc: str | None = None, after: str | None = None
     ) -> Generator[Event, None, None]:
-        """Listen to the daemon until it stops.
+        """Yield the daemon's events until the daemon stops.
 
         Args:
             change: return only this change's events.
@@ -522,9 +522,10 @@ class Client:
             change: return only this change's events.
             euicc: return only this card's events.
             after: the number of the last event seen, even before a restart; None: only new ones.
-            listener: a name under which the daemon remembers what this program has acknowledged. Until then,
-                events count as awaited. With a name, `after` acknowledges the events up to this number, and
-                None means all events after the last acknowledged one; see `listeners`.
+            listener: a name under which the daemon remembers which events this program has acknowledged;
+                events without an acknowledgement count as awaited. With a name, `after` acknowledges the
+                events up to this number, and None means all events after the last acknowledged one; see
+                `listeners`.
         """
         query = {
             "form": "cloudevents",
@@ -536,10 +537,10 @@ class Client:
         yield from self._connection.stream("/v1/events", given(query) or {})
 
     def follow(self, change_id: int) -> Iterator[Event]:
-        """Yield a change's events, first its present record, last its final record.
+        """Yield a change's events, beginning with its present record and ending with its final record.
 
         Raises:
-            DaemonUnreachable: the daemon ended before the change, which is settled when the daemon runs
+            DaemonUnreachable: the daemon ended before the change; lpad reconciles the change when it runs
                 again.
         """
         later = f"once lpad runs again, it reports the outcome of change {change_id}"
@@ -555,7 +556,7 @@ class Client:
             for event in stream:
                 if event.type == "lost":
                     change = self.change(change_id)
-                    event = Event(id=event.id, type="change", data=msgspec.to_builtins(change))  # noqa: PLW2901 - the record stands for what was lost
+                    event = Event(id=event.id, type="change", data=msgspec.to_builtins(change))  # noqa: PLW2901 - replaces the lost events
                 yield event
                 if event.type == "change" and event.change.ended:
                     return

@@ -70,8 +70,8 @@ class Connection:
         wait: float = 0,
         key: str | None = None,
     ) -> Change:
-        """Request a change, which happens once even if the request is repeated; `key` None: a new key."""
-        # Because it has a key, the request can be repeated if its answer is lost, and is carried out once.
+        """Request a change, which even a repeated request carries out only once; `key` None: a new key."""
+        # With the key, a request whose answer is lost can be repeated, and is carried out only once.
         key = os.urandom(16).hex() if key is None else key
         return decoding.decoded(self.request(method, path, body, query=query, wait=wait, key=key), Change)
 
@@ -132,7 +132,7 @@ class Connection:
 
     @contextmanager
     def _opened(self) -> Iterator[HttpSocket]:
-        """Use an idle connection or a new one; keep it if another request may follow on it."""
+        """Use an idle connection or a new one; keep the connection if another request may use it."""
         http: HttpSocket | None = None
         while http is None:
             with self._lock:

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a Unix socket: h11 implements the protocol, a socket carries the bytes.
+"""One HTTP/1.1 connection to a Unix socket: h11 implements HTTP, and a socket carries the bytes.
 
 A library with connection pools, TLS and proxies would make up most of the time in which `lpactl` starts.
 """
@@ -102,7 +102,7 @@ class HttpSocket:
 
         Raises:
             ConnectionBrokenError: there is no answer.
-            NoAnswerError: lpad does not answer in time.
+            NoAnswerError: the daemon does not answer in time.
         """
         sent = encoded(self._http, request)
         self._socket.settimeout(self._patience)
@@ -111,9 +111,9 @@ class HttpSocket:
         except TimeoutError as error:
             raise NoAnswerError("lpad did not accept the request in time") from error
         except OSError:
-            pass  # the daemon may have refused the request before it read all of it: the answer explains it
+            pass  # the daemon may have refused the request before reading all of it, with an answer
         while not isinstance(event := self._event(patience), h11.Response):
-            pass  # an informational answer
+            pass  # skip an informational answer
         return event.status_code
 
     def body(self, *, patience: float | None) -> Iterator[bytes]:

@@ -115,7 +115,7 @@ class SettingsInForce(_View, frozen=True, kw_only=True):
 
 
 class System(_View, frozen=True, kw_only=True):
-    """The daemon."""
+    """The daemon's version, process, uptime, health and settings."""
 
     version: str
     pid: int
@@ -227,7 +227,7 @@ class Product(_View, frozen=True, kw_only=True):
 
 
 class ModemRestarts(_View, frozen=True, kw_only=True):
-    """The number of lpad's restarts of the modem without success; `next_at` None: never again by itself."""
+    """lpad's restarts of the modem without success; `next_at` None: lpad does not restart it again."""
 
     times: int
     steps: int
@@ -237,7 +237,7 @@ class ModemRestarts(_View, frozen=True, kw_only=True):
 
 
 class Rescue(_View, frozen=True, kw_only=True):
-    """The rescue after the guarded switch `change` ended stuck; None in `wanted`: no profile."""
+    """The rescue after the guarded switch `change` ended stuck; None in `wanted`: no enabled profile."""
 
     change: int
     wanted: tuple[str | None, ...]
@@ -417,7 +417,7 @@ class Outbox(_View, frozen=True, kw_only=True):
     """A card's outbox; `unreadable` counts the entries of the card's own list that cannot be read.
 
     `list_error` explains why the card's list cannot be read at all. `copying`: a change has just ended, and
-    lpad has yet to copy its notifications from the card.
+    lpad has not copied its notifications from the card yet.
     """
 
     notifications: tuple[Notification, ...]
@@ -475,7 +475,7 @@ class Guard(_View, frozen=True, kw_only=True):
 
 
 class Pause(_View, frozen=True, kw_only=True):
-    """Why a change waits for another attempt, and when that begins; None: when an event occurs.
+    """Why a change waits for another attempt; `retry_at` None: the attempt begins when an event occurs.
 
     `reason` is `network`, `server`, `platform`, `card`, `journal`, `time`, `restart` or `overtaken`.
     """

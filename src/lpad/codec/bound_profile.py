@@ -40,14 +40,14 @@ class SegmentKind(StrEnum):
 
 
 class Segment(Struct, frozen=True):
-    """The content of one chain of STORE DATA blocks; block numbers restart with each."""
+    """The content of one chain of STORE DATA blocks; block numbers restart with each chain."""
 
     kind: SegmentKind
     data: bytes
 
 
 class _Part(Struct, frozen=True):
-    """A sequence inside the package: `alone` means that its header is a segment without an element."""
+    """A sequence inside the package: `alone` means that its header is a segment of its own."""
 
     kind: SegmentKind
     tag: int
@@ -69,7 +69,7 @@ class BoundProfile(Frozen):
     """A package with a valid structure.
 
     `metadata` is the content of the 88 elements: the card will store it, regardless of what the server showed
-    before. Only the card can check their MACs and the encrypted parts.
+    before. Only the card can check the MACs of these elements, and the encrypted parts.
     """
 
     transaction_id: TransactionId
@@ -82,7 +82,7 @@ class BoundProfile(Frozen):
 
         Raises:
             MalformedError: an element is missing, in the wrong place, of the wrong kind or length, or
-                bytes follow the package; the sentence names it.
+                bytes follow the package; the error's sentence names the fault.
         """
         package = tlv.parse(raw)
         if package.tag != 0xBF36:

@@ -16,7 +16,7 @@ class Intent(Frozen):
     alters: bool = False
     """Whether the command changes stored data, which may take the card long."""
     repeatable: bool = False
-    """Whether sending the command again changes nothing at all."""
+    """Whether sending the command again has no further effect."""
     restarts: bool = False
     """Whether the card may be restarted after the command, which closes every channel."""
 

@@ -31,7 +31,7 @@ class EventEntry(Frozen):
 
 
 class EventEntries(Frozen):
-    """All events for the card, oldest first, each one once."""
+    """All events for the card, oldest first, without duplicates."""
 
     transaction_id: TransactionId
     entries: tuple[EventEntry, ...]
@@ -59,7 +59,7 @@ class EventEntries(Frozen):
 
 
 def lists_events(answer: Answer) -> bool:
-    """Whether an answer to AuthenticateClient is an SM-DS's, wherever the request was sent."""
+    """Whether an answer to AuthenticateClient comes from an SM-DS, judged by its content."""
     return _ENTRIES in answer.fields and "profileMetadata" not in answer.fields
 
 

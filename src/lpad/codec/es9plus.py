@@ -49,7 +49,7 @@ class Answer(Frozen):
     def decode(cls, body: bytes) -> Answer:
         """Read a response body.
 
-        An empty one, as after handleNotification, counts as executed and has no fields.
+        An empty body, as after handleNotification, counts as executed and has no fields.
 
         Raises:
             MalformedError: the body is not a JSON object, or has no header with a function execution status.
@@ -63,7 +63,7 @@ class Answer(Frozen):
 
     @property
     def transaction_id(self) -> TransactionId:
-        """The transaction ID.
+        """The transaction ID in the answer.
 
         Raises:
             MalformedError: the field is missing or impossible.
@@ -87,7 +87,7 @@ class Answer(Frozen):
 
 
 class InitiateAuthenticationAnswer(Frozen):
-    """SGP.22 v2.5, 5.6.1; all byte strings are DER with their own tag."""
+    """The answer to InitiateAuthentication (SGP.22 v2.5, 5.6.1); byte strings are DER with their own tag."""
 
     transaction_id_text: str
     """The transaction ID as the server wrote it, to be sent back unchanged."""
@@ -116,7 +116,7 @@ class InitiateAuthenticationAnswer(Frozen):
 
 
 class AuthenticateClientAnswer(Frozen):
-    """SGP.22 v2.5, 5.6.3; all byte strings are DER with their own tag."""
+    """The answer to AuthenticateClient (SGP.22 v2.5, 5.6.3); byte strings are DER with their own tag."""
 
     transaction_id: TransactionId
     profile_metadata: bytes
@@ -141,7 +141,7 @@ class AuthenticateClientAnswer(Frozen):
 
 
 class GetBoundProfilePackageAnswer(Frozen):
-    """SGP.22 v2.5, 5.6.2."""
+    """The answer to GetBoundProfilePackage (SGP.22 v2.5, 5.6.2)."""
 
     transaction_id: TransactionId
     bound_profile_package: bytes
@@ -161,31 +161,31 @@ class GetBoundProfilePackageAnswer(Frozen):
 
 
 def initiate_authentication(*, euicc_challenge: bytes, euicc_info1: bytes, smdp_address: str) -> bytes:
-    """Return the request body: the challenge (16 bytes), BF20, and the server's own form of its address."""
+    """Return the request body: challenge (16 bytes), EUICCInfo1, and the address as the server writes it."""
     return _encode(
         euiccChallenge=_base64(euicc_challenge), euiccInfo1=_base64(euicc_info1), smdpAddress=smdp_address
     )
 
 
 def authenticate_client(*, transaction_id: str, authenticate_server_response: bytes) -> bytes:
-    """Return the request body: the transaction ID as received, and BF38."""
+    """Return the request body: the transaction ID as received, and AuthenticateServerResponse (BF38)."""
     return _encode(
         transactionId=transaction_id, authenticateServerResponse=_base64(authenticate_server_response)
     )
 
 
 def get_bound_profile_package(*, transaction_id: str, prepare_download_response: bytes) -> bytes:
-    """Return the request body: the transaction ID as received, and BF21."""
+    """Return the request body: the transaction ID as received, and PrepareDownloadResponse (BF21)."""
     return _encode(transactionId=transaction_id, prepareDownloadResponse=_base64(prepare_download_response))
 
 
 def handle_notification(*, pending_notification: bytes) -> bytes:
-    """Return the request body: BF37, or 30 for the other notifications."""
+    """Return the request body: ProfileInstallationResult (BF37) or OtherSignedNotification (30)."""
     return _encode(pendingNotification=_base64(pending_notification))
 
 
 def cancel_session(*, transaction_id: str, cancel_session_response: bytes) -> bytes:
-    """Return the request body: the transaction ID as received, and BF41."""
+    """Return the request body: the transaction ID as received, and CancelSessionResponse (BF41)."""
     return _encode(transactionId=transaction_id, cancelSessionResponse=_base64(cancel_session_response))
 
 

@@ -112,7 +112,7 @@ REASONS = {
     "6.4": "has used up its attempts",
 }
 
-# Temporary reasons, for pairs that are in no table.
+# Temporary reasons, for pairs that `PAIRS` does not list.
 _PASSING_REASONS = frozenset({"4.4", "5.1", "5.2", "5.4"})
 
 _NEW_CODE = "ask the operator for a new activation code"
@@ -215,7 +215,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ("8.9", "4.2"): Meaning("the server could not register with the SM-DS", _LATER, _R),
     ("8.9", "5.1"): Meaning("the server could not reach the SM-DS", _LATER, _R),
     ("8.9.5", "3.3"): Meaning("the SM-DS already has this event", _TELL_OPERATOR, _P),
-    # The fate of an order whose download was cancelled
+    # Results of an order whose download was cancelled
     ("8.8.5", "3.8"): Meaning("the download order was refused", _NEW_CODE, _P),
     ("8.2.8", "1.2"): Meaning("the profile's policy rules are not allowed", _TELL_OPERATOR, _P),
     ("8.2.9", "3.8"): Meaning("the profile's name or operator is missing", _TELL_OPERATOR, _P),
@@ -239,7 +239,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
 
 
 def meaning_of(subject: str, reason: str) -> Meaning:
-    """Return the meaning of the pair; an unlisted one is composed from its two halves.
+    """Return the meaning of a pair; that of an unlisted pair is composed from its two codes.
 
     Args:
         subject: dotted subject code such as "8.2.6"; empty if the server gave none.

@@ -1,4 +1,4 @@
-"""The daemon: everything is wired by hand, started in the only order that works, and stopped in reverse."""
+"""The daemon: its parts are created, started in the only order that works, and stopped in reverse."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run(file: SettingsFile) -> None:
     """
     signal.signal(
         signal.SIGHUP, signal.SIG_IGN
-    )  # ignored until there is a handler; by default it ends a process
+    )  # SIGHUP is ignored until there is a handler; by default it ends a process
     built = Built(file)
     interval = systemd.watchdog_interval()
     server = ApiServer(
@@ -94,7 +94,7 @@ class Built:
         self._policies = install_policies(settings)
         self._ports = CardPorts(file.resolve(settings.state_folder), observe=counters.apdu)
         self._servers = Servers(file, observe=counters.server)
-        # The state folder stays until the next start.
+        # A changed state folder takes effect only at the next start.
         self._tokens = file.resolve(settings.state_folder)
         platforms = operator_platforms(file, route=load_route(file), tokens=self._tokens)
         if settings.provision == "on_empty" and settings.provisioning.on_empty is None:
@@ -120,7 +120,7 @@ class Built:
         self._status: Status | None = None
 
     def listening(self) -> None:
-        """Begin to work, once requests are accepted."""
+        """Start the engine; called once requests are accepted."""
         asyncio.get_running_loop().set_default_executor(WatchedPool(thread_name_prefix="serving"))
         self.engine.start()
         if not self.engine.snapshots():
@@ -128,12 +128,12 @@ class Built:
         where = ", ".join(str(each.getsockname()) for each in self.sockets)
         log.info("lpad %s listens on %s", lpad.__version__, where)
         self._status = Status(self.engine)
-        gc.freeze()  # no collection examines the modules again
+        gc.freeze()  # no collection examines the present objects again
         gc.enable()
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:
-        """Do every step of a reload that can fail; links on unchanged ports stay open."""
+        """Do each step of a reload that can fail; links on unchanged ports stay open."""
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)
@@ -160,7 +160,7 @@ class Built:
         return Prepared(file=new, apply=apply, serve=serve)
 
     def tell(self, configuration: Configuration) -> None:
-        """Show the state of the settings."""
+        """Show the state of the settings in the API and in the status line."""
         self.app.state.configuration = configuration
         if self._status is not None:
             self._status.configured(configuration)

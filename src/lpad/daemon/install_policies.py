@@ -1,4 +1,4 @@
-"""The install policies of the settings in the engine's form: one for each card, and one for the others."""
+"""The install policies of the settings in the engine's form: one for each card, and the general one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def install_policies(settings: Settings) -> Policies:
-    """Return every card's policy: its own settings override the general ones."""
+    """Return the policy of each card, whose own settings override the general ones."""
     general = _given(settings.policy)
     return Policies(
         _policy(general),

@@ -26,6 +26,6 @@ def run() -> None:
             "the port opener has no socket: systemd starts it when it is needed; start lpad-ports.socket"
         )
     listening = sockets[0]
-    # The file's owner and mode decide who can connect; the opener drops connections of other users, too.
+    # The socket's owner and mode decide who can connect; the opener drops connections of other users, too.
     owner = Path(listening.getsockname()).stat().st_uid
     PortOpener(users=frozenset({os.geteuid(), owner})).serve(listening)

@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class Prepared(Frozen, kw_only=True):
-    """New settings, after everything that can fail.
+    """New settings for which each step that can fail has succeeded.
 
-    `apply` is called in the thread that answers requests, `serve` after it in another,
-    since it may wait for the disk.
+    `apply` is called in the thread that answers requests. `serve` is called next, in another thread, because
+    it may wait for the disk.
     """
 
     file: SettingsFile
@@ -37,7 +37,7 @@ class Prepared(Frozen, kw_only=True):
 
 
 class Reloading:
-    """Reloads the file at each SIGHUP, one after the other."""
+    """Reloads the file at each SIGHUP; one reload follows another."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class Reloading:
 
         Args:
             file: the settings at the daemon's start.
-            prepare: does all that may fail, in another thread; raises InvalidSettings.
+            prepare: called in another thread, does each step that can fail; raises InvalidSettings.
             tell: called with the result, in the thread that answers requests.
-            closing: set when the daemon begins to stop; nothing is applied to it from then on.
+            closing: set when the daemon begins to stop; from then on, nothing is applied.
         """
         self._started_with = file.settings
         self._path = file.path

@@ -29,7 +29,7 @@ _MEMORY = "servers.json"
 
 
 class Servers:
-    """Opens connections with the settings in force; open ones stay unchanged."""
+    """Opens connections with the settings in force; open connections stay unchanged."""
 
     def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
         """Begin with a settings file, whose state folder contains the remembered servers.
@@ -38,8 +38,8 @@ class Servers:
             InvalidSettings: a file that the settings name cannot be read.
         """
         self._observe = observe
-        # One for all settings, because two would overwrite each other's file; the folder stays until the
-        # next start.
+        # One memory for all settings, because two would overwrite each other's file. A changed state folder
+        # takes effect only at the next start.
         self._memory = TrustMemory(file.resolve(file.settings.state_folder) / _MEMORY)
         self.connect_by = self.prepared(file)
 

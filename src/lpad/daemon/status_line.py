@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Status:
-    """Informs the service manager when an event of the engine changes the line; lives in one event loop."""
+    """Informs the service manager when an event of the engine changes the line; belongs to one event loop."""
 
     def __init__(self, engine: Engine) -> None:
-        """Begin to listen, in the running loop."""
+        """Begin to listen to the engine's events, in the running event loop."""
         self._engine = engine
         self._loop = asyncio.get_running_loop()
         self._configuration = Configuration()
@@ -34,12 +34,12 @@ class Status:
         self._news = engine.subscribe(self._wake)
 
     def configured(self, configuration: Configuration) -> None:
-        """Show this state of the settings from now on."""
+        """Show this state of the settings in the line."""
         self._configuration = configuration
         self._tell()
 
     def line(self) -> str:
-        """Return the present line."""
+        """Return the present status line."""
         return status_line(
             self._engine.snapshots(),
             self._engine.under_way(),
@@ -49,7 +49,7 @@ class Status:
         )
 
     def _wake(self) -> None:
-        """Update soon; called from any thread, once for many events."""
+        """Schedule an update; called from any thread, once for many events."""
         if not self._due:
             self._due = True
             with suppress(RuntimeError):  # the loop has ended; the engine has not yet

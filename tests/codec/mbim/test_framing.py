@@ -222,11 +222,11 @@ def test_a_fragment_is_distinguished_from_a_message() -> None:
 @pytest.mark.parametrize(
     ("octets", "says"),
     [
-        ("", "12 bytes at least"),
+        ("", "at least 12 bytes"),
         ("01000080 10000000 01000000", "announces 16 bytes"),
-        ("01000080 0C000000 01000000", "16 bytes at least"),
+        ("01000080 0C000000 01000000", "at least 16 bytes"),
         ("99000080 0C000000 01000000", "type 0x80000099"),
-        ("03000080 10000000 01000000 01000000", "20 bytes at least"),
+        ("03000080 10000000 01000000 01000000", "at least 20 bytes"),
         ("03000080 14000000 01000000 02000000 02000000", "fragment 2 of 2"),
         ("03000080 14000000 01000000 01000000 00000000", "fewer than its head"),
         ("03000080 30000000 01000000 01000000 00000000" + "00" * 24 + "01000000", "0 follow"),

@@ -1,8 +1,8 @@
-"""The port opener: a small process of root that opens modems' control ports and proxies for the daemon.
+"""The port opener: a small root process that opens modems' control ports and proxies for the daemon.
 
 Control ports belong to root, and mbim-proxy and qmi-proxy serve only root, while the daemon runs as a user
-without any privilege. So this process opens what the daemon names, and passes the descriptor. It opens
-nothing else, and neither reads from a port nor writes to it.
+without any privilege. So this process opens the port or the proxy that the daemon names, and passes its
+descriptor. It opens nothing else, and neither reads from a port nor writes to one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 DEVICES = re.compile(r"/dev/(cdc-wdm|wwan[0-9]{1,3}(mbim|qmi))[0-9]{1,3}", re.ASCII)
 PROXIES = {"mbim-proxy": "\0mbim-proxy", "qmi-proxy": "\0qmi-proxy"}
-"""The abstract sockets of libmbim's and libqmi's proxies by the names under which they are asked for."""
+"""The abstract sockets of libmbim's and libqmi's proxies, by the names that requests use."""
 IDLE = 60.0
-"""Seconds without a request after which the process ends; its socket stays with systemd."""
+"""Seconds without a request after which the process ends; systemd keeps its socket."""
 _PATIENCE = 5.0
 _FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREDENTIALS = struct.Struct("=iII")
@@ -53,7 +53,7 @@ class PortOpener:
     """The addresses of the proxies by their names."""
 
     def serve(self, listening: socket.socket, *, idle: float = IDLE) -> None:
-        """Serve one connection after the other, until none has come for some time.
+        """Serve one connection after another, until none comes for `idle` seconds.
 
         Args:
             listening: a listening socket, SOCK_SEQPACKET.
@@ -110,7 +110,7 @@ class PortOpener:
 
 
 def _opened_device(path: str) -> int:
-    """Open a device, after a look at what is there: opening another kind of file can have effects."""
+    """Open a character device, after a check of its type: opening another file can have side effects."""
     place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if not stat.S_ISCHR(os.fstat(place).st_mode):
@@ -121,7 +121,7 @@ def _opened_device(path: str) -> int:
 
 
 def _connected(address: str) -> int:
-    """Connect to a proxy of this process's own user: anyone can listen on a free abstract address."""
+    """Connect to a proxy that runs as this process's user: anyone can listen on a free abstract address."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
         connection.setblocking(False)
         connection.connect(address)

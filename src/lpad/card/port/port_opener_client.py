@@ -31,7 +31,7 @@ class PortOpenerClient:
     path: str = SOCKET
 
     def open(self, wanted: str) -> int | None:
-        """Ask for an open descriptor, which does not block.
+        """Ask the opener for a non-blocking descriptor of a device or a proxy.
 
         Args:
             wanted: the path of a device without symbolic links, or a proxy's name.
@@ -52,13 +52,13 @@ class PortOpenerClient:
                 connection.connect(self.path)
             except (FileNotFoundError, ConnectionRefusedError, PermissionError):
                 return None
-            except OSError as error:  # BlockingIOError: its queue is full
+            except OSError as error:  # BlockingIOError: the opener's queue is full
                 raise CardUnreachable(f"{attempted}: {error.strerror}; try again, or {_SEE}") from error
             try:
                 connection.sendall(wanted.encode())
                 answer, descriptors = _received(connection)
             except OSError as error:
-                told = error.strerror or "it did not answer in time"
+                told = error.strerror or "the opener did not answer in time"
                 raise CardUnreachable(f"{attempted}: {told}; try again, or {_SEE}") from error
         if answer == OPENED and descriptors:
             return descriptors[0]
@@ -68,12 +68,12 @@ class PortOpenerClient:
             raise CardUnreachable(f"cannot open {wanted}: {_REFUSED[answer]}", retryable=False)
         number = whole_number(answer.decode("ascii", errors="replace"), least=1, most=_LARGEST_ERRNO)
         if number is None:
-            raise CardUnreachable(f"{attempted}: it gave no intelligible answer; try again, or {_SEE}")
+            raise CardUnreachable(f"{attempted}: its answer is unintelligible; try again, or {_SEE}")
         raise OSError(number, os.strerror(number))
 
 
 def _received(connection: socket.socket) -> tuple[bytes, list[int]]:
-    """Return the answer and its descriptors; not `socket.recv_fds`, which lets programs inherit them."""
+    """Return the answer and its descriptors; `socket.recv_fds` would let child processes inherit them."""
     numbers = array("i")
     answer, ancillary, _, _ = connection.recvmsg(
         LONGEST_ANSWER, socket.CMSG_SPACE(numbers.itemsize), socket.MSG_CMSG_CLOEXEC

@@ -1,7 +1,7 @@
 """The messages between the daemon and the port opener: one packet each way on a Unix socket (SOCK_SEQPACKET).
 
 A request is the name of what to open: a device's path or a proxy. An answer is `0` with the open descriptor
-(SCM_RIGHTS), the number of the system's error, or a word of `Refusal`.
+(SCM_RIGHTS), the system's error number, or a word of `Refusal`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum
 
 SOCKET = "/run/lpad-ports/opener.sock"
 LONGEST_REQUEST = 64
-"""The maximum number of bytes of a request; the longest device path has far fewer."""
+"""The maximum number of bytes of a request; the longest device path is far shorter."""
 LONGEST_ANSWER = 16
 OPENED = b"0"
 

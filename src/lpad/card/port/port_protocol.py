@@ -1,8 +1,8 @@
 """The protocol that a modem's port speaks, as the kernel states it.
 
 cdc-wdm ports belong to the driver cdc_mbim or qmi_wwan (/sys/class/usbmisc), WWAN ports have a type
-(/sys/class/wwan, Linux 5.14). If neither says anything, the name does; for names that both kinds of control
-port have, lpad asks the modem (`port_protocol_query.py`).
+(/sys/class/wwan, Linux 5.14). If sysfs reports no protocol, the port's name decides; if MBIM and QMI ports
+share that name, lpad asks the modem (`port_protocol_query.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAMES = (
     (re.compile(r"wwan[0-9]+qmi[0-9]+"), PortProtocol.QMI),
 )
 _EITHER = re.compile(r"cdc-wdm[0-9]+")
-"""The name of MBIM and of QMI ports."""
+"""A name that both MBIM and QMI ports have."""
 
 
 def protocol_of(port: str, *, sysfs: Path = SYSFS) -> PortProtocol | None:

@@ -1,8 +1,9 @@
 """The protocol of a control port that neither sysfs nor its name states: lpad asks the modem.
 
-A proxy may have the port, and a second reader would steal its users' answers. If lpad sees the proxy among
-the programs that hold the port, its kind is the answer. An lpad that is not root does not see them: it asks
-through the proxies that run, and opens the port itself only if none of them reaches a modem there.
+A proxy may have the port open, and a second reader would take the answers for the proxy's users. If lpad sees
+a proxy among the programs that hold the port, the proxy's protocol is that of the port. Without root, lpad
+does not see these programs: it asks through each running proxy, and opens the port itself only if no proxy
+reaches a modem there.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 _QMI_PATIENCE = 2.0
 _MBIM_PATIENCE = 5.0
 _PROXY_OPENING = 4
-"""Seconds in which mbim-proxy opens the port; then it releases one of another kind."""
+"""Seconds that mbim-proxy may take to open the port; after them, it releases a port that is not MBIM."""
 _PROXY_PATIENCE = 15.0
-"""Seconds for mbim-proxy's answer, so that it has released the port before lpad opens it."""
+"""Seconds for mbim-proxy's answer: so long that the proxy has released the port before lpad opens it."""
 _PROXIES = {PortProtocol.MBIM: PROXY, PortProtocol.QMI: QMI_PROXY}
 """mbim-proxy comes first: it closes a port of another kind again, while qmi-proxy 1.32 keeps one open."""
 
@@ -48,7 +49,7 @@ def ask_protocol(port: str, *, deadline: Deadline, sees_all: bool | None = None)
     """Ask the modem at a control port which protocol it speaks.
 
     Args:
-        sees_all: whether /proc shows all programs that hold the port; None: only to root.
+        sees_all: whether /proc shows all programs that hold the port; None: they are shown to root only.
 
     Raises:
         CardUnreachable: no such port, no permission, or the modem answers in neither protocol.
@@ -79,7 +80,7 @@ def _runs(proxy: str) -> bool:
 
 
 def _reaches_modem(port: str, proxy: str, protocol: PortProtocol, *, deadline: Deadline) -> bool:
-    """Return whether a modem answers through the proxy, in its protocol."""
+    """Return whether a modem answers through a proxy, in the proxy's protocol."""
     with closing(open_control_port(port, proxy=proxy)) as shared:
         if not shared.through_proxy:
             return False  # the proxy has ended in the meantime
@@ -92,7 +93,7 @@ def _reaches_modem(port: str, proxy: str, protocol: PortProtocol, *, deadline: D
 
 
 def _speaks_qmi(port: ControlPort, deadline: Deadline) -> bool:
-    """Ask a question that needs no client and changes nothing."""
+    """Return whether the port answers a QMI question that needs no client and changes nothing."""
     return bool(_asked_in_qmi(port, GetVersionInfo(), deadline))
 
 
@@ -108,7 +109,7 @@ def _succeeded(answer: qmi.Message) -> bool:
 
 
 def _asked_in_qmi(port: ControlPort, body: Body, deadline: Deadline) -> list[qmi.Message]:
-    """Ask the control service; return the first messages that come, none if it stays silent."""
+    """Ask the modem's QMI control service; return the first messages, empty if none comes in time."""
     request = qmi.Message(
         kind=qmi.Kind.REQUEST,
         service=body.SERVICE,
@@ -144,7 +145,7 @@ def _opened_by_mbim_proxy(port: ControlPort, deadline: Deadline) -> bool:
 
 
 def _asked_in_mbim(port: ControlPort, message: Message, deadline: Deadline) -> list[Message]:
-    """Ask the function; return the first messages that come, none if it stays silent."""
+    """Ask the modem's MBIM function; return the first messages, empty if none comes in time."""
     for fragment in mbim.encode(message, max_transfer=port.max_transfer):
         port.write(fragment, deadline=deadline)
     receiver = MbimReceiver()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 4096
 _INPUT, _OUTPUT = 4, 5
-"""The places of the speeds in the result of tcgetattr()."""
+"""The indexes of the input and the output speed in the result of tcgetattr()."""
 _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - folders that the service does not share
 
 
@@ -31,7 +31,7 @@ class Line(Protocol):
 
     @property
     def name(self) -> str:
-        """The port's name in an error's sentence."""
+        """The port's name in errors."""
         ...
 
     @property
@@ -123,7 +123,8 @@ class SerialLine:
     def change_speed(self, speed: int) -> bool:
         """Change the speed immediately (see `Line`).
 
-        A driver that cannot have a speed keeps another one, and reports success; so the speed is read back.
+        A driver that does not support a speed keeps another one and still reports success, so lpad reads the
+        speed back.
         """
         before = self.speed
         with self._ours():
@@ -138,7 +139,7 @@ class SerialLine:
         return changed
 
     def _has(self, speed: int) -> bool:
-        """Return whether the kernel has set a speed; one without a name of its own cannot be read back."""
+        """Return whether the kernel has set a speed; without a termios constant, it cannot be read back."""
         name = getattr(termios, f"B{speed}", None)
         return name is None or termios.tcgetattr(self._port.fileno())[_INPUT : _OUTPUT + 1] == [name, name]
 
@@ -181,7 +182,7 @@ class SerialLine:
         try:
             yield
         except (OSError, termios.error, TypeError) as error:
-            # TypeError: pyserial 3.5 when another thread closes the port under it.
+            # pyserial 3.5 raises TypeError if another thread closes the port during a call.
             raise CardUnreachable(
                 f"the port {self.name} has disappeared: the modem was reset or unplugged; try again once the"
                 " modem is back"

@@ -33,9 +33,9 @@ def is_serial_line(port: str, *, sysfs: Path = SYSFS) -> bool:
     """Return whether a port is known to be a serial line; it is not opened.
 
     The kernel's serial core gives its ports the attribute `uartclk` (Linux, Documentation/ABI, sysfs-tty).
-    USB adapters are recognized by their driver. A pseudo-terminal counts as a line: it is that of a
-    simulator, or of a program that passes a line on. Any other port does not, such as those of option,
-    qcserial and cdc_acm: AT+IPR would change the speed of another port of the modem.
+    USB adapters are recognized by their driver. A pseudo-terminal counts as a serial line: it belongs to a
+    simulator, or to a program that passes a line on. No other port does, such as one of the drivers option,
+    qcserial and cdc_acm: there, AT+IPR would change the speed of another port of the modem.
 
     Args:
         port: a device or a link to one.

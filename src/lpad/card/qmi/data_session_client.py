@@ -1,4 +1,4 @@
-"""A client of the data service, which starts a session of its own or asks about those of others."""
+"""A client of the data service, which starts its own session or asks about the sessions of other clients."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 LARGEST = 0xFFFF
 """The maximum number of bytes of a long answer, whose length is announced in 2 bytes."""
 _MOST = 4
-"""The number of answers that are collected at the same time; beyond it, the oldest is given up."""
+"""The maximum number of answers collected at the same time; one more discards the oldest."""
 
 
 class LongResponses:
-    """Collects pieces by the token of their answer; they may come before its announcement."""
+    """Collects the pieces of long answers by the answer's token; pieces may come before the announcement."""
 
     def __init__(self) -> None:
         """Begin empty."""

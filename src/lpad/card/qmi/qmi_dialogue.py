@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 _B = TypeVar("_B", bound=Body)
 
 OPENING = 5.0
-"""Seconds for the answer of the control service; the first request is sent again once."""
+"""Seconds for the control service's answer; an unanswered request for a client is repeated once."""
 _PROXY_OPENING = 20.0
 _RELEASING = 1.0
 _NOW = Deadline(0.0)
@@ -49,14 +49,15 @@ _SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
     ),
     Service.NAS: (network.RegisterIndications(), network.SetEventReport()),
 }
-"""The reports that a new client subscribes to; if firmware refuses one, lpad asks from time to time."""
+"""The reports that a new client subscribes to; if firmware refuses a report, lpad queries the modem from time
+to time."""
 _QUESTIONS: dict[int, Body] = {
     Service.WDS: data_session.GetPacketServiceStatus(),
     Service.DMS: device.GetOperatingMode(),
     Service.NAS: network.GetServingSystem(),
     Service.UIM: card.GetCardStatus(),
 }
-"""A question for each service that changes nothing."""
+"""For each service, a question that changes nothing."""
 
 
 class QmiDialogue:
@@ -265,7 +266,7 @@ class QmiDialogue:
         return self._indications.card_report
 
     def forget_card_report(self) -> None:
-        """Forget them."""
+        """Forget the indications about the card so far."""
         self._indications.card_report = NO_CARD_REPORT
 
     def close(self) -> None:
@@ -293,7 +294,7 @@ class QmiDialogue:
         client: int | None = None,
     ) -> Message:
         self._begin(deadline)
-        self._read(_NOW)  # a reset may have been announced
+        self._read(_NOW)  # the modem may have announced a reset
         if client is None:
             client = self._client_of(request.SERVICE, deadline=deadline)
         self._check_time(attempted, deadline)
@@ -311,7 +312,7 @@ class QmiDialogue:
     def _begin(self, deadline: Deadline) -> None:
         """Name the device for the proxy, and give back the clients of a process that was killed.
 
-        qmi-proxy 1.32 does not do that for its users, so lpad does it through the proxy, too.
+        qmi-proxy 1.32 does not give back the clients of killed users, so lpad does so through the proxy, too.
         """
         if self._begun:
             return
@@ -358,7 +359,7 @@ class QmiDialogue:
             answer = self._sent(request, 0, deadline=deadline.within(OPENING))
             if answer is not None:
                 return answer
-            self._abandoned.add(self._control_transaction)  # an answer that comes late leaks no client
+            self._abandoned.add(self._control_transaction)  # a client in a late answer is given back
             self._receiver.forget()
         raise CardUnreachable(
             f"cannot open the modem at {self.name}: it does not answer QMI's request for a client; check that"
@@ -409,13 +410,13 @@ class QmiDialogue:
         return transaction
 
     def _read(self, deadline: Deadline) -> bool:
-        """Read what there is, for indications; return whether anything was read."""
+        """Read and keep indications until the deadline; return whether anything was read."""
         data = self._port.read(deadline=deadline)
         self._take(data)
         return bool(data)
 
     def _take(self, data: bytes) -> list[Message]:
-        """Set indications aside, and return the answers."""
+        """Keep the indications in received data, and return the answers."""
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if message.kind is Kind.RESPONSE:
@@ -453,13 +454,13 @@ class QmiDialogue:
                 self.held.keep_session(replace(session, handle=None))
 
     def _answer(self, done: card.RefreshComplete | None) -> None:
-        """Answer an indication, if it needs that."""
+        """Send the answer to an indication, if there is one."""
         client = self._clients.get(Service.UIM)
         if done is not None and client is not None:
             self._send(done, client, deadline=Deadline.after(_RELEASING))
 
     def _is_abandoned(self, message: Message) -> bool:
-        """Give back a client whose allocation was answered too late."""
+        """Return whether a message is a late answer to an allocation; its client is given back."""
         allocates = (message.service, message.number) == (Service.CTL, Ctl.ALLOCATE_CLIENT)
         if not allocates or message.transaction not in self._abandoned:
             return False
@@ -472,7 +473,7 @@ class QmiDialogue:
         return True
 
     def _session_client_lost(self, client: int, *, deadline: Deadline) -> None:
-        """Forget a session, and all clients if the modem was reset: it may give their numbers out again."""
+        """Forget a session, and all clients if the modem was reset, because their numbers may be reused."""
         for session in tuple(self.held.sessions.values()):
             if session.client == client:
                 self.held.forget_session(session.family)

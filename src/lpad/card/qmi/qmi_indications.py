@@ -34,9 +34,9 @@ class QmiIndications:
     """The indications that one modem sends to one program."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without indications."""
         self.heard: deque[Message] = deque(maxlen=_KEPT)
-        """The latest ones, oldest first."""
+        """The latest indications, oldest first."""
         self.reported = False
         """Whether an indication was about the registration or a data session; `hear` resets this."""
         self.card_report = NO_CARD_REPORT
@@ -62,7 +62,7 @@ class QmiIndications:
         except MalformedError as error:
             _log.debug("an indication is malformed: %s", error)
         if where in _OTHER_PROFILE:
-            self.rejection = None  # it belongs to the profile that the modem read until now
+            self.rejection = None  # the cause belongs to the profile that the modem has read until now
         self.reported = self.reported or where in _CONNECTION
         self.card_report |= card_report_of(message)
         self.heard.append(message)

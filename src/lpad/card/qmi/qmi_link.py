@@ -126,7 +126,7 @@ class QmiLink(ControlLink[QmiModem]):
                     raise
                 _log.debug("%s", error)
                 if not is_refusal(error, Error.INVALID_ARGUMENT):
-                    break  # the modem would refuse the other attempts, too, as with an empty slot
+                    break  # the modem would refuse further attempts, too, as with an empty slot
             else:
                 self.channels_closed += 1
                 break

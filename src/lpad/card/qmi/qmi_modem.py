@@ -46,7 +46,7 @@ _REGISTRATION = {
     RegistrationState.SEARCHING: 2,
     RegistrationState.DENIED: 3,
 }
-"""Statuses of 3GPP TS 27.007, 10.1.22, by QMI's."""
+"""Registration statuses of 3GPP TS 27.007, 10.1.22, by QMI's registration states."""
 _ROAMING, _ROAMING_STATUS = 0, 5
 _UNKNOWN_REGISTRATION = 4
 _MOST_CAUSE = 255
@@ -84,7 +84,7 @@ _ACTIONS: dict[str, tuple[Body, ...]] = {
     SIM_ON: (card.PowerOn(slot=SLOT),),
     RADIO_OFF: (device.SetOperatingMode(mode=OperatingMode.LOW_POWER),),
     RADIO_ON: (device.SetOperatingMode(mode=OperatingMode.ONLINE),),
-    # Some firmware resets only from the mode offline, and others know no such mode.
+    # Some firmware resets only from the mode offline; other firmware does not have this mode.
     RESET: (
         device.SetOperatingMode(mode=OperatingMode.OFFLINE),
         device.SetOperatingMode(mode=OperatingMode.RESET),
@@ -143,7 +143,7 @@ class QmiModem:
         )
 
     def iccid(self, *, deadline: Deadline) -> ModemIccid:
-        """Return the ICCID that the modem reads: that of its active slot, or else of the card's file."""
+        """Return the ICCID that the modem reads: from its active slot, or else from the card's file."""
         status = self._cards(deadline)
         lock = _lock_of(status)
         raw = self._iccid_of_slot(deadline)
@@ -197,7 +197,7 @@ class QmiModem:
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name; return whether the modem accepted it."""
         if action in _READS_THE_CARD:
-            self.dialogue.forget_rejection()  # it belongs to the profile that the modem has read until now
+            self.dialogue.forget_rejection()  # the cause belongs to the profile read until now
         if action == SESSION_ON:
             return self._start_session(deadline)
         if action not in _ACTIONS:
@@ -280,7 +280,7 @@ class QmiModem:
 
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
         """Wait for an indication about SIM or registration; return its name, or None if none came."""
-        del beginnings  # these are lines of AT ports
+        del beginnings  # only AT ports have these lines
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found]
 
@@ -360,7 +360,7 @@ class QmiModem:
 
 
 def _is_starting(status: card.Cards) -> bool:
-    """Return whether no card is there yet, or none of its USIMs; a card without profile has no USIM."""
+    """Return whether no card, or none of its USIMs, has started yet; a card without a profile has no USIM."""
     usims = [
         app.state for each in status.cards for app in each.apps if app.type in (AppType.SIM, AppType.USIM)
     ]

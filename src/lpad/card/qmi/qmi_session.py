@@ -48,17 +48,17 @@ class QmiSession:
     """Opens, closes and queries the sessions; remembers why the network has refused them.
 
     A session ends with the client that has started it. So lpad's sessions have clients of their own, which
-    stay when the port is closed, and are noted for the next process.
+    remain allocated when the port is closed, and are noted for the next process.
 
     A modem may report a session on a multiplexed channel only to the clients that are bound to that channel
-    (Bind Mux Data Port), and tell others that there is none.
+    (Bind Mux Data Port), and report no session to other clients.
     """
 
     def __init__(self, dialogue: QmiDialogue, cause: SessionCause) -> None:
         """Use a dialogue; nothing is sent.
 
         Args:
-            cause: keeps the network's cause against the last attempt.
+            cause: keeps the network's cause for refusing the last attempt.
         """
         self._dialogue = dialogue
         self._cause = cause
@@ -66,7 +66,7 @@ class QmiSession:
         self._opened: SessionWish | None = None
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
-        """Return whether a session is active, also another program's, and the addresses of active ones.
+        """Return whether any program's session is active, and the addresses of the active sessions.
 
         Args:
             patience: the maximum number of seconds to wait for an answer.
@@ -87,7 +87,8 @@ class QmiSession:
     def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
         """Open a session for each wanted version of IP; lpad's earlier sessions are closed first.
 
-        One of two versions is enough, because a network may have one only; the report names the other.
+        Of two wanted versions one is enough, because a network may offer only one; the report names the
+        missing version.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
@@ -136,9 +137,10 @@ class QmiSession:
                 held.forget_session(session.family)
 
     def _is_up(self, *, patience: float, deadline: Deadline) -> bool:
-        """Return whether a session that lpad has opened is up; one of another program does not count.
+        """Return whether a session that lpad has opened is up; another program's session does not count.
 
-        A modem may report that one to lpad's clients, too. So an indicated end counts for more.
+        A modem may report another program's session to lpad's clients, too. So once an indication has
+        reported that lpad's session ended, lpad's session is not up.
         """
         held = self._dialogue.held
         for family, own in tuple(held.sessions.items()):
@@ -171,7 +173,7 @@ class QmiSession:
         client.choose(family, patience=patience, deadline=deadline)
         answer = self._asked_to_start(client, family, wish, deadline)
         if self._error_of(answer) == Error.NO_EFFECT:
-            # The modem may have a session of its own, with settings that are not the wanted ones.
+            # The modem may have a session of its own, with other settings than the wanted ones.
             self._stop(number, ANY_HANDLE, deadline=deadline)
             answer = self._asked_to_start(client, family, wish, deadline)
         error = self._error_of(answer)
@@ -217,7 +219,7 @@ class QmiSession:
 
 
 def stop_patience(left: float) -> float:
-    """Return the seconds to wait for the answer to a stop, from those left for it and the next steps."""
+    """Return the seconds to wait for the answer to a stop; `left` is for the stop and the next steps."""
     return min(_STOPPING, left / _SHARE)
 
 

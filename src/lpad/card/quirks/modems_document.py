@@ -18,15 +18,15 @@ On an AT port lpad uses all values of an entry, on an MBIM port those marked MBI
 because it needs none there. On each kind, `lpad probe` names the entries that describe the modem.
 
 A serial line (UART) usually carries 115,200 baud. With `fast_baud` in the settings of a card, lpad uses a
-faster speed while it has the port, if the modem offers it (AT+IPR) and long lines pass at it, and restores
-the earlier one afterwards. A modem's USB port ignores the speed, so lpad leaves it alone.
+faster speed while it has the port, if the modem offers that speed (AT+IPR) and long lines pass at it, and
+then restores the previous speed. A modem's USB port ignores the speed, so lpad does not set one there.
 
 Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.
 
 ## Which port to use
 
 Many modems have several kinds of port. Users of other programs have reported these for access to the eUICC.
-An unlisted model is like its family; `lpad setup` tries every port that it finds.
+For an unlisted model, see its family; `lpad setup` tries every port that it finds.
 
 | modem | port | source |
 |---|---|---|

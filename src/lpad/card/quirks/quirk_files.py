@@ -32,7 +32,7 @@ class Matched(Frozen):
 def find_quirks(identity: ModemIdentity) -> Matched:
     """Return the quirks of a modem: the generic ones, overridden by its family's and its model's.
 
-    Only the index, the generic file and the family's are read.
+    Only the index, the generic file and the family's file are read.
     """
     quirks, entries = Quirks(), []
     for file in (GENERIC, family_file(identity)):
@@ -65,7 +65,7 @@ def _matches(entry: dict[str, Any], identity: ModemIdentity) -> bool:
 
 
 def _load(file: str) -> Any:
-    return yaml.load((FOLDER / file).read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
+    return yaml.load((FOLDER / file).read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - it is safe
 
 
 # libyaml's parser, if PyYAML was built with it, is ten times as fast.

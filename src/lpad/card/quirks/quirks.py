@@ -48,7 +48,7 @@ class LinkKind(StrEnum):
     CGLA = "cgla"
     """AT+CCHO, +CGLA and +CCHC; the modem puts the channel into class bytes, as 27.007 requires."""
     CGLA_CHANNEL_IN_CLASS = "cgla-channel-in-class"
-    """The same on modems that pass class bytes on: the answer to +CCHO is the channel's number."""
+    """AT+CCHO, +CGLA and +CCHC; the modem passes class bytes on, and +CCHO returns the channel's number."""
     CSIM = "csim"
     """AT+CSIM, with channels opened by lpad."""
 
@@ -93,7 +93,8 @@ class Quirks(Frozen, kw_only=True):
     """The kinds of link to try, in this order."""
     block_size: BlockSize = 255
     """The initial size of a STORE DATA block, in bytes; it is reduced if the link refuses it. If it comes
-    from the table of modems, lpad tries 255 bytes once, after a download, and keeps them if they pass."""
+    from the table of modems, lpad tries 255 bytes once, after a download, and keeps that size if the link
+    carries it."""
     patience: AtTimeouts = _PATIENCE
     """The time to wait for answers."""
     refresh_flag: bool = True
@@ -104,7 +105,7 @@ class Quirks(Frozen, kw_only=True):
     announcements: tuple[str, ...] = ("+QUSIM", "+SIM", "+CPIN")
     """The beginnings of unsolicited lines that report a SIM that was read again."""
     announce_commands: tuple[str, ...] = ()
-    """AT commands that switch these lines on."""
+    """AT commands that switch the announcements on."""
     iccid_commands: tuple[str, ...] = ("AT+CCID", "AT+CRSM=176,12258,0,0,10")
     """AT commands that ask the modem for the enabled profile's ICCID; lpad uses the first one that works."""
 
@@ -115,13 +116,13 @@ class Quirks(Frozen, kw_only=True):
     APN; each with the answer, without blanks, that means yes."""
 
     select_p2: tuple[SelectP2, ...] = (0x00, 0x0C, 0x04)
-    """MBIM: the values of P2 of SELECT to try, in this order: any answer; none; FCP."""
+    """MBIM: values of P2 of SELECT to try, in this order: they request any answer, no answer, and the FCP."""
     class_byte_type: ClassByteType | None = None
     """MBIM: the type of the class byte of ES10 commands, 0 or 1 (extended); None: lpad finds out."""
     channel_in_class: bool = True
     """MBIM: whether class bytes contain the channel at first."""
     sim_slot: SimSlot | None = None
-    """MBIM and QMI: the physical slot that the modem is to use, from 1; None: its present one."""
+    """MBIM and QMI: the physical slot that the modem is to use, from 1; None: the modem's current slot."""
 
     def merged(self, overrides: Mapping[str, Any]) -> Quirks:
         """Return these quirks with some replaced, as given in a settings file.

@@ -29,9 +29,9 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ
 
 @command(cli, "changes")
 @click.argument("change_id", type=int, required=False, shell_complete=complete_change)
-@click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of changes to show.")
 @click.option(
-    "--before", type=click.IntRange(min=1), help="Show only changes with lower numbers: 'next' of a part."
+    "--before", type=click.IntRange(min=1), help="Show only changes below this number: 'next' of a list."
 )
 @click.option(
     "--since", type=click.DateTime(_DATES), help="Show only changes requested since this time, in UTC."
@@ -79,7 +79,7 @@ def changes(
         droppable=("BY", "AT", "CARD"),
     )
     if following is not None:
-        session.output.note(f"there are more: add --before {following}")
+        session.output.note(f"there are more changes: add --before {following}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class _Wanted:
     states: frozenset[str]
 
     def admits(self, change: Change) -> bool:
-        # Changes are in the order of their requests, but their times are not if the clock was set meanwhile.
+        # Changes are ordered by request; if the clock was set meanwhile, their times are not in this order.
         recent = self.since is None or change.created_at >= self.since
         return recent and (not self.states or change.state in self.states)
 
@@ -106,7 +106,7 @@ def _matching(
 ) -> tuple[list[tuple[msgspec.Raw, Change]], int | None]:
     """Return the wanted changes, each with the API's own record of it, and the `before` of the next page.
 
-    No change is requested beyond the limit.
+    After the page that reaches the limit, no further page is requested.
     """
     found: list[tuple[msgspec.Raw, Change]] = []
     while True:

@@ -46,7 +46,7 @@ _confirmation_code_file = click.option(
 @click.option(
     "--default", "from_default", is_flag=True, help="Download from the card's default SM-DP+, without a code."
 )
-@click.option("--event", metavar="ID", help="Event of an SM-DS to download, at --smdp; see lpactl discover.")
+@click.option("--event", metavar="ID", help="Event of an SM-DS that leads to --smdp; see lpactl discover.")
 @_confirmation_code
 @_confirmation_code_file
 @click.option("--enable", is_flag=True, help="Enable the profile after the download.")
@@ -253,7 +253,8 @@ def reset(
 def restart_modem(session: Session) -> None:
     """Restart the modem if its card cannot be reached or it has not noticed a switch.
 
-    The modem's connection is interrupted. lpad does this by itself a few times; 'lpactl status' shows it.
+    The modem's connection is interrupted. lpad itself restarts the modem a few times; 'lpactl status' shows
+    these restarts.
     """
     _say(session, session.client.restart_modem(session.euicc()), "the modem is restarted")
 
@@ -366,7 +367,7 @@ def _say(session: Session, change: Change, sentence: str) -> None:
 
 
 def _remark(session: Session, change: Change) -> None:
-    """Print the remark about the modem of a successful change."""
+    """Print the remark about the modem in a successful change's result."""
     remark = (change.result or {}).get("remark")
     if remark is not None:
         session.output.note(safe(str(remark)))

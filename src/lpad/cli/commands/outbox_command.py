@@ -29,14 +29,14 @@ LONGEST_SHOWN = 64
 def notifications(
     session: Session, action: str, number: int | None, yes: bool, limit: int | None, after: str | None
 ) -> None:
-    """Show the notifications that wait for delivery, or act upon them.
+    """Show the notifications that no server has accepted yet, or act on them.
 
-    'list' shows them. 'deliver' tries to deliver all that wait now. 'retry NUMBER' tries one now, even one
-    that was refused and set aside. 'drop NUMBER' drops one and removes it from the card; its server never
-    gets it.
+    'list' shows all notifications of the outbox. 'deliver' tries to deliver all waiting notifications now.
+    'retry NUMBER' tries one notification now, even one that was refused and set aside. 'drop NUMBER' removes
+    one notification from lpad and from the card; its server never receives it.
 
-    One that is 'uncopied' is on the card only: lpad could not read it. It does not block a switch; 'retry'
-    reads it again, 'drop' removes it from the card.
+    An 'uncopied' notification is on the card only, because lpad could not read it. It does not block a
+    switch. 'retry' reads an uncopied notification again, and 'drop' removes it from the card.
     """
     if (number is not None) is not (action in ("retry", "drop")):
         raise click.UsageError(
@@ -91,7 +91,9 @@ def _list(session: Session, name: str, limit: int | None, after: str | None) -> 
     for line in unread_lines(outbox):
         session.output.note(line)
     if outbox.copying:
-        session.output.note("lpad has yet to copy the latest notifications from the card; repeat this soon")
+        session.output.note(
+            "lpad has not copied the latest notifications from the card yet; repeat the command soon"
+        )
     session.note_next(outbox.next)
 
 

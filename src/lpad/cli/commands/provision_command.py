@@ -80,8 +80,8 @@ def close_wish(session: Session, yes: bool) -> None:
 
     The change that works on the wish is cancelled, which gives the order back if the platform accepts this.
     Otherwise the order stays at the platform: ask the operator whether it is charged. A later request uses
-    that order if the platform still lists it. lpad itself requests again if 'provisioning.on_empty' names the
-    platform.
+    that order if the platform still lists it. lpad itself requests a profile again if 'provisioning.on_empty'
+    names the platform.
     """
     name = session.euicc()
     wish = session.client.euicc(name).wish
@@ -119,7 +119,7 @@ def _orders(number: int) -> str:
 
 
 def _tell_other_platform(session: Session, change: Change, platform: str | None) -> None:
-    """Print that a request resumes the card's open wish, which is at a platform other than the requested."""
+    """Print that a request resumes the card's open wish, which is not at the requested platform."""
     if platform is None or session.output.as_json:
         return
     wish = session.client.euicc(change.euicc).wish

@@ -46,7 +46,7 @@ def status(session: Session) -> None:
         cards = [msgspec.Raw(client.request("GET", _CARD, each.name)) for each in client.euiccs()]
         session.output.json({"system": msgspec.Raw(client.request("GET", "/v1/system")), "euiccs": cards})
         return
-    # The list itself shows only the state of each card.
+    # The list of cards contains only the state of each card.
     system, euiccs = client.system(), [client.euicc(each.name) for each in client.euiccs()]
     session.output.line(f"lpad {system.version}, up for {duration(system.uptime_seconds)}")
     lists = [None if each.eid is None else client.profile_list(each.name) for each in euiccs]
@@ -105,7 +105,7 @@ def _readable(read: Callable[[], _T]) -> _T | None:
 
 
 def _port_line(euicc: Euicc) -> str | None:
-    """Return a line about the modem's port in use; None for a reader, and if the card is not reached."""
+    """Return a line about the modem's port in use; None for a reader or an unreachable card."""
     return None if euicc.port_in_use is None else f"{euicc.name}: uses the port {euicc.port_in_use}"
 
 
@@ -266,12 +266,12 @@ def _line(profile: Profile | UnreadableProfile) -> str | None:
 
 
 def _number(profile: Profile | UnreadableProfile) -> str | None:
-    """Return the ICCID, or the card's invalid value in its place."""
+    """Return a profile's ICCID, or the invalid value that the card has in its place."""
     return profile.iccid if isinstance(profile, Profile) else profile.iccid or profile.raw_iccid
 
 
 def _provisioning(euicc: Euicc) -> str | None:
-    """Return a line for an empty card that has no profile yet."""
+    """Return a line about requests for an empty card's first profile; None without any."""
     status = euicc.provisioning
     if status is None or not status.attempts or status.next_at is None:
         return None

@@ -26,7 +26,7 @@ _NAMES = {"registered": "registration"}
 
 
 def running_lines(changes: Iterable[Change], *, verbose: bool = False) -> list[str]:
-    """Return a line for each change that is queued or runs, and waits for nothing."""
+    """Return a line for each queued or running change that waits for no answer and no new attempt."""
     lines = []
     for change in changes:
         if change.ended or change.pause is not None or change.question is not None:
@@ -75,7 +75,7 @@ def outbox_line(euicc: str, outbox: Outbox) -> str | None:
 
 
 def unread_lines(outbox: Outbox) -> list[str]:
-    """Return a sentence about the unreadable part of the card's own list."""
+    """Return a sentence about the unreadable part of the card's own list of notifications."""
     if outbox.list_error is not None:
         return [f"the card's list cannot be read, and may contain more ({outbox.list_error})"]
     return [f"{outbox.unreadable} in the card's list cannot be read"] if outbox.unreadable else []

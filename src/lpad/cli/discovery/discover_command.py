@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
 
 _SETTLED = ("installed", "failed")
-"""States of events that --all shows: lpad has acted on them."""
+"""States of the events that lpad has handled; only --all shows these events."""
 
 
 @command(cli, "discover")
@@ -37,9 +37,10 @@ def discover(
 ) -> None:
     """Ask the discovery servers (SM-DS) whether a profile waits for the card.
 
-    An operator can register a profile there for an EID. With --install, lpad downloads one after the other,
-    and the command shows each result; with --no-wait or --json it ends after the discovery, and
-    'lpactl changes' shows the downloads. 'lpactl download --smdp HOST --event ID' repeats one.
+    An operator can register a profile at an SM-DS for an EID. With --install, lpad downloads one profile
+    after another, and the command shows each result. With --no-wait or --json the command ends after the
+    discovery, and 'lpactl changes' shows the downloads. 'lpactl download --smdp HOST --event ID' repeats one
+    download.
     """
     if confirm and not install:
         raise click.UsageError("--confirm applies only together with --install; give both")

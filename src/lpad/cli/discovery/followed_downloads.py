@@ -23,7 +23,7 @@ _RECENT = 100
 
 
 def follow_downloads(session: Session, discovery: Change) -> None:
-    """Follow the download of each wanted event, one after the other, even if one of them fails.
+    """Follow the download of each wanted event, one after another, even if a download fails.
 
     If no profile was installed although one was wanted, the program ends with the first failure's exit code.
     """
@@ -53,7 +53,7 @@ def follow_downloads(session: Session, discovery: Change) -> None:
 
 
 def _download(session: Session, discovery: Change, server: str, event_id: str) -> Change | None:
-    """Return the download of an event that a discovery wants; None: it does not begin."""
+    """Return the download of an event that a discovery wants; None: the download does not begin in time."""
     wanted = {"server": server, "event_id": event_id}
     deadline = time.monotonic() + _BEGINS
     while time.monotonic() < deadline:

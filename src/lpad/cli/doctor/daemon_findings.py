@@ -22,7 +22,7 @@ _RESOLVING = 10.0
 
 
 def daemon(system: System) -> Finding:
-    """Return the finding that the daemon answers, with the time for which it has run."""
+    """Return the finding that the daemon answers, with its version and uptime."""
     text = f"lpad {system.version}, up for {duration(system.uptime_seconds)}"
     return Finding(about="daemon", verdict=Verdict.OK, text=text)
 
@@ -55,7 +55,7 @@ def card(client: Client, euicc: Euicc) -> Iterator[Finding]:
     """Yield a card's state, its modem, and whether its default SM-DP+ can be reached and trusted."""
     modem = _modem(client, euicc)
     if euicc.error is not None and modem.verdict is Verdict.OK:
-        client.refresh(euicc.name, wait=_PATIENCE)  # the probe has reached a card that was absent
+        client.refresh(euicc.name, wait=_PATIENCE)  # the probe has reached a card that was absent before
         euicc = client.euicc(euicc.name)
     yield _card(euicc)
     yield modem

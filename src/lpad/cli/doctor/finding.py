@@ -15,7 +15,7 @@ class Verdict(StrEnum):
     """The user should look at this line; nothing is broken."""
     WRONG = "wrong"
     UNKNOWN = "unknown"
-    """The doctor could not find the subject's state."""
+    """The doctor could not determine the subject's state."""
 
 
 class Finding(Frozen, kw_only=True):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lpad.settings import Settings
 
 _SHOWN = frozenset({"port", "reader", "level", "applier", "provision", "on_empty", "socket", "state_folder"})
-"""Keys whose texts are not secret; of all other texts only the key is shown."""
+"""Keys whose text values are not secret; for any other text value, only the key is shown."""
 
 
 def versions(daemon: System | None) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def ports(listed: Ports, settings: Settings | None) -> Iterator[Finding]:
         held = holders(path)
         told = f"held by {', '.join(held)}" if held else "no holder is visible"
         if not held and os.geteuid() != 0:
-            told += " (only root sees those of other users)"
+            told += " (only root sees other users' programs)"
         yield Finding(about="port", verdict=Verdict.OK, text=f"{path}: {told}")
     for name in listed.readers:
         yield Finding(about="reader", verdict=Verdict.OK, text=name)

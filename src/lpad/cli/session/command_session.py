@@ -107,7 +107,7 @@ class Session(Struct):
         """Print the API's record of a change as JSON."""
         try:
             self.show_answer("GET", "/v1/changes/{}", change.id)
-        except DaemonUnreachable:  # lpad has stopped since, and the outcome is known
+        except DaemonUnreachable:  # lpad has stopped meanwhile, and the outcome is known
             self.output.json(change)
 
     def finish(self, change: Change) -> Change:
@@ -174,11 +174,13 @@ def command(group: click.Group, name: str, **settings: Any) -> Callable[[_F], _F
 
 
 def paged(function: _F) -> _F:
-    """Give a command that lists something the options for a part of the list."""
+    """Add the options for a part of a list to a command."""
     limited = click.option(
-        "--limit", type=click.IntRange(min=1, max=1000), help="Show at most this many, up to 1000."
+        "--limit", type=click.IntRange(min=1, max=1000), help="Maximum number of entries to show, up to 1000."
     )
-    following = click.option("--after", metavar="NEXT", help="Show those that follow: 'next' of a part.")
+    following = click.option(
+        "--after", metavar="NEXT", help="Show the entries after this one: 'next' of a list."
+    )
     return limited(following(function))
 
 

@@ -31,8 +31,8 @@ class _Display(Protocol):
 def follow(client: Client, output: Output, change: Change) -> Change:
     """Show a change until it has ended, and return its last record.
 
-    A question is asked if standard input and error are a terminal. Otherwise it is printed with the command
-    that answers it, and the change keeps waiting.
+    A question is asked if standard input and error are a terminal. Otherwise the question is printed with the
+    command that answers it, and the change keeps waiting.
     """
     asked: object = None
     told: object = None
@@ -50,7 +50,7 @@ def follow(client: Client, output: Output, change: Change) -> Change:
             change = event.change
             if change.state == "queued":
                 step = ""
-            # several of lpad's steps may have one name for the user
+            # several of lpad's steps may share one name for the user
             if change.steps and (words := step_words(change.steps[-1].name, verbose=output.verbose)) != step:
                 step = words
                 display.step(words)
@@ -74,7 +74,7 @@ def _tell(output: Output, display: _Display, *lines: str) -> None:
 
 
 def _held_up(client: Client, change: Change) -> list[str]:
-    """Return a line for the guarded switch that delays a queued change while it awaits a confirmation.
+    """Return a line for each guarded switch whose pending confirmation delays a queued change.
 
     A change that waits for another answer blocks no others.
     """

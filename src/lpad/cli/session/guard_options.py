@@ -48,7 +48,7 @@ def guarded(command: _F) -> _F:
 
 
 def asked_guard(guard: tuple[str, ...], *, no_guard: bool) -> tuple[str, ...] | None:
-    """Return the conditions as the client takes them: empty for the default guard, None for none.
+    """Return the conditions as the client takes them: empty for the default guard, None for no guard.
 
     Raises:
         UsageError: a guard is requested together with --no-guard.
@@ -92,14 +92,14 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
         f"{change.euicc}: change {change.id} has profile {change.params.get('iccid', 'it downloaded')}"
         f" on trial ({change.guard.phase}) until {change.guard.until:%Y-%m-%d %H:%M:%S} UTC: "
         + ", ".join(each.condition for each in change.guard.requirements if not each.met)
-        + f"; 'lpactl cancel {change.id}' takes the switch back"
+        + f"; 'lpactl cancel {change.id}' returns to the previous profile"
         for change in changes
         if change.guard is not None and not change.ended
     ]
 
 
 def layer_lines(changes: Iterable[Change]) -> list[str]:
-    """Return a line for each card whose last switch has ended with a failed layer, and for failed programs.
+    """Return lines about each card's last switch, if it has ended: its failed layer, and its failed programs.
 
     Args:
         changes: the newest first.
@@ -124,7 +124,7 @@ def layer_lines(changes: Iterable[Change]) -> list[str]:
 
 
 def network_failures(change: Change) -> list[Mapping[str, str]]:
-    """Return the failed steps of a change's network settings, as its result has them."""
+    """Return the failed steps of a change's network settings, from the change's result."""
     return list(((change.result or {}).get("network") or {}).get("failures", ()))
 
 
@@ -133,7 +133,7 @@ def _switched(change: Change) -> bool:
 
 
 def _failed_programs(change: Change) -> Iterator[tuple[str, str, str]]:
-    """Yield the owner's failed programs in words, the step, and the error's sentence."""
+    """Yield each failed program of the owner in words, with its step and the error's sentence."""
     error = change.error
     if error is not None and (named := _PROGRAMS.get(str(error.details.get("layer")))):
         yield named, "before", error.sentence
@@ -144,7 +144,7 @@ def _failed_programs(change: Change) -> Iterator[tuple[str, str, str]]:
 
 
 def _failed_layers(change: Change) -> Iterator[tuple[str, str | None]]:
-    """Yield the failed layers from below, each with the network's cause."""
+    """Yield a change's failed layers, the guard's first, each with the network's cause."""
     if change.guard is not None and change.guard.layer:
         yield change.guard.layer, change.guard.cause
     if change.error is not None and change.error.details.get("layer") in _LAYERS:

@@ -34,7 +34,7 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
         return whole
     exact = [each for each in all_of(found) if digits == each.isdp_aid or (iccid and iccid == each.iccid)]
     if len(exact) > 1:
-        return iccid  # the daemon's error lists them
+        return iccid  # the daemon's error lists the profiles
     if whole is not None and not exact:
         return whole
     fitting = exact or [each for each in all_of(found) if _fits(each, text)]
@@ -67,7 +67,7 @@ def _unclear(
 
 
 def address_of(found: ProfileList, profile: Profile | UnreadableProfile) -> str | None:
-    """Return the ICCID if it is unambiguous, otherwise the AID; None if the card gives neither."""
+    """Return the ICCID if it is unambiguous, otherwise the AID; None if the card reports neither."""
     shared = sum(each.iccid == profile.iccid for each in all_of(found)) > 1
     if profile in found.profiles and not shared:
         return profile.iccid
@@ -92,7 +92,7 @@ def unreadable_line(euicc: str, unreadable: tuple[UnreadableProfile, ...]) -> st
     told = ", ".join(_told(each) for each in unreadable)
     return (
         f"{euicc}: {len(unreadable)} of the entries in the card's list of profiles cannot be read ({told}); a"
-        " profile that the list lacks may be one of them"
+        " profile that is not in the list may be one of them"
     )
 
 

@@ -34,7 +34,7 @@ def text_of_picture(data: bytes) -> str:
         data: a PNG or JPEG file, at most 20,000,000 bytes.
 
     Raises:
-        UsageError: the file is not such a picture or too large, contains no activation code or several, or
+        UsageError: the file is not PNG or JPEG or is too large, contains no activation code or several, or
             no program is installed that reads QR codes.
     """
     if len(data) > LARGEST_PICTURE:

@@ -34,17 +34,18 @@ class ListedModem(Frozen, kw_only=True):
     """A modem of the settings."""
 
     names: tuple[str, ...]
-    """The names of its cards: a card with several eUICCs has several."""
+    """The names of its card in the settings: a card with several eUICCs has several names."""
     ports: tuple[str, ...]
     eids: frozenset[Eid] = frozenset()
-    """Empty: unknown."""
+    """Empty if the EIDs are unknown."""
 
     def has(self, trial: Trial) -> Belongs:
-        """Return whether a successful trial's port is one of this modem.
+        """Return whether a successful trial's port belongs to this modem.
 
-        Ports with the same EID are ports of one modem, unless sysfs shows two devices: then the card has been
-        moved. If ports of one device have different EIDs, the device is a serial adapter with several
-        sockets. If this modem's EID is unknown, only a control port shows that the device is one modem.
+        Ports with the same EID are ports of one modem, unless sysfs shows two devices: in that case, the card
+        has been moved. If ports of one device have different EIDs, the device is a serial adapter with
+        several sockets. If this modem's EID is unknown, only a control port shows that the device is one
+        modem.
         """
         if trial.place.key != "port":
             return Belongs.NO
@@ -69,7 +70,7 @@ def listed_modems(file: SettingsFile) -> list[ListedModem]:
     modems = []
     for names in found.values():
         section = file.settings.euiccs[names[0]]
-        assert section.port is not None, "the trials were selected to have an EID"
+        assert section.port is not None, "cards in readers are left out above"
         notes = file.resolve(file.settings.state_folder) / LINKS
         eids = _read(section, notes=notes) if told is None else {told[name] for name in names if name in told}
         ports = (section.port, *section.fallback_ports)
@@ -87,7 +88,7 @@ def modem_of(trials: Sequence[Trial], modems: Sequence[ListedModem]) -> tuple[Li
 
 
 def _told_by_daemon(file: SettingsFile) -> Mapping[str, Eid] | None:
-    """Return the EIDs that the daemon knows, by name; None: no daemon answers."""
+    """Return the EIDs that the daemon knows, by the card's name; None: no daemon answers."""
     socket = file.resolve(file.settings.socket)
     try:
         with Client(str(socket)) as client:
@@ -97,13 +98,13 @@ def _told_by_daemon(file: SettingsFile) -> Mapping[str, Eid] | None:
 
 
 def _read(section: EuiccSection, *, notes: Path) -> set[Eid]:
-    """Read the EIDs of a card of the settings; none: unknown.
+    """Read the EIDs of a card of the settings; empty if unknown.
 
     Args:
         section: the card.
         notes: the folder with the note about a speed that a killed daemon has not restored.
     """
-    assert section.port is not None, "it is behind a modem"
+    assert section.port is not None, "the card is in a modem"
     port = ModemPort(
         path=section.port,
         fallbacks=tuple(section.fallback_ports),

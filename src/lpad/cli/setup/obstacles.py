@@ -30,7 +30,7 @@ def hidden_from_service(path: str) -> str | None:
             " folder, such as /run"
         )
     if path.startswith(tuple(f"{folder}/" for folder in HOMES)):
-        return f"the service sees no home folder (ProtectHome), and so not {path}: put it into /run"
+        return f"the service sees no home folder (ProtectHome), so it cannot see {path}: use a path in /run"
     return None
 
 
@@ -80,7 +80,7 @@ def nothing_found(places: Sequence[Place]) -> str:
         )
     return (
         "no port leads to a card that lpad can use; the reasons are above. 'lpad probe --port PATH' or"
-        " 'lpad probe --reader NAME' shows more of one of them"
+        " 'lpad probe --reader NAME' shows more about one port"
     )
 
 
@@ -88,7 +88,7 @@ def group_to_join(groups: Sequence[str | int], *, user: str | None) -> str | Non
     """Return which group to join for the use of lpactl; None if the user needs none, or is in one already.
 
     Args:
-        groups: those that have every role, as the settings name them.
+        groups: the groups that have every role, as named in the settings.
         user: the user that runs the setup; None or root: any user.
     """
     names = [_group(each) if isinstance(each, int) else each for each in groups]

@@ -39,7 +39,7 @@ class Place(Frozen, kw_only=True):
 
     @property
     def port(self) -> Port:
-        """The way to the card."""
+        """The port through which lpad reaches the card."""
         return ModemPort(path=self.name) if self.key == "port" else ReaderPort(reader=self.name)
 
 
@@ -60,7 +60,7 @@ class Trial(Frozen, kw_only=True):
 def by_modem(trials: Sequence[Trial]) -> list[tuple[Trial, ...]]:
     """Return the successful trials, grouped by modem.
 
-    Ports that lead to one eUICC are those of one modem, unless sysfs shows two devices.
+    Ports that lead to one eUICC belong to one modem, unless sysfs shows two devices.
     """
     found: list[list[Trial]] = []
     for trial in trials:
@@ -83,7 +83,7 @@ def _on_one_modem(one: Trial, other: Trial) -> bool:
 
 
 def same_device(one: str, other: str) -> bool | None:
-    """Return whether two ports are those of one USB or PCI device; None: sysfs does not state it."""
+    """Return whether two ports belong to one USB or PCI device; None: sysfs does not show their devices."""
     devices = (device_of(one), device_of(other))
     return None if None in devices else devices[0] == devices[1]
 
@@ -117,7 +117,7 @@ def try_port(
         name: the name of the port or reader in the report.
         aids: AIDs of the ISD-R to try first.
         deadline: the limit for the whole trial.
-        read: called with the open link and the report if the card could be used; a CardError ends it.
+        read: called with the open link and the report if lpad can use the card; its CardError is ignored.
     """
     links: list[Link] = []
     way = port.way(memory=None, folder=None, watch=PortWatch())

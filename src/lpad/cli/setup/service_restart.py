@@ -30,7 +30,7 @@ def restart() -> None:
     """
     systemctl = shutil.which("systemctl")
     if systemctl is None:
-        raise click.ClickException("there is no systemd here: restart lpad yourself, as in 'lpad serve'")
+        raise click.ClickException("systemctl was not found: restart lpad yourself with 'lpad serve'")
     try:
         done = subprocess.run(  # noqa: S603 - no word of the command line is from outside
             [systemctl, "restart", UNIT],
@@ -40,23 +40,23 @@ def restart() -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise click.ClickException(f"{UNIT} did not start in a minute: see 'journalctl -u lpad'") from None
+        raise click.ClickException(f"{UNIT} did not start in one minute: see 'journalctl -u lpad'") from None
     if done.returncode != 0:
         told = done.stderr.strip().splitlines()
         raise click.ClickException(f"cannot restart {UNIT}: {told[0] if told else 'systemctl failed'}")
 
 
 def await_cards(socket: Path, names: Sequence[str], *, seconds: float) -> list[Euicc]:
-    """Wait until the daemon has read cards, or reports why it cannot; return them as they are then.
+    """Wait until the daemon has read cards, or reports why it cannot; return the cards with their states.
 
     Args:
-        socket: of the daemon.
+        socket: the daemon's socket.
         names: the cards.
         seconds: how long to wait.
 
     Raises:
         DaemonUnreachable: no daemon answers.
-        ApiError: it refuses.
+        ApiError: the daemon refuses.
     """
     end = time.monotonic() + seconds
     with Client(str(socket)) as client:

@@ -55,7 +55,7 @@ def with_cards(path: Path, cards: Sequence[NewCard], ports: Mapping[str, Sequenc
 
     Raises:
         InvalidSettings: the file has mistakes, or its cards are written in a form to which nothing can be
-            added; the sentence has the lines to add.
+            added; the error's sentence contains the lines to add.
     """
     text = _with_ports(path, ports) if ports else None
     return _with_cards(path, cards, text) if cards or text is None else text
@@ -72,7 +72,7 @@ def _with_ports(path: Path, ports: Mapping[str, Sequence[str]]) -> str:
         if number is not None:
             edit = _longer_list(lines, number, told, more)
         else:
-            # A known port is set in another file
+            # Known fallback ports without a line here are set in another file
             port = None if known else file.lines.get(("euiccs", name, "port"))
             edit = _new_list(lines, port, told)
         if edit is None:
@@ -89,7 +89,7 @@ def _with_ports(path: Path, ports: Mapping[str, Sequence[str]]) -> str:
 def _longer_list(
     lines: Sequence[str], number: int, told: str, more: Sequence[str]
 ) -> dict[int, list[str]] | None:
-    """Return the lines that replace one line of a list, by its number; None if its form is unknown."""
+    """Return the lines that replace one line of a list of ports, by its number; None: unknown form."""
     line = lines[number - 1]
     found = _FALLBACKS.fullmatch(line)
     if found is not None:
@@ -108,19 +108,19 @@ def _longer_list(
 
 
 def _new_list(lines: Sequence[str], port: int | None, told: str) -> dict[int, list[str]] | None:
-    """Return the lines that replace the line of the key `port`; None if its form is unknown."""
+    """Return the lines that replace the line of the key `port`; None: the line has an unknown form."""
     line = lines[port - 1] if port is not None else ""
     found = _PORT.fullmatch(line)
     if found is None or port is None:
         return None
     listed = f"{found[1]}{told}"
     value = line[found.end(1) + len("port:") :]
-    # Or the value is on the next line
+    # a bare key has its value on the next line
     return {port: [listed, line] if _NOTHING.fullmatch(value) else [line, listed]}
 
 
 def _with_cards(path: Path, cards: Sequence[NewCard], changed: str | None) -> str:
-    """Add cards to a file's text, or to its changed text, in which only lines below `euiccs` differ."""
+    """Add cards to a file's text, or to `changed`: the text with changes below `euiccs` only."""
     text = NEW_FILE
     below: Sequence[str] = ()
     indent, line = _INDENT, 3

@@ -84,7 +84,7 @@ def setup(
     except InvalidSettings as error:
         if not (added and cards):
             raise
-        _OUT.note(safe(error.sentence))  # the other cards are written in any case
+        _OUT.note(safe(error.sentence))  # the new cards are written without the new ports
         added, text = {}, with_cards(config, cards)
     _show(config, text)
     modems = [(card.place, *card.fallbacks) for card in cards if card.key == "port"]
@@ -124,7 +124,7 @@ def _readers(names: Sequence[str]) -> list[Place]:
 def _tried(places: Sequence[Place], settings: Settings | None) -> list[Trial]:
     """Try each place that the settings do not list, show the results, and return the successful ones.
 
-    Ends the program if there are none.
+    Ends the program if no trial succeeds.
     """
     listed = _listed(settings)
     fresh = [place for place in places if _real(place) not in listed]
@@ -258,7 +258,7 @@ def _chosen(working: Sequence[tuple[Trial, ...]], *, yes: bool) -> list[tuple[Tr
             " card with --yes"
         )
     while True:
-        told = click.prompt("Which of them? Several numbers with commas", default=default, err=True)
+        told = click.prompt("Which ports? Separate numbers with commas", default=default, err=True)
         words = str(told).replace(",", " ").split()
         numbers = [whole_number(each, least=1, most=len(working)) for each in words]
         if numbers and None not in numbers:
@@ -317,7 +317,7 @@ def _tell_group(settings: Settings) -> None:
 
 
 def _start(file: SettingsFile, names: Sequence[str]) -> None:
-    """Restart the service and wait for its cards; ends the program if one cannot be read."""
+    """Restart the service and wait for its cards; ends the program if a card is not ready."""
     service_restart.restart()
     _OUT.note(f"{service_restart.UNIT} is restarted; waiting for the card …")
     try:

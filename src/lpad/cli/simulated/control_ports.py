@@ -47,7 +47,7 @@ class ControlOptions:
             serial: whether there are options for an AT port.
 
         Raises:
-            click.UsageError: they contradict each other.
+            click.UsageError: the options contradict each other.
         """
         for option, path, habits, kind in (
             ("--mbim", self.mbim, self.mbim_habits, "an MBIM"),
@@ -63,7 +63,7 @@ class ControlOptions:
             raise click.UsageError("give either --mbim or --qmi: the modem has one control port")
 
     def start(self, card: Card, personality: ModemPersonality) -> MbimModem | QmiModem:
-        """Switch a modem with the control port on.
+        """Start a simulated modem with the control port.
 
         Raises:
             InvalidValue: something else is at the path, or the habits are wrong.

@@ -42,7 +42,7 @@ PATIENCE = 60.0
 
 _STOPPING = 10.0
 _LETTING_GO = 0.5
-"""Seconds in which an ending process ends after it has closed its output."""
+"""Seconds to wait for the end of a process that has closed its output."""
 
 
 @click.command()
@@ -72,7 +72,7 @@ def demo(keep: bool, zero_touch: bool, stay: bool) -> None:
 
 
 class _Stage:
-    """Card, server and daemon in one temporary folder, and the clock."""
+    """A simulated card, a server and a daemon in one temporary folder, with the time since the start."""
 
     def __init__(self, folder: Path, *, zero_touch: bool) -> None:
         self.folder = folder
@@ -177,7 +177,7 @@ class _Stage:
         self.say(f"profile {result['iccid']} reserved, downloaded, activated and enabled")
 
     def _ask(self, client: Client) -> None:
-        """Download a profile and enable it, as a program does."""
+        """Download a profile and enable it, as a program would."""
         order = add_order(self.server.orders, name="Demo profile", provider="Demo operator")
         code = order.activation_code(self.server.address, self.server.oid)
         self.say(f"operator hands out {code}")
@@ -240,7 +240,7 @@ def _daemon(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def _folder() -> Iterator[str]:
-    # A short path: a Unix socket's has at most 107 characters.
+    # The path must be short: that of a Unix socket has at most 107 characters.
     path = tempfile.mkdtemp(prefix="lpad-demo-", dir="/tmp" if os.path.isdir("/tmp") else None)  # noqa: PTH112, S108 - see above
     try:
         yield path
@@ -262,7 +262,7 @@ def _play_in_background(*, zero_touch: bool) -> None:
         except KeyboardInterrupt:
             process.terminate()
             raise
-        # Its output ends when it releases the terminal, or when it ends.
+        # The output has ended because the demo has released the terminal, or has ended.
         try:
             process.wait(_LETTING_GO)
         except subprocess.TimeoutExpired:

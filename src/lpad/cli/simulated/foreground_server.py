@@ -1,4 +1,4 @@
-"""A simulated server in the foreground: options that all have, and its run until Ctrl-C."""
+"""A simulated server in the foreground: the options of all such servers, and the run until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PORT = click.option(
 
 
 class Server(Protocol):
-    """The parts of a simulated server that its run needs."""
+    """The methods of a simulated server that `served` needs."""
 
     def start(self) -> None:
         """Listen, and answer in a thread."""

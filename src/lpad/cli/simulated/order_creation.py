@@ -1,4 +1,4 @@
-"""Orders at the simulated SM-DP+ for the commands."""
+"""Functions with which commands add orders to the simulated SM-DP+."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_order(
     metadata: Mapping[str, Any] | None = None,
     **details: Any,
 ) -> Order:
-    """Add an order for a profile package, or for a made-up profile without one.
+    """Add an order for a profile package or, without a package, for a made-up profile.
 
     `metadata` are other attributes of ProfileMetadata, `details` other arguments of `Orders.add_order`.
     The IMSI of a made-up profile begins with its owner's codes, which the card checks.
@@ -64,15 +64,15 @@ def register_events(orders: Orders, order: Order, smds_folders: Sequence[Path], 
     The event at each later SM-DS leads to the SM-DS before it. The events are deleted when the order ends.
 
     Args:
-        orders: the SM-DP+'s.
-        order: has an EID and a matching ID.
+        orders: the orders of the SM-DP+.
+        order: an order with an EID and a matching ID.
         smds_folders: the folders of SM-DSs that run or have run.
-        address: the SM-DP+'s.
+        address: the address of the SM-DP+.
 
     Raises:
         NotFound: no SM-DS has run in one of the folders.
     """
-    assert order.eid is not None, "the command demands it"
+    assert order.eid is not None, "the command requires an EID"
     event_id, files = order.matching_id, []
     for place, folder in enumerate(smds_folders):
         last = place == len(smds_folders) - 1

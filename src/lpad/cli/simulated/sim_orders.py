@@ -50,7 +50,7 @@ class _Moment(click.ParamType[datetime]):
 
 
 class _OwnerType(click.ParamType[Owner]):
-    """An operator's codes."""
+    """An operator's codes, MCC and MNC."""
 
     name = "MCCMNC"
 
@@ -68,7 +68,7 @@ class _Icon:
 
 
 class _IconFile(click.Path):
-    """A small picture."""
+    """An icon: a small PNG or JPEG picture."""
 
     name = "FILE"
 

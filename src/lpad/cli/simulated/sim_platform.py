@@ -60,14 +60,14 @@ def platform(
     smds_folder: Path | None,
     pki_folder: Path | None,
 ) -> None:
-    """Run a simulated platform until Ctrl-C. FOLDER belongs to the simulated SM-DP+ that it orders from."""
+    """Run a simulated platform until Ctrl-C. FOLDER is that of the simulated SM-DP+ with the orders."""
     if smds_folder is not None and like != "desk":
         raise click.UsageError("--discovery needs --like desk: the other platforms give activation codes")
     pki = Pki.open(pki_folder or beside(folder))
     orders = Orders(folder / "orders")
 
     def announce(order: Order) -> None:
-        assert smds_folder is not None, "it is only called with one"
+        assert smds_folder is not None, "announce is used only with the folder of an SM-DS"
         register_events(orders, order, [smds_folder], AddressFile.read(folder).address)
 
     shelf = SmdpShelf(

@@ -7,7 +7,7 @@ import threading
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set; call it first, so that everything is cleaned up."""
+    """Return an event that SIGTERM and SIGINT set, so that a program can clean up before it ends."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class LazyGroup(ProgramGroup):
     """A group of commands that add themselves to it when their module is imported.
 
-    A program that starts often, from scripts, then imports one command and not all of them.
+    So a program that scripts start often imports only the command that it runs.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:

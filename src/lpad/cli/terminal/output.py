@@ -149,7 +149,7 @@ class Output(msgspec.Struct, frozen=True):
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    """Whether a standard stream is a terminal; a program that was started without it has None."""
+    """Whether a standard stream is a terminal; None: the program was started without the stream."""
     return stream is not None and stream.isatty()
 
 

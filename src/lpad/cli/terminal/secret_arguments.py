@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _ARG_START, _ARG_END = 48, 49
-"""Fields of proc_pid_stat(5), from 1."""
+"""Numbers of fields in proc_pid_stat(5), counted from 1."""
 
 
 def hide(*secrets: str | None) -> None:

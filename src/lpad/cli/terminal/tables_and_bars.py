@@ -66,7 +66,7 @@ def _fitting(
 
 
 class Bars:
-    """A live line with the step, and a bar while bytes flow."""
+    """A live line with the step, and a bar while bytes are sent to the card."""
 
     def __init__(self) -> None:
         self._progress = Progress(

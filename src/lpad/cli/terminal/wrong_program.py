@@ -22,7 +22,7 @@ COMMANDS = {
 
 
 class ProgramGroup(CompleteHelpGroup):
-    """The commands of lpad or of lpactl; one of the other program is refused with the right command line."""
+    """The commands of lpad or of lpactl; the error for the other program's command shows how to run it."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

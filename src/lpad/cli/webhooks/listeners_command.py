@@ -24,8 +24,8 @@ def listeners(session: Session, action: str, name: str | None, limit: int | None
     r"""Show the programs on this device that listen to events under a name, or forget one.
 
     \b
-    list         show them
-    forget NAME  no longer count its events as awaited
+    list         show the listeners
+    forget NAME  stop counting the listener's events as awaited
     """
     if (name is None) is not (action == "list"):
         raise click.UsageError("'forget' needs the name of a listener, 'list' takes none")

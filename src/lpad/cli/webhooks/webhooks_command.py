@@ -35,13 +35,13 @@ def webhooks(
     limit: int | None,
     after: str | None,
 ) -> None:
-    r"""Show the endpoints to which events are sent, or act upon one.
+    r"""Show the endpoints to which events are sent, or act on one.
 
     \b
-    list                     show them
+    list                     show the endpoints
     test NAME                send a test event now, and show the answer
     pause NAME               send nothing until 'resume'; events wait
-    resume NAME              continue, even with an endpoint that answered HTTP 410
+    resume NAME              send again, even to an endpoint that answered HTTP 410
     redeliver NAME [NUMBER]  send an event again, or every set-aside event
     """
     if (name is None) is not (action == "list") or (number is not None and action != "redeliver"):

@@ -45,7 +45,7 @@ class Salvaged(Struct, frozen=True):
 
 
 def whole_children(data: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
-    """Return the elements at the beginning of `data`, and the bytes from the first that cannot be read."""
+    """Return the elements at the beginning of `data`, and the bytes from the first unreadable element on."""
     found = []
     at = 0
     while at < len(data):
@@ -85,9 +85,9 @@ class Sureness(Enum):
 class ListOf(Frozen):
     """The expected form of a card's list: `tag`, which contains A0, which contains the items.
 
-    `sureness` shows whether an element is an item that can be read at least in part. It is called at each
-    byte of a broken part. `nests` is for items that may contain others by mistake, and never contain anything
-    else that begins like an item.
+    `sureness` returns how certain it is that an element is an item that can be read at least in part; it is
+    called at each byte of a broken part. `nests` means that items may contain other items by mistake, and
+    that nothing else in an item begins like an item.
     """
 
     name: str
@@ -117,7 +117,7 @@ class ListOf(Frozen):
         return salvaged
 
     def _content(self, answer: bytes) -> tuple[bytes, bool]:
-        """Return the content of the answer, and whether its length announces more."""
+        """Return the content of the answer, and whether the announced length exceeds this content."""
         head = tlv.tag_bytes(self.tag)
         if not answer.startswith(head) or len(answer) == len(head):
             raise MalformedError(f"the answer is not of type {self.name}")
@@ -135,11 +135,11 @@ class _Salvage:
     def read(self, content: bytes, *, cut: bool) -> Salvaged:
         self._scan(content, depth=0)
         if cut and not self._odd:
-            self._odd.append(b"")  # the rest is missing
+            self._odd.append(b"")  # the end of the answer is missing
         return Salvaged(tuple(self._items), tuple(self._odd))
 
     def _scan(self, data: bytes, *, depth: int) -> None:
-        """Take items one after the other; in broken parts, search for an item at each byte."""
+        """Take one item after another; in broken parts, search for an item at each byte."""
         at = gap = 0
         while at < len(data):
             element = self._item(data, at)
@@ -170,8 +170,8 @@ class _Salvage:
     def _swallows(self, data: bytes, at: int, element: tlv.Tlv, sureness: Sureness) -> bool:
         """Whether an item has lost its end and runs into another, more certain one.
 
-        Inside a certain item, what looks like another one is part of a name or picture, by chance or on
-        purpose.
+        In a certain item, bytes that look like another whole item belong to a name or a picture, by chance or
+        on purpose.
         """
         end = at + len(element.raw)
         for head in self._heads:
@@ -204,7 +204,7 @@ class _Salvage:
 
 
 def _list_header(data: bytes, start: int, end: int) -> int:
-    """Return the size of the tags and lengths of lists in front of anything else."""
+    """Return the size of the headers (tag and length) of lists at the beginning of the bytes."""
     at = start
     while at + 1 < end and data[at] == _LIST and (size := _size_of_length(data[at + 1])) <= _LONGEST_LENGTH:
         at += 1 + size

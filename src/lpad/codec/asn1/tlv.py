@@ -21,7 +21,7 @@ _LONGEST_HEADER = _LONGEST_TAG + 1 + _LONGEST_LENGTH
 
 
 class Tlv(Frozen):
-    """One element: `tag` as the number its bytes spell (0x5A, 0xBF2D), `value`, and `raw` = all of it."""
+    """One element: `tag` is the number that its bytes form (0x5A, 0xBF2D), `raw` the whole element."""
 
     tag: int
     value: bytes

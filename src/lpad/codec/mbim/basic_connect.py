@@ -16,7 +16,7 @@ from lpad.codec.mbim.information_buffer import (
 
 
 class ReadyState(IntEnum):
-    """Whether the modem can use its SIM, or why it cannot (MBIM 1.0, 10.5.2; the last: MBIMEx)."""
+    """Whether the modem can use its SIM, or why it cannot (MBIM 1.0, 10.5.2; the last value: MBIMEx)."""
 
     NOT_INITIALIZED = 0
     INITIALIZED = 1
@@ -78,7 +78,7 @@ class SubscriberReadyStatus(Information):
     """The SIM that the modem reads."""
 
     ready_state: U32
-    """One of `ReadyState`, or a later version's."""
+    """One of `ReadyState`, or a value of a later version."""
     subscriber_id: Text = ""
     sim_iccid: Text = ""
     ready_info: U32 = 0
@@ -87,7 +87,7 @@ class SubscriberReadyStatus(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadioState(Information):
-    """Whether the radio is on, by its switch and by the host's wish; 1: on."""
+    """Whether the hardware switch and the host's setting have the radio on; 1: on."""
 
     hardware: U32
     software: U32

@@ -59,7 +59,7 @@ class ConnectStatus(Information):
     """One of `ActivationState`."""
     voice_call_state: U32 = 0
     ip_type: U32 = 0
-    """0: the default, 1: IPv4, 2: IPv6, 3: both in one, 4: both in two."""
+    """0: the default, 1: IPv4, 2: IPv6, 3: both in one context, 4: both in two contexts."""
     context_type: Uuid = INTERNET
     network_error: U32 = 0
 

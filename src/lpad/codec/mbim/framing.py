@@ -42,9 +42,9 @@ _HEAD = struct.Struct("<III")
 _FRAGMENTS = struct.Struct("<II")
 _U32 = struct.Struct("<I")
 _COMMAND = struct.Struct("<16sIII")
-"""Service, command, action or status, size of the information buffer."""
+"""The fields: service, command, action or status, and size of the information buffer."""
 _INDICATION = struct.Struct("<16sII")
-"""An indication has no status."""
+"""The fields of an indication: service, command, and size of the information buffer."""
 
 _WHOLE: dict[int, tuple[type[Any], str | None]] = {
     0x00000001: (Open, "max_transfer"),
@@ -54,7 +54,7 @@ _WHOLE: dict[int, tuple[type[Any], str | None]] = {
     0x80000002: (CloseDone, "status"),
     0x80000004: (FunctionError, "error"),
 }
-"""Messages that are never cut, each with the field of its only number."""
+"""Messages that are never cut, each with the name of its number field; None: no number."""
 _IN_FRAGMENTS: dict[int, tuple[type[Any], str | None]] = {
     0x00000003: (Command, "action"),
     0x80000003: (CommandDone, "status"),
@@ -88,7 +88,7 @@ def encode(message: Message, *, max_transfer: int = DEFAULT_TRANSFER) -> tuple[b
         InternalError: `max_transfer` is too small.
     """
     if max_transfer < LEAST_TRANSFER:
-        raise InternalError(f"an MBIM fragment needs {LEAST_TRANSFER} bytes at least, not {max_transfer}")
+        raise InternalError(f"an MBIM fragment needs at least {LEAST_TRANSFER} bytes, not {max_transfer}")
     number = _TYPES[type(message)]
     if number in _WHOLE:
         field = _WHOLE[number][1]
@@ -122,7 +122,7 @@ def decode(raw: bytes) -> Message | Fragment:
         MalformedError: an unknown type, a wrong length, or a body that does not fit its type.
     """
     if len(raw) < HEAD:
-        raise MalformedError(f"an MBIM message has {HEAD} bytes at least; got {len(raw)}")
+        raise MalformedError(f"an MBIM message must have at least {HEAD} bytes; got {len(raw)}")
     number, length, transaction = _HEAD.unpack_from(raw)
     if length != len(raw):
         raise MalformedError(f"an MBIM message announces {length} bytes, but has {len(raw)}")
@@ -134,7 +134,7 @@ def decode(raw: bytes) -> Message | Fragment:
     if number not in _IN_FRAGMENTS:
         raise MalformedError(f"there is no MBIM message of type {number:#010x}")
     if length < FRAGMENT_HEAD:
-        raise MalformedError(f"an MBIM fragment has {FRAGMENT_HEAD} bytes at least; got {length}")
+        raise MalformedError(f"an MBIM fragment must have at least {FRAGMENT_HEAD} bytes; got {length}")
     total, current = _FRAGMENTS.unpack_from(raw, HEAD)
     if current >= max(total, 1):
         raise MalformedError(f"an MBIM message has fragment {current} of {total}")
@@ -167,7 +167,7 @@ def joined(fragment: Fragment) -> Message:
 
 
 def next_length(raw: bytes, types: frozenset[int]) -> int | None:
-    """Return the length of the message that `raw` begins with; None if these bytes begin none.
+    """Return the length of the message at the beginning of `raw`; None if no message begins there.
 
     Args:
         raw: 12 bytes at least.
@@ -180,6 +180,8 @@ def next_length(raw: bytes, types: frozenset[int]) -> int | None:
 
 def _u32(raw: bytes) -> int:
     if len(raw) < HEAD + 4:
-        raise MalformedError(f"an MBIM message with a number has {HEAD + 4} bytes at least; got {len(raw)}")
+        raise MalformedError(
+            f"an MBIM message with a number must have at least {HEAD + 4} bytes; got {len(raw)}"
+        )
     number: int = _U32.unpack_from(raw, HEAD)[0]
     return number

@@ -62,7 +62,7 @@ class _Reader:
 
     def several(self, one: Callable[[], bytes]) -> tuple[bytes, ...]:
         count = self.u32()
-        # each has 8 bytes among the fixed fields, so a wrong count ends at the buffer's end
+        # each part has 8 bytes among the fixed fields, so the buffer's size limits the count
         if count * 8 > len(self._buffer):
             raise MalformedError(f"an MBIM information buffer announces {count} parts, more than fit into it")
         return tuple(one() for _ in range(count))
@@ -157,9 +157,9 @@ U64 = Annotated[
 ]
 Uuid = Annotated[UUID, _Form(lambda r: UUID(bytes=r.fixed(16)), lambda w, uuid: w.fixed(uuid.bytes))]
 Text = Annotated[str, _Form(lambda r: _text(r.offset_first()), lambda w, text: w.offset_first(_raw(text)))]
-"""Offset, size; UTF-16LE."""
+"""An offset and a size; the text is UTF-16LE."""
 Data = Annotated[bytes, _Form(_Reader.size_first, _Writer.size_first)]
-"""Size, offset."""
+"""A size and an offset."""
 Texts = Annotated[
     tuple[str, ...],
     _Form(
@@ -172,7 +172,7 @@ Parts = Annotated[
     tuple[bytes, ...],
     _Form(lambda r: r.several(r.offset_first), lambda w, parts: w.several(parts, w.offset_first)),
 ]
-"""Count, then offset and size of each; the parts are information buffers of their own."""
+"""The count, and then the offset and the size of each part, which is an information buffer."""
 Numbers = Annotated[
     tuple[int, ...],
     _Form(
@@ -180,16 +180,16 @@ Numbers = Annotated[
         lambda w, numbers: w.several(tuple(map(_U32.pack, numbers)), w.offset_first),
     ),
 ]
-"""Count, then offset and size of each; 4 bytes each."""
+"""The count, and then the offset and the size of each number, which has 4 bytes."""
 Objects = Annotated[
     tuple[bytes, ...],
     _Form(lambda r: r.several(r.size_first), lambda w, objects: w.several(objects, w.size_first)),
 ]
-"""Count, then size and offset of each."""
+"""The count, and then the size and the offset of each object."""
 Ipv4Addresses = Annotated[tuple[IPv4Address, ...], _addresses(4)]
-"""Count, offset; each a prefix length and an address."""
+"""A count and an offset; each element is a prefix length and an address."""
 Ipv6Addresses = Annotated[tuple[IPv6Address, ...], _addresses(16)]
-"""Count, offset; each a prefix length and an address."""
+"""A count and an offset; each element is a prefix length and an address."""
 
 
 class Information:

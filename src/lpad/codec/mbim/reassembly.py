@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.codec.mbim.messages import Message
 
 _MOST_UNFINISHED = 8
-"""The number of messages whose fragments may arrive in turns; beyond it, the oldest is given up."""
+"""The maximum number of messages whose fragments may arrive in turns; one more discards the oldest."""
 
 
 class Receiver:
@@ -26,8 +26,7 @@ class Receiver:
         """Begin empty.
 
         Args:
-            types: the types of message that this side can receive; by them it finds the next message after
-            noise.
+            types: the types of message that this side can receive; they show where noise ends.
         """
         self._types = types
         self._bytes = bytearray()
@@ -60,7 +59,7 @@ class Receiver:
         return found
 
     def forget(self) -> None:
-        """Forget everything unfinished: after a reset, or if the rest of a message does not come."""
+        """Forget unfinished messages, after a reset or if the rest of a message does not come."""
         self._bytes.clear()
         self._unfinished.clear()
 

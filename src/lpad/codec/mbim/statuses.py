@@ -1,4 +1,4 @@
-"""The numbers with which an MBIM function refuses: of messages, and of commands."""
+"""The numbers with which an MBIM function refuses messages and commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ProtocolError(IntEnum):
 
 
 class Status(IntEnum):
-    """The status of a command (MBIM 1.0, 9.4.5; the last three: Microsoft's low-level UICC access)."""
+    """The status of a command (MBIM 1.0, 9.4.5; the last three values: Microsoft's low-level UICC access)."""
 
     SUCCESS = 0
     BUSY = 1

@@ -32,7 +32,7 @@ class OpenChannelRequest(Information):
     select_p2: U32
     """P2 of SELECT."""
     group: U32
-    """A number other than 0 for all channels of one user."""
+    """The group: the same number other than 0 for all channels of one user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class OpenChannelAnswer(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseChannelRequest(Information):
-    """Closes a channel, or with channel 0 each one of the group."""
+    """Closes a channel, or with channel 0 all channels of the group."""
 
     channel: U32
     group: U32
@@ -89,14 +89,14 @@ class TerminalCapability(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResetRequest(Information):
-    """Restarts the card; 1 then keeps the modem's own telephony off it."""
+    """Restarts the card; with `pass_through` 1, the modem's own telephony then does not use the card."""
 
     pass_through: U32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResetAnswer(Information):
-    """Whether the modem's own telephony is kept off the card."""
+    """Whether the modem's own telephony is kept from using the card."""
 
     pass_through: U32
 

@@ -21,7 +21,7 @@ UNKNOWN_TAC = bytes(4)
 """DeviceInfo.tac of a device of unknown type; the field is mandatory."""
 _AGREED = 0xA0
 _EUICC_CERTIFICATE = 2
-"""The position in AuthenticateResponseOk, after the signed part and the signature."""
+"""The certificate's position in AuthenticateResponseOk, after the signed part and the signature."""
 
 
 class AuthenticateError(ResultCode):
@@ -83,7 +83,7 @@ class DeviceCapabilities(Frozen):
     eutran_5gc: bytes | None = None
 
 
-# The fields of the second table came with SGP.22 v2.2.2 and are only for cards with
+# The fields of `_LATER_CAPABILITIES` came with SGP.22 v2.2.2 and are only for cards with
 # deviceInfoExtensibilitySupport, because an older card may fail on unknown elements.
 _CAPABILITIES = {
     "gsmSupportedRelease": "gsm",

@@ -118,7 +118,7 @@ _LARGEST_NUMBER = 8
 
 
 class CardResources(Struct, frozen=True):
-    """Extended card resources information (ETSI TS 102 226, 8.2.1.7.2): a count, and bytes free."""
+    """Extended card resources information (ETSI TS 102 226, 8.2.1.7.2): applications, and free bytes."""
 
     installed_applications: int | None = None
     free_non_volatile_memory: int | None = None

@@ -47,8 +47,8 @@ class InstallationError(ResultCode):
     DATA_MISMATCH = 13, "installFailedDueToDataMismatch"
     INVALID_NAA_KEY = 14, "testProfileInstallFailedDueToInvalidNaaKey"
     PPR_NOT_ALLOWED = 15, "pprNotAllowed"
-    # The following are from v3 and later. All sources but one agree on 17 to 23 and 26; the other one starts
-    # at 16.
+    # The following are from v3 and later. One source starts at 16; all others agree on 17 to 23
+    # and 26.
     ENTERPRISE_PROFILES_NOT_SUPPORTED = 17, "enterpriseProfilesNotSupported"
     ENTERPRISE_RULES_NOT_ALLOWED = 18, "enterpriseRulesNotAllowed"
     ENTERPRISE_PROFILE_NOT_ALLOWED = 19, "enterpriseProfileNotAllowed"
@@ -103,9 +103,9 @@ class ProfileInstallationResult(Frozen):
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileInstallationResult:
-        """Read a ProfileInstallationResult, which needs only success or failure and a number.
+        """Read a ProfileInstallationResult, which must contain success or failure, and a sequence number.
 
-        The profile is then either on the card or not, and an odd detail must not hide which.
+        Other data may be missing or odd, because it must not hide whether the profile is on the card.
 
         Raises:
             MalformedError: the bytes are not a ProfileInstallationResult.
@@ -136,7 +136,7 @@ class ProfileInstallationResult(Frozen):
 
 
 def _element_status(sima_response: bytes | None) -> str | None:
-    """Return the interpreter's complaint, as far as its answer can be read."""
+    """Return the complaint of the card's profile interpreter, as far as its answer can be read."""
     try:
         value = der.decode("EUICCResponse", sima_response or b"", lenient=True)
     except MalformedError:

@@ -43,8 +43,8 @@ class NotificationEvent(StrEnum):
 
 
 _LARGEST = 16 * 1024
-"""The maximum number of bytes of metadata that lpad accepts; they are kept with a change. Names, rules,
-addresses and an icon need one or two kilobytes."""
+"""The maximum number of bytes of metadata that lpad accepts; lpad stores metadata with a change. Names,
+rules, addresses and an icon need one or two kilobytes."""
 _STORE_METADATA, _POLICY_RULES = 0xBF25, 0x99
 _NO_CLASS = -1
 _CLASSES = {0: ProfileClass.TEST, 1: ProfileClass.PROVISIONING, 2: ProfileClass.OPERATIONAL}
@@ -60,7 +60,7 @@ _ICON_TYPES = {0: "image/jpeg", 1: "image/png"}
 
 
 class OperatorId(Frozen):
-    """A profile's owner, or a row's pattern for owners: country and network code, group identifiers.
+    """A profile's owner, or a RAT row's pattern for owners: country and network code, group identifiers.
 
     `mcc_mnc` holds 3 bytes in the order of TS 24.008, 10.5.1.3. In a RAT a digit E matches any digit;
     a missing `gid1` or `gid2` matches only an owner without one, an empty one matches any.
@@ -99,7 +99,7 @@ class NotificationTarget(Struct, frozen=True):
 
     @classmethod
     def from_value(cls, value: dict[str, Any]) -> NotificationTarget:
-        """Create it from the result of `der.decode` for NotificationConfigurationInformation."""
+        """Create a target from the result of `der.decode` for NotificationConfigurationInformation."""
         bits = value.get("profileManagementOperation", (b"", 0))
         return cls(events_of(bits), value.get("notificationAddress", ""))
 

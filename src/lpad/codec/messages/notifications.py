@@ -31,7 +31,7 @@ class ListNotificationError(ResultCode):
 
 
 class RetrieveNotificationsError(ResultCode):
-    """Why the card returns no notification; the first means that none exists."""
+    """Why the card returns no notification; `NO_RESULT_AVAILABLE` means that none exists."""
 
     NO_RESULT_AVAILABLE = 1, "noResultAvailable"
     UNDEFINED_ERROR = 127, "undefinedError"
@@ -77,7 +77,7 @@ class NotificationMetadata(Frozen):
 
     @classmethod
     def from_value(cls, value: dict[str, Any]) -> NotificationMetadata:
-        """Create it from the result of `der.decode` for NotificationMetadata.
+        """Create an entry from the result of `der.decode` for NotificationMetadata.
 
         Raises:
             MalformedError: the number is missing.
@@ -107,8 +107,8 @@ class ListNotificationRequest(Frozen):
 class ListNotificationResponse(Frozen):
     """The card's answer (BF28): the list in ascending order of numbers, or the reason for a missing list.
 
-    Equal entries are one. `unreadable` counts broken entries and those without a number, which cannot be
-    retrieved. `repeated` has the numbers of several entries, equal ones or not.
+    Equal entries count as one. `unreadable` counts broken entries and those without a number, which cannot be
+    retrieved. `repeated` contains each number that several entries have, even equal entries.
     """
 
     notifications: tuple[NotificationMetadata, ...]
@@ -227,7 +227,7 @@ def signed_part(raw: bytes) -> bytes:
     """Return the signed part of a notification (BF27 or BF2F); some cards sign it again each time.
 
     Args:
-        raw: BF37 or 30.
+        raw: a notification: an element BF37 or 30.
 
     Returns:
         All of `raw` if its parts cannot be distinguished.

@@ -87,15 +87,15 @@ class ProfileInfo(Frozen):
 
     @property
     def enabled(self) -> bool:
-        """Whether the card says that the profile is enabled."""
+        """Whether the card reports that the profile is enabled."""
         return self.state is ProfileState.ENABLED
 
 
 class UnreadableProfile(Frozen):
     """An entry of the list that is broken or has no ICCID, with its readable parts.
 
-    `raw` is the whole entry. `raw_iccid` is the content of tag 5A, and `iccid` its ICCID, if it is one; in a
-    broken entry it may be wrong. `whole` shows whether only the ICCID is wrong.
+    `raw` is the whole entry. `raw_iccid` is the content of tag 5A, and `iccid` the ICCID in it, if valid; in
+    a broken entry both may be wrong. `whole` shows whether only the ICCID is wrong.
     """
 
     raw: bytes

@@ -182,7 +182,7 @@ class DeleteProfileRequest(Frozen):
     target: ProfileTarget
 
     def encode(self) -> bytes:
-        """Return the request: the identifier without the A0 that Enable and Disable have around it."""
+        """Return the request: an identifier without the A0 that EnableProfile and DisableProfile require."""
         return der.encode("DeleteProfileRequest", _identifier(self.target))
 
 
@@ -211,8 +211,9 @@ def _tidy(item: tlv.Tlv) -> bytes:
 def _add(profiles: dict[_Key, ProfileInfo], found: ProfileInfo) -> bool:
     """Add a profile, only once if the card lists it twice; return whether the two entries agree.
 
-    Two entries with the same ICCID and AID but different content contradict each other: then the state is
-    unknown, and the policy rules of both count. Without AIDs they may be two profiles.
+    Two entries with the same ICCID and AID but different content contradict each other: the profile then has
+    the policy rules of both, and an unknown state if their states differ. Without AIDs, two different entries
+    may be two profiles.
     """
     key = (found.iccid, found.isdp_aid or found)
     other = profiles.setdefault(key, found)

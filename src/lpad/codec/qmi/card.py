@@ -1,6 +1,6 @@
 """The messages of the card service (libqmi, `qmi-service-uim.json`).
 
-A slot is the modem's logical slot, from 1, except where it is named physical.
+A slot is the modem's logical slot, from 1, unless a name calls it physical.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class StatusWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session of an application; without an AID, that of its kind."""
+    """A session with an application; without an AID, any session of this kind."""
 
     kind: int = field(metadata=part(Kind.U8))
     aid: bytes = field(default=b"", metadata=part(Kind.DATA8))
@@ -192,7 +192,7 @@ class SlotStatus(Body):
     eids: tuple[bytes, ...] | None = field(
         default=None, repr=False, metadata=parameter(0x12, Several(Kind.DATA8))
     )
-    """May be fewer or more than the slots."""
+    """The number of EIDs may differ from the number of slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +205,7 @@ class SlotStatusIndication(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchSlot(Body):
-    """Have a logical slot use another physical slot; NoEffect if it already does."""
+    """Have a logical slot use another physical slot; the modem answers NoEffect if it already does."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SWITCH_SLOT
     logical: int = field(metadata=parameter(0x01, Kind.U8))
@@ -266,7 +266,7 @@ class RefreshEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshIndication(Body):
-    """A refresh begins or ends; the files concerned follow, and are not read."""
+    """A refresh begins or ends; lpad does not read the list of files that follows."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.REFRESH
     event: RefreshEvent = field(metadata=parameter(0x10, RefreshEvent))
@@ -283,7 +283,7 @@ class RefreshComplete(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningSession:
-    """Whether a kind of session is active."""
+    """A kind of session, and whether it is to be active."""
 
     kind: int = field(metadata=part(Kind.U8))
     activate: int = field(metadata=part(Kind.U8))
@@ -316,7 +316,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a file; length 0: all of it."""
+    """A part of a file; length 0: the whole file."""
 
     offset: int = field(default=0, metadata=part(Kind.U16))
     length: int = field(default=0, metadata=part(Kind.U16))
@@ -413,7 +413,7 @@ class LongResponse:
     """An answer that follows in pieces."""
 
     total: int = field(metadata=part(Kind.U16))
-    """Bytes, with the status word."""
+    """The number of bytes, including the status word."""
     token: int = field(metadata=part(Kind.U32))
 
 

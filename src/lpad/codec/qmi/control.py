@@ -19,7 +19,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A client of a service: the modem keeps state for each, and answers only those that it knows."""
+    """A client of a service: the modem keeps state for each client, and answers only known clients."""
 
     service: int = field(metadata=part(Kind.U8))
     client: int = field(metadata=part(Kind.U8))
@@ -27,7 +27,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetVersionInfo(Body):
-    """Ask for the modem's services; it needs no client and changes nothing."""
+    """Ask for the modem's services; the request needs no client and changes nothing."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.GET_VERSION_INFO
 
@@ -74,6 +74,6 @@ class ProxyOpen(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync(Body):
-    """The message; as an indication, it means that the modem was reset and that all clients are void."""
+    """As an indication, this message means that the modem was reset and that all clients are void."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.SYNC

@@ -17,7 +17,7 @@ _IPV6_SIZE = 16
 
 
 class IpFamily(IntEnum):
-    """The version of IP; a session for both is two sessions."""
+    """The version of IP; a connection with both versions is two sessions."""
 
     IPV4 = 4
     IPV6 = 6
@@ -56,7 +56,7 @@ class EndType(IntEnum):
 
 
 class EndReason(IntEnum):
-    """The reasons for the end of a session, in a numbering of their own, that lpad distinguishes."""
+    """The reasons for the end of a session that lpad distinguishes, with QMI's own numbers."""
 
     UNSPECIFIED = 1
     NO_SERVICE = 3
@@ -74,7 +74,7 @@ class End:
     type: int = field(metadata=part(Kind.U16))
     """One of `EndType`."""
     reason: int = field(metadata=part(Kind.U16))
-    """Depends on the type; for the network, its cause from 1 to 255."""
+    """The meaning depends on `type`; from the network, it is a cause from 1 to 255."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +98,9 @@ class NetworkStarted(Body):
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
     handle: int | None = field(default=None, metadata=parameter(0x01, Kind.U32))
-    """Stops the session; valid for the client that has started it."""
+    """The handle with which the client that started the session can stop it."""
     reason: int | None = field(default=None, metadata=parameter(0x10, Kind.U16))
-    """Some are in `EndReason`."""
+    """Why there is no session; `EndReason` has the values that lpad distinguishes."""
     end: End | None = field(default=None, metadata=parameter(0x11, End))
     """The reason in more detail; old firmware does not report it."""
 
@@ -111,7 +111,7 @@ class StopNetwork(Body):
 
     SERVICE, MESSAGE = Service.WDS, Wds.STOP_NETWORK
     handle: int = field(metadata=parameter(0x01, Kind.U32))
-    """The one from the start, or `ANY_HANDLE`."""
+    """The handle from `NetworkStarted`, or `ANY_HANDLE`."""
     no_automatic_start: int | None = field(default=None, metadata=parameter(0x10, Kind.U8))
     """1: the modem must not start a session by itself again."""
 
@@ -175,7 +175,7 @@ class CurrentSettings(Body):
 
     @property
     def addresses(self) -> tuple[str, ...] | None:
-        """The addresses as text, without those that stand for none; None: no address is reported."""
+        """The addresses as text, without unspecified addresses; None: no address is reported."""
         found: list[IPv4Address | IPv6Address] = []
         if self.ipv4 is not None:
             found.append(IPv4Address(self.ipv4))

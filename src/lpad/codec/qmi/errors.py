@@ -31,7 +31,7 @@ class Error(IntEnum):
     INVALID_ARGUMENT = 48
     DEVICE_NOT_READY = 52
     INSUFFICIENT_RESOURCES = 68
-    """No channel is free; with a long answer: it follows in indications."""
+    """No channel is free; in a response that announces a long answer: the answer follows in indications."""
     INVALID_QMI_COMMAND = 71
     SIM_FILE_NOT_FOUND = 80
     ACCESS_DENIED = 82

@@ -21,7 +21,7 @@ LARGEST_FRAME = 0xFFFF
 BROADCAST = 0xFF
 """The client number in an indication that is meant for every client of a service."""
 MOST_CONTROL_TRANSACTION, MOST_TRANSACTION = 0xFF, 0xFFFF
-"""The largest number of a transaction, in the control service and in others; requests never have 0."""
+"""The largest number of a transaction, in the control service and in others; no request has the number 0."""
 
 _HEAD = struct.Struct("<BHBBB")
 _CONTROL = struct.Struct("<BBHH")
@@ -30,7 +30,7 @@ _PARAMETER = struct.Struct("<BH")
 
 
 class Direction(IntEnum):
-    """The sender of a frame, which is also the value of its byte."""
+    """The direction of a frame; the value is its byte in the frame."""
 
     TO_MODEM = 0x00
     TO_HOST = 0x80
@@ -54,8 +54,8 @@ _CONTROL_KINDS = {kind.value: kind for kind in Kind}
 class Message:
     """A message of a service for one client.
 
-    `parameters` is the whole list as bytes, because it may contain an APDU or a PIN;
-    `message_parameters.py` reads it.
+    `parameters` contains the undecoded parameters, which may include an APDU or a PIN;
+    `message_parameters.py` decodes them.
     """
 
     kind: Kind
@@ -106,7 +106,7 @@ def decode(raw: bytes) -> Message:
         MalformedError: a wrong length, unknown flags, or parameters that exceed the message.
     """
     if len(raw) < HEAD:
-        raise MalformedError(f"a QMI frame has {HEAD} bytes at least; got {len(raw)}")
+        raise MalformedError(f"a QMI frame must have at least {HEAD} bytes; got {len(raw)}")
     marker, length, _, service, client = _HEAD.unpack_from(raw)
     if marker != MARKER or length != len(raw) - 1:
         raise MalformedError(f"a QMI frame announces {length + 1} bytes, but has {len(raw)}")
@@ -130,7 +130,7 @@ def decode(raw: bytes) -> Message:
 
 
 def next_length(head: bytes, direction: Direction) -> int | None:
-    """Return the length of the frame that `head` begins with; None if these bytes begin none.
+    """Return the length of the frame that begins with `head`; None if no frame begins with these bytes.
 
     Args:
         head: 6 bytes at least.

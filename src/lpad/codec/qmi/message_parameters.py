@@ -23,7 +23,7 @@ _RESULT_FORM = struct.Struct("<HH")
 
 
 class Kind(Enum):
-    """The kinds of field, each with its type in Python; the value is the form of its number or length."""
+    """The kinds of field, each with its type in Python; the value is the format of its number or length."""
 
     U8 = "B"
     U16 = "<H"
@@ -160,7 +160,7 @@ class _Reader:
 
     def _count(self, kind: Kind) -> int:
         count: int = self._field(kind)
-        if count > len(self._raw) - self._at:  # each has one byte at least
+        if count > len(self._raw) - self._at:  # each part has at least one byte
             raise MalformedError(
                 f"parameter {self._number:#04x} of a QMI message announces {count} parts, more than it has"
             )

@@ -22,7 +22,7 @@ class Receiver:
         """Begin empty.
 
         Args:
-            direction: the direction of the frames to receive; frames of the other one are noise.
+            direction: the direction of the frames to receive; frames of the other direction are noise.
         """
         self._direction = direction
         self._bytes = bytearray()

@@ -30,7 +30,7 @@ class Ctl(IntEnum):
     """Frees all clients of all programs: lpad never sends it. As an indication, this message means that the
     modem was reset."""
     PROXY_OPEN = 0xFF00
-    """qmi-proxy's own: the device that a program wants to use."""
+    """qmi-proxy's own message: it names the device that a program wants to use."""
 
 
 class Wds(IntEnum):
@@ -39,7 +39,7 @@ class Wds(IntEnum):
     START_NETWORK = 0x0020
     STOP_NETWORK = 0x0021
     GET_PACKET_SERVICE_STATUS = 0x0022
-    """This is also the indication of a change."""
+    """The indication of a changed data session has this number, too."""
     GET_CURRENT_SETTINGS = 0x002D
     SET_IP_FAMILY = 0x004D
 
@@ -59,11 +59,11 @@ class Nas(IntEnum):
     """Messages of `Service.NAS`."""
 
     EVENT_REPORT = 0x0002
-    """This is also the indication of an event."""
+    """The indication of an event has this number, too."""
     REGISTER_INDICATIONS = 0x0003
     ATTACH_DETACH = 0x0023
     GET_SERVING_SYSTEM = 0x0024
-    """This is also the indication of a change."""
+    """The indication of a changed registration has this number, too."""
 
 
 class Uim(IntEnum):
@@ -82,7 +82,7 @@ class Uim(IntEnum):
     """An indication."""
     CHANGE_PROVISIONING_SESSION = 0x0038
     SEND_APDU = 0x003B
-    """This is also the indication with a piece of a long answer."""
+    """The indication with a piece of a long answer has this number, too."""
     CLOSE_LOGICAL_CHANNEL = 0x003F
     GET_ATR = 0x0041
     OPEN_LOGICAL_CHANNEL = 0x0042

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _TABLE = Path(__file__).with_name("certificate_issuers.tsv")
 
 _PROVES = 16
-"""The number of bytes from which a part of an identifier is sufficient proof.
+"""The least number of bytes with which a part of an identifier is sufficient proof.
 
 Anyone can make signatures whose recovered key is random; matching n given bytes takes 2^(8n) tries.
 """
 _NAMES = 4
-"""The number of bytes from which a part of an identifier identifies a known CI."""
+"""The least number of bytes with which a part of an identifier identifies a known CI."""
 
 
 class CertificateIssuer(Struct, frozen=True):
@@ -36,7 +36,7 @@ class CertificateIssuer(Struct, frozen=True):
 
 @cache
 def known_issuers() -> Mapping[bytes, CertificateIssuer]:
-    """Return the table by whole key identifier."""
+    """Return the known CIs by their whole key identifiers."""
     found = {}
     for line in _TABLE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):

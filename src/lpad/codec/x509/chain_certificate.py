@@ -99,7 +99,7 @@ def time_of(element: Tlv) -> datetime:
     """Return a UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5).
 
     Raises:
-        MalformedError: neither.
+        MalformedError: the element is neither, or its text is not a time.
     """
     text = element.value.decode("ascii", "replace")
     if element.tag == _UTC_TIME:

@@ -28,7 +28,7 @@ _REGISTERED_ID = 0x88
 
 _VERSION = 0xA0
 _SUBJECT = 4
-"""The position in TBSCertificate after the version: serial number, algorithm, issuer, validity, subject."""
+"""The subject's position after the version: serial number, algorithm, issuer and validity come first."""
 _SERIAL_NUMBER = bytes.fromhex("550405")
 """2.5.4.5, the attribute serialNumber of a name."""
 

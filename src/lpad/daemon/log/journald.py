@@ -78,7 +78,7 @@ class JournalHandler(logging.Handler):
                     "".join(f"<{priority(record.levelno)}>{line}\n" for line in message.split("\n"))
                 )
                 sys.stderr.flush()
-        except Exception:  # noqa: BLE001 - logging's own rule: the log must not end what logs
+        except Exception:  # noqa: BLE001 - logging's own rule: the log must not end the caller
             self.handleError(record)
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class JournalHandler(logging.Handler):
         }
 
     def _send(self, content: bytes) -> None:
-        # One entry waits for a stuck journald; later ones do not, until it reads again.
+        # Only one entry waits for a stuck journald; until it reads again, later entries are lost.
         self._socket.settimeout(0 if self.lost else PATIENCE)
         try:
             self._socket.sendto(content, self._path)

@@ -25,7 +25,7 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class RedactingFormatter(logging.Formatter):
-    """Shortens EIDs, ICCIDs, IMSIs and IMEIs to their last four digits, activation codes to the server."""
+    """Shortens EIDs, ICCIDs, IMSIs and IMEIs to their last 4 digits, and activation codes to the server."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -56,7 +56,7 @@ def set_up_logging(level: str, *, redact: bool = True) -> None:
 
 
 def finish_logging() -> None:
-    """Log the pending counts of repeated lines, at the end and before another setting."""
+    """Log the pending counts of repeated lines; called at the end and before the settings change."""
     for handler in logging.getLogger().handlers:
         for each in handler.filters:
             if isinstance(each, RepeatedLogLines):

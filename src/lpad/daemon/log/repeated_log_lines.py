@@ -52,7 +52,7 @@ class RepeatedLogLines(logging.Filter):
             return True
         try:
             return self._is_new(record)
-        except Exception:  # noqa: BLE001 - logging's own rule: the log must not end what logs
+        except Exception:  # noqa: BLE001 - logging's own rule: the log must not end the caller
             return True  # the handler reports a message that cannot be formatted
 
     def _is_new(self, record: logging.LogRecord) -> bool:
@@ -104,7 +104,7 @@ class RepeatedLogLines(logging.Filter):
             timer.daemon = True
             try:
                 timer.start()
-            except RuntimeError:  # without a free thread, the next line of the log brings the count
+            except RuntimeError:  # without a free thread, the next log line triggers the counts
                 return
             self._timer = timer
 
@@ -115,7 +115,7 @@ class RepeatedLogLines(logging.Filter):
         kind = line.context.run(fields_of, record).get("KIND")
         times = "once more" if line.count == 1 else f"{line.count} times more"
         record.msg, record.args = f"{record.getMessage()} ({times} within a minute)", ()
-        record.exc_info = record.exc_text = None  # it was logged completely the first time
+        record.exc_info = record.exc_text = None  # the first line contained the exception
         if kind is not None:
             record.kind = kind
         line.context.run(self._emit, record)

@@ -77,7 +77,7 @@ def check_platforms(file: SettingsFile, *, route: Route) -> list[str]:
     """Check the platforms of the settings; no connection is made.
 
     Returns:
-        The credentials that cannot be read here and now, in sentences; systemd may load them for the daemon.
+        Sentences about credentials that cannot be read now; systemd may load them for the daemon.
 
     Raises:
         InvalidSettings: a description or a certificate cannot be read, or a credential is not listed.
