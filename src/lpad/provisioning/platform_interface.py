@@ -47,7 +47,7 @@ class LineAction(enum.StrEnum):
     SHOW = "show"
     ACTIVATE = "activate"
     SUSPEND = "suspend"
-    RETIRE = "retire"  # which cannot be undone
+    RETIRE = "retire"  # retiring a line cannot be undone
 
 
 class Wish(Frozen, kw_only=True):
@@ -128,9 +128,9 @@ class Finds(enum.StrEnum):
 class Activates(enum.StrEnum):
     """The times at which a line can be activated."""
 
-    BEFORE = "before"  # before the profile is enabled, so that it registers at its first attempt
+    BEFORE = "before"  # before the profile is enabled, so that its first registration succeeds
     AFTER = "after"  # once the profile is installed
-    NEVER = "never"  # the platform activates it without a request
+    NEVER = "never"  # the platform activates lines without a request
 
 
 class Capabilities(Frozen, kw_only=True):

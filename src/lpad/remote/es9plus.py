@@ -1,6 +1,6 @@
 """ES9+, the LPA's side of an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions over one connection.
 
-ES11, the side of an SM-DS (5.8), is the first two functions: same path, same requests, another answer.
+ES11, an SM-DS's interface (5.8), has only the first two functions: same paths and requests, another answer.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 
 _PATH = "/gsma/rsp2/es9plus/"
 _LIMIT = 256 * 1024  # certificates, metadata and an icon are a few kilobytes
-_PACKAGE_LIMIT = 4 * 1024 * 1024  # packages in the field are 10 to 100 kB; base64 adds a third
+_PACKAGE_LIMIT = 4 * 1024 * 1024  # real packages have 10 to 100 kB; base64 adds a third
 
 _PASSES_BY_ITSELF = frozenset({408, 425, 429})
 _ADDRESS_REFUSED = frozenset({("8.8.1", "3.8"), ("8.9.1", "3.8")})
@@ -93,7 +93,7 @@ class Es9Plus:
         """
         self.address = address
         # This module loads httpcore, which an idle daemon does not need.
-        from lpad.remote.https.connection import HttpsConnection  # noqa: PLC0415 - see above
+        from lpad.remote.https.connection import HttpsConnection  # noqa: PLC0415 - loads httpcore
 
         self._connection = HttpsConnection(
             address, trust=trust, route=route or Route(), card=card, limits=limits
@@ -122,9 +122,9 @@ class Es9Plus:
     ) -> InitiateAuthenticationAnswer:
         """Open a session (5.6.1, 5.8.1).
 
-        lpad sends the server the address that it contacted. A server on a special port often knows only its
-        bare name, because an SM-DP+ address is a name by specification: if the server refuses name:port as
-        not its address, lpad tries the bare name once.
+        lpad sends the server the address that it contacted. By specification, an SM-DP+ address is a bare
+        name, so a server on a special port may not recognize name:port; if it refuses that as not its
+        address, lpad tries the bare name once.
         """
         first, *others = dict.fromkeys([str(self.address), self.address.host])
         answer = None
@@ -225,7 +225,7 @@ class Es9Plus:
         interface: Interface = Interface.ES9_PLUS,
         deadline: Deadline,
     ) -> Answer:
-        """Post, and check in this order: HTTP status, JSON, function execution status."""
+        """Post a request; check the answer in this order: HTTP status, JSON, function execution status."""
         attempted = f"{interface}.{function}"
         path = _PATH + function[0].lower() + function[1:]
         started = time.monotonic()
@@ -241,10 +241,9 @@ class Es9Plus:
                 if answer.refusal is None and not answer.fields and not may_be_empty:
                     raise MalformedError(f"the answer is empty (HTTP {http.status})")
         except ServerMalformed as error:
-            # This is not an answer of an SM-DP+, but a page of a host in front of it, which is as temporary
-            # as HTTP 502.
+            # Such an answer comes from a host in front of the SM-DP+, and is as temporary as HTTP 502.
             error.retryable = True
-            self._connection.close()  # the rest of this answer would be read as the next one
+            self._connection.close()  # unread bytes would be taken for the next answer
             raise
         if answer.refusal is not None:
             raise _refused(attempted, answer.refusal)
@@ -254,7 +253,7 @@ class Es9Plus:
         try:
             if self._observe is not None:
                 self._observe(function, seconds)
-        except Exception:  # noqa: BLE001 - logged; a metric never costs the answer
+        except Exception:  # noqa: BLE001 - logged; a failed metric must not lose the answer
             _LOG.exception("cannot record the duration of a function: internal-error")
 
     def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerFailed | ServerUnreachable:

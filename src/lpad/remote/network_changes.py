@@ -1,6 +1,6 @@
 """Changes of the network: the kernel reports new addresses and default routes, without polling.
 
-A report only means that a server may be reachable again, because a new route may lead nowhere yet.
+A report only means that a server may be reachable again, because a new route may not work yet.
 """
 
 from __future__ import annotations
@@ -109,9 +109,9 @@ def _listen(routes: socket.socket, wake: int, notify: Callable[[], None]) -> Non
                 if error.errno != errno.ENOBUFS:
                     log.warning("the kernel's network events have ended: %s", error)
                     return
-                messages = None  # some were lost
+                messages = None  # the kernel has dropped messages
             try:
                 if messages is None or is_good_news(messages):
                     notify()
-            except Exception:  # nothing may end the thread, because later news would be lost
-                log.exception("news of the network: internal-error")
+            except Exception:  # no error may end the thread, because later reports would be lost
+                log.exception("cannot report a change of the network: internal-error")

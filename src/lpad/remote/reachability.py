@@ -56,7 +56,7 @@ def reach(condition: Condition, *, deadline: Deadline) -> str:
 
     Raises:
         ServerUnreachable: no connection, or no answer in time.
-        ServerMalformed: another answer than the required one.
+        ServerMalformed: the answer differs from the required one.
         Cancelled: another thread ends the wait.
     """
     return PROBES[condition.kind](condition, Waiting(deadline))
@@ -69,7 +69,7 @@ class _Reached:
         self._condition = condition
         made = _connected(condition, waiting)
         self._to = made.address.to
-        # The other addresses are tried in the next attempt; otherwise this one would take all the time.
+        # A silent address must leave time for the next attempt, which tries the name's other addresses.
         self._waiting = Waiting(waiting.deadline, silence=_SILENCE_WITH_OTHERS) if made.others else waiting
         self._stream = made.socket
 

@@ -28,7 +28,7 @@ LONGEST_SOCKET = 107
 
 
 class SettingsFile(Frozen):
-    """Settings with their file, to whose folder relative paths refer.
+    """Settings with their file; relative paths start from the file's folder.
 
     `places` has the file and the line of each value, `replaced` the earlier places of values that a drop-in
     replaces. `lines` has the lines in the main file alone.
@@ -76,7 +76,7 @@ class SettingsFile(Frozen):
         raise _refused(path, sorted(report.mistakes, key=lambda each: (str(each.file), each.line)))
 
     def resolve(self, text: str) -> Path:
-        """Return a path from the file, relative ones from the file's own folder.
+        """Return a path of the settings; a relative one starts from the file's folder.
 
         Raises:
             InvalidSettings: the path begins with the home folder of an unknown user.
@@ -92,7 +92,7 @@ class SettingsFile(Frozen):
 def origins(file: SettingsFile) -> Iterator[tuple[str, str]]:
     """Yield the dotted key of each value in the files, and its origin, in the order of the files.
 
-    The origin is the file and the line, with those of the value that it replaces. The values are left out,
+    The origin is the file and the line, and those of a value that was replaced. The values are left out,
     because some are secrets.
     """
     parents = {path[:end] for path in file.places for end in range(len(path))}

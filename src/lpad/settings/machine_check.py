@@ -59,7 +59,7 @@ def notes(file: SettingsFile) -> list[Mistake]:
 
 def _outdated(settings: Settings, report: Report) -> None:
     if settings.provision == "on_empty" and settings.provisioning.on_empty is None:
-        report.wrong("read as 'provisioning.on_empty: [default-smdp]', which takes its place", "provision")
+        report.wrong("read as 'provisioning.on_empty: [default-smdp]'; write that instead", "provision")
 
 
 def _missing(named: Iterable[str | int], find: Callable[[str], object], what: str, report: Report) -> None:

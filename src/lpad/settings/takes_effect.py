@@ -42,7 +42,7 @@ WHEN: dict[str, When] = {
     "events": When.RELOAD,
     "webhooks": When.RELOAD,
 }
-"""Every top-level key of the file; the keys below it are like the key itself."""
+"""Every top-level key of the file; the keys below it take effect at the same time."""
 
 
 def restart_needed(running: Settings, wanted: Settings) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """A card that answers like a recorded one, to test a vendor's bug without the card.
 
 It replays an APDU record (`log: {apdus: FILE}`). Equal commands in the same order get equal answers. A
-command with other content, such as a new session's signatures, gets the answer of the next one of its kind:
-same instruction and parameters, same first tag. Commands that only concern the link (channels, SELECT,
+command with other content, such as a new session's signatures, gets the next recorded answer to a command
+with the same instruction, parameters and first tag. Commands that only concern the link (channels, SELECT,
 TERMINAL CAPABILITY) succeed if the record lacks them, because a modem may have handled or refused them
-itself. Any other command that was never answered gets no answer again; one that was answered once always gets
-an answer, because the modem may have been restarting.
+itself. Any other command that was never answered gets no answer. A command that was answered at least once
+always gets an answer, because the modem may have been restarting.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ class ReplayedCard:
             euicc: the card's name in the daemon's settings; needed if the record has several cards.
 
         Raises:
-            InvalidValue: the file is unreadable, is not an APDU record, or contains several cards or another
-                one.
+            InvalidValue: the file is not a readable APDU record, or `euicc` does not select one of its cards.
         """
         found = read_record(path)
         names = ", ".join(found) or "none"

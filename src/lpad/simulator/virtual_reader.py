@@ -54,11 +54,10 @@ class _Control(IntEnum):
 class VirtualReaderCard:
     """A card in a virtual reader until it is closed; a context manager closes it.
 
-    Its thread sleeps until the reader sends something. pcscd asks for the ATR a few times a second to check
-    the card's presence; that is the driver's method, and the only activity while the card is unused. A reader
-    that disappears because pcscd restarted is tried again with growing pauses, because nothing reports the
-    return of a TCP port. A virtual reader accepts one card; the connection of a second card waits without an
-    error.
+    The card's thread sleeps until the reader sends something. The only activity while the card is unused is
+    the driver's check of its presence: pcscd asks for the ATR a few times a second. If pcscd restarts, the
+    thread tries to connect again with growing pauses, because nothing reports the return of a TCP port. A
+    virtual reader accepts one card; the connection of a second card waits without an error.
     """
 
     def __init__(self, card: Card, *, host: str = "localhost", port: int = FIRST_PORT) -> None:
@@ -140,11 +139,11 @@ class VirtualReaderCard:
                 self._stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 line = self._connect_again()
-        except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it
+        except Exception as crash:  # noqa: BLE001 - close() raises it in the test's thread
             self._crash = crash
             _log.exception("the simulated card crashed")
         finally:
-            if line is not None:  # connected again in the moment in which the card was taken out
+            if line is not None:  # the thread connected again while the card was being removed
                 line.close()
 
     def _connect(self) -> socket.socket:
@@ -220,8 +219,8 @@ def _receive(line: socket.socket) -> bytes:
 def _read(line: socket.socket, length: int) -> bytes:
     data = b""
     while len(data) < length:
-        # The driver sends a message's length and body apart, and Nagle's algorithm keeps the body back
-        # until the length is acknowledged: 40 ms for each APDU. The kernel forgets this option by itself.
+        # The driver sends a message's length and body separately, and Nagle's algorithm delays the body until
+        # the length is acknowledged: 40 ms for each APDU. The kernel resets this option, so it is set again.
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         got = line.recv(length - len(data))
         if not got:

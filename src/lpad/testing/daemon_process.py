@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60.0
-"""The number of seconds within which any awaited event happens, even on a slow machine."""
+"""The maximum number of seconds for which to wait for an event, even on a slow machine."""
 
 
 class DaemonProcess:

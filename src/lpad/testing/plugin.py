@@ -36,7 +36,7 @@ def lpad_gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
 
     if (sentence := lacking("sim")) is not None:
         pytest.fail(sentence, pytrace=False)
-    from lpad.testing.simulated_gateway import Gateway  # noqa: PLC0415 - see above
+    from lpad.testing.simulated_gateway import Gateway  # noqa: PLC0415 - pytest loads this module in each run
 
     with Gateway(**_differences(request)) as gateway:
         gateway.ready()
@@ -81,7 +81,7 @@ def _differences(request: pytest.FixtureRequest) -> dict[str, Any]:
         raise pytest.UsageError(f"{request.node.nodeid}: the marker is {_MARKER.partition(':')[0]}")
     name = said.pop("personality", None)
     if name is not None:
-        from lpad.simulator.personalities import find_personality  # noqa: PLC0415 - see above
+        from lpad.simulator.personalities import find_personality  # noqa: PLC0415 - pytest loads this module in each run
 
         found = find_personality(name)
         said |= {"personality": found.modem, "behaviour": found.card}

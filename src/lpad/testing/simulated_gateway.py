@@ -67,7 +67,7 @@ class Gateway:
             euicc: additions to the card's section of the settings.
             wrap: wraps the card for the modem.
         """
-        # A short path: a Unix socket's has at most 107 characters.
+        # The path is short, because a Unix socket's path has at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="lpad-test-"))
         self.pki = Pki.open(sgp26 or self.folder / "pki", minted=self.folder / "minted")
         self.card = SoftCard(self.folder / "card", pki=self.pki, behaviour=behaviour, faults=card_faults)
@@ -109,7 +109,7 @@ class Gateway:
         """Write the daemon's settings file and return its path."""
         trust = {"extra_ca_files": [str(path) for path in self._ci]}
         where = {} if "reader" in self._euicc else {"port": str(self.folder / "port")}
-        # A bench has another connection, and the default guard costs five seconds for each switch.
+        # A test does not need the modem's connection, and the default guard costs five seconds per switch.
         euicc = {"switching": {"default_guard": None, "accept_offline": True}} | where | self._euicc
         settings = {
             "socket": str(self.socket),
@@ -186,7 +186,7 @@ class Gateway:
 
     @staticmethod
     def until(holds: Callable[[], bool]) -> None:
-        """Wait for a condition without an event."""
+        """Wait for a condition that no event reports."""
         end = time.monotonic() + PATIENCE
         while not holds():
             assert time.monotonic() < end, "the condition was not met in time"

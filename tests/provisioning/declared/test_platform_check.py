@@ -54,7 +54,7 @@ def test_a_valid_description_has_no_mistakes() -> None:
         ({"samples": {"look": [{"other": 1}]}}, "no field is read"),
         ({"samples": {"gaze": [{}]}}, "no call of this name"),
         ({"base": "http://platform.example.com"}, "https://"),
-        ({"can": {}}, "neither found nor repeated"),
+        ({"can": {}}, "neither find nor repeat"),
         ({"can": {"repeats": True, "releases": True}}, "requires the call 'release'"),
         ({"profile": {}}, "the table 'profile' is empty"),
     ],

@@ -35,7 +35,7 @@ class ExchangeRecord:
 
     def take(self, exchange: Exchange) -> None:
         """Keep an exchange, masked."""
-        whole = exchange.url == self._token  # such requests and answers are secret as a whole
+        whole = exchange.url == self._token  # a token's request and answer are secret as a whole
         self._kept.append(
             {
                 "request": {

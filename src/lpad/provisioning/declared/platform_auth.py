@@ -1,8 +1,8 @@
 """The authentication of requests: headers, token and signature, as a flow that httpx runs.
 
-no token, or one that ends soon      get one first
-the token is refused                 get one, once, and repeat the request
-the clock's offset was just learnt   sign again with it, once, and repeat the refused request
+no token, or it expires soon         get a token first
+the token is refused                 get another token, once, and repeat the request
+the clock's offset was just learnt   sign the refused request with the offset, once, and repeat it
 """
 
 from __future__ import annotations

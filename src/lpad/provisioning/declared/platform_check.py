@@ -89,11 +89,11 @@ def _calls(declaration: Declaration) -> Iterator[str]:
         if needed and getattr(calls, name) is None:
             yield f"'can' requires the call '{name}', which is missing"
     if can.orders and calls.order is not None and "id" not in calls.order.read:
-        yield "calls.order reads no 'id', so lpad could not query an order"
+        yield "calls.order must read an 'id', with which lpad queries the order"
     if can.finds is Finds.NOTHING and not can.repeats and can.orders:
         yield (
-            "an order can be neither found nor repeated: after a lost answer only a person can find out "
-            "whether it was accepted; include its reference in the request"
+            "lpad can neither find nor repeat an order: after a lost answer only a person can find out "
+            "whether the platform accepted the order; include {reference} in the request"
         )
     for name, call in calls.named().items():
         for field, table in (("profile", declaration.profile), ("line", declaration.line)):

@@ -6,7 +6,7 @@ calls                        order, confirm, find, look, line, activate, release
                              an installed profile line_by_iccid, activate_line, suspend, retire; for the
                              lines with a tag lines_by_tag
 good, again, errors, causes  the meaning of answers
-profile, line, order         the platform's words for states, and the port's
+profile, line, order         the platform's words for states, each with lpad's
 can                          the platform's capabilities
 """
 
@@ -47,9 +47,9 @@ READ_NAMES = frozenset(
         "created",
     }
 )
-"""The readable values of a reservation."""
+"""The values of a reservation that a call may read."""
 PRODUCT_NAMES = frozenset({"id", "name", "price", "validity", "coverage"})
-"""The readable values of a product."""
+"""The values of a product that a call may read."""
 Cause = Literal[
     "credentials",
     "no-stock",
@@ -66,7 +66,7 @@ Cause = Literal[
 
 
 class _Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A part of the file, in which an unknown key is a mistake."""
+    """A part of a platform's file; an unknown key in it is a mistake."""
 
 
 class Call(_Block, frozen=True, kw_only=True):
@@ -80,10 +80,10 @@ class Call(_Block, frozen=True, kw_only=True):
         good, again: paths and the values that mean success, or "later"; they replace the platform's.
         accepts: HTTP statuses that mean success in addition to 2xx.
         each: the path of a list, whose entries are read.
-        match: names that are read and the templates that they must be equal to.
+        match: names of read values, and the templates that these must equal.
         next: the path at which an answer has the address of the next page.
         next_header, next_query: the header with the mark of the next page, and the parameter for it.
-        read: names and paths.
+        read: the name and the path of each value.
         then: another call that uses the values read so far, and adds its own.
     """
 
@@ -141,7 +141,7 @@ class Sign(_Block, frozen=True, kw_only=True):
 
 
 class Can(_Block, frozen=True, kw_only=True):
-    """See `Capabilities`."""
+    """The capabilities that a platform's file declares (see `Capabilities`)."""
 
     orders: bool = True
     binds: bool = False
@@ -162,7 +162,7 @@ class Can(_Block, frozen=True, kw_only=True):
 class Calls(_Block, frozen=True, kw_only=True):
     """The calls by purpose; a platform need not have all.
 
-    Without `activate_line`, `activate` is also for the line of an installed profile.
+    Without `activate_line`, lpad also uses `activate` for the line of an installed profile.
     """
 
     order: Call | None = None
@@ -187,7 +187,7 @@ class Calls(_Block, frozen=True, kw_only=True):
     def lines(self) -> frozenset[LineAction]:
         """The requests for the line of an installed profile."""
         if self.line_by_iccid is None:
-            return frozenset()  # the line of an installed profile cannot be found
+            return frozenset()  # no call finds the line of an installed profile
         calls = {
             LineAction.SHOW: self.line_by_iccid,
             LineAction.ACTIVATE: self.activate_line or self.activate,

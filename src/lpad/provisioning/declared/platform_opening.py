@@ -1,4 +1,4 @@
-"""Opening of platforms: from the settings to an object with the interface's methods."""
+"""Opens a platform of the settings as an object with the methods of the interface."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PlatformSettings(Frozen, kw_only=True):
 
 
 class OpenablePlatform:
-    """One platform of the settings: opened for each conversation; thread-safe."""
+    """One platform of the settings, which is opened for each conversation; thread-safe."""
 
     def __init__(
         self,

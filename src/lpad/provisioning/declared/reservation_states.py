@@ -1,4 +1,4 @@
-"""From read values to a reservation: two tables of states, and the forms of codes."""
+"""Makes a reservation from the values of an answer, by two tables of states and by the forms of codes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reservation(
 def _stage(
     fields: Mapping[str, str], declaration: Declaration, known: Reservation
 ) -> tuple[Stage, tuple[str, ...]]:
-    """Return the profile's stage by its own state, otherwise by the order's, otherwise the previous stage."""
+    """Return the stage by the profile's state, otherwise by the order's, otherwise the previous stage."""
     for name, table in (("profile", declaration.profile), ("order", declaration.order)):
         word = fields.get(name)
         if word is not None:

@@ -56,7 +56,7 @@ def filled(template: str, values: Mapping[str, str], *, encode: Callable[[str], 
     """Return a template with its placeholders filled.
 
     Returns:
-        The text; None if the template is only an optional placeholder, and has no value.
+        The text; None if the template is only an optional placeholder without a value.
 
     Raises:
         Missing: a placeholder that is not optional has no value.
@@ -108,4 +108,4 @@ def _where(name: str) -> str:
             "set 'product' of the platform in the settings, or give --product; 'lpad platform products'"
             " lists them"
         )
-    return "the platform did not report it"
+    return "the platform did not report this value"

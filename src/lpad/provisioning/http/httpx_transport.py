@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from lpad.remote.trust.trust_anchors import Trust
 
 LARGEST_ANSWER = 1024 * 1024
-"""The maximum number of bytes of a decompressed body; a page of 1000 entries has some hundred kilobytes."""
+"""The maximum number of bytes of a decompressed body; a page of 1000 entries has a few hundred kilobytes."""
 DEADLINE = "lpad.deadline"
-"""Under this name a request's extensions have its `Deadline`."""
+"""The key of an httpx request's `extensions` for its `Deadline`."""
 _OURS = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})
 """Headers that the connection writes itself."""
 _UNPACKED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
@@ -74,8 +74,8 @@ class HttpsTransport(httpx.BaseTransport):
 
         Raises:
             InvalidSettings: the address is not https.
-            PlatformUnclear: the answer leads to another place.
-            ServerError: as `HttpsConnection.send` raises it.
+            PlatformUnclear: the answer redirects to another address.
+            ServerError: see `HttpsConnection.send`.
             Cancelled: another thread ends the wait.
         """
         deadline: Deadline = request.extensions[DEADLINE]
@@ -115,8 +115,7 @@ class HttpsTransport(httpx.BaseTransport):
             )
         if answer.location is not None and _leads_elsewhere(answer, request, address):
             raise redirected(str(address), answer.status)
-        # The values are bytes, because httpx does not encode characters beyond ASCII, as in the name of a
-        # server.
+        # httpx does not encode characters beyond ASCII, as in a server's name, so the headers are bytes.
         kept = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in answer.headers

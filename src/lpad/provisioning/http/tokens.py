@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LARGEST = 64 * 1024
 _EARLY = 60.0
-"""The number of seconds before its end at which a token is renewed, but at most a tenth of its life."""
+"""The number of seconds by which a token is renewed early, but at most a tenth of its lifetime."""
 
 
 class Token(Frozen):
@@ -35,7 +35,7 @@ class Token(Frozen):
     expires_at: float = 0.0
     issued_at: float = 0.0
     account: str = ""
-    """A digest of the credentials for which it was issued: other credentials need another token."""
+    """A digest of the credentials for which the token was issued; other credentials need another token."""
 
 
 class Tokens:
@@ -44,10 +44,10 @@ class Tokens:
     def __init__(
         self, path: Path | None = None, *, account: str = "", wall: Callable[[], float] = time.time
     ) -> None:
-        """Read the file.
+        """Read the token.
 
         Args:
-            path: the file; None: the token is not kept across restarts.
+            path: the file with the token; None: the token is not kept across restarts.
             account: a digest of the credentials.
             wall: this device's clock, in seconds since 1970.
         """

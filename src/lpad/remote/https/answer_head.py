@@ -61,7 +61,7 @@ class AnswerHead:
                 return self.rest()
 
     def rest(self) -> bytes:
-        """Return the bytes still held back, even if incomplete, for the end of the connection."""
+        """Return the bytes still held back, even an incomplete head, as when the connection ends."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
@@ -71,9 +71,9 @@ class AnswerHead:
             raise MalformedError("it does not begin like HTTP")
 
     def _take(self, length: int) -> bool:
-        """Take one complete head; return whether it is the answer's own, which is cleaned up.
+        """Take one complete head; return whether it is the final one.
 
-        Informational ones are dropped.
+        The final head is cleaned up; informational heads are dropped.
         """
         head, body = bytes(self._held[:length]), self._held[length:]
         self._searched = 0
@@ -93,7 +93,7 @@ class AnswerHead:
             return False
         fields = _tidied(lines)
         if status in _WITHOUT_BODY and (body or _announces_body(fields)):
-            # Such an answer has no body by definition. Bytes that still follow are not the next answer.
+            # With this status an answer has no body. Bytes that follow its head are not the next answer.
             fields = [(name, value) for name, value in fields if name.lower() not in _FRAMING]
             fields.append((b"Connection", b"close"))
             body = bytearray()
@@ -124,7 +124,7 @@ def _tidied(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def _meant(name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
-    """Return a field in its intended form, or None."""
+    """Return a field in its intended form; empty if it is meaningless."""
     lower = name.lower()
     if _CONTROL.search(value):
         if lower in _FRAMING:

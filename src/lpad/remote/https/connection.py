@@ -1,7 +1,7 @@
 """One kept-alive HTTPS connection to one server: sends a request, returns the answer's status and body.
 
 httpcore is httpx's core without its client, which would load rich, pygments and click (9 MB in a daemon that
-may have 64), and whose timeouts limit each read but not a request.
+may use 64), and whose timeouts limit each read but not a request.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class HttpsConnection:
     ) -> None:
         """Prepare for `server`, which `card` may confirm; no connection is made yet.
 
-        With `only_status` an answer is its status and headers: nothing in its body is a failure, and no
-        redirection is followed. Without `encrypted` it is HTTP, for a server on this device.
+        With `only_status`, only an answer's status and headers count: its body cannot cause a failure, and no
+        redirection is followed. Without `encrypted`, the connection is HTTP, for a server on this device.
         """
         self._server = server
         self._only_status = only_status
@@ -177,7 +177,7 @@ class HttpsConnection:
         told = [
             ("Host", str(self._server)),
             *([("Content-Length", str(len(body)))] if body or method not in _WITHOUT_BODY else []),
-            # lpad still decompresses such answers, but does not request them.
+            # lpad does not request compressed answers, but decompresses them.
             ("Accept-Encoding", "identity"),
             *headers.items(),
         ]
@@ -191,7 +191,7 @@ class HttpsConnection:
             except HandshakeAgain:
                 self.close()
             except Exception as error:
-                self.close()  # further bytes on this connection are not the answer to the next request
+                self.close()  # later bytes on this connection must not be taken for the next answer
                 trace_failure(self._server, error)
                 raise
 
@@ -234,7 +234,7 @@ class HttpsConnection:
         return HttpAnswer(response.status, body, location, tuple(headers))
 
     def _new_pool(self) -> httpcore.ConnectionPool:
-        # httpcore requires a context; TimedStream uses the right one.
+        # httpcore requires a TLS context here; TimedStream uses another one.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._proxy is None:
             return httpcore.ConnectionPool(
@@ -270,7 +270,7 @@ class HttpsConnection:
                     raise too_large
         except MalformedError as error:
             if not 200 <= response.status < 300:
-                return b""  # the status suffices
+                return b""  # the status shows the failure
             raise ServerMalformed(f"{self._server}: {error}; tell the server's operator") from error
         return whole
 
@@ -286,6 +286,6 @@ class HttpsConnection:
 
 
 def _header(headers: list[tuple[str, str]], name: str) -> str | None:
-    """Return a header's value, with several joined as HTTP defines."""
+    """Return a header's value; several values are joined as HTTP defines."""
     found = [value for each, value in headers if each.lower() == name]
     return ", ".join(found) or None

@@ -15,6 +15,6 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Time limits of a request, in seconds; the settings `deadlines.silence` and `deadlines.request`."""
 
     silence: float = 45.0
-    """The seconds in which no byte is received or sent."""
+    """The maximum number of seconds without a received or sent byte."""
     request: float = 300.0
-    """The seconds for the whole request, from the query of the name to the last byte of the answer."""
+    """The maximum number of seconds for a request, from the name look-up to the answer's last byte."""

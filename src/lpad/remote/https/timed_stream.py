@@ -1,4 +1,4 @@
-"""TCP and TLS for httpcore: each wait ends with the request's deadline, with silence, or by a cancellation.
+"""TCP and TLS for httpcore: each wait ends by the request's deadline, a long silence, or a cancellation.
 
 httpcore itself only has a timeout per read, which restarts with every byte. Failures are raised as lpad's own
 errors.
@@ -45,7 +45,7 @@ _KEEP_ALIVE = (
 
 
 class HandshakeAgain(Exception):
-    """The handshake failed or does not count, but another one on a new connection may; nothing was sent."""
+    """The handshake failed or does not count; another connection may succeed. Nothing was sent yet."""
 
 
 class HandshakeSucceeded(Exception):
@@ -68,9 +68,9 @@ class TimedBackend(httpcore.NetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ARG002  `waiting` replaces it
-        local_address: str | None = None,  # noqa: ARG002  never set
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002  never set
+        timeout: float | None = None,  # noqa: ARG002  `waiting` replaces the timeout
+        local_address: str | None = None,  # noqa: ARG002  lpad never sets it
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002  lpad never sets it
     ) -> TimedStream:
         """Resolve and connect to the first address that answers.
 
@@ -124,7 +124,7 @@ class TimedBackend(httpcore.NetworkBackend):
 
 
 class TimedStream(httpcore.NetworkStream):
-    """One connection."""
+    """A connection for httpcore, in clear text or under TLS."""
 
     def __init__(
         self, stream: socket.socket, backend: TimedBackend, connected: Connected, *, whom: str
@@ -182,11 +182,11 @@ class TimedStream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,  # noqa: ARG002  the backend's handshakes know which one is due
+        ssl_context: ssl.SSLContext,  # noqa: ARG002  the backend's handshakes choose the context
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002  see connect_tcp
     ) -> TimedStream:
-        """Shake hands.
+        """Make the TLS handshake.
 
         Raises:
             ServerUntrusted: the server's identity is not verified, or no TLS parameters are agreed on.
@@ -263,7 +263,7 @@ class TimedStream(httpcore.NetworkStream):
 
     @property
     def _elsewhere(self) -> bool:
-        """Whether the server may be tried at another of its addresses; behind a proxy it may not."""
+        """Whether lpad may try another address of the server; never behind a proxy."""
         return self._connected.others and not self._heard
 
     def _late_in_handshake(self, error: TimeoutError) -> Exception:

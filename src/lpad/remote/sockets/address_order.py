@@ -20,7 +20,7 @@ _MOST = 64
 class AddressOrder:
     """Orders addresses by earlier results; one object serves the whole process.
 
-    A network's families work alike for all names, so the family is remembered for the interface.
+    On one interface, an IP version works for all names or for none, so the working one is remembered.
     """
 
     def __init__(self) -> None:

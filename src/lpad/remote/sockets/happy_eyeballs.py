@@ -102,9 +102,9 @@ class _Race:
         until = self._waiting.step()
         while True:
             self._waiting.check()
-            finished = self._names.finished  # first, because an answer may come while this runs
+            finished = self._names.finished  # before _take, during which an answer may arrive
             if self._take() and not self._racing and self._failure is None:
-                until = self._waiting.step()  # the name server's time does not count against the addresses
+                until = self._waiting.step()  # the name server's time does not count
             if until.passed:
                 raise self._late()
             if self._left and (not self._racing or time.monotonic() >= self._next_at):

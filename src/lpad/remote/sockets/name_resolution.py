@@ -21,7 +21,7 @@ ALONE = 1.0
 """Seconds for the query for all kinds of addresses. After that each kind is queried separately, because many
 name servers never answer queries for IPv6 addresses, and the resolver waits for both answers."""
 SLOW = 1.0
-"""Seconds; an answer that took longer is kept, so that the next attempt can use its time for the
+"""An answer that took more seconds than this is kept, so that the next attempt can use its time for the
 connection."""
 KEPT = 60.0
 """Seconds for which a slow answer is kept."""
@@ -96,7 +96,7 @@ class Resolution:
     """The addresses of one name while they are looked up; `bell` rings when there are new ones."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Begin to look up."""
+        """Begin to look up the name."""
         self.bell = Bell()
         self._host = host
         self._port = port
@@ -116,7 +116,7 @@ class Resolution:
                 _question(self._host, self._port, family, self.bell)
                 for family in (socket.AF_INET6, socket.AF_INET)
             ]
-        finished = self.finished  # first, because an answer may come while this runs
+        finished = self.finished  # before `done`, because an answer may arrive in between
         done = [each for each in self._questions if each.done]
         new = [each for question in done for each in question.found if each.to not in self._taken]
         self._taken.update(each.to for each in new)
@@ -126,7 +126,7 @@ class Resolution:
 
     @property
     def finished(self) -> bool:
-        """Whether all answers have come."""
+        """Whether all answers have arrived."""
         first = self._questions[0]
         return (first.done and bool(first.found)) or all(each.done for each in self._questions)
 

@@ -102,7 +102,7 @@ class Waiting:
             self.poll({stream.fileno(): events}, until=until)
 
     def receive(self, stream: socket.socket, most: int) -> bytes:
-        """Return the next bytes, `most` at most; none at the end.
+        """Return at most `most` bytes that have arrived; empty at the end of the stream.
 
         Raises:
             TimeoutError, OSError: as in `act`.

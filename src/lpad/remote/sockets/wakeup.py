@@ -26,7 +26,7 @@ class Bell:
                 os.eventfd_write(self._fd, 1)
 
     def silence(self) -> None:
-        """Reset the bell until it is rung again."""
+        """Silence the bell until it is rung again."""
         with self._lock, suppress(BlockingIOError):
             if self._fd is not None:
                 os.eventfd_read(self._fd)

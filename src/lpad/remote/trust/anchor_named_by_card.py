@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_PRESENTED = 16
 _LONGEST_PATH = 8
-"""SGP.22's longest chain has four (CI, CI sub-CA, SM-DP+ sub-CA, server)."""
+"""SGP.22's longest chain has four certificates (CI, CI sub-CA, SM-DP+ sub-CA, server)."""
 
 
 class CardTrust(Frozen):
@@ -39,7 +39,7 @@ class CardTrust(Frozen):
 
 
 NO_CARD = CardTrust()
-"""The trust in a server that is contacted for no card."""
+"""The trust for a server that is contacted without a card."""
 
 
 class Anchor(Frozen):
@@ -64,7 +64,7 @@ class ChainLink(Frozen):
 def trace(chain: Sequence[bytes]) -> tuple[ChainLink, ...]:
     """Follow the signatures upwards from a server's certificate.
 
-    Servers send sub-CAs in any order, with others among them, with or without the root.
+    Servers send sub-CAs in any order, mixed with other certificates, with or without the root.
 
     Args:
         chain: DER, the server's own certificate first, the rest in any order.
@@ -111,7 +111,7 @@ def states_issuer(chain: Sequence[bytes], authorities: Iterable[bytes]) -> bool:
 
 
 def find_anchor(path: Sequence[ChainLink], authorities: Iterable[bytes]) -> Anchor | None:
-    """Return the topmost certificate of `path` that a CI of the card's list signed; None without one."""
+    """Return the topmost certificate of `path` that a CI of the card's list signed; None if there is none."""
     listed = tuple(authorities)
     for link in reversed(path):
         for key_id in link.issuer_key_ids:

@@ -34,7 +34,7 @@ def _set_groups(context: ssl.SSLContext) -> bool:
     if hasattr(context, "set_groups"):
         context.set_groups(_GROUPS)
         return True
-    import ctypes  # noqa: PLC0415  half a megabyte that only such servers are worth
+    import ctypes  # noqa: PLC0415  half a megabyte, needed only for such servers
 
     library = getattr(sys.modules.get("_ssl"), "__file__", None)
     if (

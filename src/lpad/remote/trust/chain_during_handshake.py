@@ -2,11 +2,11 @@
 
 OpenSSL looks for anchors only when it has the whole Certificate message. Anchors that are added to the
 context when that message arrives count in the same handshake, so a server that only the card confirms needs
-no second one.
+no second handshake.
 
 Python's hook for messages, `SSLContext._msg_callback`, is private and meant for debugging. Safety does not
 depend on it: if it is missing, or does not see the message, the handshake has no anchor and fails, and the
-next one is made without it.
+next one is made without the hook.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def watch(context: ssl.SSLContext, arrived: Callable[[list[bytes]], None]) -> No
     """Have `arrived` called with the server's certificates before they are verified.
 
     Args:
-        context: of one handshake only.
+        context: the TLS context of a single handshake.
         arrived: receives DER, the server's own certificate first, none of them verified; not called for a
             message that cannot be read.
     """
@@ -78,7 +78,7 @@ def certificates(message: bytes, *, tls_1_3: bool) -> list[bytes]:
 
 
 def _vector(data: bytes, *, length: int) -> tuple[bytes, bytes]:
-    """Return the bytes after a length of so many bytes, and what follows them."""
+    """Read a number from `length` bytes; return that many following bytes, and the bytes after them."""
     end = length + int.from_bytes(data[:length])
     if len(data) < end:
         raise MalformedError("a Certificate message is shorter than its lengths say")

@@ -47,7 +47,7 @@ class TrustMemory:
             self._read(path)
 
     def anchor(self, server: str, authorities: Iterable[bytes]) -> Anchor | None:
-        """Return the anchor that verified `server`, under a CI of the list; None if unknown."""
+        """Return the anchor that verified `server`, signed by a CI of the list; None if unknown."""
         listed = tuple(authorities)
         with self._lock:
             for (known, key_id), certificate in reversed(self._anchors.items()):
@@ -87,7 +87,7 @@ class TrustMemory:
             self._keep(self._brainpool, news=True)
 
     def needs_usual(self, server: str) -> bool:
-        """Whether the usual anchors confirmed `server` when it was last asked."""
+        """Whether the usual anchors confirmed `server` at the last connection."""
         with self._lock:
             return server in self._usual
 
@@ -157,5 +157,5 @@ class TrustMemory:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            # After a power cut the file may be empty. lpad can find its content again.
+            # The file may be empty after a power cut. lpad learns its content again.
             _LOG.warning("cannot read %s; lpad starts a new one", path)

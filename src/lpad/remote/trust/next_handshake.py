@@ -5,19 +5,21 @@
     nothing remembered                           anchors chosen when the chain arrives, if the card names CIs
                                                  (below); otherwise the system's roots and the operator's
     the usual anchors confirmed the server       the system's roots and the operator's
-    any, with these, if the chain states a CI    anchors chosen when the chain arrives
+    any with the usual anchors, if the chain     anchors chosen when the chain arrives
+    states that a CI of the card issued it
     a remembered anchor                          that anchor alone
-    no cipher in common                          the same, offering brainpool; or not, if it was offered
-    no anchor for the server's chain, or         with the certificate that a CI of the card's has signed
-    anything else with a remembered anchor       as the only anchor; if there is none and an anchor
-                                                 was remembered, the system's roots and the operator's
-    anything else, or one that was tried before  none: the server is untrusted
+    no cipher in common                          the same anchors, now with brainpool; without, if it
+                                                 was offered
+    no anchor for the server's chain, or         the certificate that a CI of the card's has signed is
+    anything else with a remembered anchor       the only anchor; if there is none and an anchor was
+                                                 remembered, the system's roots and the operator's
+    anything else, or the next one was tried     none: the server is untrusted
 
-Each ends before a byte of HTTP is sent, unless it verified the server.
+A handshake that does not verify the server ends before a byte of HTTP is sent.
 
 The system's roots take long to load. Once they, or the operator's anchors, have confirmed a server, its next
-handshakes use a context that has them already. It counts only for a chain for which the choice below would
-be the same.
+handshakes use a context that already has these anchors. Such a handshake counts only if the choice below
+would give the same anchors for the chain.
 
 The choice when the chain arrives (`arriving_chain`): if a certificate in it states that one of the card's CIs
 issued it, and none of the operator's anchors is involved, the certificate that the CI's key has signed
@@ -63,7 +65,7 @@ class Handshakes:
         remembered = memory.anchor(name, self.authorities)
         chooses = remembered is None and bool(self.authorities) and chain_during_handshake.CAN_WATCH
         self._presumed = chooses and memory.needs_usual(name)
-        """Whether the usual anchors are offered in place of a choice, because they sufficed before."""
+        """Whether the usual anchors are offered without a choice, because they sufficed last time."""
         self._offer = Offer(
             remembered,
             brainpool=memory.needs_brainpool(name),
@@ -105,7 +107,7 @@ class Handshakes:
         return context
 
     def failed(self, error: ssl.SSLError, tls: ssl.SSLSocket) -> LpadError | None:
-        """Decide what follows a handshake that failed; None: try the next one."""
+        """Choose the next handshake after a failed one; return None, or the error if there is no other."""
         chain_during_handshake.unwatch(tls.context)
         self.presented = presented_chain(tls)
         following = self._following(error)
@@ -120,7 +122,7 @@ class Handshakes:
         """Make the checks that OpenSSL does not make, and remember the successful handshake.
 
         Returns:
-            Whether it counts; otherwise the next one must be made on a new connection.
+            Whether the handshake counts; otherwise another one must be made on a new connection.
 
         Raises:
             ServerUntrusted: the certificate is not for an eSIM server, or was revoked.
@@ -160,24 +162,24 @@ class Handshakes:
         self._tried.append(chosen)
 
     def _is_cards(self, presented: list[bytes]) -> bool:
-        """Whether a chain (DER) states a CI of the card's, and does not involve the operator's anchors."""
+        """Whether a chain (DER) states one of the card's CIs as issuer, and no anchor of the operator's."""
         return states_issuer(presented, self.authorities) and not self._trust.concerns_operators(presented)
 
     def _choice(self) -> Offer:
-        """Return the offer whose anchors are chosen when the chain arrives, and end the presumption."""
+        """Return an offer whose anchors are chosen when the chain arrives, in place of the usual ones."""
         self._presumed = False
         self._trust.memory.remember_usual(str(self._server), needed=False)
         return replace(self._offer, on_arrival=True)
 
     def _following(self, error: ssl.SSLError) -> Offer | None:
         if self._offer.brainpool and not tls_failure.is_of_certificate(error):
-            return replace(self._offer, brainpool=False)  # a server that needed brainpool may have changed
+            return replace(self._offer, brainpool=False)  # the server may no longer need brainpool
         if tls_failure.is_no_shared_cipher(error):
             return replace(self._offer, brainpool=True) if self._trust.may_offer_brainpool else None
         if self._presumed and tls_failure.is_of_certificate(error) and self._is_cards(self.presented):
             return self._choice()
         anchor = self._offer.anchor
-        # A remembered anchor may be what fails: a sub-CA since renewed, with the same name and key.
+        # The remembered anchor may be outdated: a sub-CA was renewed with the same name and key.
         remembered = anchor is not None and anchor == self._remembered
         if not (
             tls_failure.is_without_anchor(error) or (remembered and tls_failure.is_of_certificate(error))
@@ -213,7 +215,7 @@ def _chain(tls: Any, method: str) -> list[bytes]:
     if sys.version_info >= (3, 13):
         return list(getattr(tls, method)())
     # Python 3.10 to 3.12 have the same methods one layer below, where they return OpenSSL's own objects.
-    import _ssl  # noqa: PLC0415  only there
+    import _ssl  # noqa: PLC0415  only these versions need it
 
     return [each.public_bytes(_ssl.ENCODING_DER) for each in getattr(tls._sslobj, method)() or ()]  # noqa: SLF001  see above
 

@@ -43,7 +43,7 @@ class Revocations:
             try:
                 certificate = SignedCertificate.decode(raw)
             except MalformedError:
-                continue  # its names cannot be compared; OpenSSL has verified it
+                continue  # lpad cannot compare this certificate's names; OpenSSL has verified it
             if any(self._revokes(each, certificate) for each in self._lists):
                 raise ServerUntrusted(
                     f"the certificate of {server}, or of a CA above it, was revoked by its issuer "

@@ -14,7 +14,7 @@ from lpad.codec.x509.chain_certificate import SignedCertificate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Older than lpad itself: a clock with such a time was never set, as on a board without a clock battery.
+# A clock with an earlier time was never set, as on a board without a clock battery.
 CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
 # Keys are OpenSSL's X509_V_ERR_ numbers (openssl/x509_vfy.h), for which Python's ssl has no names.
@@ -54,7 +54,7 @@ _VERDICTS: dict[int, tuple[str, str]] = {
         "or of a CA above it has a wrong signature; check that no system in between alters it",
     ),
     22: ("path-too-long", "has more CAs above it than are allowed; tell its operator"),
-    24: _NO_CA,  # 79 since OpenSSL 3.0
+    24: _NO_CA,  # this error has the number 79 since OpenSSL 3.0
     25: ("path-too-long", "has more CAs above it than one of them allows; tell its operator"),
     26: ("wrong-purpose", "is not for TLS servers; tell its operator"),
     32: _NO_CA,

@@ -56,7 +56,7 @@ class Trust:
         Args:
             extra: CA certificates, DER.
             use_system_roots: whether to trust the system's roots.
-            minimum_version: of TLS.
+            minimum_version: the minimum version of TLS.
             forbidden: key identifiers of CIs that are never trusted, even if a card names them; None as in
                 `certificate_issuers.permitted`.
             memory: the knowledge about servers; None begins a new one.
@@ -123,7 +123,7 @@ class Trust:
         return self._usual[offer.brainpool]
 
     def add_anchors(self, context: ssl.SSLContext, offer: Offer) -> None:
-        """Have `context` trust the anchors of the offer, and no others if it has none yet.
+        """Add the anchors of the offer to those that `context` trusts.
 
         Raises:
             ssl.SSLError, ValueError: the anchor is not a certificate.
@@ -141,8 +141,8 @@ class Trust:
         context.minimum_version = self._minimum_version
         context.hostname_checks_common_name = False  # a server's name counts only in subjectAltName
         context.set_alpn_protocols(["http/1.1"])
-        # An operator may trust a sub-CA, or one server's own certificate, without the root above it. Of a
-        # card's CI, the chain contains only a certificate that it has signed.
+        # An operator may trust a sub-CA, or one server's own certificate, without the root above it. For a
+        # card's CI, the chain contains only a certificate that the CI has signed.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         if not offer.on_arrival:
             self.add_anchors(context, offer)
@@ -150,7 +150,7 @@ class Trust:
             _show(context, *self._client)
         if not offer.brainpool:
             return context
-        from lpad.remote.trust.brainpool import offer_brainpool  # noqa: PLC0415 - for such servers alone
+        from lpad.remote.trust.brainpool import offer_brainpool  # noqa: PLC0415 - only for such servers
 
         return offer_brainpool(context)
 

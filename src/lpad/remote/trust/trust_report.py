@@ -121,7 +121,7 @@ def _why(handshakes: Handshakes) -> tuple[str, str, str]:
 
 
 def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
-    """Return the error's sentence, except the one that refers to this report."""
+    """Return the error's sentence; another one if the error's refers to this report."""
     if error.details.get("cause") != "unknown-ca":
         return error.sentence
     server = handshakes.server
@@ -208,7 +208,7 @@ def _above(path: Sequence[ChainLink], presented: Sequence[SignedCertificate]) ->
 
 
 def _likely(link: ChainLink) -> tuple[bytes, ...]:
-    """Return the candidate that the certificate names as its issuer's key, otherwise all."""
+    """Return the candidate that the certificate names as issuer, or that is a known CI; otherwise all."""
     told = Certificate.decode(link.certificate.raw).authority_key_identifier
     known = tuple(key for key in link.issuer_key_ids if key == told or key in known_issuers())
     return known[:1] or link.issuer_key_ids

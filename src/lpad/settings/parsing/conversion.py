@@ -1,4 +1,4 @@
-"""From plain values to typed sections: like `msgspec.convert`, but it continues after a mistake."""
+"""Converts plain values to typed sections, like `msgspec.convert`, but continues after a mistake."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def to_section(type_: type[_S], plain: object, report: Report) -> _S:
         elif each.required:
             report.wrong("missing", each.encode_name)
         if each.required and each.name not in values:
-            values[each.name] = None  # never used, because a report with a mistake gives no settings
+            values[each.name] = None  # never used, because lpad refuses settings with a mistake
     for unknown in plain:
         _unknown(unknown, type_, report)
     section = type_(**values)
@@ -134,7 +134,7 @@ def _sentence(told: str, type_: Any) -> str:
 
 
 def _unknown(key: str, type_: type[Section], report: Report) -> None:
-    """Report an unknown key, with a similar one, which then does not also count as missing."""
+    """Report an unknown key, and name a similar one, which then is not reported as missing as well."""
     known = [each.encode_name for each in msgspec.structs.fields(type_)]
     elsewhere = [path for path, _ in fields_below(type_) if path.split(".")[-1] == key]
     match = difflib.get_close_matches(key, known, n=1)

@@ -1,6 +1,6 @@
 """Several settings files as one document: a later file changes single values of the earlier ones.
 
-Mappings are merged key by key. Any other value, a list too, takes the place of the earlier one.
+Mappings are merged key by key. Any other value, even a list, replaces the earlier one.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Report(Frozen):
         self.spoilt.add((*self.at, *keys))
 
     def sound(self, *keys: str | int) -> bool:
-        """Return whether there is no mistake here or below, or below `keys`."""
+        """Return whether this place, or that at `keys` below it, is free of mistakes, also further below."""
         path = (*self.at, *keys)
         return not any(each[: len(path)] == path for each in self.spoilt)
 

@@ -17,4 +17,4 @@ class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The field that a plain value sets: `log: info` is `log: {level: info}`."""
 
     def check(self, report: Report) -> None:
-        """Add mistakes that types alone do not show to this section's report."""
+        """Add to the report this section's mistakes that types alone do not show."""

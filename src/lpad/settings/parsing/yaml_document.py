@@ -1,6 +1,6 @@
 """The YAML document: plain values with their lines, and a limit on its expanded size.
 
-One of the homes of PyYAML. This module turns nodes into values instead of PyYAML's
+One of the modules that use PyYAML. This module turns nodes into values instead of PyYAML's
 constructor, which keeps the last of two equal keys, loses the lines, and expands aliases without limit.
 """
 
@@ -125,7 +125,7 @@ class Document:
                 self.report.wrong(f"given twice, first on line {given[key.value]}", *path, key.value)
                 self.lines[*path, key.value] = given[key.value]
             else:
-                # The key's own text, so that 'no' or '1' stay unchanged.
+                # The key as it is written, so that `no` and `1` remain text.
                 self.lines[*path, key.value] = given[key.value] = line
                 mapping[key.value] = self._value(value, (*path, key.value))
         return {**merged, **mapping}
@@ -141,7 +141,7 @@ class Document:
             value = self._scalars.construct_object(node)
         except yaml.YAMLError:
             self.report.wrong(f"the YAML tag {node.tag} is not allowed", *path)
-        except (ValueError, OverflowError):  # such as the date 2026-99-99
+        except (ValueError, OverflowError):  # an impossible value, such as the date 2026-99-99
             self.report.wrong(f"'{node.value[:40]}' cannot be read; put it in quotes if it is text", *path)
         else:
             if not isinstance(value, int) or -LARGEST_NUMBER <= value <= LARGEST_NUMBER:

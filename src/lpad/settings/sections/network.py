@@ -1,4 +1,4 @@
-"""`network`: the maker of a profile's data connection, and its settings."""
+"""`network`: the applier that makes a profile's data connection, and its settings."""
 
 from __future__ import annotations
 

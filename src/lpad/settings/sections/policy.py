@@ -40,7 +40,7 @@ def _any() -> Any:
 
 
 class CardPolicySection(Section, frozen=True):
-    """One card's policy; missing settings are as in `policy`."""
+    """One card's policy; for missing settings, those of `policy` apply."""
 
     servers: list[Text] | None = None
     server_oids: list[Text] | None = None

@@ -91,7 +91,7 @@ class Schema:
             raise MalformedError(f"{type_name} cannot represent this value: {error}") from error
 
     def decode(self, type_name: str, data: bytes) -> Any:
-        """Return the value of `data`; members unknown to rsp.asn are ignored at the end of the type.
+        """Return the value of `data`; members at the end of the type that rsp.asn does not know are ignored.
 
         Raises:
             MalformedError: the bytes do not fit the type, or more bytes follow.
@@ -117,7 +117,7 @@ def parse() -> dict[str, Any]:
 
 
 class _ObjectIdentifier(der.ObjectIdentifier):  # type: ignore[misc] # asn1tools has no types
-    """asn1tools 0.169 reads OID 2.999.10 as 26.39.10: the first number holds two, the first at most 2."""
+    """Corrects asn1tools 0.169, which reads OID 2.999.10 as 26.39.10, although the first is at most 2."""
 
     def decode_content(self, data: Any, offset: int, length: int) -> tuple[str, int]:
         text, end = super().decode_content(data, offset, length)
@@ -128,7 +128,7 @@ class _ObjectIdentifier(der.ObjectIdentifier):  # type: ignore[misc] # asn1tools
 
 
 class _Any(der.Any):  # type: ignore[misc] # asn1tools has no types
-    """asn1tools returns its bytearray and does not check whether all bytes are present."""
+    """Corrects asn1tools, which returns a bytearray and does not check whether all bytes are present."""
 
     def decode(self, data: Any, offset: int, values: Any = None) -> tuple[bytes, int]:
         element, end = super().decode(data, offset, values)
@@ -200,7 +200,7 @@ def _node(types: dict[str, Any], descriptor: Any) -> tuple[Any, ...]:
         return (kind, own_tag, _node(types, descriptor["element"]))
     if kind not in ("SEQUENCE", "CHOICE"):
         return (kind, own_tag)
-    members = [member for member in descriptor["members"] if member is not None]  # None: the "..." mark
+    members = [member for member in descriptor["members"] if member is not None]  # None: the mark "..."
     if kind == "CHOICE":
         return (kind, own_tag, tuple((member["name"], _node(types, member)) for member in members))
     return (

@@ -161,7 +161,7 @@ class SoftCard:
         without: tuple[int, ...] = (),
         tail: bytes = b"",
     ) -> None:
-        """Falsify a profile's entry in the card's list; kept without power.
+        """Falsify a profile's entry in the card's list, even across a loss of power.
 
         Args:
             iccid: the profile's original ICCID, under which the card stores it.

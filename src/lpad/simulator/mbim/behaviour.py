@@ -20,11 +20,11 @@ class MbimHabits:
     class_refusal: int = 0x6E00
     """The status word with which another value is answered."""
     builds_class: bool = True
-    """Whether the modem builds the class byte from type and channel, or passes the host's on."""
+    """Whether the modem builds the class byte from type and channel, or passes on the host's class byte."""
     refuses_channel_in_class: bool = False
     """Whether an APDU whose class byte names a channel fails as if there were no channel (lpac#114)."""
     fetches_response: bool = True
-    """Whether the modem turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
+    """Whether the modem handles 61xx with GET RESPONSE and 6Cxx with the right Le, or passes both on."""
     forgets_capabilities: bool = False
     """Whether the modem answers a query for TERMINAL CAPABILITY with an empty list."""
     hides_isdr: bool = False
@@ -32,7 +32,7 @@ class MbimHabits:
     channels: int = 19
     """The number of channels that the modem opens at most; one more fails with NoLogicalChannels."""
     leaked_channels: int = 0
-    """Channels of the group `leaked_group` that an earlier host has left open at the start."""
+    """The number of channels of `leaked_group` that an earlier host has left open."""
     leaked_group: int = 0
     indication_delay: float | None = 0.0
     """Seconds from an event to its indication; None: the modem sends no indications."""
@@ -55,4 +55,4 @@ class MbimHabits:
     """The number of commands after which the modem restarts unannounced and answers NotOpened; None:
     never."""
     lost_transaction: int | None = None
-    """The number of commands after which the answer to one is never sent, once; None: none is lost."""
+    """The number of commands after which one answer is never sent; None: no answer is lost."""

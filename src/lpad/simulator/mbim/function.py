@@ -137,7 +137,7 @@ class MbimFunction:
         return [] if self._is_lost() else [answer]
 
     def _is_lost(self) -> bool:
-        """Return whether the latest command's answer is the one that is never sent."""
+        """Return whether the answer to the latest command must not be sent (see `lost_transaction`)."""
         lost = self._commands - 1 == self.habits.lost_transaction and not self._lost
         self._lost = self._lost or lost
         return lost
@@ -152,7 +152,7 @@ class MbimFunction:
         self.opened = False
 
     def settle(self) -> None:
-        """Do what a modem does by itself after an answer: fetch what the card announces."""
+        """Fetch the command that the card announces, as a modem does by itself after an answer."""
         if self._waiting is not None:
             length, self._waiting = self._waiting, None
             if self._personality.fetches_proactive:
@@ -346,7 +346,7 @@ class MbimFunction:
         return self._lte_attach.carry_out(command)
 
     def _open_in_addition(self, command: Command) -> Information:
-        """Open a session in addition to the initial bearer; without registration there is none."""
+        """Open a session in addition to the initial bearer; this fails without a registration."""
         contexts = self.modem.contexts
         registered = self.modem.registration.status() in (HOME, ROAMING)
         cause = None
@@ -366,7 +366,7 @@ class MbimFunction:
 
     @property
     def _is_active(self) -> bool:
-        """Whether the session is open; it ends with its registration."""
+        """Whether the session is open; the end of the registration ends the session."""
         registered = self.modem.registration.status() in (HOME, ROAMING)
         return registered and (
             self._session if self.habits.lte_attach else self.modem.contexts.bearer is not None

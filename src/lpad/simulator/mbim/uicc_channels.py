@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class UiccRefusedError(Exception):
-    """The function refuses; `status` is that of its answer."""
+    """The function refuses; `status` is the status in its answer."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(status)
@@ -80,7 +80,7 @@ class UiccChannels:
             self._on_card.close(number)
             raise UiccRefusedError(Status.SELECT_FAILED)
         self._open[number] = _Open(request.group)
-        # The application is selected, whatever becomes of its description.
+        # The application is selected, even if its description cannot be fetched.
         response = self._on_card.fetched(answer, number)
         return OpenChannelAnswer(status=status_number(b"\x90\x00"), channel=number, response=response)
 

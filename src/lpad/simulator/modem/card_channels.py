@@ -17,7 +17,7 @@ _LAST_BLOCK = 0x80
 
 
 class CardChannels:
-    """Opens and closes channels, and fetches whole answers, as modems do it."""
+    """Opens and closes channels, and fetches whole answers, as modems do."""
 
     def __init__(self, transmit: Callable[[bytes], bytes]) -> None:
         """Use a card.
@@ -47,7 +47,7 @@ class CardChannels:
         return self._transmit(bytes([class_byte(0, number), 0xC0, 0, 0, answer[-1]]))[:-2]
 
     def whole(self, apdu: bytes, answer: bytes, number: int) -> bytes:
-        """Turn 61xx into GET RESPONSE and 6Cxx into the right Le, as firmware does that hides both."""
+        """Handle 61xx with GET RESPONSE and 6Cxx with the right Le, as firmware does that hides both."""
         within_chain = apdu[1] == _STORE_DATA and not apdu[2] & _LAST_BLOCK
         if answer[-2] == 0x6C and not within_chain:
             answer = self._transmit(apdu[: 5 + apdu[4]] + answer[-1:])

@@ -98,10 +98,10 @@ class ModemChannels:
         return handle
 
     def transmit(self, handle: str, apdu: bytes) -> bytes:
-        """Pass an APDU on.
+        """Pass an APDU on to the card.
 
         Raises:
-            ChannelRefusedError: no such channel, or the personality refuses.
+            ChannelRefusedError: there is no such channel, or the personality requires a refusal.
         """
         session = self._session(handle)
         if apdu[1] == _MANAGE_CHANNEL and not self._habits.passes_manage_channel:
@@ -123,7 +123,7 @@ class ModemChannels:
         """Close a channel.
 
         Raises:
-            ChannelRefusedError: no such channel.
+            ChannelRefusedError: there is no such channel.
         """
         if not self._habits.closes_channels:
             raise ChannelRefusedError(None)

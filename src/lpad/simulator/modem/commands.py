@@ -71,7 +71,7 @@ class CommandSet:
         Args:
             card: the card behind +CSIM.
             personality: the modem's habits.
-            line_rate: the speed of the modem's serial line; None: it has no such line.
+            line_rate: the speed of the modem's serial line; None: the modem has no serial line.
         """
         self._line_rate = line_rate or LineRate(personality, baud=None)
         self._card = card
@@ -143,12 +143,12 @@ class CommandSet:
         return self._data.answer(body) or self.error(None)
 
     def _excess(self, line: str) -> int:
-        """Return the number of characters that are too many."""
+        """Return the number of characters by which a command line is too long."""
         limit = self._habits.line_limit
         return 0 if limit is None else max(0, len(line) - limit)
 
     def error(self, code: int | None) -> Reply:
-        """Return a refusal in the form that +CMEE selects; None is that for an unknown command."""
+        """Return a refusal in the form that +CMEE selects; None: the refusal of an unknown command."""
         return self._replies.error(code)
 
     def serve_proactive(self, length: int) -> bool:
@@ -396,7 +396,7 @@ class CommandSet:
         return Reply()
 
     def _at_card(self, what: Callable[[], Reply]) -> Reply:
-        """Call a function that needs the card, or return its refusal."""
+        """Call a function that needs the card; return its reply, or the modem's refusal."""
         if not self.radio.on:
             return self.error(_NOT_INSERTED)
         if self._hangs:
@@ -415,11 +415,11 @@ class CommandSet:
 
     def _transmit(self, apdu: bytes) -> bytes:
         answer = self._card.transmit(apdu)
-        # The answer to one of the modem's own commands may announce it, not only the answer to a host's APDU.
+        # A proactive command may wait, announced by an answer to the modem's own command or to a host's APDU.
         if answer[-2] == 0x91:
             self._waiting = answer[-1]
         if self._habits.fetches_response and answer[-2] == 0x61:
-            # The modem asks only once, because longer answers still reach the host as data with 61xx.
+            # The modem sends GET RESPONSE once; a longer answer reaches the host as data with 61xx.
             answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
         return answer
 

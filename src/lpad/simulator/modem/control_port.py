@@ -46,7 +46,7 @@ class ControlFunction(Protocol[_M]):
         """Process a message of the host; return the answers."""
 
     def settle(self) -> None:
-        """Do what a modem does by itself after an answer."""
+        """Carry out the actions of a modem that follow an answer without a command."""
 
     def indications(self) -> list[_M]:
         """Return the indications that are due."""
@@ -65,12 +65,12 @@ class MessageReceiver(Protocol[_M]):
     """Finds messages in a stream of bytes."""
 
     def receive(self, data: bytes) -> list[_M]:
-        """Return the messages that are complete now."""
+        """Take received bytes; return the messages that they complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Generic[_M]):
-    """A fault for the next message that it concerns."""
+    """A fault for the next message that `concerns` selects."""
 
     concerns: Callable[[_M], bool]
     executed: bool = True
@@ -86,7 +86,7 @@ class Fault(Generic[_M]):
     restarts: bool = False
     """Whether the modem restarts unannounced, before it processes the message."""
     instead: Callable[[_M], _M] | None = None
-    """Returns the answer to a message that the modem does not process; None: the modem's own."""
+    """Returns the answer to a message that the modem does not process; None: the modem answers by itself."""
 
 
 class _SwitchedOffError(Exception):
@@ -119,7 +119,7 @@ class ControlPort(Generic[_M, _F]):
             InvalidValue: something else is at `path`.
         """
         self.function = function
-        self._function: ControlFunction[_M] = function  # type: ignore[assignment]  # subclasses name its type
+        self._function: ControlFunction[_M] = function  # type: ignore[assignment]  # a subclass names the function's type
         self._encode = encode
         self._away = None if personality is None else personality.away_after_reset
         self._away_after_refresh = None if personality is None else personality.away_after_refresh
@@ -143,7 +143,7 @@ class ControlPort(Generic[_M, _F]):
 
     @property
     def path(self) -> str:
-        """The port to open."""
+        """The path at which a host opens the port."""
         return self._wire.path
 
     def close(self) -> None:
@@ -179,7 +179,7 @@ class ControlPort(Generic[_M, _F]):
         self._do(lambda: what(self.function))
 
     def vanish(self) -> None:
-        """Make the port disappear, with everything that the function knows of its host."""
+        """Make the port disappear, and the function forget its host."""
 
         def go() -> None:
             self._wire.vanish()
@@ -203,7 +203,7 @@ class ControlPort(Generic[_M, _F]):
                 self._settle()
         except _SwitchedOffError:
             pass
-        except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it
+        except Exception as crash:  # noqa: BLE001 - close() raises it in the test's thread
             self._crash = crash
             self._wire.vanish()
             _log.exception("the simulated modem crashed")
@@ -280,7 +280,7 @@ class ControlPort(Generic[_M, _F]):
             while True:
                 self._requests.get_nowait()()
 
-    # The other side.
+    # The following method runs in the caller's thread.
 
     def _do(self, what: Callable[[], None]) -> None:
         """Run a function in the modem's thread, and wait until it is done."""

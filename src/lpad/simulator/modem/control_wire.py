@@ -20,7 +20,7 @@ class Wire(Protocol):
 
     @property
     def path(self) -> str:
-        """The port to open."""
+        """The path at which a host opens the port."""
 
     def descriptors(self) -> list[int]:
         """Return the descriptors to watch for bytes or hosts."""
@@ -39,7 +39,7 @@ class Wire(Protocol):
 
 
 class PtyWire:
-    """A pty, which keeps its place between two hosts like a device."""
+    """A pty, which keeps its path while no host is connected, like a device."""
 
     def __init__(self, path: str | None) -> None:
         """Create the pty.
@@ -54,7 +54,7 @@ class PtyWire:
 
     @property
     def path(self) -> str:
-        """The port to open."""
+        """The path at which a host opens the port."""
         return self._port.path
 
     def descriptors(self) -> list[int]:
@@ -79,7 +79,7 @@ class PtyWire:
 
 
 class SocketWire:
-    """A Unix socket with one host at a time; the next one takes the place of the last."""
+    """A Unix socket with one host at a time; a new host replaces the connected one."""
 
     def __init__(self, path: str) -> None:
         """Listen at `path`.
@@ -94,7 +94,7 @@ class SocketWire:
 
     @property
     def path(self) -> str:
-        """The port to open."""
+        """The path at which a host opens the port."""
         return self._path
 
     def descriptors(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""The speed of a simulated modem's serial line: characters that the host sends at another one are noise."""
+"""The speed of a simulated modem's serial line: characters that the host sends at another speed are noise."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NAMES = {
     for name in dir(termios)
     if name.startswith("B") and name[1:].isdigit()
 }
-"""Bits per second by the numbers that the kernel uses for them."""
+"""The speeds in bits per second, by the kernel's numbers for them."""
 _SPEED = 4
 """The place of the input's speed in the result of tcgetattr()."""
 
 
 class LineRate:
-    """The modem's speed, if it has +IPR; a modem without it takes any, like one with USB."""
+    """The modem's speed, if it has +IPR; a modem without +IPR takes any speed, like a USB modem."""
 
     def __init__(self, personality: ModemPersonality, *, baud: int | None) -> None:
         """Begin with a speed in bits per second; None: 115200."""
@@ -33,7 +33,7 @@ class LineRate:
 
     @property
     def offered(self) -> tuple[int, ...]:
-        """The speeds that +IPR takes; empty: the modem has no such command."""
+        """The speeds that +IPR takes; empty: the modem does not have +IPR."""
         return self._habits.line_rates
 
     def power_cut(self) -> None:

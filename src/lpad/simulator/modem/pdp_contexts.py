@@ -70,7 +70,7 @@ class ModemContexts:
     autoselected: Mapping[str, str] = field(default_factory=dict)
     """APNs by ICCID that the operator's configuration writes into context 1 at each attach (MBN, AutoSel)."""
     unlisted: Subscription = field(default_factory=Subscription)
-    """The subscription of every other profile."""
+    """The subscription of profiles that `subscriptions` does not list."""
     contexts: dict[int, Context] = field(default_factory=lambda: {_ATTACH_CONTEXT: Context()})
     attached: bool = True
     attaches: int = 0
@@ -80,11 +80,11 @@ class ModemContexts:
     bearer: Context | None = None
     """The bearer of the last attach; None before the first attach."""
     attempts: int = 0
-    """The number of attaches, also of those that failed; each ends the connections of the previous one."""
+    """The number of attaches, including failed ones; each ends the connections of the previous attach."""
     _subscription: Subscription = field(default_factory=Subscription)
 
     def attach(self, iccid: str | None) -> None:
-        """Attach with a profile; the network decides by the present context 1."""
+        """Attach with a profile; the network accepts or rejects the present context 1."""
         self.bearer = self.emm_cause = self.esm_cause = None
         self.attempts += 1
         if iccid is None or not self.attached:
@@ -115,11 +115,11 @@ class ModemContexts:
         return _ADDRESSES[kind] if self._subscription.addresses else ()
 
     def refusal(self, wanted: Context) -> int | None:
-        """Return the network's ESM cause against one more bearer; None: it is opened."""
+        """Return the ESM cause with which the network refuses one more bearer; None: it is opened."""
         return self._subscription.rejection(wanted.kind, wanted.apn, wanted.credentials)
 
     def define(self, arguments: str) -> bool:
-        """Carry out AT+CGDCONT=; return whether it is valid."""
+        """Carry out AT+CGDCONT=; return whether its arguments are valid."""
         values = split(arguments)
         cid = whole_number(values[0], least=1, most=8)
         if cid is None:

@@ -36,7 +36,7 @@ class Handles(StrEnum):
 
 
 class LongLines(StrEnum):
-    """The fate of a command line that is longer than `line_limit`."""
+    """The effect of a command line that is longer than `line_limit`."""
 
     REFUSED = "refused"
     """ERROR."""
@@ -45,7 +45,7 @@ class LongLines(StrEnum):
     CUT = "cut"
     """An APDU silently loses its end; the modem corrects its length."""
     HANGS = "hangs"
-    """The modem answers nothing for some seconds."""
+    """The modem does not answer for some seconds."""
 
 
 class Notices(IntEnum):
@@ -79,21 +79,21 @@ class ModemPersonality:
     error_level: int = 0
     """+CMEE at power-on: 0 plain ERROR, 1 numbers, 2 words."""
     line_limit: int | None = None
-    """Characters of a command line, without its end, that the modem takes; None: any number."""
+    """The maximum number of characters in a command line, without its end; None: no limit."""
     long_lines: LongLines = LongLines.REFUSED
-    """The fate of longer ones."""
+    """The effect of command lines that are longer than `line_limit`."""
 
     line_rates: tuple[int, ...] = ()
-    """The speeds in bits per second that +IPR takes, 0 for the automatic one; then characters at another
-    speed are noise. Empty: the modem takes any speed, and has no +IPR."""
+    """The speeds in bits per second that +IPR takes, 0 for the automatic one; characters at another speed
+    are noise. Empty: the modem takes any speed, and has no +IPR."""
     answers_at_new_rate: bool = False
     """Whether OK to +IPR comes at the new speed instead of the old one."""
     silent_rates: tuple[int, ...] = ()
-    """Speeds that +IPR takes, but at which nothing that arrives can be read."""
+    """Speeds that +IPR takes, but at which all received characters are unreadable."""
     loses_above: int | None = None
-    """The speed above which only the first characters of a line arrive; None: all arrive at each speed."""
+    """The speed above which only the first characters of a line arrive; None: all arrive at any speed."""
     buffer: int = 64
-    """The number of characters that arrive at such a speed."""
+    """The number of characters of a line that arrive at a speed above `loses_above`."""
     keeps_line_rate: bool = False
     """Whether a speed that +IPR has set outlasts a loss of power and a reset."""
 
@@ -111,7 +111,7 @@ class ModemPersonality:
     csim_refusal: int | None = 3
     """The error to an APDU that is too short or too long; None: plain ERROR."""
     test_forms: bool = True
-    """Whether +CCHO=? and the like are answered OK if the command itself works."""
+    """Whether test commands such as +CCHO=? are answered OK if the command itself works."""
     not_found: int | None = 22
     """The error to +CCHO when the card lacks the application; None: plain ERROR."""
     closes_channels: bool = True
@@ -123,7 +123,7 @@ class ModemPersonality:
     patches_class: bool = True
     """Whether +CGLA puts the channel's number into class bytes, or passes APDUs on unchanged."""
     cgla_breaks_at: int | None = None
-    """Which STORE DATA after +CCHO, counted from 1, +CGLA refuses with ERROR, and all after it."""
+    """From which STORE DATA after +CCHO on, counted from 1, +CGLA refuses all with ERROR; None: never."""
 
     quoted: bool = True
     """Whether hex in answers is in quotes."""
@@ -133,7 +133,7 @@ class ModemPersonality:
     bare_answers: bool = False
     """Whether +CSIM answers lack their prefix."""
     bare_imei: bool = True
-    """Whether AT+CGSN answers the digits alone, or as +CGSN: "…"."""
+    """Whether AT+CGSN answers only the digits, or +CGSN: "…"."""
     line_end: str = "\r\n"
     glued: bool = False
     """Whether lines are separated by one line end, without blank lines."""
@@ -157,7 +157,7 @@ class ModemPersonality:
     pin_locked: tuple[str, ...] = ()
     """ICCIDs of profiles whose SIM PIN was not entered, so that they never register."""
     pin_hides_iccid: bool = True
-    """Whether the modem reports the ICCID of such a profile only after the PIN was entered."""
+    """Whether the modem hides the ICCID of a profile whose PIN was not entered."""
     hot_swap_hangs: bool = False
     """Whether everything for the card is answered 'phone failure' after a card was swapped, until the radio
     is cycled."""
@@ -181,7 +181,7 @@ class ModemPersonality:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     """The subscriptions by ICCID."""
     unlisted_subscription: Subscription = field(default_factory=Subscription)
-    """The subscription of every other profile, which may do everything by default."""
+    """The subscription of profiles that `subscriptions` does not list; the default allows everything."""
     autoselected: dict[str, str] = field(default_factory=dict)
     """APNs by ICCID that the operator's configuration (MBN) writes into context 1 at each attach."""
     stored_apn: str = ""

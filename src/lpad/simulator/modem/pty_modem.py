@@ -111,7 +111,7 @@ class PtyModem:
 
     @property
     def path(self) -> str:
-        """The port to open."""
+        """The path at which a host opens the port."""
         return self._port.path
 
     @property
@@ -268,7 +268,7 @@ class PtyModem:
                 self._say(self._commands.registration.news())
         except _SwitchedOffError:
             pass
-        except Exception as crash:  # noqa: BLE001 - kept for close(), which raises it where a test sees it
+        except Exception as crash:  # noqa: BLE001 - close() raises it in the test's thread
             self._crash = crash
             self._port.vanish()
             _log.exception("the simulated modem crashed")
@@ -350,7 +350,7 @@ class PtyModem:
         self._port.send(data, piece=self._habits.piece)
 
     def _wait(self, until: float) -> None:
-        """Sleep until a time, and serve the methods above meanwhile."""
+        """Sleep until a time, and serve calls from other threads meanwhile."""
         while (left := until - time.monotonic()) > 0:
             self._sleep(left, None)
 
@@ -365,7 +365,7 @@ class PtyModem:
             while True:
                 self._requests.get_nowait()()
 
-    # The other side.
+    # The following methods run in the caller's thread.
 
     def _ring(self) -> None:
         os.eventfd_write(self._wake, 1)

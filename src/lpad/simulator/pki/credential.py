@@ -24,7 +24,7 @@ _UNREADABLE = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""The exceptions of cryptography for foreign certificates."""
+"""The exceptions that cryptography raises for certificates that it cannot read."""
 _HALF = 32  # bytes of r and of s on either 256-bit curve
 
 
@@ -36,7 +36,7 @@ class Curve(Enum):
 
     @property
     def algorithm(self) -> ec.EllipticCurve:
-        """The curve in cryptography's type."""
+        """The curve as an object of cryptography."""
         return ec.SECP256R1() if self is Curve.NIST else ec.BrainpoolP256R1()
 
     @classmethod
@@ -44,7 +44,7 @@ class Curve(Enum):
         """Return the curve of `key`.
 
         Raises:
-            InvalidValue: another curve.
+            InvalidValue: the key is on another curve.
         """
         for curve in cls:
             if key.curve.name == curve.algorithm.name:
@@ -103,7 +103,7 @@ class Credential:
         return registered_id(self.certificate)
 
     def sign(self, data: bytes) -> bytes:
-        """Return 64 bytes, r | s, over SHA-256 of `data` (TR-03111; SGP.22 v2.5, 2.6.7.2)."""
+        """Return the signature, 64 bytes r | s, over SHA-256 of `data` (TR-03111; SGP.22 v2.5, 2.6.7.2)."""
         r, s = decode_dss_signature(self.key.sign(data, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
 

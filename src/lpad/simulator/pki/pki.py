@@ -124,11 +124,11 @@ class Pki:
         return credential
 
     def of_smds(self, oid: str) -> Pki:
-        """Return the infrastructure of an SM-DS of the same CIs: its own credentials as those of a server.
+        """Return the infrastructure of an SM-DS under the same CIs; the server's credentials are the SM-DS's.
 
-        An SM-DS does not bind packages. In the place of the credential for binding is that of an SM-DP+ for
-        authentication, for the fault in which a certificate has the wrong role. A CI whose key is not in the
-        folder gives it no certificate.
+        An SM-DS does not bind packages. Its credential for binding is an SM-DP+'s for authentication, for the
+        fault in which a certificate has the wrong role. A CI without a private key in the folder issues no
+        certificate for the SM-DS.
         """
         auth = {
             curve: making.make_dp(ci, making.ROLE_DS_AUTH, oid=oid, name="TEST SM-DS")
@@ -140,7 +140,7 @@ class Pki:
     def dp_tls(
         self, *names: str, curve: Curve = Curve.NIST, oid: str = OID_DP1, expired: bool = False
     ) -> Credential:
-        """Return a web server's credential for `names`: one of the folder's, or a new one.
+        """Return a server's TLS credential for `names`: one of the folder's, or a new one.
 
         Args:
             names: host names or IP addresses, by default localhost and SGP.26's name.
@@ -149,7 +149,7 @@ class Pki:
             expired: whether the certificate must be expired.
 
         Raises:
-            NotFound: the folder has none for these names, and no CI key to create one.
+            NotFound: the folder has no credential for these names, and no CI key to create one.
         """
         names = names or DEFAULT_TLS_NAMES
         now = datetime.now(UTC)

@@ -18,12 +18,12 @@ from lpad.base.errors import InvalidValue
 class PlatformFault(StrEnum):
     """The kinds of faults, each with the meaning of `value`."""
 
-    # the way
+    # faults of the connection
     LOST_ANSWER = "lost-answer"
     """The request is carried out, but the connection is cut instead of an answer."""
     LOST_REQUEST = "lost-request"
     """The connection is cut without reading the request."""
-    # the HTTP answer
+    # faults of the HTTP answer
     STATUS = "status"
     """The request is not carried out; HTTP status `value`, without a body."""
     BUSY = "busy"
@@ -44,10 +44,10 @@ class PlatformFault(StrEnum):
     """The answer's JSON is in UTF-16."""
     REDIRECT = "redirect"
     """302 to the URL `value`."""
-    # who asks
-    TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a word of a list
+    # faults of the credentials
+    TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a kind of fault, not a secret
     """The token, or another credential, is refused as expired."""
-    # the JSON
+    # faults of the answer's JSON
     UNKNOWN_STATE = "unknown-state"
     """The profile's state is a word that no description lists: `value`, or `reticulating`."""
     EXTRA_FIELDS = "extra-fields"
@@ -59,7 +59,7 @@ class PlatformFault(StrEnum):
     """The list's next page is at another host."""
     NEXT_LOOP = "next-loop"
     """The list's next page is the same page."""
-    # the platform's business
+    # faults of the platform's reservations and lines
     NO_STOCK = "no-stock"
     NO_BALANCE = "no-balance"
     NOT_ELIGIBLE = "not-eligible"
@@ -79,7 +79,7 @@ class PlatformFault(StrEnum):
     LINE_ENDED = "line-ended"
     """The operator ends all lines, before the call is carried out."""
     LINE_REFUSED = "line-refused"
-    """The activation is refused, as without a Fleet."""
+    """The activation is refused, as for a SIM without a Fleet."""
 
 
 _ANY = "any"
@@ -89,11 +89,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One fault.
 
     Attributes:
-        kind: what.
+        kind: the kind of the fault.
         call: the affected call: order, confirm, find, look, activate, line, token, release; or any.
         value: a value whose meaning depends on `kind`.
         times: how many times the fault occurs; 0: always.
-        after: the number of such calls that are answered correctly before.
+        after: the number of such calls that are answered correctly before the fault occurs.
     """
 
     kind: PlatformFault

@@ -30,7 +30,7 @@ _BEFORE: dict[PlatformFault, Callable[[str], Answer]] = {
         302, None, {"Location": value or "https://elsewhere.example/"}
     ),
 }
-"""The answers to requests that are not carried out."""
+"""The answers, by fault, to requests that are not carried out."""
 
 
 class Served(Protocol):

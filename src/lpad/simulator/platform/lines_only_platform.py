@@ -22,7 +22,7 @@ _STATES = {"ACTIVE": Line.LIVE, "SUSPENDED": Line.IDLE, "RETIRED": Line.ENDED, "
 
 
 class Things(Vendor):
-    """A path without a slash at its end is not found."""
+    """The platform; it does not find a path without a slash at its end."""
 
     hosts = ("things.example.com",)
     calls = (
@@ -36,18 +36,18 @@ class Things(Vendor):
         return same(request.headers.get("authorization", ""), f"Token {KEY}")
 
     def stranger(self) -> Answer:
-        """Answer a wrong key."""
+        """Answer a request with a wrong key."""
         return Answer(401, {"detail": "Invalid token."})
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse with a sentence."""
+        """Refuse a request with a sentence."""
         return Answer(400, {"detail": f"refused: {fault.value}"})
 
     def missing(self) -> Answer:
         """Answer that there is no such SIM."""
         return Answer(404, {"detail": "Not found."})
 
-    def do_find(self, request: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_find(self, request: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """List SIMs by EID, ICCID or tag."""
         wanted = request.query
         found = [
@@ -66,7 +66,7 @@ class Things(Vendor):
             return self.missing()
         return Answer(200, self._thing(each))
 
-    def do_activate(self, request: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_activate(self, request: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Change the state of SIMs, selected by ICCID or by tag."""
         asked = request.json or {}
         state = _STATES.get(str(asked.get("status")))

@@ -64,11 +64,11 @@ class Desk(Vendor):
         return same(request.headers.get("authorization", ""), f"Bearer {KEY}")
 
     def stranger(self) -> Answer:
-        """Answer a wrong key."""
+        """Answer a request with a wrong key."""
         return Answer(401, {"message": "this key does not belong to a device", "cause": "credentials"})
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse with a cause."""
+        """Refuse a request with a cause."""
         cause = _CAUSES.get(fault, fault.value)
         return Answer(_STATUSES[fault], {"message": f"the desk says {fault.value}", "cause": cause})
 
@@ -126,7 +126,7 @@ class Desk(Vendor):
         self.stock.activate(each)
         return Answer(202, self._wish(each, faults))
 
-    def do_release(self, _: Request, reference: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_release(self, _: Request, reference: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Release a wish."""
         each = self.stock.find(reference)
         if each is None:
@@ -136,7 +136,7 @@ class Desk(Vendor):
         self.stock.release(each)
         return Answer(204)
 
-    def do_line(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_line(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Show a line."""
         each = self.stock.by_iccid(iccid)
         return self.missing() if each is None else Answer(200, self._line(self.stock.look_at_line(each)))
@@ -150,15 +150,15 @@ class Desk(Vendor):
         self.stock.activate(each)
         return Answer(202, self._line(each))
 
-    def do_suspend(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_suspend(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Suspend a line."""
         return self._set(iccid, Line.IDLE)
 
-    def do_retire(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_retire(self, _: Request, iccid: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """End a line."""
         return self._set(iccid, Line.ENDED)
 
-    def do_products(self, _: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_products(self, _: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """List the products."""
         return Answer(200, {"products": list(PRODUCTS), "next": None})
 

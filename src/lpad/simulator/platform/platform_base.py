@@ -39,7 +39,7 @@ class Vendor:
 
     hosts: ClassVar[tuple[str, ...]] = ("platform.example.com",)
     path: ClassVar[str] = ""
-    """The beginning of each call's path, which belongs to the address of the interface."""
+    """The beginning of each call's path, which is part of the address in the client's settings."""
     bound: ClassVar[bool] = True
     calls: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 
@@ -48,7 +48,7 @@ class Vendor:
         stock.bound = self.bound
 
     def named(self, request: Request) -> tuple[str, tuple[str, ...]] | None:
-        """Return the name of a request's call, and the names in its path; None: the path is unknown."""
+        """Return the name of a request's call, and the values in its path; None: the call is unknown."""
         for method, pattern, name in self.calls:
             found = re.fullmatch(pattern, request.path)
             if found and method == request.method:
@@ -77,7 +77,7 @@ class Vendor:
         return Answer(401, {"message": "credentials are wrong"})
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse in the platform's own words."""
+        """Refuse a request in the platform's own words."""
         raise NotImplementedError
 
     def missing(self) -> Answer:

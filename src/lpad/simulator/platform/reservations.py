@@ -125,11 +125,11 @@ class Stock:
         return made
 
     def find(self, name: str) -> Reserved | None:
-        """Return the reservation of an id, a line's id, or a reference."""
+        """Return the reservation with this id, line id or reference."""
         return next((each for each in self.reserved if name in (each.id, each.line_id, each.reference)), None)
 
     def by_iccid(self, iccid: str) -> Reserved | None:
-        """Return the reservation of a profile."""
+        """Return the reservation of the profile with this ICCID."""
         return next((each for each in self.reserved if each.placed and each.placed.iccid == iccid), None)
 
     def look(self, each: Reserved) -> Reserved:

@@ -89,12 +89,12 @@ class SimulatedPlatform:
 
     @property
     def base(self) -> str:
-        """The address for a client's settings; a description that has one names the same."""
+        """The address for a client's settings, unless the platform's description already contains it."""
         return f"https://{self.vendor.hosts[0]}{self.vendor.path}"
 
     @property
     def hosts(self) -> dict[str, str]:
-        """The addresses of its host names, for the setting `remote.hosts`."""
+        """The addresses of the platform's host names, for the setting `remote.hosts`."""
         return dict.fromkeys(self.vendor.hosts, f"{self._bind[0]}:{self.port}")
 
     @property

@@ -27,7 +27,7 @@ _MOST = 100
 
 
 class Soracom(Vendor):
-    """The address of the global site."""
+    """Soracom's platform, with the address of the global site."""
 
     hosts = ("g.api.soracom.io",)
     path = "/v1"
@@ -57,7 +57,7 @@ class Soracom(Vendor):
         return Answer(401, {"code": "AUM0003", "message": "Invalid API key or token"})
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse with a code."""
+        """Refuse a request with a code."""
         return Answer(400, {"code": "SEM0001", "message": f"The order was refused: {fault.value}"})
 
     def missing(self) -> Answer:
@@ -85,7 +85,7 @@ class Soracom(Vendor):
         )
         return Answer(201, self._order(self.made(made, faults)))
 
-    def do_confirm(self, _: Request, order: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_confirm(self, _: Request, order: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Confirm a draft."""
         each = self.stock.find(order)
         if each is None:
@@ -135,7 +135,7 @@ class Soracom(Vendor):
         }
         return Answer(200, [altered(profile, faults, state="profileStatus", iccid="iccid", keep=())])
 
-    def do_release(self, _: Request, order: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_release(self, _: Request, order: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Cancel an order."""
         each = self.stock.find(order)
         if each is None:

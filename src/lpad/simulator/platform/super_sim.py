@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.reservations import Reserved, Stock
 
 ACCOUNT = "AC" + "0" * 32
-AUTH_TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of a simulator
+AUTH_TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - a simulator's secret
 CLIENT_ID = "simulated-client"
-CLIENT_SECRET = "simulated-client-secret"  # noqa: S105 - of a simulator
+CLIENT_SECRET = "simulated-client-secret"  # noqa: S105 - a simulator's secret
 FLEET = "HF" + "0" * 32
 _PAGE = 50
 _ERRORS = {
@@ -58,7 +58,7 @@ class TwilioSuperSim(Vendor):
         return _error(401, 20003, "Authenticate")
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse with a code."""
+        """Refuse a request with a code."""
         return _error(*_ERRORS[fault])
 
     def missing(self) -> Answer:
@@ -259,7 +259,7 @@ class KoreSuperSim(TwilioSuperSim):
 
 
 def _fleet(name: str) -> str:
-    """Return the SID of a Fleet; any other name means the only Fleet."""
+    """Return a Fleet's SID; any name that is not a SID means the only Fleet."""
     return name if re.fullmatch(r"HF[0-9a-fA-F]{32}", name) else FLEET
 
 

@@ -28,7 +28,7 @@ _ERRORS = {
 
 
 class Telnyx(Vendor):
-    """Version 2 of the interface."""
+    """Telnyx's platform, with version 2 of its interface."""
 
     hosts = ("api.telnyx.com",)
     path = "/v2"
@@ -47,11 +47,11 @@ class Telnyx(Vendor):
         return same(request.headers.get("authorization", ""), f"Bearer {API_KEY}")
 
     def stranger(self) -> Answer:
-        """Answer a wrong key."""
+        """Answer a request with a wrong key."""
         return _error(401, "10009", "Authentication failed")
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse with a code."""
+        """Refuse a request with a code."""
         return _error(*_ERRORS.get(fault, (422, "10001", f"Refused: {fault.value}")))
 
     def missing(self) -> Answer:
@@ -87,7 +87,7 @@ class Telnyx(Vendor):
             return self.missing()
         return Answer(200, {"data": self._card(self.stock.look_at_line(self.stock.look(each)), faults)})
 
-    def do_code(self, _: Request, card: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_code(self, _: Request, card: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Fetch an activation code."""
         each = self.stock.find(card)
         if each is None:
@@ -105,7 +105,7 @@ class Telnyx(Vendor):
         self.stock.activate(each)
         return Answer(202, {"data": {"id": "1", "record_type": "sim_card_action", "action_type": "enable"}})
 
-    def do_suspend(self, _: Request, card: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_suspend(self, _: Request, card: str, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """Disable a SIM card."""
         each = self.stock.find(card)
         if each is None:

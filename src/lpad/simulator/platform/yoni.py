@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.reservations import Reserved
 
 APP_ID = "app-simulated"
-APP_SECRET = "secret-simulated"  # noqa: S105 - of a simulator
+APP_SECRET = "secret-simulated"  # noqa: S105 - a simulator's secret
 PACKAGE = "EU-1GB-30D"
 WINDOW = 600.0
-"""The accepted deviation of a timestamp in seconds; Yoni does not publish its own."""
+"""The accepted deviation of a timestamp in seconds; Yoni does not publish its limit."""
 _CODES = {
     PlatformFault.NO_BALANCE: (506, "insufficient balance"),
     PlatformFault.UNKNOWN_PRODUCT: (504, "no such plan"),
@@ -44,7 +44,7 @@ class Yoni(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the signature is valid, and its time recent."""
+        """Whether the request's signature is valid, and its timestamp recent."""
         headers = request.headers
         moment = whole_number(headers.get("timestamp", ""))
         if moment is None or abs(moment / 1000 - self.stock.now()) > WINDOW:
@@ -54,14 +54,14 @@ class Yoni(Vendor):
         return same(headers.get("appid", ""), APP_ID) and same(headers.get("sign", ""), wanted)
 
     def stranger(self) -> Answer:
-        """Answer a wrong signature."""
+        """Answer a request with a wrong signature."""
         return Answer(401, {"code": 401, "error": True, "success": False, "msg": "signature is wrong"})
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse under HTTP 200."""
+        """Refuse a request under HTTP 200."""
         return _refused(*_CODES.get(fault, (9999, fault.value)))
 
-    def do_products(self, _: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - as all are called
+    def do_products(self, _: Request, *, faults: Faulty) -> Answer:  # noqa: ARG002 - every call receives the faults
         """List packages."""
         package = {
             "packageName": "Europe 1 GB",

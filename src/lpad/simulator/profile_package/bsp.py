@@ -29,7 +29,7 @@ KEY_LENGTH = 16
 LARGEST_TLV = 1020
 """The maximum number of bytes of a protected TLV, tag, length and MAC included."""
 LARGEST_ENCRYPTED = 1007
-"""Plaintext bytes that fit into one encrypted TLV: at least one byte of padding makes it 1008."""
+"""Plaintext bytes that fit into one encrypted TLV: 1008 with the required byte of padding."""
 LARGEST_MACED = 1008
 """Plaintext bytes that fit into one TLV that is only MACed."""
 
@@ -61,7 +61,7 @@ class BspKeys:
 
         Args:
             shared_secret: the 32-byte X coordinate that both one-time keys give.
-            host_id: the server's free 1 to 16 bytes, element 84 of the control reference template.
+            host_id: 1 to 16 bytes of the server's choice, element 84 of the control reference template.
             eid: the 16 bytes of tag 5A in GetEID.
         """
         shared_info = bytes([KEY_TYPE_AES, KEY_LENGTH, len(host_id)]) + host_id + bytes([len(eid)]) + eid
@@ -105,7 +105,7 @@ class Bsp:
         return header + body + mac
 
     def protect_all(self, tag: int, plaintext: bytes, *, largest: int | None = None) -> list[bytes]:
-        """Protect `plaintext` in pieces of at most `largest` bytes; an empty one is one piece."""
+        """Protect `plaintext` in pieces of at most `largest` bytes; an empty text is one piece."""
         if largest is None:
             largest = LARGEST_ENCRYPTED if tag in _ENCRYPTED else LARGEST_MACED
         starts = range(0, max(len(plaintext), 1), largest)

@@ -68,7 +68,7 @@ USUAL_FILES = {
     _USIM: {0xA3: 0x6F07, 0xA4: 0x6F06, 0xA8: 0x6F38, 0xAD: 0x6F46, 0xAE: 0x6F56, 0xB2: 0x6F78, 0xB6: 0x6FB7},
     0xB4: {0xA5: 0x6F3E, 0xA6: 0x6F3F},
 }
-"""Identifiers of a template's files whose parameters a package may leave out, by the element's members."""
+"""The identifiers of template files whose parameters a package may leave out, by the members' tags."""
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class FileTree:
         current = self._application if element.tag in _WITHOUT_DIRECTORY else None
         top = current
         usual = USUAL_FILES.get(element.tag, {})
-        # Header and template come first; then the directory, and what is in it, in the template's order.
+        # After header and template, the directory and its content follow in the template's order.
         for entry in element.children()[2:]:
             parts = entry.children()
             if any(part.tag == _DO_NOT_CREATE for part in parts):
@@ -175,7 +175,7 @@ class FileTree:
 
     def _create_directory(self, parent: Path, fcp: Tlv) -> Path:
         identifier = fcp.find(_IDENTIFIER)
-        if identifier is None:  # a template's own, which is not known here
+        if identifier is None:  # a directory of the template, whose identifier is unknown here
             return parent
         path = (*parent, int.from_bytes(identifier.value, "big"))
         self._add(path)
@@ -238,7 +238,7 @@ class FileTree:
         arr, record = int.from_bytes(rule.value[:2], "big"), rule.value[2]
         above = (directory[:depth] for depth in range(len(directory), 0, -1))
         found = next((records for each in above if (records := self._records.get((*each, arr)))), None)
-        # A template's own files come in its order, and its EF.ARR is mostly not the first.
+        # The EF.ARR may be unknown: a template's files follow its order, in which EF.ARR is rarely first.
         if found is not None and not 1 <= record <= found:
             raise MalformedError(f"record {record} of access rules {arr:04X} does not exist")
 

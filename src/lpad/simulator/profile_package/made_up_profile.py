@@ -49,7 +49,7 @@ _MILENAGE = bytes([1])
 _KEY = bytes(range(16))
 _DF_TELECOM = bytes.fromhex("7F10")
 _FIRST_FILLER = 0x6F80
-"""Files of a first-level directory are 6Fxx (ETSI TS 102 221, 8.6); below this number they have names."""
+"""Files in a first-level directory are 6Fxx (ETSI TS 102 221, 8.6); lower numbers are in use."""
 _FILLER = 8000
 _UST = (10, 12, 19, 33, 85)
 """Services of the USIM whose files exist: SMS, its parameters, the provider's name, EPS; 33 is mandatory."""
@@ -193,7 +193,7 @@ def _usim(imsi: str, name: str) -> bytes:
 
 
 def _local_codes() -> bytes:
-    """Return PIN2, which belongs to the USIM before it."""
+    """Return the element with PIN2, which belongs to the preceding USIM."""
     pin = encode(0x80, _integer(PIN2)) + encode(0x81, b"0000\xff\xff\xff\xff")
     pin += encode(0x82, _integer(PIN2)) + encode(0x83, b"\x03")
     return encode(PIN_CODES, _pe_header(6), encode(0xA1, encode(0xA0, encode(0x30, pin))))
@@ -217,7 +217,7 @@ def _filler(iccid: Iccid, room: int) -> bytes:
         whole = len(_filler_element(number, noise[:_FILLER]))
         if left >= 2 * whole:
             made += _filler_element(number, noise[number % 32 :][:_FILLER])
-        elif left > whole - _FILLER + 256:  # from here on the lengths' own lengths do not change
+        elif left > whole - _FILLER + 256:  # more than 256 bytes have the overhead of a full element
             made += _filler_element(number, (noise + noise)[: left - (whole - _FILLER)])
         else:
             return made

@@ -253,7 +253,7 @@ class ProfileStream:
         for service in services.children() if services else ():
             if service.tag in self._unsupported:
                 raise ProfileElementError(
-                    f"service {service.tag:02X} is needed, not supported",
+                    f"the card does not support the required service {service.tag:02X}",
                     status=PeStatus.FEATURE_NOT_SUPPORTED,
                 )
 

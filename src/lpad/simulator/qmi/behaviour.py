@@ -12,25 +12,25 @@ class QmiHabits:
     clients: int = 16
     """The number of clients of each service; one more fails with ClientIdsExhausted."""
     leaked_clients: int = 0
-    """Clients of each service that an earlier host has left at the start."""
+    """The number of clients of each service that an earlier host has not released."""
     channels: int = 19
     """The number of channels that the modem opens at most; one more fails with InsufficientResources."""
     leaked_channels: int = 0
-    """Channels that an earlier host has left open at the start."""
+    """The number of channels that an earlier host has left open."""
     builds_class: bool = True
-    """Whether the modem inserts the channel into class bytes, or passes the host's on."""
+    """Whether the modem inserts the channel into class bytes, or passes on the host's class bytes."""
     fetches_response: bool = False
-    """Whether the modem turns 61xx into GET RESPONSE and 6Cxx into the right Le, or passes them on."""
+    """Whether the modem handles 61xx with GET RESPONSE and 6Cxx with the right Le, or passes both on."""
     bars_isdr: bool = False
     """Whether the firmware refuses to select the ISD-R (SIM7600G-H, LE910C4: AccessDenied)."""
     tells_status_word: bool = True
-    """Whether a failed selection has the card's status word next to the error."""
+    """Whether the answer to a failed selection contains the card's status word as well as the error."""
     long_response: int | None = None
-    """Bytes of an answer above which it follows in indications with pieces of this size; None: never."""
+    """An answer with more bytes is sent as indications with pieces of this size; None: never."""
     long_response_fails: bool = False
-    """Whether such an answer is announced in a failed response (InsufficientResources)."""
+    """Whether a failed response (InsufficientResources) announces an answer in pieces."""
     loses_piece: bool = False
-    """Whether the last piece never comes."""
+    """Whether the last piece of such an answer is never sent."""
     indication_delay: float | None = 0.0
     """Seconds from an event to its indication; None: the modem sends no indications of events."""
     announces_reset: bool = True
@@ -42,11 +42,11 @@ class QmiHabits:
     data_sessions: bool = True
     """Whether the modem reports its data sessions (InvalidQmiCommand otherwise)."""
     ip_families: bool = True
-    """Whether a client chooses the version of IP that it asks about (InvalidQmiCommand otherwise)."""
+    """Whether a client can choose the IP version of its queries (InvalidQmiCommand otherwise)."""
     starts_session: bool = False
     """Whether the modem starts a data session by itself at each attach, until a host forbids that."""
     tells_end: bool = True
-    """Whether a refused session has the network's cause, or only the older reason."""
+    """Whether the refusal of a session contains the network's cause, or only the older reason."""
     slots: int = 1
     card_slot: int = 1
     """The physical slot with the card, from 1; the others are empty."""
@@ -59,4 +59,4 @@ class QmiHabits:
     resets_after: int | None = None
     """The number of messages after which the modem restarts unannounced, once; None: never."""
     lost_transaction: int | None = None
-    """The number of messages after which the answer to one is never sent, once; None: none is lost."""
+    """The number of messages after which one answer is never sent; None: no answer is lost."""

@@ -32,7 +32,7 @@ class RefusedError(Exception):
     """The modem refuses a request with an error, and perhaps parameters."""
 
     def __init__(self, error: Error, body: Body | None = None) -> None:
-        """Keep both."""
+        """Keep the error and the parameters."""
         super().__init__(error)
         self.error = error
         self.body = body
@@ -46,27 +46,27 @@ class DataCall:
     handle: int
     bearer: Context
     attempt: int
-    """The attach with which the session ends."""
+    """The number of the attach in which the session started; the next attach ends the session."""
 
 
 class DataCalls:
     """The sessions of all clients, and the one that the modem may start by itself."""
 
     def __init__(self, modem: CommandSet, habits: QmiHabits) -> None:
-        """Start none."""
+        """Begin without a client's session."""
         self._modem = modem
         self._habits = habits
         self._by_itself = habits.starts_session
         self._handle = _FIRST_HANDLE
         self.of_clients: dict[int, DataCall] = {}
-        """The sessions by the number of their client."""
+        """Each client's session, by the client's number."""
 
     def start(self, client: int, family: int, request: data_session.StartNetwork) -> Body:
-        """Start a client's session; refused without effect if there is one for this version of IP already."""
+        """Start a client's session; refuse it if this version of IP already has a session."""
         family = family if request.family is None else request.family
         if family not in _KINDS:
             raise RefusedError(Error.INVALID_ARGUMENT)
-        registered = self._is_registered  # first, because the modem may attach now
+        registered = self._is_registered  # read first, because this may make the modem attach
         if self._has_started(family) or self._find(family) is not None or client in self.of_clients:
             raise RefusedError(Error.NO_EFFECT)
         if not registered:
@@ -104,7 +104,7 @@ class DataCalls:
         )
 
     def settings(self, client: int, family: int, request: data_session.GetCurrentSettings) -> Body:
-        """Return the address of the session."""
+        """Return the IP address of the session that the client sees."""
         kind = self._kind(client, family)
         if kind is None:
             raise RefusedError(Error.OUT_OF_CALL)
@@ -118,7 +118,7 @@ class DataCalls:
         return data_session.CurrentSettings(ipv6=ipv6.packed + bytes([_PREFIX]))
 
     def forget(self, client: int) -> None:
-        """End the session of a client that was given back."""
+        """End the session of a client that its host has released."""
         self.of_clients.pop(client, None)
 
     def forget_all(self) -> None:
@@ -126,7 +126,7 @@ class DataCalls:
         self.of_clients.clear()
 
     def ended(self) -> list[tuple[int, Body]]:
-        """End the sessions that have lost their network; return each client with its indication."""
+        """End the sessions that have lost the network; return the clients and their indications."""
         if not self.of_clients:
             return []
         registered = self._is_registered
@@ -158,13 +158,13 @@ class DataCalls:
 
     def _has_started(self, family: int) -> bool:
         """Whether the modem's own session carries a version of IP."""
-        registered = self._is_registered  # first, because the modem may attach now
+        registered = self._is_registered  # read first, because this may make the modem attach
         bearer = self._modem.contexts.bearer
         carried = bearer is not None and bearer.kind in (_KINDS[family], _BOTH)
         return self._by_itself and registered and carried
 
     def _kind(self, client: int, family: int) -> str | None:
-        """Return the PDP type of the session that the client sees; None without a session."""
+        """Return the PDP type of the session that the client sees; None if there is none."""
         own = self.of_clients.get(client)
         if own is not None and own.family == family:
             return _KINDS[own.family]

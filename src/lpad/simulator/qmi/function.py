@@ -172,7 +172,7 @@ class QmiFunction:
         self._refreshing = None
 
     def settle(self) -> None:
-        """Do what a modem does by itself after an answer: fetch what the card announces."""
+        """Fetch the command that the card announces, as a modem does by itself after an answer."""
         if self._waiting is not None:
             length, self._waiting = self._waiting, None
             if self._personality.fetches_proactive:
@@ -230,7 +230,7 @@ class QmiFunction:
         self._refresh(length)
 
     def _refresh(self, length: int) -> None:
-        """Fetch now, or after the clients that have registered for a refresh have agreed."""
+        """Fetch the command now, or after the clients that have registered for a refresh have agreed."""
         waiting = {key for key, client in self.clients.items() if client.refresh}
         if not waiting:
             self.modem.serve_proactive(length)
@@ -367,7 +367,7 @@ class QmiFunction:
             self._offline = self._offline or request.mode == modes.OFFLINE
             self.modem.radio.set_function(4)
         else:
-            raise RefusedError(Error.INCOMPATIBLE_STATE)  # only a reset leaves the mode offline
+            raise RefusedError(Error.INCOMPATIBLE_STATE)  # a modem leaves the offline mode only by a reset
 
     # Network.
 
@@ -440,7 +440,7 @@ class QmiFunction:
         if not self._has_card or not self.modem.radio.sim_power:
             return uim.Cards(cards=(uim.Card(state=uim.CardState.ABSENT),))
         iccid = self.modem.radio.iccid()
-        if iccid is None:  # a card without a profile has no USIM that could be starting
+        if iccid is None:  # without a profile, no USIM can start
             state = uim.CardState.ABSENT if self._slot_starts else uim.CardState.PRESENT
             return uim.Cards(cards=(uim.Card(state=state),))
         ready = uim.AppState.PIN_REQUIRED if str(iccid) in self.modem.pin_locked else uim.AppState.READY
@@ -597,7 +597,7 @@ class QmiFunction:
                 token=self._token, total=len(answer), offset=at, data=answer[at : at + size]
             )
             made = _indication(uim.ApduIndication(piece=piece), client)
-            self._pending.append((0.0, lambda made=made: [made]))  # type: ignore[misc]  # bound now
+            self._pending.append((0.0, lambda made=made: [made]))  # type: ignore[misc]  # the default binds `made`
 
     _HANDLERS: ClassVar[dict[tuple[int, int], tuple[type[Any], Callable[..., Body | None]]]] = {
         (kind.SERVICE, kind.MESSAGE): (kind, handler)

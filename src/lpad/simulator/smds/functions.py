@@ -57,7 +57,7 @@ def functions_on(events: Events) -> Functions:
 
 
 def _initiate(site: ServerContext, call: Call) -> dict[str, str]:
-    """Do as an SM-DP+ does, with the status codes of an SM-DS."""
+    """Start a session like an SM-DP+, but refuse with the status codes of an SM-DS."""
     try:
         return initiate_authentication(site, call)
     except Refusal as refusal:

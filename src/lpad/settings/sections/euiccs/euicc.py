@@ -26,7 +26,7 @@ FAST_BAUDS = (
     *(19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 500_000, 576_000, 921_600, 1_000_000, 1_152_000),
     *(1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000),
 )
-"""The speeds that Linux has names for (termios), without those that no modem needs to be told."""
+"""The speeds in bits per second that Linux has names for (termios), from 19200 on."""
 MOST_FALLBACK_PORTS = 8
 FallbackPorts = Annotated[list[Text], msgspec.Meta(max_length=MOST_FALLBACK_PORTS)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
@@ -35,7 +35,7 @@ Provision = Literal["never", "on_empty"]
 """Whether lpad requests a profile from the default SM-DP+ for a card without an operational one."""
 
 PLACES = ("port", "reader")
-"""The settings for the place of a card, of which each card has one."""
+"""The settings for the place of a card; each card has exactly one of these settings."""
 
 _NAME = LazyPattern(r"[a-z0-9][a-z0-9_-]{0,31}")
 
@@ -89,7 +89,7 @@ class EuiccSection(Section, frozen=True):
         if self.fallback_ports and self.port is None:
             report.wrong("only a modem has several ports: give 'port', too", "fallback_ports")
         if len({self.port, *self.fallback_ports}) <= len(self.fallback_ports):
-            report.wrong("each port of the modem is named once, in 'port' or here", "fallback_ports")
+            report.wrong("each port of the modem must be named once, in 'port' or here", "fallback_ports")
         self._check_speed(report)
         self._check_device(report)
         if self.default_smdp is not None:
@@ -108,7 +108,7 @@ class EuiccSection(Section, frozen=True):
         if self.fast_baud not in FAST_BAUDS:
             report.wrong(f"it must be one of {', '.join(map(str, FAST_BAUDS))}", "fast_baud")
         elif self.fast_baud <= self.baud:
-            report.wrong(f"it must be faster than 'baud', which is {self.baud}", "fast_baud")
+            report.wrong(f"choose a speed faster than 'baud', which is {self.baud}", "fast_baud")
         if self.reader is not None:
             report.wrong("only a modem's AT port has a speed: give 'port' instead of 'reader'", "fast_baud")
 
@@ -149,6 +149,6 @@ def _check_neighbours(euicc: EuiccSection, other: str, section: EuiccSection, re
     )
     if mine != theirs:
         report.wrong(
-            f"it shares its {where} with '{other}', so both need the same 'baud', 'fast_baud', 'quirks',"
+            f"this shares its {where} with '{other}', so both need the same 'baud', 'fast_baud', 'quirks',"
             " 'shared' and 'fallback_ports'"
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 When = Literal["never", "on_empty", "daily", "interval"]
 Install = Literal["never", "ask", "allowed"]
 Interval = Annotated[float, msgspec.Meta(ge=6 * 3600, le=30 * 24 * 3600)]
-"""GSMA's root service asks for fair use: lpad asks at most four times a day."""
+"""GSMA's root SM-DS asks for fair use, so lpad queries at most four times a day."""
 Jitter = Annotated[float, msgspec.Meta(ge=0, le=24 * 3600)]
 
 _DAY = 24 * 3600.0
@@ -40,7 +40,7 @@ class DiscoverySection(Section, frozen=True):
         return {"daily": _DAY, "interval": self.interval}.get(self.when)
 
     def check(self, report: Report) -> None:
-        """Report addresses that cannot be, and a discovery on an empty card that could install nothing."""
+        """Report invalid addresses, and a discovery on an empty card that could install nothing."""
         for index, address in enumerate(self.servers):
             report.parsed(ServerAddress.parse, address, "servers", index)
         if self.when == "on_empty" and self.install == "never":
@@ -57,7 +57,7 @@ class DiscoverySection(Section, frozen=True):
             return
         if any("*" in each for each in (general.servers, *(each.servers or () for each in own))):
             report.wrong(
-                "'allowed' installs without a question what an SM-DS leads to, so 'policy.servers' must name"
-                " the operators' servers instead of '*'",
+                "'allowed' installs without a question every profile that an SM-DS leads to, so"
+                " 'policy.servers' must name the operators' servers instead of '*'",
                 "install",
             )

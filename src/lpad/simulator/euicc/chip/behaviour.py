@@ -19,9 +19,9 @@ class Answers(StrEnum):
     FETCHED = "61xx"
     """The card answers with 61xx, and the terminal sends GET RESPONSE, as in T=0."""
     AT_ONCE = "at-once"
-    """Data and 9000 in one answer, as with T=1 and many modems; 61xx announces the rest of a long answer."""
+    """One answer has data and 9000, as with T=1 and many modems; 61xx announces the rest of a long answer."""
     CORRECTED = "6Cxx"
-    """6Cxx with the right length, then the same command again with that Le."""
+    """The card answers with 6Cxx and the right length, and the terminal repeats the command with that Le."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,28 +62,28 @@ class CardBehaviour:
     isdr_aid: str = str(ISD_R)
     isdr_on_basic_channel: bool = True
     isdr_on_logical_channels: bool = True
-    """Whether ISD-R can be selected on channels other than the basic one; else 6881."""
+    """Whether ISD-R can be selected on channels other than the basic one; otherwise the card answers 6881."""
     select_refusals: dict[str, str] = field(default_factory=dict)
     """Status words for SELECT of unknown applications, by AID; 6A82 for unlisted ones."""
     es10_status: str = "9000"
-    """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers it; 9000: carried out."""
+    """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers; 9000: it is carried out."""
     data_needs_le: bool = False
     """Whether only a STORE DATA with Le returns data, all in one answer; without Le, 9000 comes alone."""
     largest_chain: int = 256
-    """STORE DATA blocks in one command: sources say 255 or 256."""
+    """The maximum number of STORE DATA blocks in one command: 255 or 256, depending on the source."""
     needs_terminal_capability: bool = False
     """Whether ISD-R answers 6985 until TERMINAL CAPABILITY has announced an LPA in the device."""
     terminal_capability_status: str = "9000"
     other_commands_while_loading: str = "9000"
     """Status word for commands that interrupt a profile's installation without ending it; 9000:
-    carried out."""
+    these are carried out."""
 
     refresh_qualifier: int = 0x04
     """Mode of REFRESH: 04 UICC reset, 09 eUICC profile state change."""
     switch_waits_for_refresh: bool = True
-    """Whether a switch with refresh takes effect with TERMINAL RESPONSE or reset only."""
+    """Whether a switch with refresh takes effect only at TERMINAL RESPONSE or reset."""
     profiles_hidden_during_switch: bool = False
-    """Whether GetProfilesInfo answers profileChangeOngoing until then, as version 3.1 has it."""
+    """Whether GetProfilesInfo answers profileChangeOngoing until the switch takes effect (version 3.1)."""
 
     empty_optional_fields: bool = False
     """Whether unset values are returned empty instead of omitted."""
@@ -102,7 +102,7 @@ class CardBehaviour:
     """Whether ctxParams1 is returned unchanged, or without the fields of SGP.22 v3."""
 
     rsp_version: int = 2
-    """3 reports version 3 in EUICCInfo1 and 2."""
+    """With 3, EUICCInfo1 and EUICCInfo2 report version 3."""
     svn: str = "2.2.2"
     memory: int = 400_000
     """Bytes of non-volatile memory for profiles."""
@@ -119,7 +119,7 @@ class CardBehaviour:
     ppr1_on_empty_card_only: bool = False
     """Whether a profile that cannot be disabled is refused next to another operational one."""
     verification_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
-    """The CIs that the card trusts, preferred first; those that the infrastructure lacks are skipped."""
+    """The CIs that the card trusts, preferred first; CIs that the infrastructure lacks are skipped."""
     signing_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
 
     default_dp_address: str = ""

@@ -26,8 +26,8 @@ class _Fault:
 class CardFaults:
     """Faults by the tag of the request (0xBF31 for EnableProfile), and by number of APDUs.
 
-    A function that has a fault is not carried out: the card takes the request and returns the fault's
-    answer or status word, as often as the fault says.
+    As often as a fault requires, the card answers with the fault's answer or status word instead of carrying
+    the function out; `corrupt` alters the answer of a function that is carried out.
     """
 
     _by_tag: dict[int, _Fault] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class CardFaults:
         self._corrupt[tag] = _Fault(change, times)
 
     def lose_power_after(self, apdus: int, *, executed: bool = False) -> None:
-        """Lose power at the APDU after this many more.
+        """Lose power at an APDU, after a number of answered ones.
 
         Args:
             apdus: the number of APDUs that are still answered.
@@ -68,7 +68,7 @@ class CardFaults:
         return _use(self._by_tag, tag, request)
 
     def after(self, tag: int, response: bytes) -> bytes | int:
-        """Return the function's answer in its final form."""
+        """Return the function's answer, altered if `corrupt` requires it."""
         changed = _use(self._corrupt, tag, response)
         return response if changed is None else changed
 
@@ -78,7 +78,7 @@ class CardFaults:
         self._corrupt.clear()
 
     def use_cat_busy(self) -> bool:
-        """Whether this switch is answered catBusy; counts it."""
+        """Count a switch; return whether it is answered catBusy."""
         if self.cat_busy == 0:
             return False
         self.cat_busy -= 1

@@ -138,7 +138,7 @@ class CardFolder:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write so that a power loss leaves either the complete old file or the complete new one."""
+    """Write a file so that a power loss leaves either the complete old file or the complete new one."""
     path.parent.mkdir(exist_ok=True)
     draft = path.with_name(path.name + ".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

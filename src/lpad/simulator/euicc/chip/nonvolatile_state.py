@@ -1,4 +1,4 @@
-"""A card's memory without power."""
+"""The part of a card's memory that survives a loss of power."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Oddity(msgspec.Struct, kw_only=True):
 
 
 class StoredProfile(msgspec.Struct, kw_only=True):
-    """An installed profile; its unchanged package is next to it."""
+    """An installed profile; its unchanged package is in a separate file."""
 
     iccid: bytes
     """The ICCID in 10 bytes, with swapped nibbles."""
@@ -28,7 +28,7 @@ class StoredProfile(msgspec.Struct, kw_only=True):
     metadata: bytes
     """StoreMetadata's BF25 as it was decrypted."""
     configuration: bytes
-    """ConfigureISDP's BF24 likewise."""
+    """ConfigureISDP's BF24 as it was decrypted."""
     profile_class: int
     signing_key_id: bytes
     """The CI for which the card signs this profile's notifications."""
@@ -78,7 +78,7 @@ class OneTimeKey(msgspec.Struct, kw_only=True):
 
 
 class Installation(msgspec.Struct, kw_only=True):
-    """The data about an installation with which a card can report a power loss during it."""
+    """The data with which a card can report that a power loss interrupted an installation."""
 
     transaction_id: bytes
     address: str

@@ -49,10 +49,10 @@ class Proactive:
         return command
 
     def terminal_response(self, body: bytes) -> bool:
-        """Process the terminal's answer; return whether it refreshed.
+        """Process the terminal's answer; return whether the terminal carried out REFRESH.
 
         Raises:
-            Refusal: nothing was fetched, or the answer breaks its grammar.
+            Refusal: nothing was fetched, or the answer is malformed.
         """
         if not self._fetched:
             raise Refusal(StatusWord.CONDITIONS_NOT_SATISFIED, "no proactive command was fetched")

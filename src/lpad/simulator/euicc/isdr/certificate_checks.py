@@ -1,6 +1,6 @@
 """A card's checks of a server's certificates (SGP.22 v2.5, 4.5.2.2 and 5.7.13).
 
-It does not check dates, because a card has no clock.
+The card does not check dates, because it has no clock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _UNDERSTOOD = frozenset(
     }
 )
 _LONGEST_CHAIN = 3
-# The exceptions of cryptography for bytes that look like a certificate.
+# The exceptions that cryptography raises for bytes that only look like a certificate.
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -41,7 +41,7 @@ _UNREADABLE = (
 
 
 class Role(Enum):
-    """A server's role, by the policy OIDs of both generations (SGP.22 v3.1, 4.5.2.1)."""
+    """A server's role, by the policy OIDs of SGP.22 versions 2 and 3 (SGP.22 v3.1, 4.5.2.1)."""
 
     DP_AUTH = frozenset({"2.23.146.1.2.1.4", "2.23.146.1.2.1.0.0.1.1"})
     DP_PB = frozenset({"2.23.146.1.2.1.5", "2.23.146.1.2.1.0.0.1.2"})
@@ -124,7 +124,7 @@ def _load(der: bytes) -> Credential:
     try:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
-        # cryptography parses these only on access
+        # read now, because cryptography parses these fields only on access
         _ = certificate.issuer, certificate.subject, certificate.signature_hash_algorithm
     except _UNREADABLE as error:
         raise CertificateError(f"no certificate: {error}") from error

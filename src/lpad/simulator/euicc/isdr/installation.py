@@ -59,8 +59,7 @@ _COMMANDS = {
     _SECOND_87: Command.REPLACE_SESSION_KEYS,
     _ALL_86: Command.LOAD_PROFILE_ELEMENTS,
 }
-# The first element of these shares a segment with the header; otherwise the header is a separate
-# segment.
+# The elements whose header shares a segment with the first element inside; other headers have their own.
 _WITH_FIRST = frozenset({_FIRST_87, _SECOND_87})
 _SUCCESS = bytes.fromhex("3007A0053003800100")
 _AID = bytes.fromhex("A0000005591010FFFFFFFF8900")
@@ -291,7 +290,7 @@ class Installation:
 
 
 def record_interruption(chip: Chip, notifications: Notifications) -> None:
-    """Record that the installation in the state was interrupted; the caller deletes it and commits."""
+    """Record that the installation in the state was interrupted; the caller then deletes it and commits."""
     record = chip.state.installation
     assert record is not None, "an installation was under way"
     final = {"bppCommandId": record.command, "errorReason": int(Reason.INTERRUPTION)}
@@ -299,7 +298,7 @@ def record_interruption(chip: Chip, notifications: Notifications) -> None:
 
 
 def _header(data: bytes, tag: int) -> tuple[int, int]:
-    """Return the size of tag and length, and the length; the element itself comes in pieces."""
+    """Return the size of tag and length, and the length; the element's content follows in pieces."""
     tag_bytes = tlv.tag_bytes(tag)
     rest = data[len(tag_bytes) :]
     if not data.startswith(tag_bytes) or not rest:

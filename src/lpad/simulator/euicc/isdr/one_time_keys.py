@@ -22,7 +22,7 @@ class OneTimeKeys:
     """The unused keys in the card's memory."""
 
     def __init__(self, chip: Chip) -> None:
-        """Keep them in this chip's state."""
+        """Keep the keys in this chip's state."""
         self._chip = chip
 
     def take(self, server: ServerCertificate, offered: bytes | None) -> ec.EllipticCurvePrivateKey:

@@ -192,7 +192,7 @@ class Sessions:
         self.current = None
 
     def _authenticated(self, asked: dict[str, Any], signed: dict[str, Any]) -> Session:
-        """Check in the order of 5.7.13 and return the session, now authenticated."""
+        """Check the request in the order of 5.7.13; return the session, which is then authenticated."""
         session = self.current
         if session is None or session.stage is not Stage.CHALLENGED:
             raise SessionError("no challenge was requested", Fault.NO_SESSION)
@@ -215,7 +215,7 @@ class Sessions:
         return session
 
     def _bindable(self, asked: dict[str, Any], signed: dict[str, Any]) -> tuple[Session, ServerCertificate]:
-        """Check in the order of 5.7.5; return the session and CERT.DPpb."""
+        """Check the request in the order of 5.7.5; return the session and CERT.DPpb."""
         session = self.current
         if (
             session is None
@@ -246,7 +246,7 @@ class Sessions:
             raise SessionError(error.sentence, error.fault) from error
 
     def _echoed(self, parameters: bytes) -> bytes:
-        """Return ctxParams1 for euiccSigned1: the received bytes, on most cards."""
+        """Return ctxParams1 for euiccSigned1; most cards return the received bytes."""
         if self._chip.behaviour.copies_unknown_parameters:
             return parameters
         kept = []

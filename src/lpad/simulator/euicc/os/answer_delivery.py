@@ -32,7 +32,7 @@ class Answering:
 
         Args:
             answers: the way of delivery.
-            portion: most bytes of data in one answer.
+            portion: the maximum number of data bytes in one answer.
             closing_status: returns the final status word, 9000 or 91xx, with the last byte.
         """
         self._answers = answers

@@ -69,7 +69,7 @@ class FileSystem:
         """Select along a path from the MF, or from the current directory; 7FFF means the application.
 
         Raises:
-            Refusal: a step leads nowhere.
+            Refusal: a step of the path does not exist.
         """
         if not path or len(path) % 2:
             raise Refusal(StatusWord.WRONG_LENGTH, "a path must have two bytes for each step")

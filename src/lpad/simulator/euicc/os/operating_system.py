@@ -47,7 +47,7 @@ class _Channel:
 
 
 class OperatingSystem:
-    """A powered card; this state is lost without power."""
+    """A powered card; the state in this object is lost without power."""
 
     def __init__(self, chip: Chip) -> None:
         """Start as after a reset: the basic channel is open, the master file selected."""
@@ -284,7 +284,7 @@ class OperatingSystem:
         channel.start_over()
         before = self._enabled
         answer = self._isdr.command(data)
-        if self._enabled is not before:  # switched immediately: the new profile's master file is selected
+        if self._enabled is not before:  # an immediate switch selects the new profile's master file
             for other in self._channels.values():
                 other.files = FileSystem()
         return answer

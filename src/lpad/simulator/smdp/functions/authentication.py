@@ -205,12 +205,12 @@ def _free_memory(resource: bytes) -> int | None:
     """Return the free bytes in extCardResource (ETSI TS 102 226, 8.2.1.7.2), or None."""
     try:
         told = [one.value for one in tlv.parse_all(resource) if one.tag == _FREE_MEMORY]
-    # Some cards in the field have other data in this field, which is not a reason to refuse them.
+    # Some real cards put other data into this field, which is not a reason to refuse them.
     except MalformedError:
         return None
     return int.from_bytes(told[0], "big") if told else None
 
 
 def _tacs(tac: bytes) -> frozenset[str]:
-    """Return the digits in both orders, because some LPAs do not swap the nibbles."""
+    """Return a TAC's digits in both orders, because some LPAs do not swap the nibbles."""
     return frozenset({tac[:4].hex(), swap_nibbles(tac[:4]).hex()})

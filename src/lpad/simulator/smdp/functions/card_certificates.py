@@ -29,8 +29,8 @@ def verify_chain(euicc_der: bytes, eum_der: bytes, ci: Credential) -> tuple[Cred
     """Return the card's certificate and EID if the chain up to `ci` is valid.
 
     Raises:
-        Refusal: 8.11.1/3.9 for another CI, 8.1.2 for the EUM's certificate, 8.1.3 for the card's;
-            6.1 invalid, 6.3 expired.
+        Refusal: with status code 8.11.1/3.9 for another CI, and for the EUM's or the card's certificate with
+            8.1.2 or 8.1.3 and 6.1 (invalid) or 6.3 (expired).
     """
     eum = _load(eum_der, status_codes.EUM_INVALID)
     if authority_key_id(eum) != ci.key_id:

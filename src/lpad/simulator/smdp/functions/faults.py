@@ -20,14 +20,14 @@ from lpad.base.errors import InvalidValue
 class FaultKind(StrEnum):
     """The kinds of faults, each with the meaning of `value`, if it has one."""
 
-    # the way
+    # faults of the connection
     DROP_BEFORE = "drop-before"
     """The connection is cut without reading the request."""
     DROP_AFTER = "drop-after"
     """The request is carried out, but the connection is cut instead of an answer."""
     DELAY = "delay"
     """The request is carried out `value` seconds later."""
-    # the HTTP answer
+    # faults of the HTTP answer
     HTTP_STATUS = "http-status"
     """The request is not carried out; HTTP status `value` with an empty body."""
     REDIRECT = "redirect"
@@ -37,14 +37,14 @@ class FaultKind(StrEnum):
     BODY_HTML = "body-html"
     """200 with a web page, as captive portals answer."""
     BODY_EMPTY = "body-empty"
-    """200 with an empty body, as servers in the field answer notifications."""
+    """200 with an empty body, as real servers answer notifications."""
     BODY_TRUNCATED = "body-truncated"
     """Half the body, then the connection is cut."""
     BODY_OVERSIZED = "body-oversized"
     """`value` bytes of spaces inside the body, by default 8 MiB."""
     BODY_SUCCESS = "body-success"
     """200 with a JSON header instead of 204."""
-    # the JSON
+    # faults of the answer's JSON
     REFUSE = "refuse"
     """The request is not carried out; Failed with `value`, such as "8.2.6/3.8"."""
     STATUS = "status"
@@ -52,7 +52,7 @@ class FaultKind(StrEnum):
     WRONG_TRANSACTION_ID = "wrong-transaction-id"
     LOWER_CASE_TRANSACTION_ID = "lower-case-transaction-id"
     FIELD_MISSING = "field-missing"
-    """The field `value` is omitted; without a value the last one, as for the next kinds."""
+    """The field `value` is omitted; without `value`, this and the next kinds affect the last field."""
     BASE64_NEWLINES = "base64-newlines"
     BASE64_UNPADDED = "base64-unpadded"
     BASE64_BROKEN = "base64-broken"
@@ -61,7 +61,7 @@ class FaultKind(StrEnum):
     """The field `value` lacks its last byte."""
     METADATA_MISMATCH = "metadata-mismatch"
     """profileMetadata describes another profile than the package."""
-    # what is signed, and with what
+    # faults of signed data, signatures and certificates
     SIGNED_ADDRESS = "signed-address"
     """serverSigned1 contains the address `value`."""
     SIGNED_TRANSACTION_ID = "signed-transaction-id"
@@ -78,7 +78,7 @@ class FaultKind(StrEnum):
     """The server's certificate comes from an unknown CI."""
     OTHER_SIGNING_CI = "other-signing-ci"
     """euiccCiPKIdToBeUsed names a CI that the card did not offer."""
-    # the events of an SM-DS
+    # faults of an SM-DS's events
     NO_EVENTS = "no-events"
     """The list of events is empty, whatever is registered."""
     MANY_EVENTS = "many-events"
@@ -89,7 +89,7 @@ class FaultKind(StrEnum):
     """All events are at the address `value`."""
     DELETED_EVENTS = "deleted-events"
     """Deleted events are still listed."""
-    # the bound profile package
+    # faults of the bound profile package
     BPP_BIT_FLIP = "bpp-bit-flip"
     """One bit in the `value`-th element 86, counted from 1, is wrong."""
     BPP_OUTER_LENGTH = "bpp-outer-length"
@@ -116,7 +116,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One fault.
 
     Attributes:
-        kind: what.
+        kind: the kind of the fault.
         function: the affected ES9+ function, such as "initiateAuthentication"; None: any.
         value: a value whose meaning depends on `kind`.
         times: how many times the fault occurs; 0: always.

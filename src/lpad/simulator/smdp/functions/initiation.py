@@ -29,7 +29,7 @@ def initiate_authentication(site: ServerContext, call: Call) -> dict[str, str]:
     """Check address, version and CIs, in this order; start a session and sign the card's challenge.
 
     Raises:
-        Refusal: 8.8.1/3.8, 8.8.3/3.1, 8.8.2/3.1 before 8.8.4/3.7, or 1.6/2.1.
+        Refusal: with status code 8.8.1/3.8, 8.8.3/3.1, 8.8.2/3.1 before 8.8.4/3.7, or 1.6/2.1.
     """
     told = call.text("smdpAddress")
     challenge = call.data("euiccChallenge")

@@ -60,12 +60,12 @@ class ServerContext:
         return self._of(self.pki.dp_pb, ci_key_id)
 
     def ci(self, key_id: bytes) -> Credential | None:
-        """Return the CI of this key identifier when eUICC chains to it can be verified, or None."""
+        """Return the CI with this key identifier, under which cards can be verified; None if unknown."""
         return next((ci for ci in self.pki.ci.values() if ci.key_id == key_id), None)
 
     @property
     def oid(self) -> str:
-        """The server's OID, as its certificates have it.
+        """The OID in the server's certificates.
 
         Raises:
             NotFound: the PKI has no certificate for authentication on this curve.

@@ -21,7 +21,7 @@ _LONGEST_CHUNK_LINE = 1024
 
 
 class Dropped(ConnectionError):
-    """A fault requires that the connection is cut."""
+    """A fault requires the server to cut the connection."""
 
 
 class HttpConnection(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ class HttpConnection(BaseHTTPRequestHandler):
 
     def __init__(self, connection: ssl.SSLSocket, server: object) -> None:
         """Serve `connection` for `server`, and return when it is closed."""
-        super().__init__(connection, connection.getpeername(), server)  # type: ignore[arg-type]  # only handed back
+        super().__init__(connection, connection.getpeername(), server)  # type: ignore[arg-type]  # only stored as `self.server`
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
         """Log at debug level; subclasses log requests by name."""

@@ -29,7 +29,7 @@ def tls_context(credential: Credential) -> ssl.SSLContext:
     """Return a server's TLS context for TLS 1.2 or later, which presents `credential`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if credential.curve is Curve.BRAINPOOL:  # RFC 8446 has no code points for it
+    if credential.curve is Curve.BRAINPOOL:  # RFC 8446 has no code points for brainpool
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     # The ssl module takes keys from files only; the folder is private (0700) and removed immediately.
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ class HttpsListener:
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port on which the listener accepts connections."""
         port: int = self._listener.getsockname()[1]
         return port
 
@@ -117,7 +117,7 @@ class HttpsListener:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(_HANDSHAKE_SECONDS)
-            # The handshake comes after stop() can find the socket: wrapping leaves an empty shell behind.
+            # The handshake waits until stop() can find the wrapped socket; wrapping detaches the original.
             with self._context().wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             ) as secured:

@@ -118,7 +118,7 @@ class Binding:
     dp_pb: bytes
 
     def suits(self, metadata: bytes, dp_pb: bytes) -> bool:
-        """Whether the package still has the metadata that the user is shown, and the same certificate."""
+        """Whether the package has the metadata shown to the user, and was bound with this certificate."""
         return (self.metadata, self.dp_pb) == (metadata, dp_pb)
 
 

@@ -174,7 +174,7 @@ def iccid_of(profile: bytes) -> Iccid:
     """Return the ICCID in the header of an unprotected profile package.
 
     Raises:
-        InvalidValue: the package has no such header.
+        InvalidValue: the package has no header with an ICCID.
     """
     if profile[:1] != _HEADER:
         raise InvalidValue("this is not a profile package: it does not begin with a header (A0)")

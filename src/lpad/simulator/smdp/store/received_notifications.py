@@ -18,7 +18,7 @@ class Notification:
     """One received notification.
 
     Attributes:
-        received: when.
+        received: the time of arrival.
         kind: "installation-result" or "other".
         event: "install", "enable", "disable" or "delete".
         sequence_number: the sequence number.
@@ -52,7 +52,7 @@ class Notifications:
     """All received notifications, one JSON object in each line, in the order of arrival."""
 
     def __init__(self, path: Path) -> None:
-        """Keep the notifications in the file `path`, which the first one creates."""
+        """Keep the notifications in the file `path`, which the first notification creates."""
         self._path = path
 
     def all(self) -> tuple[Notification, ...]:

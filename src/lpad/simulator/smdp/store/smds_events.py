@@ -35,7 +35,7 @@ class Event:
         event_id: the event's ID, the matching ID at `address`.
         eid: the EID of the event's card, 32 digits.
         address: the server that the event leads to, an SM-DP+ or another SM-DS.
-        forwarded_as: the ID under which another SM-DS leads here; None: none does.
+        forwarded_as: the ID under which another SM-DS leads to this event; None: no SM-DS does.
         created: the time at which the event was registered.
         expires: the time at which the event ends by itself; None: never.
     """
@@ -96,8 +96,8 @@ class Events:
 
         Args:
             eid: the card's EID.
-            event_id: only this one, by its own ID or the root's; empty: all.
-            deleted: whether deleted ones are returned, too.
+            event_id: the only event to return, by its own ID or the root's; empty: all.
+            deleted: whether deleted events are returned, too.
         """
         paths = [*self._folder.glob("*.json"), *(self._folder.glob(f"*{_DELETED}") if deleted else ())]
         events = [msgspec.json.decode(path.read_bytes(), type=Event) for path in paths]
@@ -115,7 +115,7 @@ def new_event_id() -> str:
 
 
 def delete_events(files: Iterable[str]) -> None:
-    """Delete events at their SM-DSs (ES12.DeleteEvent); missing ones are gone already."""
+    """Delete events at their SM-DSs (ES12.DeleteEvent); missing ones are ignored."""
     for path in map(Path, files):
         if path.exists():
             path.rename(path.with_name(path.name + _DELETED))
