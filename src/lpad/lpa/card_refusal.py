@@ -90,8 +90,8 @@ def refused(function: Intent, code: ResultCode) -> CardRefused:
 def installation_refused(result: ProfileInstallationResult) -> CardRefused:
     """Return the error for a ProfileInstallationResult that reports a failure.
 
-    Its details also contain `command`, the part of the package where the card stopped, if the card reports
-    it.
+    If the card reports the part of the package where it stopped, the error's details contain the part as
+    `command`.
     """
     function = es10.LOAD_BOUND_PROFILE_PACKAGE
     code, command = result.error, result.command

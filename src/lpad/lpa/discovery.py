@@ -4,7 +4,7 @@ lpad asks each SM-DS in turn. lpad follows an event that leads to another SM-DS;
 profile that waits at an SM-DP+, with the event's ID as its matching ID.
 
 An event does not name the kind of its server, but the server's certificate does: lpad opens a session, reads
-the role, and closes the connection to an SM-DP+ before the card or the server has done anything.
+the role in the certificate, and closes the connection to an SM-DP+ before the card has signed anything.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class _Question(Struct, frozen=True):
 
 
 def usable_root(text: str) -> ServerAddress | None:
-    """Return the SM-DS address of a card; None if it is only a test address, as on many cards."""
+    """Return a card's SM-DS address; None if it is invalid or a test address, as on many cards."""
     try:
         address = ServerAddress.parse(text)
     except InvalidValue:
@@ -110,7 +110,7 @@ def usable_root(text: str) -> ServerAddress | None:
 
 
 class Discovery:
-    """One discovery for one card; create a new one for each."""
+    """One discovery for one card; create a new object for each discovery."""
 
     def __init__(
         self,
@@ -149,11 +149,11 @@ class Discovery:
     def run(self, servers: Iterable[ServerAddress], *, deadline: Deadline) -> Discovered:
         """Ask the servers for all events of the card, and follow those that lead to further SM-DSs.
 
-        The failure of one server does not hide the others; it is part of the result.
+        The failure of one server does not hide the other servers' events; the failure is part of the result.
 
         Raises:
             Cancelled: raised by `on_server`, or the deadline was cancelled.
-            Conflict: another card is in the card's place.
+            Conflict: another card has replaced the intended card.
             CardError: the card failed; if the card refuses a server, this counts as a failure of that server.
         """
         for address in servers:
@@ -190,9 +190,9 @@ class Discovery:
         except (ServerError, CardRefused) as error:
             deadline.check()
             if isinstance(error, ServerRefused) and _codes(error) == _UNKNOWN_EVENT:
-                found = ()  # deleted meanwhile: nothing waits
+                found = ()  # the event was deleted meanwhile, so nothing waits
             elif question.event is not None and question.address not in self._smds:
-                # Its role is unknown, but no event is lost: the download will show the role.
+                # The server's role is unknown, but no event is lost: the download will show the role.
                 self._others.add(question.address)
                 self._keep(question.event)
                 return
@@ -213,7 +213,7 @@ class Discovery:
         self._ahead += later  # the events of a further SM-DS take the place of the event that led there
 
     def _take(self, event: FoundEvent, depth: int) -> None:
-        """Follow an event that may lead to an SM-DS; the servers of the settings are known to be allowed."""
+        """Follow an event that may lead to an SM-DS; servers in the settings are always allowed."""
         address = event.entry.address
         if address not in self._smds:
             try:
@@ -231,7 +231,7 @@ class Discovery:
             self._events.append(event)
 
     def _drop(self, question: _Question, why: str) -> None:
-        """Omit a query; an event whose server may be an SM-DP+ is still an event."""
+        """Omit a query, but keep its event if the event's server may be an SM-DP+."""
         if question.event is not None and question.address not in self._smds:
             self._keep(question.event)
             return
@@ -239,7 +239,7 @@ class Discovery:
         self._left_off += 1
 
     def _entries(self, question: _Question, deadline: Deadline) -> tuple[EventEntry, ...] | None:
-        """Return the events that a server lists (None: it is an SM-DP+); repeat the query once if useful."""
+        """Return the events that a server lists (None: an SM-DP+); repeat the query once if useful."""
         try:
             return self._session(question, question.matching_id, deadline)
         except ServerRefused as refused:
@@ -277,7 +277,7 @@ class Discovery:
         return answer.entries
 
     def _end_on_card(self, mutual: MutualAuthentication) -> None:
-        """End the card's session, because some cards refuse the next one otherwise.
+        """End the card's session, because some cards otherwise refuse the next session.
 
         ES11 has no CancelSession, so the card's answer is not sent.
         """

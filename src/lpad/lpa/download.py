@@ -1,7 +1,7 @@
 """One profile download, from EUICCInfo1 to the ProfileInstallationResult (SGP.22 v2.5, 3.1).
 
-`protocol/download_session.py` defines the order of the steps and what an abort owes; `lpa/server_checks.py`
-checks the server's answers. This module connects both with card and server.
+`protocol/download_session.py` defines the order of the steps and the duties of an abort.
+`lpa/server_checks.py` checks the server's answers. This module connects both with card and server.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ _READING_LIST = 30.0
 
 
 class Download:
-    """One download; create a new one for each attempt."""
+    """One download; create a new object for each attempt."""
 
-    # The results of each step for the later ones; the table ensures that they exist.
+    # Each step's results for later steps; the table of states ensures that these results exist.
     _answer: AuthenticateClientAnswer
     _offered: Offered
     _prepared: bytes
@@ -183,7 +183,7 @@ class Download:
         try:
             answer = self._mutual.authenticate_client(deadline=self._deadline)
         except ServerRefused as refused:
-            # The one call in which an operator judges the device.
+            # Only in this call, an operator judges the device.
             if not self._order.matching_id:
                 refused = offer_check.of_eid(refused, self._server.address)
             raise offer_check.of_device(refused, self._device) from refused
@@ -198,7 +198,7 @@ class Download:
     def _confirm(self) -> Event:
         """Ask the policies, then the caller.
 
-        A session that is repeated only for its confirmation code asks no question twice.
+        A session that is repeated only for another confirmation code asks no question twice.
 
         The card installs the metadata that was judged here, because the metadata in the package must match
         it.
@@ -253,8 +253,8 @@ class Download:
         if not server_checks.same_profile(self._offered.metadata, self._bound.metadata):
             self._reason = CancelSessionReason.METADATA_MISMATCH
             raise ServerMalformed(
-                "ES9+.GetBoundProfilePackage: the package contains another profile than the one that was"
-                " offered; tell the operator"
+                "ES9+.GetBoundProfilePackage: the package does not contain the offered profile; tell"
+                " the operator"
             )
         return Event.PACKAGE_RECEIVED
 
@@ -317,7 +317,7 @@ class Download:
         self._deadline = self._deadline.later(time.monotonic() - began)
 
     def _bytes_loaded(self, sent: int, total: int) -> None:
-        """Report progress; a chain of blocks is never cut, so a cancellation waits for its end."""
+        """Report progress; a chain of blocks is never cut, so a cancellation waits for the chain's end."""
         try:
             self._listener.bytes_loaded(sent, total)
         except Cancelled as cancelled:
@@ -330,7 +330,7 @@ class Download:
     # The end of the download
 
     def _failed(self, error: Exception) -> Event:
-        """Select the event, and set the reason for the cancellation unless the step has set it."""
+        """Return the event of a failure, and set the cancellation's reason unless the step has set it."""
         if self._session.state is State.AUTHENTICATING and isinstance(error, CardRefused):
             return Event.SERVER_REFUSED_BY_CARD
         if self._reason is None and self._session.duty is not Duty.NOTHING:

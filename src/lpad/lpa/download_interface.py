@@ -22,9 +22,9 @@ class Decision(Enum):
     """
 
     ACCEPT = "accept"
-    REJECT = "reject"  # never wanted: the server closes the order
-    POSTPONE = "postpone"  # not now: the order stays open
-    TIMEOUT = "timeout"  # no answer came: the order stays open
+    REJECT = "reject"  # the profile is not wanted: the server closes the order
+    POSTPONE = "postpone"  # not now: the order remains open
+    TIMEOUT = "timeout"  # no answer came: the order remains open
 
 
 class Order(Frozen):
@@ -38,11 +38,11 @@ class Order(Frozen):
     confirmation_code_expected: bool = False
     """Whether the activation code announces that a confirmation code is needed."""
     confirmation_code: str | None = None
-    """The confirmation code as the operator gave it, if it is known beforehand."""
+    """The confirmation code from the operator, if the caller already knows it."""
 
     @classmethod
     def from_activation_code(cls, code: ActivationCode, *, confirmation_code: str | None = None) -> Order:
-        """Return the order that an activation code names; its address goes to `Es9Plus`."""
+        """Return the order that an activation code names; the code's address goes to `Es9Plus`."""
         return cls(
             matching_id=code.matching_id,
             smdp_oid=code.smdp_oid,
@@ -59,16 +59,16 @@ class Offer(Frozen):
     service_provider_name: str
     profile_name: str
     profile_class: str
-    """`test`, `provisioning` or `operational`; `unknown` for those of later versions."""
+    """`test`, `provisioning` or `operational`; `unknown` for classes of later versions."""
     owner: OperatorId | None
     icon: bytes | None
     """JPEG or PNG, 64 by 64."""
     policy_rules: tuple[str, ...]
-    """`ppr1` (cannot be disabled), `ppr2` (cannot be deleted): all that the profile carries, all permitted
-    by the card's rules authorisation table."""
+    """All policy rules of the profile: `ppr1` (cannot be disabled), `ppr2` (cannot be deleted). The card's
+    rules authorisation table permits all of them."""
     rules_needing_consent: tuple[str, ...]
-    """The rules for which the card requires the owner's explicit consent: a program may accept on its
-    own only if this is empty."""
+    """The rules for which the card requires the owner's explicit consent. A program may accept the offer
+    without the owner only if there are no such rules."""
     confirmation_code_required: bool
     raw: bytes
     """The metadata as received: BF25."""
@@ -80,7 +80,7 @@ class Installed(Frozen):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"result"})
     iccid: Iccid
     isdp_aid: Aid | None
-    """None if the card does not name its profile."""
+    """The AID of the profile's ISD-P; None if the card does not report it."""
     server: ServerAddress
     sequence_number: int
     """The number of the installation's notification, which waits on the card until it is delivered and
@@ -94,17 +94,17 @@ class Installed(Frozen):
 
 
 class DownloadListener(Protocol):
-    """The methods with which a download informs and asks its caller, in the thread that runs it.
+    """The methods with which a download informs and asks its caller, in the thread of the download.
 
     `step` and `bytes_loaded` may raise Cancelled: the download then cancels the session on card and server
-    and raises the error again. Once segments are being sent, a cancellation takes effect between two of them,
-    never inside one.
+    and raises the error again. While segments are being sent, a cancellation takes effect only
+    between two segments.
     """
 
     def step(self, step: Step) -> None:
         """Receive the next step; it begins only after this method returns, so that it can be journalled.
 
-        The irreversible one is Step.LOAD_BOUND_PROFILE_PACKAGE. A Cancelled raised at
+        The irreversible step is Step.LOAD_BOUND_PROFILE_PACKAGE. A Cancelled raised at
         Step.CANCEL_SESSION is ignored: the download is already being cancelled.
         """
 
@@ -112,7 +112,7 @@ class DownloadListener(Protocol):
         """Accept a cancellation that the card has signed and that the server must still receive.
 
         Args:
-            transaction_id: as the server wrote it.
+            transaction_id: the transaction ID as the server wrote it.
             response: the card's CancelSessionResponse (BF41), for ES9+.CancelSession.
         """
 
@@ -120,12 +120,12 @@ class DownloadListener(Protocol):
         """Receive the number of the package's bytes that the card has accepted."""
 
     def confirm(self, offer: Offer) -> Decision:
-        """Decide on the offered profile; the time that it takes does not count against the deadline."""
+        """Decide on the offered profile; the time for the decision does not count against the deadline."""
 
     def confirmation_code(self, *, refused: bool) -> str | None:
         """Return the confirmation code, or None to end with ConfirmationCodeRequired.
 
         Args:
-            refused: whether the code given before was wrong. The server counts the attempts, so do not return
+            refused: whether the previous code was wrong. The server counts the attempts, so do not return
                 the same code again.
         """

@@ -67,13 +67,13 @@ Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
-# Status words of cards that refuse a list of tags; they should ignore an unknown tag.
+# Status words of cards that refuse a list of tags; cards should ignore an unknown tag.
 _CHOKED_CODES = (ProfileInfoListError.INCORRECT_INPUT_VALUES, ProfileInfoListError.UNDEFINED_ERROR)
 _CHOKED_STATUSES = ("6A80", "6A86", "6A88")
 
 
 class Isdr(Protocol):
-    """The port: carries one ES10 command, or one segment of a bound profile package."""
+    """The ISD-R: carries out one ES10 command, or one segment of a bound profile package."""
 
     def command(
         self,
@@ -143,7 +143,7 @@ class Euicc:
     # ES10b, download
 
     def get_euicc_challenge(self, *, deadline: Deadline) -> bytes:
-        """Open a session, dropping any open one, and return its challenge of 16 random bytes (5.7.7)."""
+        """Open a session in place of any open one; return its challenge of 16 random bytes (5.7.7)."""
         function = es10.GET_EUICC_CHALLENGE
         return self._ask(
             function, euicc_info.GET_EUICC_CHALLENGE, euicc_info.decode_euicc_challenge, deadline=deadline
@@ -152,7 +152,7 @@ class Euicc:
     def authenticate_server(
         self, request: AuthenticateServerRequest, *, deadline: Deadline
     ) -> AuthenticateServerResponse:
-        """Have the card check the server and sign its own identity; `raw` goes to the server (5.7.13)."""
+        """Have the card check the server and sign; the result's `raw` is for the server (5.7.13)."""
         function = es10.AUTHENTICATE_SERVER
         answer = self._ask(function, request.encode(), AuthenticateServerResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -162,7 +162,7 @@ class Euicc:
     def prepare_download(
         self, request: PrepareDownloadRequest, *, deadline: Deadline
     ) -> PrepareDownloadResponse:
-        """Have the card accept the offered profile; `raw` goes to the server (5.7.5)."""
+        """Have the card accept the offered profile; the result's `raw` is for the server (5.7.5)."""
         function = es10.PREPARE_DOWNLOAD
         answer = self._ask(function, request.encode(), PrepareDownloadResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -179,13 +179,11 @@ class Euicc:
     ) -> ProfileInstallationResult:
         """Send the package segment by segment until the card has its result (5.7.6).
 
-        A card that finds a fault returns its result after an earlier segment; no further segment is sent
-        then.
+        A card that finds a fault returns its result after an earlier segment. Then the rest is not sent.
 
         Args:
             on_bytes: called after each block with the numbers of accepted bytes and of all bytes.
-            before_segment: called with the next segment; an error raised here stops between two segments,
-                when
+            before_segment: called with the next segment; an error raised here stops before this segment, when
                 the session can still be cancelled.
 
         Returns:
@@ -213,7 +211,7 @@ class Euicc:
     def cancel_session(
         self, transaction_id: TransactionId, reason: CancelSessionReason, *, deadline: Deadline
     ) -> CancelSessionResponse:
-        """Cancel a download session; `raw` goes to the server (5.7.14)."""
+        """Cancel a download session; the result's `raw` is for the server (5.7.14)."""
         function = es10.CANCEL_SESSION
         request = CancelSessionRequest(transaction_id, reason).encode()
         answer = self._ask(function, request, CancelSessionResponse.decode, deadline=deadline)
@@ -226,7 +224,7 @@ class Euicc:
     def list_notification(
         self, *, events: tuple[NotificationEvent, ...] = (), deadline: Deadline
     ) -> tuple[NotificationMetadata, ...]:
-        """Return the notifications of `notification_list`."""
+        """Return the readable pending notifications; see `notification_list`."""
         return self.notification_list(events=events, deadline=deadline).notifications
 
     def notification_list(
@@ -289,7 +287,7 @@ class Euicc:
         tags: tuple[int, ...] = TAGS_WITHOUT_ICON,
         deadline: Deadline,
     ) -> tuple[ProfileInfo, ...]:
-        """Return the profiles of `list_profiles` that can be read."""
+        """Return the card's readable profiles; see `list_profiles`."""
         return self.list_profiles(search=search, tags=tags, deadline=deadline).profiles
 
     def list_profiles(
@@ -299,10 +297,10 @@ class Euicc:
         tags: tuple[int, ...] = TAGS_WITHOUT_ICON,
         deadline: Deadline,
     ) -> ProfileInfoListResponse:
-        """Return the card's profiles in its own order, and the unreadable entries of its list (5.7.15).
+        """Return the card's profiles in the card's order, and the unreadable entries of its list (5.7.15).
 
         Args:
-            search: one profile, or all of a class; None: all.
+            search: one profile, or all profiles of a class; None: all profiles.
             tags: the fields to return, from `codec.messages.profile_info`; empty: the card's default set.
                 Icons are omitted unless requested, because each takes up to 1 kB on a slow line.
         """
@@ -323,8 +321,8 @@ class Euicc:
 
         Args:
             target: the profile's ICCID or the AID of its security domain.
-            refresh: have the card ask the modem for a REFRESH. Without it, the switch is immediate and lpad
-                must inform the modem.
+            refresh: have the card ask the modem for a REFRESH. Without a REFRESH, the switch is immediate and
+                lpad must inform the modem.
         """
         request = EnableProfileRequest(target, refresh).encode()
         self._do(es10.ENABLE_PROFILE, request, EnableProfileResult.decode, deadline=deadline)

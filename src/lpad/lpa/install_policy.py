@@ -46,7 +46,7 @@ class Moment(StrEnum):
 
 
 class Rule(Struct, frozen=True):
-    """When a rule is judged, and the reason that card and server get; None if no session is open yet."""
+    """When a rule is judged, and the reason for card and server; None if no session is open yet."""
 
     moment: Moment
     reason: CancelSessionReason | None
@@ -70,13 +70,13 @@ class InstallPolicy(Frozen, kw_only=True):
     """One card's policy; in the lists of patterns `*` stands for any characters."""
 
     servers: Sequence[str] = ANY
-    """Names of SM-DP+, with their port unless it is 443."""
+    """Names of SM-DP+ servers, with their port unless it is 443."""
     server_oids: Sequence[str] = ANY
     """Dotted OIDs, as in the SM-DP+'s certificate."""
     operators: Sequence[str] = ANY
-    """MCC-MNC of the profile owner, such as 262-01."""
+    """MCC and MNC of profile owners, such as 262-01."""
     providers: Sequence[str] = ANY
-    """The service provider's name."""
+    """Names of service providers."""
     classes: Sequence[str] = ("operational", "provisioning")
     forbidden_rules: Sequence[str] = ()
     """Policy rules that no profile may have, even if the card allows them."""
@@ -92,7 +92,7 @@ class InstallPolicy(Frozen, kw_only=True):
             raise _refused("servers", f"the settings do not allow downloads from the server {address}")
 
     def check_certificate(self, certificate: Certificate) -> None:
-        """Check that the server is allowed, by the OID in the certificate that it signs with.
+        """Check that the server is allowed, by the OID in the server's signing certificate.
 
         Raises:
             PolicyRefused: the settings allow only other servers.
@@ -138,7 +138,7 @@ class InstallPolicy(Frozen, kw_only=True):
 
 
 def reason_of(refused: PolicyRefused) -> CancelSessionReason:
-    """Return the reason for card and server."""
+    """Return the reason with which card and server cancel the session."""
     reason = RULES[str(refused.details["rule"])].reason
     return CancelSessionReason.UNDEFINED_REASON if reason is None else reason
 
@@ -148,7 +148,7 @@ def _fits(patterns: Iterable[str], text: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Match `*` for any characters, in a time that does not depend on the server's text."""
+    """Match `*` for any characters, without backtracking, so that no server's text makes this slow."""
     first, *others = pattern.split("*")
     if not others:
         return text == pattern

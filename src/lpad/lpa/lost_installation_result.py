@@ -1,6 +1,6 @@
 """A ProfileInstallationResult that only the card's list of notifications contains.
 
-The card did not return it as the answer to the last segment.
+The card's answer to the last segment, which should contain the result, was lost.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def find_lost_result(
 ) -> ProfileInstallationResult | None:
     """Return a session's result from the card's notifications.
 
-    None if it is missing, or the card cannot be asked.
+    None means that the result is missing, or that the card cannot be asked.
 
-    The card writes its result before it answers, and a reset or a modem may lose the answer: then the profile
+    The card writes its result before it answers, and a reset or a modem may lose the answer. Then the profile
     may be installed although the session seems cancellable (SGP.22 v2.5, 5.7.10).
     """
     try:

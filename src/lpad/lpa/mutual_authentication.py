@@ -1,6 +1,7 @@
 """Common mutual authentication of card and server (SGP.22 v2.5, 3.1.2).
 
-A download and a query to an SM-DS both begin with it. Each step stores its result for the later ones.
+A download and a query to an SM-DS both begin with this authentication. Each step stores its result for
+later steps.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class MutualAuthentication:
         self._interface = interface
         self._info2: EuiccInfo2 | None = None
         self.proven_eid: str | None = None
-        """The intended EID, once the card has proven that it has it."""
+        """The intended EID, once the card has proven that this is its EID."""
 
     @property
     def transaction_id(self) -> TransactionId:
@@ -69,7 +70,7 @@ class MutualAuthentication:
         self._info1 = self._euicc.get_euicc_info1(deadline=deadline)
 
     def get_euicc_challenge(self, *, deadline: Deadline) -> None:
-        """Have the card open a session; it drops any session that is open."""
+        """Have the card open a session, which ends any open session."""
         self._challenge = self._euicc.get_euicc_challenge(deadline=deadline)
 
     def initiate_authentication(self, *, smdp_oid: str | None = None, deadline: Deadline) -> None:
@@ -117,7 +118,7 @@ class MutualAuthentication:
 
         Raises:
             CardRefused: the card refuses the server.
-            Conflict: another card is in the card's place.
+            Conflict: another card has replaced the intended card.
         """
         proof = self._euicc.authenticate_server(request, deadline=deadline)
         self._card_proof = proof.raw

@@ -1,8 +1,8 @@
 """Notifications on their way from the card to the operator's server (SGP.22 v2.5, 3.5 and 5.6.4).
 
 Delivery has three steps, with journal entries in between: `retrieve` copies a notification from the card,
-`deliver` posts it, `remove` removes it from the card. lpad removes it from the card only after the server has
-accepted it.
+`deliver` posts it, `remove` removes it from the card. lpad removes a notification from the card only after
+the server has accepted it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class PendingNotification(Frozen):
     sequence_number: int
     """The notification's number, which is unique on the card; 0 is a valid number."""
     event: str
-    """`install`, `enable`, `disable` or `delete`; `unknown` for those of later versions."""
+    """`install`, `enable`, `disable` or `delete`; `unknown` for events of later versions."""
     address: str
-    """The recipient's address as the card gives it, with unchanged blanks and case."""
+    """The recipient's address as the card gives it, with unchanged spaces and case."""
     iccid: Iccid | None
     payload: bytes
     """The unchanged bytes for the server: BF37 or 30."""
@@ -42,8 +42,8 @@ class PendingNotification(Frozen):
         """The normalized address.
 
         Raises:
-            InvalidValue: the text is not an address; the notification stays on the card until a user removes
-                it.
+            InvalidValue: the text is not an address; the notification remains on the card until a user
+                removes it.
         """
         try:
             return ServerAddress.parse(self.address)
@@ -75,14 +75,14 @@ def retrieve(
             payload=pending.raw,
         )
         for pending in found
-        # Some cards ignore the search criterion and return all.
+        # Some cards ignore the search criterion and return all notifications.
         if sequence_number is None or pending.metadata.sequence_number == sequence_number
     ]
     return tuple(sorted(copies, key=lambda copy: copy.sequence_number))
 
 
 def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Deadline) -> None:
-    """Post a notification to its recipient; returning means that the server has accepted it.
+    """Post a notification to its recipient; when this returns, the server has accepted it.
 
     Raises:
         ServerError: the server did not accept the notification; keep it and try again later.
@@ -92,7 +92,7 @@ def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Dea
 
 
 def remove(euicc: Euicc, sequence_number: int, *, deadline: Deadline) -> None:
-    """Remove a delivered notification from the card; it is not an error if it is already gone.
+    """Remove a delivered notification from the card; one that was already removed is not an error.
 
     Raises:
         CardError: the card failed or refused.

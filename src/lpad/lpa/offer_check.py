@@ -30,7 +30,7 @@ _DECLINED = {
 }
 
 _NO_PROFILE = (("8.2.6", "3.8"), ("8.2.6", "2.2"), ("8.1.1", "3.8"))
-"""A server's codes if it has no profile for the EID of a card that shows no matching ID."""
+"""A server's codes if it has no profile for the card's EID and the request has no matching ID."""
 
 
 def judge(
@@ -77,7 +77,7 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
 
 
 def of_eid(refused: ServerRefused, address: ServerAddress) -> ServerRefused:
-    """Return the refusal of a request without a matching ID; it says that no profile is there for the EID."""
+    """Return the refusal of a request without a matching ID; its sentence explains the role of the EID."""
     codes = refused.details["subject_code"], refused.details["reason_code"]
     if codes not in _NO_PROFILE:
         return refused
@@ -104,7 +104,7 @@ def of_default_smdp(refused: ServerRefused) -> ServerRefused:
 
 
 def of_device(refused: ServerRefused, device: DeviceInfo) -> ServerRefused:
-    """Return a refusal of the device or the order; it mentions a missing IMEI."""
+    """Return a refusal of the device or the order; its sentence mentions a missing IMEI."""
     if device.tac != UNKNOWN_TAC or refused.details["remedy"] != Remedy.PERMANENT:
         return refused
     return ServerRefused(

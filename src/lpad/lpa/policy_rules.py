@@ -1,8 +1,8 @@
 """Whether a profile's policy rules are allowed on this card (SGP.22 v2.5, 2.9.3.1).
 
 A profile that may not be disabled or deleted can lock a gateway to one operator permanently. So the card
-contains a table of the operators whose profiles may have such rules. The LPA checks it before the download;
-the card checks it again.
+contains a table of the operators whose profiles may have such rules. The LPA checks the table before the
+download; the card checks it again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def judge(
     table: Sequence[AuthorisationRule],
     forbidden: Collection[str] = (),
 ) -> PolicyVerdict:
-    """Look each rule up.
+    """Return the verdict of the card's table on each rule.
 
     Args:
         owner: the profile's owner; without one, no rule is allowed.

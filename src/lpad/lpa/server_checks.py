@@ -1,7 +1,7 @@
 """The LPA's checks of a server's answers before the card gets them (SGP.22 v2.5, 3.1.2 and 3.1.3).
 
-The card verifies signatures and certificates. The LPA checks what the card cannot check: the contacted
-server, the LPA's requests, and the server's earlier answers.
+The card verifies signatures and certificates. The LPA compares the answers with facts that the
+card does not know: the contacted server, the LPA's requests, and the server's earlier answers.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def check_authentication(
     """Check the answer to InitiateAuthentication; return the server's certificate.
 
     Raises:
-        ServerUntrusted: another server answers than the intended one.
+        ServerUntrusted: the answering server is not the intended server.
         ServerMalformed: the answer breaks its grammar or contradicts itself.
     """
     attempted = f"{interface}.InitiateAuthentication"
@@ -86,7 +86,7 @@ def check_authentication(
         raise _contradiction(
             attempted, "the server asks the card to sign under an eSIM CA that the card does not have"
         )
-    # An SM-DS in the place of the SM-DP+ is named as such by `check_role`.
+    # `check_role` reports an SM-DS in place of the SM-DP+.
     if smdp_oid is not None and not _is_smds(certificate) and smdp_oid not in certificate.registered_ids:
         raise ServerUntrusted(
             f"{attempted}: the activation code is for the SM-DP+ {smdp_oid}, but the server at {address} "

@@ -45,9 +45,9 @@ _DECIDED = {
 def reason_for(error: Exception, state: State) -> CancelSessionReason:
     """Return the reason for cancelling after `error`, which occurred in `state`.
 
-    Postponed if another attempt can succeed: the order stays open, and the card may keep its one-time
-    key, so that the server need not bind the profile again. Any other reason closes the order permanently, so
-    lpad must not use one if a modem was only late while loading.
+    The reason is `postponed` if another attempt can succeed: the order remains open, and the card may keep
+    its one-time key, so that the server need not bind the profile again. Any other reason closes the order
+    permanently, which must not happen if a modem was only slow during the loading.
     """
     if isinstance(error, CardError) and not error.retryable and state in (State.BOUND, State.LOADING):
         return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
@@ -70,7 +70,7 @@ def cancel(
     """Cancel the session on the card, then send the server the card's signed answer.
 
     Failures are only logged, because the error that caused the cancellation matters more, and the server
-    forgets a session by itself after a while.
+    itself forgets a session after a while.
 
     Args:
         euicc: an open ISD-R.

@@ -1,4 +1,4 @@
-"""A card that was swapped after a request for another one."""
+"""The error for a card that was swapped after a request for the previous card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def swapped(what: str) -> Conflict:
-    """Return the error for a request for another card, which was not carried out."""
+    """Return the error for a request that was meant for another card and was not carried out."""
     return Conflict(
         f"cannot {what}: the card was swapped after this was requested (it has another EID); nothing was"
         " done. Check the card with 'lpactl info', and repeat the request if you want it for this card"
@@ -19,13 +19,13 @@ def swapped(what: str) -> Conflict:
 
 
 def check_proof(proof: AuthenticateServerResponse, eid: str | None) -> str | None:
-    """Check that the card that authenticated to a server is the intended one; needs no command.
+    """Check that the card that authenticated to a server is the intended one; this needs no command.
 
     Returns:
         The intended EID if the certificate names it; None if it names none, or if no EID is expected.
 
     Raises:
-        Conflict: another card is in the card's place.
+        Conflict: another card has replaced the intended card.
         CardMalformed: the card's certificate is not valid DER.
     """
     if eid is None:

@@ -1,7 +1,7 @@
-"""The connection to the MQTT broker, renewed with growing pauses.
+"""The connection to the MQTT broker, restored with growing pauses.
 
-Each attempt has a new client, because paho's client would resend the unconfirmed messages of a lost
-connection by itself, in addition to those that lpad-mqtt resends.
+Each attempt uses a new client, because paho's client would itself resend the unconfirmed messages of a lost
+connection, which lpad-mqtt also resends.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = Backoff((1, 2, 5, 15, 60, 300))
-"""Seconds between two attempts to connect; after a connection of `LASTING` seconds, the first one again."""
+"""Seconds between two attempts to connect; after a connection of `LASTING` seconds, the first value again."""
 LASTING = 60.0
 PATIENCE = 20.0
 """Seconds to connect, and for the broker to confirm a message."""
 SESSION_LASTS = 7 * 24 * 3600
 """Seconds for which the broker keeps commands for a client that is not connected (MQTT 5, 3.1.2.11.2)."""
 LARGEST_MESSAGE = 64 * 1024
-"""The maximum number of bytes of a message from the broker; larger ones are ignored."""
+"""The maximum number of bytes of a message from the broker; larger messages are ignored."""
 
 _LOOK = 0.5
 
@@ -123,7 +123,7 @@ class BrokerConnection:
         self._thread.join(PATIENCE)
 
     def wait_connected(self, seconds: float) -> bool:
-        """Wait for a connection, at most for `seconds`; return whether there is one."""
+        """Wait for a connection, at most for `seconds`; return whether there is a connection."""
         return self._up.wait(seconds)
 
     def send(self, message: Message) -> MQTTMessageInfo:
@@ -150,15 +150,14 @@ class BrokerConnection:
         """Wait until the broker has confirmed a message.
 
         Raises:
-            MessageRefused: the broker refused the message; a broker that speaks MQTT 3.1.1 cannot report
-            this.
+            MessageRefused: the broker refused the message; a broker with MQTT 3.1.1 cannot report this.
             ConnectionLost: the connection ended first, or the broker was silent for `PATIENCE` seconds.
         """
         end = time.monotonic() + PATIENCE
         client = self._client
         while not info.is_published():
             if not self._up.is_set() or self._client is not client:
-                raise ConnectionLost(f"the connection to {self._name} ended before it confirmed a message")
+                raise ConnectionLost(f"the connection ended before {self._name} confirmed a message")
             if time.monotonic() >= end:
                 self._drop(client)
                 raise ConnectionLost(f"{self._name} has not confirmed a message within {PATIENCE:.0f} s")
@@ -200,7 +199,7 @@ class BrokerConnection:
         """Connect and stay connected.
 
         Raises:
-            BrokerError: the message could not be sent, or was not confirmed.
+            BrokerError: the connection could not be made, or has ended.
         """
         client = self._new_client()
         self._failure = None

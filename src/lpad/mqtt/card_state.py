@@ -1,4 +1,4 @@
-"""A card's retained state: one JSON text with its present state, also for clients that connect later."""
+"""A card's retained state: a JSON text with the card's present state, also for clients that connect later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class CardState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A card: its state and the kind of its error, its profiles, and what lpad does by itself for it.
+    """A card: its state, the kind of its error, its profiles, and lpad's unattended work for the card.
 
     `unreadable` counts entries of the card's list that may be profiles, `pending_notifications` the
     notifications that their servers do not have yet.

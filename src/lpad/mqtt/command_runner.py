@@ -33,13 +33,13 @@ log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
 MOST_WAITING = 64
-"""Commands that may wait for one of the eight threads; more are refused."""
+"""The number of commands that may wait for one of the eight threads; further commands are refused."""
 PAUSES = Backoff((1, 5, 30, 120))
 """Seconds before an unreachable lpad is asked again, or a refused message is tried again."""
 REFUSALS = 5
 """The number of times that a refused result is sent again before it is dropped."""
 WAIT = 60.0
-"""Seconds for which one request waits for a change's end."""
+"""Seconds for which one request to lpad waits for a change's end."""
 UNANSWERED = 10.0
 """Seconds until a change that waits for an answer is checked again."""
 
@@ -63,7 +63,7 @@ class CommandRunner:
             new_client: returns a client of lpad.
             broker: receives the results.
             topics: the topics of commands.
-            allowed: the names of the permitted operations; others are refused.
+            allowed: the names of the permitted operations; lpad-mqtt ignores others.
         """
         self._new_client = new_client
         self._broker = broker

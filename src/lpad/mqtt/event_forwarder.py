@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/cloudevents+json"
 """The content type of a CloudEvent in structured mode (CloudEvents MQTT binding, 3.2)."""
 AT_ONCE = 20
-"""The number of unconfirmed events, and of events that are read ahead."""
+"""The maximum number of unconfirmed events, and also of events that are read ahead."""
 PAUSES = Backoff((1, 5, 30, 120, 600))
 """Seconds before lpad is asked again, or a refused event is tried again."""
 SET_ASIDE_AFTER = 5 * 24 * 3600.0
@@ -52,7 +52,7 @@ class Source(Protocol):
     """The source of events."""
 
     def cloud_events(self, *, after: int, listener: str) -> Iterator[Event]:
-        """Yield the events after a number, then new ones, to a listener with a name."""
+        """Yield the events after a number, then new events, for a named listener."""
 
 
 class Acknowledgements(Protocol):
@@ -71,9 +71,9 @@ class _Numbered(Frozen):
 class EventForwarder:
     """Forwards events in three threads: one reads, one sends, one reports to lpad the last confirmed event.
 
-    lpad's outbox is the buffer on the disk: an event counts as sent when the broker has confirmed it; until
-    then lpad-mqtt asks for it again after a restart, and lpad counts it as awaited. A repeated event has the
-    same ID.
+    lpad's outbox is the buffer on the disk. An event counts as sent once the broker has confirmed it. Until
+    then, lpad-mqtt requests the event again after a restart, and lpad counts it as awaited. A repeated event
+    has an unchanged ID.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class EventForwarder:
             source: lpad's client.
             acknowledgements: another client of lpad's.
             broker: receives the events.
-            topics: their topics.
+            topics: the topics of the events.
             position: the number of the last confirmed event.
             listener: the name under which lpad knows this program.
             redacted: whether identifiers are masked.
@@ -128,7 +128,7 @@ class EventForwarder:
         return self._position
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -145,12 +145,12 @@ class EventForwarder:
         self._again.set()
 
     def _read(self) -> None:
-        """Read lpad's events, again after each end of the stream."""
+        """Read lpad's events, and start again after each end of the stream."""
         last, failures = self._position, 0
         while not self._stopping.is_set():
             before = last
             told = "lpad has ended the stream of events"
-            # lpad counts the requested position as acknowledged, so the broker has confirmed it.
+            # The broker must have confirmed this position, because lpad counts it as acknowledged.
             begin = self._position if self._begins_anew is None else self._begins_anew
             try:
                 for event in self._source.cloud_events(after=begin, listener=self._listener):
@@ -221,7 +221,7 @@ class EventForwarder:
         """Send the unconfirmed events, then new ones.
 
         Raises:
-            MessageRefused: the broker refused the oldest one.
+            MessageRefused: the broker refused the oldest event.
             ConnectionLost: the connection ended.
         """
         under_way = deque((each, self._handed_over(each)) for each in self._unconfirmed)

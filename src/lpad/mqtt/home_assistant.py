@@ -1,4 +1,4 @@
-"""Home Assistant's discovery: a message that makes a card a sensor there."""
+"""Home Assistant's discovery message, which makes a card a sensor in Home Assistant."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def discovery(
         prefix: the text that distinguishes this device from others.
         state_topic: the topic of the card's state.
         health: the topic of the state of lpad-mqtt.
-        up: the content of that topic while there is a connection.
-        down: the content of that topic otherwise.
+        up: the content of the topic `health` while there is a connection.
+        down: the content of the topic `health` without a connection.
     """
     device = "".join(each if each.isalnum() else "_" for each in prefix).strip("_")
     content = {

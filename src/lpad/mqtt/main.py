@@ -15,7 +15,7 @@ from lpad.base.redaction import redacted
 from lpad.mqtt.mqtt_settings import DEFAULT_FILE, read_settings
 
 EXIT_SETTINGS = 78
-"""The settings are wrong, as in sysexits.h (EX_CONFIG); systemd does not start the service again."""
+"""The exit code for wrong settings (EX_CONFIG of sysexits.h); systemd then does not restart lpad-mqtt."""
 _EPILOG = """\
 exit codes:
   0 ended by a signal, or the settings are valid (--check)
@@ -28,7 +28,7 @@ class _RedactingFormatter(logging.Formatter):
     """Shortens identifiers and codes, as lpad's own log does: a backend may use them in a command's ID."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the log line."""
         return redacted(super().format(record))
 
 

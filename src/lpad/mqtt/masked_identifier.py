@@ -1,4 +1,4 @@
-"""Identifiers as `identifiers: redacted` shows them: with their last digits only."""
+"""Identifiers under the setting `identifiers: redacted`, which shows only their last digits."""
 
 from __future__ import annotations
 

@@ -27,26 +27,26 @@ LONGEST_PASSWORD = 65_535
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TOPIC = re.compile(r"[^\x00-\x1f\x7f+#$/][^\x00-\x1f\x7f+#]{0,199}")
-"""Begins like a name, and has no wildcards."""
+"""Matches a topic that begins like a name and has no wildcards."""
 _LISTENER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 
 
 class TlsSection(Section, frozen=True):
-    """Files with the broker's CA, and with the certificate and key of this client; PEM."""
+    """Files in PEM form: the broker's CA, and the certificate and key of this client."""
 
     ca: Text | None = None
     certificate: Text | None = None
     key: Text | None = None
 
     def check(self, report: Report) -> None:
-        """Report a certificate without its key, and the reverse."""
+        """Report a certificate without a key, or a key without a certificate."""
         if (self.certificate is None) != (self.key is None):
             report.wrong("a client certificate needs both 'certificate' and 'key'")
 
 
 class TopicsSection(Section, frozen=True):
-    """The arrangement of the topics, and the topic that all of them begin with."""
+    """The layout of the topics, and the prefix of all topics."""
 
     preset: Literal["plain", "thin-edge"] = "plain"
     prefix: Text | None = None
@@ -61,7 +61,7 @@ class TopicsSection(Section, frozen=True):
 
 
 class MqttSettings(Section, frozen=True):
-    """The content of the settings file."""
+    """The content of lpad-mqtt's settings file."""
 
     broker: Text
     client_id: Text | None = None
@@ -124,7 +124,7 @@ class MqttSettings(Section, frozen=True):
 
     @property
     def client(self) -> str:
-        """The client ID; without one, it is made from the device's host name."""
+        """The client ID in the settings, otherwise one made from the device's host name."""
         return self.client_id or f"lpad-{device_name()}"
 
     def password(self, folder: Path) -> str | None:

@@ -19,7 +19,7 @@ Conditions = Annotated[list[Name], msgspec.Meta(max_length=16)]
 Within = Annotated[float, msgspec.Meta(gt=0, le=7 * 24 * 3600)]
 
 SECRETS = frozenset({"activation_code", "confirmation_code"})
-"""Fields that leave a command's message as soon as lpad has the command."""
+"""Fields that lpad-mqtt removes from a command's message as soon as lpad has the command."""
 
 
 class CommandFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class CommandFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DownloadFields(CommandFields, frozen=True, kw_only=True):
-    """A download; without a code, from the default SM-DP+. `guard` null: none, absent: the default guard."""
+    """A download; without a code, from the default SM-DP+. `guard`: null for none, absent for the default."""
 
     activation_code: Code | None = None
     confirmation_code: Code | None = None
@@ -56,7 +56,7 @@ class EnableFields(CommandFields, frozen=True, kw_only=True):
 
 
 class ProvisionFields(CommandFields, frozen=True, kw_only=True):
-    """A request to a platform; all fields may be omitted. For a known wish, lpad queries it again."""
+    """A request to a platform; all fields may be omitted. For an open wish, lpad asks the platform again."""
 
     platform: Name | None = None
     product: Name | None = None

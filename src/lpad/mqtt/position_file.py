@@ -18,14 +18,14 @@ _LONGEST = 32
 
 
 class PositionFile:
-    """A file with one number; replaced as a whole, so that a power cut leaves the old or the new one."""
+    """A file with one number; replaced as a whole, so that a power cut leaves the old or the new number."""
 
     def __init__(self, path: Path) -> None:
         """Take the file's path; its folder must exist when a number is written."""
         self._path = path
 
     def read(self) -> int:
-        """Return the number; 0 if there is no readable one: then all events are sent again."""
+        """Return the number; 0 if the file has no readable number, so that all kept events are sent again."""
         try:
             text = read_regular(self._path, most=_LONGEST).decode("ascii").strip()
         except FileNotFoundError:

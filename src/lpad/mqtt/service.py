@@ -36,14 +36,14 @@ _ALL = ""
 
 
 class Service:
-    """Owns the connection and its users."""
+    """The connection to the broker, with its users: commands, events and states."""
 
     def __init__(self, settings: MqttSettings, *, folder: Path) -> None:
         """Prepare.
 
         Args:
             settings: the settings file as it was read.
-            folder: the folder at which relative paths in the settings begin.
+            folder: the folder to which relative paths in the settings refer.
 
         Raises:
             InvalidSettings: a file in the settings cannot be used.
@@ -115,7 +115,7 @@ class Service:
         self._changed.put(_ALL)
 
     def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """Hand a message to the commands."""
+        """Pass a message to the command runner."""
         del retained
         self._commands.received(topic, payload)
 

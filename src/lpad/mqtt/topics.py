@@ -19,7 +19,7 @@ _THIN_EDGE = {
     "provision": "esim_provision",
     "refresh": "esim_refresh",
 }
-"""thin-edge.io's operations have one name space for all programs of a device."""
+"""All programs of a device share thin-edge.io's operations, so lpad's names have a prefix."""
 LONGEST_ID = 128
 """The maximum number of characters of a command's ID in its topic."""
 
@@ -27,7 +27,7 @@ LONGEST_ID = 128
 class Topics(Frozen):
     """The topics of one device.
 
-    `health` has the retained state of lpad-mqtt itself, which is also its last will.
+    The topic `health` contains the retained state of lpad-mqtt itself, also as its last will.
     """
 
     preset: Literal["plain", "thin-edge"]

@@ -1,17 +1,17 @@
-"""The interface through which a profile's network settings reach the maker of the data connection.
+"""The interface to the program, or the modem, that makes the data connection with a profile's settings.
 
 One switch calls an applier in this order:
 
     prepare    before the card is asked to enable the profile
-    apply      once card and modem agree on it, while lpad still holds the modem's port
+    apply      once card and modem agree on the profile, while lpad still holds the modem's port
     connect    once the modem was returned to its user
     verify     whether these settings are in force; changes nothing
     look query the state of bearer and address; changes nothing
 
 If the switch is rolled back, `undo` follows, and then `apply` and `connect` with the previous profile's
-settings. Every call may be interrupted at any point and repeated: all of them are idempotent. None of them
-raises an error for an outside failure: a failure is an `Outcome`, whose sentence contains no secret and no
-complete ICCID. None of them exceeds its deadline by more than a second.
+settings. Every call is idempotent: it may be interrupted at any point and repeated. No call raises an error
+for an outside failure: a failure is an `Outcome`, whose sentence contains no secret and no complete ICCID. No
+call exceeds its deadline by more than a second.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Applied(Frozen, kw_only=True):
     memory: Mapping[str, str] = field(default_factory=dict)
     """The earlier state for `undo`: `prepare` returns it, and the journal stores it.
 
-    At most 4096 characters in all, and no secret among them."""
+    It has at most 4096 characters, and contains no secret."""
     interface: str | None = None
     """The network interface that the connection uses, such as wwan0; None: unknown."""
 
@@ -165,7 +165,7 @@ class DataSession(Protocol):
     def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
         """Return the settings of the initial bearer; empty: the modem does not report them.
 
-        If the modem stores others for other networks, all are returned.
+        If the modem stores different settings for other networks, all settings are returned.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -176,7 +176,7 @@ class DataSession(Protocol):
         """Store other settings for the initial bearer, and attach again.
 
         Returns:
-            Whether the modem accepts them.
+            Whether the modem accepts the settings.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -206,7 +206,7 @@ class Modem(Protocol):
         ...
 
     def dialogue(self, *, deadline: Deadline) -> AbstractContextManager[Dialogue | None]:
-        """Borrow the AT port; None if there is none, or if its user has the modem.
+        """Borrow the AT port; None if there is no such port, or if its user has the modem.
 
         Raises:
             CardError: the port is gone, or held by another program.
@@ -223,7 +223,7 @@ class Modem(Protocol):
 
 
 class Wanted(Frozen, kw_only=True):
-    """One profile's settings, on one modem."""
+    """One profile's settings, for one modem."""
 
     eid: str
     iccid: str
@@ -236,7 +236,7 @@ class Wanted(Frozen, kw_only=True):
 
 
 class Applier(Protocol):
-    """Passes network settings to the maker of the data connection."""
+    """Passes network settings to the program, or the modem, that makes the data connection."""
 
     @property
     def name(self) -> str:
@@ -245,12 +245,12 @@ class Applier(Protocol):
 
     @property
     def reconnects(self) -> bool:
-        """Whether `connect` must follow each loan of the modem, because nothing else connects it again."""
+        """Whether `connect` must follow each loan of the modem, because no other program reconnects."""
         ...
 
     @property
     def signals(self) -> tuple[Rule, ...]:
-        """The bus's signals after which `look` may see something else; empty: there are none."""
+        """The bus's signals after which `look` may see another state; empty: there are no such signals."""
         ...
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
@@ -260,14 +260,14 @@ class Applier(Protocol):
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Store the settings where they take effect.
 
-        The modem has read the profile, and lpad still holds it.
+        The modem has read the profile, and lpad still holds the modem's port.
         """
         ...
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Make the connection with these settings; the modem was returned to its user, or soon will be.
 
-        It may have a new object or device; `Modem.imei` identifies it.
+        The modem may have a new object or device; `Modem.imei` identifies the modem.
         """
         ...
 
@@ -279,12 +279,12 @@ class Applier(Protocol):
         """Undo the changes of `prepare`, `apply` and `connect` for the profile.
 
         Args:
-            memory: the result of `prepare`; empty if it was interrupted, or never ran.
+            memory: the result of `prepare`; empty if `prepare` was interrupted or never ran.
         """
         ...
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:
-        """Remove the settings of a deleted profile; an unknown one is not a failure."""
+        """Remove the settings of a deleted profile; an unknown profile is not a failure."""
         ...
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:

@@ -1,9 +1,9 @@
 """The applier `at`: contexts and authentication on the modem's AT port, which lpad holds during a switch.
 
 Context 1 gets the initial bearer's APN. If that is also the connection's APN, as is usual, only context 1 is
-used; otherwise context 2 gets the connection's. A changed context 1 applies from the next attach on, so the
-modem is detached and attached again. On a control port (MBIM, QMI), the modem's data session takes their
-place.
+used; otherwise context 2 gets the connection's APN. A changed context 1 takes effect at the next attach, so
+the modem is detached and attached again. On a control port (MBIM, QMI), the modem's data session replaces the
+contexts.
 """
 
 from __future__ import annotations
@@ -148,9 +148,9 @@ class AtApplier:
             deadline=deadline,
         )
 
-    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Do nothing: the modem keeps no settings by profile."""
-        return Applied(told="the modem stores no settings by profile")
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
+        """Do nothing: the modem stores no settings per profile."""
+        return Applied(told="the modem stores no settings per profile")
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
         """Ask the modem for the bearer of the first context and for its addresses."""
@@ -236,7 +236,7 @@ def _wanted(settings: NetworkSettings) -> list[PdpContext]:
 
 
 def _same(stored: PdpContext | None, wanted: PdpContext) -> bool:
-    """Whether the modem has a context as wanted; the case of an APN means nothing (TS 23.003, 9.1)."""
+    """Whether the modem has a context as wanted; the case of an APN does not matter (TS 23.003, 9.1)."""
     if stored is None:
         return False
     return (stored.kind, stored.apn.casefold()) == (wanted.kind, wanted.apn.casefold())
@@ -292,7 +292,7 @@ def _attach_again(dialogue: Dialogue, deadline: Deadline) -> None:
 
 
 def _overridden(dialogue: Dialogue, deadline: Deadline) -> str:
-    """Return a remark on the operator's configuration, which some modems load for the card and prefer."""
+    """Return a remark on the operator's configuration, which some modems load for the card and use first."""
     for text, active in dialogue.operator_configuration.items():
         prefix = text.removeprefix("AT").partition("=")[0].rstrip("?")
         answer = dialogue.ask(AtCommand(text, prefix=prefix), deadline=deadline)

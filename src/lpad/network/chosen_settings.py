@@ -1,7 +1,7 @@
 """The network settings that apply to a profile, and their source: the owner, the order, a pattern, or none.
 
 Consumer databases of APNs are not used: they lack the providers of IoT profiles, whose IMSIs belong to host
-    operators, so the host's consumer APN would be chosen.
+operators, so the host's consumer APN would be chosen.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Pattern(Frozen, kw_only=True):
     settings: NetworkSettings = EMPTY
 
     def fits(self, iccid: str, provider: str | None) -> bool:
-        """Whether the line matches a profile; a profile without a known provider matches no line with one."""
+        """Whether the line matches a profile; without a known provider, no line with a provider matches."""
         if self.provider and (provider or "").casefold() != self.provider.casefold():
             return False
         return iccid.startswith(self.iccid)
@@ -52,11 +52,15 @@ def choose(
     patterns: Sequence[Pattern] = (),
     provider: str | None = None,
 ) -> Chosen:
-    """Return the settings that apply to a profile; of the patterns, the first that matches counts."""
+    """Return the settings that apply to a profile; the first matching pattern counts."""
     if owner is not None:
-        return Chosen(settings=owner, given_by=GivenBy.OWNER, why="they were set for this profile")
+        return Chosen(
+            settings=owner, given_by=GivenBy.OWNER, why="the owner has chosen settings for this profile"
+        )
     if order is not None:
-        return Chosen(settings=order, given_by=GivenBy.ORDER, why="they came with the profile's download")
+        return Chosen(
+            settings=order, given_by=GivenBy.ORDER, why="the profile's download has delivered settings"
+        )
     for number, pattern in enumerate(patterns):
         if pattern.fits(iccid, provider):
             return Chosen(

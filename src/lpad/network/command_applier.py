@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CommandApplier(Struct, frozen=True):
-    """Makes the runner run the command; LPAD_EVENT is the step's name in the interface."""
+    """Has the runner run the owner's command; the variable LPAD_EVENT contains the step's name."""
 
     runner: RunnerClient
     name = "command"
@@ -26,31 +26,31 @@ class CommandApplier(Struct, frozen=True):
     signals = ()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Run it before the switch."""
+        """Run the command before the switch."""
         return self._run("prepare", wanted, deadline)
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Run it once card and modem agree on the profile."""
+        """Run the command once card and modem agree on the profile."""
         return self._run("apply", wanted, deadline)
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Run it once the modem has been returned."""
+        """Run the command once the modem has been returned."""
         return self._run("connect", wanted, deadline)
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Run it to check whether the settings are in force."""
+        """Run the command to check whether the settings are in force."""
         return self._run("verify", wanted, deadline)
 
-    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Run it when the switch is rolled back."""
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
+        """Run the command when the switch is rolled back."""
         return self._run("undo", wanted, deadline)
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:
-        """Run it when the profile is deleted."""
+        """Run the command when the profile is deleted."""
         variables = {"LPAD_EVENT": "forget", "LPAD_ICCID": iccid}
         return self.runner.run(Task.COMMAND, variables, deadline=deadline)
 
-    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the protocol's
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - required by the protocol
         """Return an unknown state; a probe of the guard checks the connection."""
         return UNKNOWN_CONNECTION
 

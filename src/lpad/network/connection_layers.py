@@ -1,4 +1,4 @@
-"""The parts of a data connection that a report can name: its layers, from below, and the owner's programs."""
+"""The parts of a data connection that a report can name: layers, the lowest first, and owner's programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Layer(enum.StrEnum):
 
 
 class OwnersProgram(enum.StrEnum):
-    """The owner's programs, which a report names in place of a layer, because they are part of none."""
+    """The owner's programs, which a report names in place of a layer, because they belong to no layer."""
 
     HOOK = "hook"
     """A hook, or the runner that should run it."""

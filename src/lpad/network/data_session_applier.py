@@ -1,8 +1,8 @@
 """The applier `at` on a control port: the modem's data session in place of AT contexts.
 
-The session is that of MBIM's CONNECT, or of QMI's Start Network. It is opened with a profile's settings once
-the modem is registered, and a rollback opens it with the previous ones. A modem that stores the settings of
-its initial bearer (MBIM's LTE attach configuration) gets them before that.
+MBIM's CONNECT or QMI's Start Network opens the session. lpad opens it with a profile's settings once the
+modem is registered; a rollback opens it with the previous settings. A modem that stores settings of its
+initial bearer (MBIM's LTE attach configuration) gets them before that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-LATER = Applied(told="the modem's data session is opened once it is registered")
+LATER = Applied(told="lpad opens the data session once the modem is registered")
 _AUTHENTICATION = {Authentication.NONE: 0, Authentication.PAP: 1, Authentication.CHAP: 2}
 _PAUSE = 2.0
 _MEMORY = "initial-bearer"
@@ -51,7 +51,7 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
         return TryAgain(
             layer=Layer.REGISTERED, told=f"the modem is not registered yet: {state}", after=_PAUSE
         )
-    # LTE attaches with a bearer, so a network that denies the modem may do so for its settings.
+    # LTE attaches with a bearer, so a network may deny the modem because of the bearer's settings.
     report = session.open(_wish(settings), deadline=deadline)
     if report.active:
         without = "".join(f"; IPv{family} could not be opened" for family in report.missing)
@@ -99,7 +99,7 @@ def restore(session: DataSession, memory: Mapping[str, str], *, deadline: Deadli
 def open_at_once(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:
     """Set the initial bearer's APN, and open the session if the network allows this.
 
-    The network may have denied the modem because of its previous settings.
+    The network may have denied the modem because of the previous settings.
 
     Raises:
         CardError: the port is gone.
@@ -152,7 +152,7 @@ def look_at_session(session: DataSession, *, deadline: Deadline) -> Connection:
 
 
 def _initial_bearer(settings: NetworkSettings) -> SessionWish | None:
-    """Return the settings to attach with; None: the modem's present ones. Another APN has no credentials."""
+    """Return the settings for the attach; None: the modem's own. A separate APN has no credentials."""
     apn = settings.attach_apn
     if apn is None:
         return None
@@ -161,7 +161,7 @@ def _initial_bearer(settings: NetworkSettings) -> SessionWish | None:
 
 
 def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> None:
-    """Attach with these settings, if the modem has others; a modem that takes none attaches as before."""
+    """Attach with these settings if the modem has others; a modem that accepts none attaches as before."""
     stored = session.attach_settings(deadline=deadline)
     if not stored:
         _log.info("the modem reports no settings for its initial bearer, so lpad leaves them")
@@ -172,7 +172,7 @@ def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> N
 
 
 def _same(stored: SessionWish, wish: SessionWish) -> bool:
-    """Whether settings are the wanted ones; modems hide passwords, and the case of an APN means nothing."""
+    """Whether settings are the wanted ones; modems hide passwords, and the case of an APN does not matter."""
     return replace(stored, apn=stored.apn.casefold(), password="") == replace(
         wish, apn=wish.apn.casefold(), password=""
     )

@@ -22,7 +22,7 @@ def failed_question(error: BusError, *, attempted: str, program: str, action: st
     Args:
         attempted: the attempted action, as in "cannot ATTEMPTED: …".
         program: the name of the called program.
-        action: the polkit action that lpad's user needs for this.
+        action: the polkit action that lpad's user needs for the call.
         layer: the layer that needs the called program.
     """
     if isinstance(error, BusUnreachable):

@@ -1,4 +1,4 @@
-"""The daemon's side of the runner: it sends the data for an applier or a hook over its socket."""
+"""The daemon's side of the runner: sends the data for an applier or a hook over the runner's socket."""
 
 from __future__ import annotations
 

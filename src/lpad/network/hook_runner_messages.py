@@ -1,6 +1,6 @@
 """The messages between the daemon and the runner of the owner's programs: one request, one answer.
 
-A frame is four bytes, the length of what follows in network order, and a JSON object of at most 65,536 bytes.
+A frame consists of a length, four bytes in network order, and a JSON object of at most 65,536 bytes.
 The runner is another user's process, so neither side trusts the other's lengths.
 """
 
@@ -44,7 +44,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     task: Task
     environment: dict[_Variable, str]
     password: str = ""
-    """Passed in a file that exists only in memory; empty: there is no such file."""
+    """The password, passed in a file that exists only in memory; empty: there is no such file."""
     limit: float
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the program ended, and the reason in words; it contains no output of the program."""
+    """How the program ended, and the reason in words, without any output of the program."""
 
     ended: Ended
     told: str

@@ -1,4 +1,4 @@
-"""The owner's hooks: executables in the runner's folder, run in order of name when something has happened."""
+"""The owner's hooks: executables in the runner's folder, run at each event in the order of their names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HookEvent(enum.StrEnum):
-    """The events for hooks."""
+    """The events at which hooks are run."""
 
     PRE_SWITCH = "pre-switch"
     POST_SWITCH = "post-switch"
@@ -28,7 +28,7 @@ class HookEvent(enum.StrEnum):
 
 
 class Hooks(Frozen):
-    """Makes the runner run the hooks; the first that fails ends the run."""
+    """Makes the runner run the hooks; the first hook that fails ends the run."""
 
     runner: RunnerClient | None = None
     """None: the settings request no hooks."""

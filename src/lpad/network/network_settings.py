@@ -1,4 +1,4 @@
-"""The settings with which a profile carries data: APN, authentication, IP type and related ones.
+"""The settings with which a profile carries data: APN, authentication, IP type and others.
 
 The settings belong to the profile and are found by its ICCID, so that they follow the card. The profile
 itself contains none of these settings: SGP.22 v2's metadata has no field for an APN.
@@ -89,7 +89,7 @@ class NetworkSettings(Frozen, kw_only=True):
     username: str = ""
     """At most 127 printable ASCII characters; empty: none."""
     password: str = ""
-    """At most 127 printable ASCII characters; secret: for appliers only."""
+    """At most 127 printable ASCII characters; a secret that only appliers get."""
     authentication: Authentication = Authentication.NONE
     ip: IpType = IpType.IPV4V6
     roaming: bool = True
@@ -116,7 +116,7 @@ class NetworkSettings(Frozen, kw_only=True):
 
     @property
     def attach_apn(self) -> str | None:
-        """The APN of the initial bearer; empty: the network's default; None: the modem's present one."""
+        """The APN of the initial bearer; empty: the network's default; None: the modem keeps its APN."""
         if self.initial_bearer is InitialBearer.LEAVE:
             return None
         return self.apn if self.initial_bearer is InitialBearer.SAME else self.initial_bearer_apn

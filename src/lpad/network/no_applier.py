@@ -22,31 +22,31 @@ class NoApplier:
     reconnects = False
     signals = ()
 
-    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
         """Do nothing."""
         return _NOTHING
 
-    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
         """Do nothing."""
         return _NOTHING
 
-    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
+    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
         """Do nothing."""
         return _NOTHING
 
-    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
+    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
         """Do nothing."""
         return _NOTHING
 
-    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
         """Do nothing."""
         return _NOTHING
 
-    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
         """Do nothing."""
         return _NOTHING
 
-    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - the protocol's
+    def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - required by the protocol
         """Return an unknown state."""
         return UNKNOWN_CONNECTION
 

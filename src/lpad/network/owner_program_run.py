@@ -35,7 +35,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 def refusal(path: Path) -> str | None:
     """Return why a program must not be run; None if it may.
 
-    A file that others can write, or that is in a folder that they can write, would let them act as this user.
+    If other users could write the file or its folder, they could act as this user.
     """
     try:
         real = path.resolve(strict=True)
@@ -59,19 +59,19 @@ def _others_can_write(what: str, found: os.stat_result, *, sticky: bool = False)
     if found.st_uid not in (0, os.geteuid()):
         return f"{what} belongs to another user; it must belong to root or to the runner's user"
     if found.st_mode & _WRITABLE_BY_OTHERS and not (sticky and found.st_mode & stat.S_ISVTX):
-        return f"{what} can be written by others; remove that with chmod go-w"
+        return f"other users can write {what}; remove this permission with chmod go-w"
     return None
 
 
 def run_program(
     path: Path, *, environment: Mapping[str, str], password: str, limit: float, client: int | None = None
 ) -> RunAnswer:
-    """Run a program to its end, or to its limit: then its process group is killed.
+    """Run a program until it ends or reaches its time limit, which kills its process group.
 
     Args:
         environment: the program's variables, in addition to PATH; nothing is inherited.
-        password: passed in a file in memory, which LPAD_PASSWORD_FILE names; empty: there is none.
-        limit: seconds.
+        password: passed in a file in memory, which LPAD_PASSWORD_FILE names; empty: no password.
+        limit: the time limit in seconds.
         client: the descriptor of the requester, whose disappearance kills the program. None: no check.
     """
     why = refusal(path)
@@ -82,7 +82,7 @@ def run_program(
     if secret is not None:
         variables["LPAD_PASSWORD_FILE"] = f"/proc/self/fd/{secret}"
     try:
-        process = subprocess.Popen(  # noqa: S603 - the owner's own program, which is what this is for
+        process = subprocess.Popen(  # noqa: S603 - runs the owner's own program
             [str(path.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -124,9 +124,8 @@ def _watched(process: subprocess.Popen[bytes], name: str, *, limit: float, clien
                 if not data:
                     watched.remove(output)
     finally:
-        with suppress(
-            ProcessLookupError
-        ):  # this includes its children, which would otherwise keep the modem or the output open
+        # The group includes child processes, which would otherwise keep the modem or the output open.
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     return _answer(name, process.returncode)
 

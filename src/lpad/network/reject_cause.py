@@ -1,6 +1,6 @@
 """The network's causes for rejecting a registration or a bearer.
 
-Causes are numbers of the network's own answers: 5GMM (3GPP TS 24.501, 9.11.3.2) and EMM (TS 24.301, 9.9.3.9)
+Causes are numbers in the network's answers: 5GMM (3GPP TS 24.501, 9.11.3.2) and EMM (TS 24.301, 9.9.3.9)
 reject a registration, 5GSM (TS 24.501, 9.11.4.2) and ESM (TS 24.301, 9.9.4.4) a bearer.
 """
 
@@ -85,12 +85,12 @@ class Cause(Frozen):
 
     @property
     def name(self) -> str:
-        """The standard's words for it; 'unknown' for a code that lpad's table lacks."""
+        """The standard's words for the code; 'unknown' if lpad's table lacks the code."""
         return _NAMES[self.procedure].get(self.code, "unknown")
 
     @property
     def wrong_settings(self) -> bool:
-        """Whether the settings are probably wrong, and not the profile: ESM causes 27, 29, 33, 50 and 51."""
+        """Whether the settings, and not the profile, are probably wrong: ESM causes 27, 29, 33, 50 and 51."""
         return self.procedure in (Procedure.ESM, Procedure.FIVE_GSM) and self.code in _WRONG_SETTINGS
 
     @property

@@ -33,7 +33,7 @@ _MORE_BLOCKS = 0x11
 _NO_MORE_BLOCKS = 0x80
 _LAST_BLOCK = 0x91
 _REPETITIONS = 3
-"""How often a command is sent again because its answer was lost."""
+"""The maximum number of times that a command is sent again because its answer was lost."""
 
 
 class Command(Frozen):
@@ -88,7 +88,7 @@ class Command(Frozen):
 
     @property
     def repeatable_alone(self) -> bool:
-        """Whether the command can be sent again by itself without changing anything."""
+        """Whether the command alone can be sent again without changing anything."""
         return self.intent.repeatable and self.block in (None, 0) and not self.unfinished
 
 
@@ -222,7 +222,7 @@ class _At(Enum):
     """The state of an exchange."""
 
     COMMAND = auto()  # the command itself is in progress
-    COMMAND_AGAIN = auto()  # ... with the Le that the card asked for
+    COMMAND_AGAIN = auto()  # the command is in progress again, with the Le that the card requested
     FETCH = auto()  # GET RESPONSE is in progress
     FETCH_AGAIN = auto()
     END = auto()
@@ -231,13 +231,13 @@ class _At(Enum):
 class Exchange:
     """One command and the further commands that fetch its whole answer.
 
-    Send `to_send` and feed the answer, until `response` is set. A card keeps an answer only until its next
-    command. If another program of the same modem sends one between 61xx and GET RESPONSE, the card refuses
-    GET RESPONSE, mostly with 6985; a command that may be repeated is then sent again.
+    The caller sends `to_send` and feeds the answer, until `response` is set. A card keeps an answer only
+    until the next command. If another program on the modem sends a command between 61xx and GET RESPONSE, the
+    card refuses GET RESPONSE, mostly with 6985; a repeatable command is then sent again.
     """
 
     def __init__(self, command: Command) -> None:
-        """Begin.
+        """Begin the exchange.
 
         Args:
             command: the command to send first. After 6Cxx it is sent again, but not inside a chain, because

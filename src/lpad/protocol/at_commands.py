@@ -16,8 +16,8 @@ LONGEST_IDENTITY = 80
 """The longest identification text of a modem that is kept, in characters."""
 
 _ANYTHING_BUT_UNSOLICITED = r"(?!RING$|RDY$|[+^*%$#_].*:).+"
-"""Matches unsolicited lines: they begin with a sign and have a colon, except for a few words. Model names
-have neither."""
+"""Matches any line that is not unsolicited: unsolicited lines begin with a sign and have a colon, except for
+a few words. Model names have neither."""
 
 
 def csim(apdu: bytes) -> AtCommand:
@@ -67,7 +67,7 @@ def response_apdu(answer: AtAnswer) -> bytes:
     """Return the response APDU in a modem's answer to `csim` or `cgla`.
 
     Raises:
-        MalformedError: the answer has no such line, or the line's length does not match its digits.
+        MalformedError: the answer has no line with an APDU, or its length does not match its digits.
     """
     line = answer.lines[-1] if answer.lines else ""
     match = re.fullmatch(r'([0-9]+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)
@@ -78,7 +78,7 @@ def response_apdu(answer: AtAnswer) -> bytes:
         announced = "an impossible number of" if length is None else length
         raise MalformedError(
             f"the modem announces {announced} hexadecimal digits and sends {len(digits)}: characters were"
-            " lost on the port, or another program reads it too"
+            " lost on the port, or another program also reads the port"
         )
     return bytes.fromhex(digits)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 8192
 """The maximum number of characters of a line, so that noise without line ends does not fill the memory."""
 MOST_LINES = 512
-"""The number of lines kept of one answer, and of unsolicited lines that were not read yet."""
+"""The maximum number of lines that are kept of one answer, and of unread unsolicited lines."""
 
 _LINE_END = LazyPattern(rb"[\r\n]")
 _PROBE = "AT+CMEE?"
@@ -79,8 +79,8 @@ class State(Enum):
     IDLE = auto()  # in step, no command is outstanding
     ASKED = auto()  # a command's final result is outstanding
     OUT_OF_STEP = auto()  # the final result of an abandoned command is outstanding
-    PROBING = auto()  # that result and the probe's answer are outstanding
-    PROBED = auto()  # the probe's information has arrived, its final result is outstanding
+    PROBING = auto()  # the abandoned command's result and the probe's answer are outstanding
+    PROBED = auto()  # the probe's information has arrived, the probe's final result is outstanding
 
 
 class _Line(Enum):
@@ -88,7 +88,7 @@ class _Line(Enum):
 
     ECHO = auto()  # the command itself
     INFORMATION = auto()  # the requested information
-    BARE = auto()  # the same without its prefix, or something that looks like it
+    BARE = auto()  # the information without its prefix, or a line that looks like it
     OK = auto()
     REFUSED = auto()
     CALL_ENDED = auto()
@@ -116,7 +116,7 @@ class AtDialogue:
         self.answer: AtAnswer | None = None
         """The complete answer to the last command; None until then."""
         self.lone_ok = False
-        """Whether OK came without the expected information: a leftover, or this modem's whole answer."""
+        """Whether OK came without the expected information: a leftover, or the modem's whole answer."""
         self._command = AtCommand("")
         self._unfinished = bytearray()
         self._overlong = False
@@ -162,7 +162,7 @@ class AtDialogue:
             self.state = State.IDLE if settled else State.OUT_OF_STEP
 
     def probe(self) -> bytes:
-        """Return the bytes to write to get back into step.
+        """Return the bytes to write to bring the dialogue back into step.
 
         Raises:
             InternalError: the dialogue is in step, or a command or probe is in progress.
@@ -232,7 +232,7 @@ class AtDialogue:
             self._unsolicited.append(line)
 
     def _echoed(self, _: str) -> None:
-        # The modem repeats a command when it reads it, so what came before belongs to an earlier one.
+        # The modem echoes a command when it reads it, so the lines before belong to an earlier command.
         self._forget()
 
     def _inform(self, line: str) -> None:
@@ -246,7 +246,7 @@ class AtDialogue:
 
     def _succeed(self, line: str) -> None:
         if self._command.informs and not (self._lines or self._bare):
-            # This is most likely left over from an earlier command, so the real answer will follow.
+            # This OK is most likely left over from an earlier command, so the real answer will follow.
             self.lone_ok = True
             self.state = State.ASKED
             return
@@ -263,7 +263,7 @@ class AtDialogue:
         if self._finals == 2:  # the results of the abandoned command and of the probe, in any form
             self.state = State.IDLE
 
-    # (state, line) -> (what to do, state after it); the action may correct the state if the table alone
+    # (state, line) -> (action, next state); the action may correct the state if the table alone
     # cannot determine it.
     _TRANSITIONS: ClassVar[dict[tuple[State, _Line], tuple[_Action | None, State]]] = {
         (State.IDLE, _Line.ECHO): (None, State.IDLE),
@@ -278,7 +278,7 @@ class AtDialogue:
         (State.ASKED, _Line.BARE): (_inform_bare, State.ASKED),
         (State.ASKED, _Line.OK): (_succeed, State.IDLE),
         (State.ASKED, _Line.REFUSED): (_end, State.IDLE),
-        # This is final, but the real answer may follow if this line was unsolicited.
+        # The end of a call is a final result, but the real answer may follow if the line was unsolicited.
         (State.ASKED, _Line.CALL_ENDED): (_end, State.OUT_OF_STEP),
         (State.ASKED, _Line.OTHER): (_note, State.ASKED),
         (State.OUT_OF_STEP, _Line.ECHO): (None, State.OUT_OF_STEP),

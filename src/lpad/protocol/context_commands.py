@@ -41,7 +41,7 @@ class AuthenticationCommand(enum.StrEnum):
     CGAUTH = "cgauth"
     """AT+CGAUTH=cid,kind,user,password, as in TS 27.007, 10.1.31."""
     CGAUTH_SWAPPED = "cgauth-swapped"
-    """The same with the password before the user name, as in some firmware."""
+    """AT+CGAUTH with the password before the user name, as in some firmware."""
     QICSGP = "qicsgp"
     """AT+QICSGP=cid,type,apn,user,password,kind, of Quectel."""
     PDPAUTH = "pdpauth"
@@ -58,7 +58,7 @@ class PdpContext(Struct, frozen=True):
 
     @property
     def command(self) -> AtCommand:
-        """The command that stores it."""
+        """The command that stores the context."""
         return AtCommand(f'AT+CGDCONT={self.cid},"{self.kind}","{self.apn}"')
 
 
@@ -116,7 +116,7 @@ def contexts_told(answer: AtAnswer) -> dict[int, PdpContext]:
 
 
 def is_active(answer: AtAnswer, cid: int) -> bool | None:
-    """Return whether a context is active by an answer to +CGACT?; None: the answer does not show it."""
+    """Return whether an answer to +CGACT? shows a context as active; None: the answer lacks the context."""
     for line in answer.lines:
         match = _ACTIVE.fullmatch(line.strip())
         if match is not None and matched_number(match["cid"]) == cid:
@@ -125,13 +125,13 @@ def is_active(answer: AtAnswer, cid: int) -> bool | None:
 
 
 def is_attached(answer: AtAnswer) -> bool | None:
-    """Return whether the modem is attached by an answer to +CGATT?; None: the answer does not show it."""
+    """Return whether an answer to +CGATT? shows the modem as attached; None: the answer is unclear."""
     told = whole_number(answer.lines[-1].strip(), most=1) if answer.lines else None
     return None if told is None else told == 1
 
 
 def addresses_told(answer: AtAnswer) -> tuple[str, ...]:
-    """Return the IP addresses in an answer to +CGPADDR; unset or malformed ones are omitted.
+    """Return the IP addresses in an answer to +CGPADDR; unset or malformed addresses are omitted.
 
     IPv6 addresses are written with colons, or as 16 decimal numbers with dots (TS 27.007, 10.1.14).
     """
@@ -171,7 +171,7 @@ def esm_cause_told(answer: AtAnswer) -> int | None:
 def reject_cause_told(answer: AtAnswer) -> int | None:
     """Return the 3GPP cause with which the network rejected the attach; None: the answer names none.
 
-    +CEREG? reports it at level 3, after area, cell and technology (TS 27.007, 10.1.22).
+    +CEREG? reports the cause at level 3, after area, cell and technology (TS 27.007, 10.1.22).
     """
     for line in answer.lines:
         match = _REJECT.fullmatch(line.strip())

@@ -12,7 +12,7 @@ class SessionWish(Frozen, kw_only=True):
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"password"})
     apn: str = ""
-    """Empty: the network's default."""
+    """The APN; empty: the network's default."""
     username: str = ""
     password: str = ""
     authentication: int = 0
@@ -25,12 +25,12 @@ class SessionReport(Frozen, kw_only=True):
     """The state of the session."""
 
     active: bool | None = None
-    """None: the modem does not report it."""
+    """Whether the session is open; None: the modem does not report this."""
     addresses: tuple[str, ...] | None = None
     """IP addresses as text; None: the modem does not report them."""
     cause: int | None = None
     """The network's cause against the session, 1 to 255 (3GPP TS 24.301, 9.9.4.4); None: not reported."""
     taken: bool = False
-    """Whether another program's session, which lpad cannot close, has prevented lpad's own."""
+    """Whether another program's session, which lpad cannot close, has prevented lpad's session."""
     missing: tuple[int, ...] = ()
-    """The wanted versions of IP, 4 or 6, that could not be opened, unlike the other one."""
+    """The wanted versions of IP, 4 or 6, that could not be opened in an open session."""

@@ -1,8 +1,8 @@
 """A profile download as a table of states and events (SGP.22 v2.5, 3.1.2, 3.1.3 and 3.1.5).
 
 Pure logic: no card, server or clock. `lpa/download.py` carries out the step that `STEPS` has for the present
-state and feeds back the event; `TRANSITIONS` gives the next state. `DUTIES` lists by state what an abort owes
-to the card and the server, so that no abort can omit it.
+state and feeds back the event; `TRANSITIONS` gives the next state. `DUTIES` lists by state the duties of an
+abort to the card and the server, so that no abort can omit them.
 
 `python -m lpad.protocol.download_session` prints docs/download-session.md, which is generated from these
 tables.
@@ -27,20 +27,20 @@ class State(StrEnum):
     INFORMED = "informed"  # EUICCInfo1 is read
     CHALLENGED = "challenged"  # the card has opened a session context
     ANSWERED = "answered"  # the server has opened a session and proved its identity, which lpad has checked
-    AUTHENTICATING = "authenticating"  # AuthenticateServer was sent: the card may have accepted it
+    AUTHENTICATING = "authenticating"  # AuthenticateServer was sent: the card may have accepted the server
     AUTHENTICATED = "authenticated"  # the card has accepted the server and signed
     OFFERED = "offered"  # the server has shown the profile's metadata
     ACCEPTED = "accepted"  # the caller and the policy accept the profile
     PREPARED = "prepared"  # the card has made its one-time key
     BOUND = "bound"  # the package has arrived and was checked
     LOADING = "loading"  # segments are being sent
-    RENEWING = "renewing"  # another confirmation code needs another session; cancel this one first
+    RENEWING = "renewing"  # another confirmation code needs another session, so this session is cancelled
     CANCELLING = "cancelling"  # the session is being cancelled on card and server
     INSTALLED = "installed"  # the card reports that the profile is installed
     REJECTED = (
         "rejected"  # the card reports in its ProfileInstallationResult that the profile is not installed
     )
-    ABANDONED = "abandoned"  # ended, and no profile is installed
+    ABANDONED = "abandoned"  # the download has ended, and no profile is installed
 
 
 class Event(StrEnum):

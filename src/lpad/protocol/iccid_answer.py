@@ -1,10 +1,10 @@
 """A modem's answer to the query for the ICCID, in the dialects of many makers.
 
-An ICCID arrives as printed, or as in the file with each two digits exchanged (u-blox, Huawei, Sierra: 98… in
-front); with or without its padding F; in quotes or in groups; with a slot number or the EID next to it or on
-a separate line. An answer does not show which form a modem uses. So a report keeps all readings of its
-digits, and matches an ICCID if one of the readings does. ICCIDs begin with 89, which only indicates the
-likeliest reading.
+An ICCID arrives as printed, or with the digits of each pair exchanged, as in the card's file (u-blox, Huawei,
+Sierra: 98… in front); with or without its padding F; in quotes or in groups; with a slot number or the EID
+next to it or on a separate line. An answer does not show which form a modem uses. So a report keeps all
+readings of its digits, and matches an ICCID if one of the readings does. ICCIDs begin with 89, which only
+indicates the likeliest reading.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _FILE = 20
 _MOST = 20
 """The maximum number of digits of an ICCID; an EID has 32."""
 _WHOLE = 16
-"""The number of digits from which a run is an ICCID; a shorter run next to it, such as a slot number, is
-not."""
+"""The minimum number of digits of a run that counts as an ICCID; a shorter run next to it, such as a slot
+number, does not count."""
 _SLOT = 3
 """The maximum number of digits of a slot number."""
 _RESTRICTED = LazyPattern(r'([0-9]{1,3}),\s*([0-9]{1,3})(?:,\s*"?([0-9A-Fa-f]*)"?)?')
@@ -64,7 +64,7 @@ class SimLocked(Struct, frozen=True):
 def iccid_command(text: str) -> AtCommand:
     """Return the command for a line such as AT+QCCID, AT^ICCID? or AT+CRSM=176,12258,0,0,10.
 
-    All modems understand the last one: READ BINARY of EF.ICCID, 2FE2 (3GPP TS 27.007, 8.18).
+    All modems understand AT+CRSM: READ BINARY of EF.ICCID, 2FE2 (3GPP TS 27.007, 8.18).
     """
     name = re.split(r"[=?]", text[2:])[0]
     return AtCommand(
@@ -78,7 +78,7 @@ def iccid_command(text: str) -> AtCommand:
 
 
 def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
-    """Return the report in an answer; None if the card has no such file.
+    """Return the report in an answer; None if the card has no file with an ICCID.
 
     Raises:
         MalformedError: the answer contains no ICCID.
@@ -97,7 +97,7 @@ def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
 
 
 def iccid_told(answer: AtAnswer) -> Iccid | None:
-    """Return the ICCID that an answer most likely means; None if none can be read. For other programs.
+    """Return the ICCID that an answer most likely means, for other programs; None if it cannot be read.
 
     Raises:
         MalformedError: the answer contains no ICCID.
@@ -107,11 +107,11 @@ def iccid_told(answer: AtAnswer) -> Iccid | None:
 
 
 def is_reported(iccid: str, text: str | None) -> bool:
-    """Whether a program's report of the modem's ICCID, as ModemManager's, is this ICCID in any form.
+    """Whether a program, such as ModemManager, reports this ICCID for the modem, in any form.
 
     Args:
-        iccid: the card's.
-        text: the report; None if there is none.
+        iccid: the ICCID from the card.
+        text: the program's report; None without a report.
     """
     if text is None:
         return False
@@ -158,7 +158,7 @@ def _digits(line: str) -> Iterator[str]:
 
 
 def _swapped(digits: str) -> str:
-    """Exchange each two digits; a last single digit stays, because its padding was omitted."""
+    """Exchange the digits of each pair; a last single digit remains, because its padding was omitted."""
     even = len(digits) // 2 * 2
     return "".join(digits[at + 1] + digits[at] for at in range(0, even, 2)) + digits[even:]
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
 AUTOMATIC = 0
-"""The value of +IPR with which a modem finds out the speed from each command line."""
+"""The value of +IPR with which a modem detects the speed of each command line."""
 LARGEST_RATE = 4_000_000
-"""Bits per second: the fastest speed that Linux has a name for."""
+"""The fastest speed that Linux has a name for, in bits per second."""
 
 _PREFIX = "+IPR"
 _RATES = LazyPattern(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
@@ -23,7 +23,7 @@ _RATES = LazyPattern(r"([0-9]+)(?:\s*-\s*([0-9]+))?")
 def set_line_rate(rate: int) -> AtCommand:
     """Return the command that sets the speed in bits per second.
 
-    The answer comes at the speed before the change; some modems send it at the new one.
+    Most modems answer at the previous speed, and some at the new speed.
     """
     return AtCommand(f"AT{_PREFIX}={rate}")
 
@@ -34,7 +34,7 @@ def line_rate() -> AtCommand:
 
 
 def line_rate_told(answer: AtAnswer) -> int | None:
-    """Return the speed in bits per second; `AUTOMATIC`; None if the answer has no number."""
+    """Return the speed in bits per second, or `AUTOMATIC`; None if the answer has no number."""
     return whole_number(answer.lines[-1].strip(), most=LARGEST_RATE) if answer.lines else None
 
 
@@ -44,7 +44,7 @@ def line_rates() -> AtCommand:
 
 
 def offers_line_rate(answer: AtAnswer, rate: int) -> bool:
-    """Return whether the answer to `line_rates` names a speed, in either of its lists, or in a range."""
+    """Return whether the answer to `line_rates` contains a speed, in either of its lists or in a range."""
     for line in answer.lines:
         for match in _RATES.finditer(line):
             least = whole_number(match[1], most=LARGEST_RATE)

@@ -70,7 +70,7 @@ class ProactiveCommand(Struct, frozen=True):
         whole = tlv.parse(raw)
         if whole.tag != _PROACTIVE_COMMAND:
             raise MalformedError(f"a proactive command must begin with D0, not {whole.tag:02X}")
-        # The highest bit of these tags means that the terminal must understand the element; cards differ.
+        # The highest bit of these tags means that the terminal must understand the element; cards vary.
         elements = {element.tag & ~_COMPREHENSION: element.value for element in tlv.parse_all(whole.value)}
         details = elements.get(_COMMAND_DETAILS, b"")
         if len(details) != 3:
@@ -83,7 +83,7 @@ class Reaction(Struct, frozen=True):
     """The reaction to a proactive command."""
 
     result: Result | None
-    """The result for TERMINAL RESPONSE; None: it is not sent."""
+    """The result for TERMINAL RESPONSE; None: no TERMINAL RESPONSE is sent."""
     reset: bool = False
     """Whether the card must then be reset."""
 
@@ -92,7 +92,7 @@ def reaction_to(command: ProactiveCommand) -> Reaction:
     """Return the reaction of a terminal that has no screen, radio or files."""
     if command.kind == Kind.REFRESH:
         if command.qualifier == RefreshMode.UICC_RESET:
-            # The one command that gets no TERMINAL RESPONSE: the reset is the answer (TS 102 223, 6.4.7).
+            # Only this command gets no TERMINAL RESPONSE: the reset is the answer (TS 102 223, 6.4.7).
             return Reaction(None, reset=True)
         if command.qualifier == RefreshMode.PROFILE_STATE_CHANGE:
             return Reaction(Result.PERFORMED, reset=True)
@@ -106,7 +106,7 @@ def reaction_to(command: ProactiveCommand) -> Reaction:
 def terminal_profile(offered: bytes) -> Command:
     """Return the command that reports the terminal's abilities to a card.
 
-    Some cards send nothing proactive before it.
+    Some cards send proactive commands only after this command.
     """
     return Command(_PROPRIETARY, _TERMINAL_PROFILE, data=offered)
 

@@ -1,9 +1,9 @@
 """Signatures of platforms' callbacks, for authors of a desk; gateways receive no callbacks.
 
     twilio             X-Twilio-Signature: base64 HMAC of the URL and the form's fields, with SHA-1 unless
-                       X-Twilio-Webhooks-Signature-Settings names another algorithm; of a JSON body the URL
-                       has the hash
-    kore               kore-signature: hex SHA-256 of secret, method, URL and body; no HMAC, so only a hint
+                       X-Twilio-Webhooks-Signature-Settings names another algorithm; the URL contains the hash
+                       of a JSON body
+    kore               kore-signature: hex SHA-256 of secret, method, URL and body; without HMAC only a hint
     standard-webhooks  webhook-signature: HMAC-SHA256 or Ed25519 of id, time and body (standardwebhooks.com)
     telnyx             telnyx-signature-ed25519: Ed25519 of time and body
 
@@ -67,11 +67,11 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
         secret: the account's token, the shared secret, or the public key in base64.
 
     Returns:
-        When it was signed, in seconds since 1970; None: the scheme has no time. The receiver must refuse old
-        callbacks, which an attacker may have captured and sent again.
+        When the callback was signed, in seconds since 1970; None: the scheme has no time. The receiver must
+        refuse old callbacks, which an attacker may have captured and sent again.
 
     Raises:
-        InvalidValue: the signature is wrong or missing, or the secret is not one of this scheme.
+        InvalidValue: the signature is wrong or missing, or the secret does not fit the scheme.
     """
     if secret.strip() in ("", "whsec_"):
         raise InvalidValue("the secret is empty, so anyone could have made the signature")
@@ -91,9 +91,9 @@ def _twilio(callback: Callback, secret: str) -> None:
             raise InvalidValue("the body is not the one whose hash is in the callback's URL")
     else:
         pairs = parse_qsl(callback.body.decode("utf-8", "replace"), keep_blank_values=True)
-        # A field that comes several times counts once for each of its values, in their order.
+        # A field that comes several times counts once for each different value, in sorted order.
         fields = "".join(name + value for name, value in sorted({*pairs}))
-    # Twilio signs with the port or without it (twilio-python, request_validator.py).
+    # Twilio signs the URL with or without the port (twilio-python, request_validator.py).
     urls = {callback.url, *_with_other_port(callback.url)}
     algorithm = _twilios_algorithm(callback.optional_header(_TWILIO_SETTINGS) or "")
     made = [hmac.new(secret.encode(), (url + fields).encode(), algorithm).digest() for url in sorted(urls)]
@@ -101,7 +101,7 @@ def _twilio(callback: Callback, secret: str) -> None:
 
 
 def _twilios_algorithm(told: str) -> Callable[[], hashlib._Hash]:
-    """Return the algorithm in `key=KEY,algorithm=NAME`; SHA-1 if it names none."""
+    """Return the algorithm in `key=KEY,algorithm=NAME`; SHA-1 if none is named."""
     parts = (part.partition("=") for part in told.split(","))
     names = [value.strip().upper() for name, _, value in parts if name.strip() == "algorithm"]
     name = next(filter(None, names), "HMAC_SHA1")

@@ -28,7 +28,7 @@ def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]
         resolve: turns a path in the settings into an absolute one.
 
     Raises:
-        InvalidSettings: a file cannot be read, others may read it, or it is empty.
+        InvalidSettings: a file cannot be read, others may read it, or it is not one line of text.
     """
     return {name: read_credential(file, resolve=resolve) for name, file in files.items()}
 
@@ -37,7 +37,7 @@ def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
     """Return the content of a credential's file, without the line break at its end.
 
     Raises:
-        InvalidSettings: as above.
+        InvalidSettings: the file cannot be read, others may read it, or it is not one line of text.
     """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if "/" not in file and folder is not None and (Path(folder) / file).exists():
@@ -54,8 +54,7 @@ def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
     except OSError as error:
         raise InvalidSettings(
             f"cannot read the credential in {path}: {error.strerror}; a name without a slash can also be"
-            " one of"
-            " systemd's LoadCredential="
+            " a systemd credential (LoadCredential=)"
         ) from error
     try:
         text = content.decode("utf-8").rstrip("\r\n")

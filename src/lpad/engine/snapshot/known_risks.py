@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile import Profile
 
 _FACTORY = ("89010000001234567882", "89000000000000000012")
-"""Test profiles left in products; ChromeOS deletes them from all devices (hermes.conf, b/418078582)."""
+"""ICCIDs of test profiles left in products; ChromeOS deletes such profiles (hermes.conf, b/418078582)."""
 _GENERIC_ICCID = "894944999999999"
 _GENERIC_NAME = "GSMA Generic eUICC Test Profile"
-"""The generic test profile of GSMA TS.48; its keys are published. Up to version 6 they load applets, too."""
+"""The name of GSMA TS.48's test profile. Its keys are published; up to version 6, they can load applets."""
 
 
 class Risk(enum.StrEnum):
-    """The kinds of risk of a profile."""
+    """The kinds of risk that a profile can pose."""
 
     FACTORY_TEST_PROFILE = "factory-test-profile"
     GENERIC_TEST_PROFILE = "generic-test-profile"
@@ -36,7 +36,7 @@ _SENTENCES = {
 
 
 class KnownRisk(Struct, frozen=True, kw_only=True):
-    """A profile that should be deleted unless the card is for tests; `sentence` describes it."""
+    """A profile that should be deleted unless the card is for tests; `sentence` describes the risk."""
 
     iccid: str
     risk: Risk
@@ -45,7 +45,7 @@ class KnownRisk(Struct, frozen=True, kw_only=True):
 
 
 def known_risks(profiles: Iterable[Profile]) -> tuple[KnownRisk, ...]:
-    """Return the known risks of a card's profiles, in their order."""
+    """Return the known risks of a card's profiles, in the profiles' order."""
     return tuple(
         KnownRisk(iccid=profile.iccid, risk=risk, enabled=profile.enabled, sentence=_SENTENCES[risk])
         for profile in profiles

@@ -1,4 +1,4 @@
-"""A profile as the API shows it, on a card or offered by a server, and an odd entry of a card's list."""
+"""A profile as the API shows it, from a card or a server, and an unreadable entry of a card's list."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Profile(Frozen, kw_only=True):
 class UnreadableProfile(Frozen, kw_only=True):
     """An entry of the card's list that is broken or has no ICCID, with its readable parts.
 
-    `raw_iccid` is the card's value of the ICCID, in hex; `iccid` is its ICCID, if it is one. `whole` means
-    that only the ICCID is wrong.
+    `raw_iccid` is the card's value for the ICCID, in hex; `iccid` is the ICCID in this value, if it is valid.
+    `whole` means that only the ICCID is wrong.
     """
 
     iccid: str | None = None

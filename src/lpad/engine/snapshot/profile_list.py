@@ -1,8 +1,8 @@
 """The profiles on a card, including unreadable ones, and the lookup of a profile by name.
 
 A profile's address is its ICCID. If the card reports no ICCID for a profile, or the same one for two
-profiles, the address is the AID of its security domain (ISD-P). While some entry cannot be read, a missing
-profile proves nothing, because that entry may be the profile.
+profiles, the address is the AID of its security domain (ISD-P). If an entry
+cannot be read, lpad does not know whether a profile is missing, because that entry may be the profile.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LONGEST_ICCID = 20
 
 
 class ProfileList(Frozen):
-    """A card's profiles in its order: `profiles` with their ICCIDs, and `unreadable` entries."""
+    """A card's profiles in the card's order: `profiles` with valid ICCIDs, and `unreadable` entries."""
 
     profiles: tuple[Profile, ...] = ()
     unreadable: tuple[UnreadableProfile, ...] = ()
@@ -63,7 +63,7 @@ class ProfileList(Frozen):
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
     def proves_card_of(self, before: ProfileList) -> bool:
-        """Whether an earlier list certainly comes from the same card: the lists differ at most in states.
+        """Whether an earlier list certainly comes from the same card: at most, states of profiles differ.
 
         An operational profile is on one card only; test profiles may be on many.
         """
@@ -112,7 +112,7 @@ class ProfileList(Frozen):
         return None
 
     def same(self, profile: Listed) -> Listed | None:
-        """Return the entry of a profile that was seen in another list of this card."""
+        """Return this list's entry for a profile that was seen in another list of the same card."""
         if profile.isdp_aid is not None and (found := self._by_aid(profile.isdp_aid)):
             return found[0] if len(found) == 1 else None
         found = [
@@ -132,7 +132,7 @@ class ProfileList(Frozen):
         return not any(_may_have(each, name) for each in self)
 
     def unlisted(self, name: str, *, aid: str | None = None) -> UnreadableProfile | None:
-        """Return an unlisted profile for a request to the card, because it may be an unreadable entry."""
+        """Return an unlisted profile that may be an unreadable entry; None if the card lacks the profile."""
         if not self.unreadable or self.lacks_name(name):
             return None
         if len(name) > _LONGEST_ICCID:
@@ -140,7 +140,7 @@ class ProfileList(Frozen):
         return UnreadableProfile(iccid=name, isdp_aid=aid)
 
     def holds(self, profile: Listed) -> bool:
-        """Whether the list contains this entry itself, and not only an equal one."""
+        """Whether the list contains this same object, and not only an equal entry."""
         return any(each is profile for each in self)
 
     def means(self, name: str | None, profile: Listed | None) -> bool:
@@ -167,7 +167,7 @@ class ProfileList(Frozen):
         )
 
     def _by_iccid(self, name: str) -> list[Listed]:
-        # The ICCID of a broken entry must not make that of an intact one ambiguous.
+        # The ICCID of a broken entry must not make the ICCID of an intact entry ambiguous.
         whole = [each for each in self.profiles if each.iccid == name]
         return [*whole] or [each for each in self.unreadable if each.iccid == name]
 
@@ -176,7 +176,7 @@ class ProfileList(Frozen):
 
 
 def _spellings(aid: str) -> tuple[str, ...]:
-    """Return the spellings of an AID; a short one that ends in F could be an ICCID with padding."""
+    """Return the spellings of an AID; a short AID that ends in F could be an ICCID with padding."""
     return (aid,) if len(aid) > _LONGEST_ICCID else (aid, aid.rstrip("F"))
 
 
@@ -195,7 +195,7 @@ def _sure_iccid(profile: Listed) -> str | None:
 
 
 def _ambiguous(name: str, found: list[Listed]) -> Conflict:
-    candidates = ", ".join(each.isdp_aid or "one without an AID" for each in found)
+    candidates = ", ".join(each.isdp_aid or "a profile without an AID" for each in found)
     return Conflict(
         f"{len(found)} profiles on the card match {name}; name the profile by its AID: {candidates}",
         candidates=candidates,

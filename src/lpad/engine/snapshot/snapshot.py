@@ -18,8 +18,8 @@ class CardState(enum.StrEnum):
 
     STARTING = "starting"
     READY = "ready"
-    ABSENT = "absent"  # lpad cannot reach it, and tries again by itself and with the next change
-    FAULTY = "faulty"  # it answers incorrectly, or an error in lpad prevents its use
+    ABSENT = "absent"  # lpad cannot reach the card, and retries automatically and with the next change
+    FAULTY = "faulty"  # the card answers incorrectly, or an error in lpad prevents its use
 
 
 class Icon(Frozen, kw_only=True):
@@ -30,7 +30,7 @@ class Icon(Frozen, kw_only=True):
 
 
 class Memory(Frozen, kw_only=True):
-    """The card's memory by EUICCInfo2's extCardResource, in bytes; None if the card does not report it."""
+    """The card's memory in bytes, from EUICCInfo2's extCardResource; None if the card does not report it."""
 
     free_non_volatile: int | None = None
     free_volatile: int | None = None
@@ -68,17 +68,17 @@ class CardInfo(Frozen, kw_only=True):
 
 
 class Addresses(Struct, frozen=True, kw_only=True):
-    """The card's server addresses, and the address in the settings that replaces the first."""
+    """The server addresses in the card: the default SM-DP+ and the root SM-DS."""
 
     default_smdp: str | None = None
     root_smds: str | None = None
 
 
 class Snapshot(Frozen, kw_only=True):
-    """A card at its last reading; `read_at` None: it was never read.
+    """A card at its last reading; `read_at` is None if the card was never read.
 
-    `port_in_use` is the path of the modem's port through which lpad reaches the card; None: the card is in a
-    reader, or lpad does not reach it.
+    `port_in_use` is the path of the modem's port through which lpad reaches the card. None means that the
+    card is in a reader, or that lpad does not reach the card.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The CIs that a card trusts, for the connections on its behalf."""
+"""The CIs that a card trusts, for connections that lpad makes on the card's behalf."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def card_trust(eid: str, snapshots: Iterable[Snapshot]) -> CardTrust:
-    """Return the CIs that the card `eid` last reported; unknown if it was not read yet.
+    """Return the CIs that the card `eid` last reported; unknown if the card was not read yet.
 
     If a notification is delivered while its card is absent, the card's last report counts.
     """

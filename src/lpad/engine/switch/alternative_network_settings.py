@@ -1,4 +1,4 @@
-"""Other network settings, each tried once, if the network reports that a profile's own are wrong.
+"""Other network settings, each tried once, if the network reports that the profile's own are wrong.
 
 A cause such as ESM 27, unknown APN, does not mean that the profile is dead. The network's default APN works
 with most operators of IoT profiles, and an operator may offer one IP type only.
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _OTHER_TYPE = {IpType.IPV4: IpType.IPV6, IpType.IPV6: IpType.IPV4, IpType.IPV4V6: IpType.IPV4}
 _ONLY = {50: IpType.IPV4, 51: IpType.IPV6}
-"""The IP types that remain after an ESM cause."""
+"""The only IP type that the network allows, by ESM cause."""
 
 
 class OtherSettings(Frozen):
-    """An attempt: the step's name, its description, and the settings."""
+    """An attempt with other settings: the step's name, its description, and the settings."""
 
     step: str
     told: str
@@ -41,7 +41,7 @@ class Alternatives(Struct):
 
         Args:
             cause: the network's cause.
-            own: the profile's own settings; None: it has no ICCID, and therefore no settings.
+            own: the profile's own settings; None: the profile has no ICCID, or there is no applier.
         """
         if cause is None or own is None or not cause.wrong_settings:
             return None

@@ -1,8 +1,8 @@
 """Repeated requests to a card that has done nothing: it was busy, or refused one form of the request.
 
-EastcomPeace cards refuse to enable a profile by ICCID with a REFRESH, but do so without one, or by AID
-(lpac#13, SimAdmin#31, SimAdmin#33). lpad does not repeat a request after a final refusal, such as one by a
-policy rule.
+EastcomPeace cards refuse to enable a profile by ICCID with a REFRESH, but accept a request without a REFRESH,
+or by AID (lpac#13, SimAdmin#31, SimAdmin#33). lpad does not repeat a request after a final refusal, such as a
+refusal by a policy rule.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 BUSY = 30.0
-"""Seconds for which a card may answer catBusy before its modem is restarted, and again afterwards."""
+"""Seconds for which a card may answer catBusy, both before and after a restart of its modem."""
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 
@@ -49,7 +49,7 @@ class Way(Frozen):
 def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[Way]:
     """Return the forms in order: by ICCID, then by AID.
 
-    Each name first has the wanted REFRESH flag, then the other value.
+    For each name, the wanted value of the REFRESH flag comes first, then the other value.
 
     An ambiguous name is not used, and an uncertain ICCID comes last.
 
@@ -69,17 +69,17 @@ def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[W
 
 
 def did_nothing(error: CardError) -> bool:
-    """Whether a card with this answer has done nothing, and may accept another form."""
+    """Whether this answer means that the card has done nothing and may accept another form of request."""
     if isinstance(error, CardRefused):
         return error.details.get("reason") in _NOTHING_DONE
     return isinstance(error, CardStatus) and error.details.get("sw") in _NOT_UNDERSTOOD
 
 
 def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline: Deadline) -> _T:
-    """Call a function in a separate session, and repeat it while the card answers catBusy.
+    """Call a function that opens a session, and repeat the call while the card answers catBusy.
 
-    A proactive session between card and modem is in progress. The proactive session usually ends by itself;
-    otherwise a restart of the modem ends it (reported by openpilot).
+    The answer catBusy means that a proactive session between card and modem is in progress. Such a session
+    usually ends soon; otherwise a restart of the modem ends it (reported by openpilot).
 
     Raises:
         CardRefused: the card stays busy, or refuses for another reason.

@@ -1,4 +1,4 @@
-"""Whether the conditions of a guard can be evaluated at all; checked before a switch begins."""
+"""The check before a switch begins whether lpad can evaluate the conditions of its guard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BLIND = frozenset({"none", "command"})
 
 
 def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadline: Deadline) -> None:
-    """Check that the conditions can be evaluated, before anything is sent.
+    """Check that the conditions can be evaluated, before anything is sent to the card.
 
     Raises:
         Conflict: registration is required, but no modem reports it; or lpad cannot evaluate a condition.
@@ -32,8 +32,8 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
     applier = context.card.port.network.applier.name
     if blind and applier in _BLIND:
         raise Conflict(
-            f"cannot guard the switch by '{blind[0]}': the applier '{applier}' sees no connection; set"
-            " network.applier to one that does, or guard the switch by a probe"
+            f"cannot guard the switch by '{blind[0]}': the applier '{applier}' cannot observe the connection;"
+            " choose another network.applier, or guard the switch by a probe"
         )
     if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
         return

@@ -1,12 +1,12 @@
-"""Watching the conditions of a guard until all were met or the time limit has passed.
+"""Watching the conditions of a guard until all are met or the time limit has passed.
 
-The registration is checked first, because no probe can succeed before it; then each probe, until it has
-succeeded once. A confirmation may come at any time. A borrowed modem is returned for the probes, because its
-owner cannot connect while lpad uses the port.
+The registration is checked first, because no probe can succeed without it. Then each probe is repeated until
+it has succeeded once. A confirmation may come at any time. A borrowed modem is returned for the probes,
+because its owner cannot connect while lpad uses the port.
 
-While lpad is suspended or does not run, it observes nothing. If the time limit passes meanwhile, each unmet
-condition except a confirmation is checked again: for a minute after a restart of the device or the modem,
-because both must first find their network, otherwise once.
+lpad observes nothing while it is suspended or does not run. If the time limit passes meanwhile, lpad checks
+each unmet condition except a confirmation again. After a restart of the device or the modem, this lasts for
+up to a minute, because the modem must first find its network; otherwise each condition is checked once.
 """
 
 from __future__ import annotations
@@ -52,26 +52,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STEADY = 5.0
-"""Seconds for which a modem must stay registered, because right after a switch some still report the old
-network."""
+"""Seconds for which a modem must stay registered, because right after a switch some modems still
+report the old network."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 _LISTENING = 1.0
-"""Seconds after which a wait for the modem checks whether the change was cancelled."""
+"""Seconds between two checks for a cancellation during a wait for the modem."""
 _PROBE = 15.0
 """Seconds for one attempt of a probe."""
 _CLOSING = 5.0
 LAST_LOOK = 60.0
 """Seconds for the last check, if the time limit passed during a standstill or a restart."""
 _LAST_LISTENING = 5.0
-"""Seconds to wait for an unregistered modem in a last check that is made once."""
+"""Seconds to wait for an unregistered modem if the last check is made only once."""
 _NOBODY = "no program has confirmed it"
 _TIME_LIMIT = ("time-limit", "the time limit has passed")
 _NOT_EVALUATED = ("not-evaluated", "lpad cannot evaluate all of the guard's conditions")
 
 
 class UnmetError(Exception):
-    """The guard was not met and cannot be met any longer; the words of `reason` are stable."""
+    """The guard was not met and can no longer be met; the values of `reason` are stable."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -99,8 +99,8 @@ class ConditionWatch:
             standstill: reports when lpad did not run.
             network: the steps of the profile's network settings.
             ends_on_lock: whether the watch ends as soon as the SIM requires a code, which no user can enter.
-            started_anew: whether device or modem may have restarted, so that a last check must wait for the
-                network.
+            started_anew: whether the device or modem may have restarted, so that a last check must wait for
+                the network.
         """
         self._run = run
         self._context = context
@@ -123,16 +123,16 @@ class ConditionWatch:
         }
         self._next_pause = FIRST_PAUSE
         self._considered: Answer | None = None
-        """The latest answer that a check saw, or that has ended a pause before one."""
+        """The latest answer that a check has read, or that has ended a pause."""
         self.guard = guard
-        """The guard with the observations that were made until now."""
+        """The guard with all observations so far."""
 
     @property
     def _notes(self) -> SwitchNotes:
         return self._run.notes_of(SwitchNotes)
 
     def run(self) -> None:
-        """Return once all conditions were met.
+        """Return once all conditions are met.
 
         Raises:
             UnmetError: the time limit has passed, a program refused, or lpad cannot evaluate a condition.
@@ -149,7 +149,7 @@ class ConditionWatch:
             self._run.withdraw()
 
     def _evaluable(self) -> list[Condition]:
-        """Read the conditions; a newer lpad may have accepted some that this one cannot evaluate."""
+        """Read the conditions; a newer lpad may have accepted some that this version cannot evaluate."""
         conditions = []
         for each in self.guard.unmet:
             try:
@@ -202,7 +202,7 @@ class ConditionWatch:
             self._time_is_over()
 
     def _time_is_over(self) -> None:
-        """Begin the last check if lpad has hardly checked since a standstill or its start; otherwise end.
+        """Begin the last check if lpad has hardly checked since a standstill or its start; otherwise fail.
 
         Raises:
             UnmetError: all conditions were checked, or no program has confirmed the switch.
@@ -259,7 +259,7 @@ class ConditionWatch:
                 self._run.pose(QuestionKind.CONFIRMATION, within=self._deadline.remaining())
 
     def _ask_modem(self, condition: Condition, _deadline: Deadline) -> Look:
-        """Wait for the modem for a while; release a port that is shared with another card in between."""
+        """Wait a while for the registration; between two waits, release a port that another card shares."""
         self._check()
         opening = self._deadline.within(self._context.timeouts.open)
         try:
@@ -277,7 +277,7 @@ class ConditionWatch:
                     cause = None if self.cause is None else str(self.cause)
                     self._network.saw(Layer.REGISTERED, up=False, cause=cause, told=found.seen)
         except CardError as error:
-            # The modem restarts, or its port has disappeared; it may return before the time limit has passed.
+            # The modem restarts, or its port has disappeared; both may return before the time limit passes.
             # If the limit itself ended the query, the earlier observation is the better explanation.
             seen = (self.guard.seen(str(condition)) if self._deadline.passed else None) or error.sentence
             self._saw(condition, seen)
@@ -302,7 +302,7 @@ class ConditionWatch:
                 until = steady
             elif steady.passed:
                 watch.ask(deadline=self._deadline.within(_CLOSING))
-                # Recorded here, because closing the port may fail, and a met condition stays met.
+                # Record the result now: closing the port may fail, and a met condition must remain met.
                 self._saw(condition, _told(watch), met=watch.registered)
                 if watch.registered:
                     self._network.saw(Layer.REGISTERED, up=True, told=_told(watch))
@@ -312,9 +312,8 @@ class ConditionWatch:
             if self._ends_on_lock and watch.lock is not None and not watch.registered:
                 raise UnmetError("sim-locked", f"the modem requires the {watch.lock}")
             if watch.denied and not self._denied and steady is None:
-                self._denied = (
-                    True  # the first query is made immediately, the further ones as rarely as usual
-                )
+                # lpad asks for the cause immediately the first time, and later at the usual interval.
+                self._denied = True
                 return Look(met=False, seen=_told(watch))
             if until.passed and steady is None:
                 return Look(met=False, seen=_told(watch))
@@ -363,9 +362,9 @@ class ConditionWatch:
         try:
             found = ask_network(condition, deadline)
         except Cancelled:
-            self._check()  # logs the settings that are tried
+            self._check()  # raises the error that explains the cancellation
             raise
-        # One failed probe of several does not show that the path has failed
+        # One successful probe of several does not show that the path works
         if not found.met or self._waiting(Source.NETWORK) == [condition]:
             self._network.saw(Layer.PATH, up=found.met is True, told=found.seen)
         return found

@@ -1,4 +1,4 @@
-"""The network settings between two switches: settled after a cut, connected after a loan, and checked."""
+"""Network settings between switches: settled after a power cut, restored after a loan, and checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK = 5.0
-"""Seconds for a look after a report: a program that does not answer must not delay the next change."""
+"""Seconds for a query after a report: a program that does not answer must not delay the next change."""
 
 
 def look_at_connection(
@@ -33,8 +33,8 @@ def look_at_connection(
 
     Args:
         context: the card, and the way to the modem.
-        ending: ends the wait, because lpad stops.
-        until: an earlier limit than that of each step; None: there is none.
+        ending: ends the wait when lpad stops.
+        until: a limit that is earlier than that of each step; None: no such limit.
     """
     enabled = context.snapshot().listed.enabled
     if enabled is None or enabled.iccid is None:
@@ -43,11 +43,11 @@ def look_at_connection(
 
 
 def look_after_report(context: Context, ending: Cancellation) -> None:
-    """Look at the connection once, after a report that it may have changed; the layers are reported.
+    """Query the connection once after a report that it may have changed, and report its layers.
 
     Args:
         context: the card, and the way to the modem.
-        ending: ends the wait, because lpad stops.
+        ending: ends the wait when lpad stops.
     """
     until = Deadline.after(_LOOK)
     look_at_registration(context, look_at_connection(context, ending, until=until), settled=True)
@@ -57,11 +57,11 @@ def settle_pending(context: Context, ending: Cancellation) -> None:
     """Settle the network settings after a power cut or a failed switch, by the card's present state.
 
     The enabled profile gets its settings; preparations for another profile are undone first. If lpad
-    stops meanwhile, its next start settles it.
+    stops meanwhile, it settles the rest after its next start.
 
     Args:
         context: the card, and the way to the modem.
-        ending: ends the wait, because lpad stops.
+        ending: ends the wait when lpad stops.
     """
     euicc = context.card.port.name
     pending = context.pending.of(euicc)
@@ -105,14 +105,14 @@ def note_deleted(context: Context, iccids: Iterable[str]) -> None:
 
 
 def forget_again(context: Context, ending: Cancellation) -> None:
-    """Have the applier forget deleted profiles for which it has failed before.
+    """Have the applier forget the deleted profiles that it still knows.
 
-    A profile that the card has again is not forgotten, and neither is the data of another applier, which the
-    settings no longer select.
+    The applier keeps a profile that the card contains again. lpad does not ask an applier that the settings
+    no longer select.
 
     Args:
         context: has the profiles.
-        ending: ends the wait, because lpad stops.
+        ending: ends the wait when lpad stops.
     """
     euicc, kept = context.card.port.name, context.unforgotten
     for each in kept.of(euicc):
@@ -125,11 +125,11 @@ def forget_again(context: Context, ending: Cancellation) -> None:
 
 
 def return_modem(context: Context, ending: Cancellation) -> None:
-    """Return an idle modem to ModemManager, and make it restore the connection that the loan ended.
+    """Return an idle modem to ModemManager, and have the connection restored that the loan ended.
 
     Args:
         context: the card, and the way to the modem.
-        ending: ends the wait for the connection, because lpad stops.
+        ending: ends the wait for the connection when lpad stops.
     """
     was_lent = context.card.port.loan.was_lent
     context.card.give_back()

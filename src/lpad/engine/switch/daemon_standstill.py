@@ -1,7 +1,7 @@
 """Standstills: times in which lpad did not run although its deadlines continued.
 
-A container is frozen, the machine swaps, or a worn SD card takes a minute for a write. The clock of a time
-limit continues meanwhile, so the limit passes without any check.
+The cause may be a frozen container, a swapping machine, or a worn SD card that takes a minute for a write.
+The clock of a time limit continues meanwhile, so the limit passes without any check.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY = 1.0
-"""Seconds between two signs of life."""
+"""Seconds between two checks for a standstill."""
 LEAST = 3.0
-"""The delay in seconds that counts as a standstill; on a busy machine the delay is smaller."""
+"""The minimum delay in seconds that counts as a standstill; delays on a busy machine are smaller."""
 
 
 class Standstill:
-    """Detects standstills while it is entered, with a temporary thread."""
+    """Detects standstills within a `with` block, with a temporary thread."""
 
     def __init__(self) -> None:
         self._last = -math.inf
@@ -37,7 +37,7 @@ class Standstill:
         self._sign_of_life = time.monotonic()
         try:
             self._thread.start()
-        except RuntimeError as error:  # `last` detects most standstills without it
+        except RuntimeError as error:  # `last` detects most standstills without the thread
             log.warning("cannot start the thread that detects standstills: %s", error)
         return self
 
@@ -50,7 +50,7 @@ class Standstill:
     @property
     def last(self) -> float:
         """The end of the last standstill, in monotonic time; minus infinity if there was none."""
-        self._look()  # after a standstill the reader may run before this class's own thread does
+        self._look()  # after a standstill, the caller may run before this class's own thread
         return self._last
 
     def restarted(self) -> None:

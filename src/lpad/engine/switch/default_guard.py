@@ -1,4 +1,4 @@
-"""The default guard: which switches get one without a request, and why the others do not."""
+"""The default guard: which switches get it without a request, and why other switches do not."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A switch that is rolled back unless its guard is met; `guard.py` has its phases.
+"""A switch that is rolled back unless its guard is met; `guard.py` defines its phases.
 
-Everything is in the journal before the profile is enabled. So if lpad or the device ends in the middle, the
-change is resumed once the card has been read, and ends properly. It occupies the card's worker until then,
-because nothing else may alter the card during a guarded switch.
+Everything is in the journal before the profile is enabled. So if lpad or the device stops during the switch,
+lpad resumes and completes the change once the card has been read. The change occupies the card's worker until
+then, because nothing else may alter the card during a guarded switch.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ log = logging.getLogger(__name__)
 
 
 _WITHIN = 180.0
-"""The time limit in seconds for a guard whose own was damaged on the disk."""
-_MISTAKE = Reason(kind="internal-error", sentence="lpad failed because of a fault in lpad")
+"""The time limit in seconds for a guard whose own limit was damaged on the disk."""
+_MISTAKE = Reason(kind="internal-error", sentence="the switch failed because of a fault in lpad")
 """Even after a fault in lpad, the device must get its connection back."""
 
 
@@ -62,7 +62,7 @@ def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:
     """Check a requested guard, and return its conditions.
 
     Raises:
-        InvalidValue: no condition, too many, a duplicate, an invalid one, or a time out of range.
+        InvalidValue: no condition, too many, a duplicate or invalid condition, or a time out of range.
     """
     texts = tuple(str(Condition.parse(text)) for text in until)
     if not 0 < len(texts) <= MOST_CONDITIONS or len(set(texts)) < len(texts):
@@ -80,10 +80,10 @@ def conditions_of(asked: GuardParams | None) -> tuple[Condition, ...]:
 def guarded_switch(
     run: Run, context: Context, asked: GuardParams, *, iccid: str, by_default: bool = False
 ) -> SwitchResult:
-    """Enable a profile, wait for its guard, and roll back if it is not met; or resume that after a restart.
+    """Enable a profile, wait for its guard, and roll back if the guard is not met; or resume after a restart.
 
     Args:
-        by_default: whether the guard was not requested; such a guard ends as soon as the SIM requires a PIN.
+        by_default: whether this is the default guard, which ends as soon as the SIM requires a PIN.
 
     Raises:
         NotFound, Conflict, CardError: nothing was switched.
@@ -96,7 +96,7 @@ def guarded_switch(
 
 
 def return_from_unreadable(run: Run, context: Context) -> None:
-    """Roll back a profile on trial if this lpad cannot read the parameters of its switch.
+    """Roll back to the previous profile if this version of lpad cannot read the switch's parameters.
 
     Raises: SwitchRolledBack, SwitchStuck, Suspended: as in `guarded_switch`.
     """
@@ -130,9 +130,8 @@ class _GuardedSwitch:
     def _begin(self) -> SwitchResult:
         guard = self._run.change.guard
         if guard is None:
-            self._conditions = conditions_of(
-                self._asked
-            )  # after a restart, they are not checked, because another lpad may have accepted them
+            # After a restart, they are not checked: another version of lpad may have accepted the conditions.
+            self._conditions = conditions_of(self._asked)
             check_possible(
                 self._context, self._conditions, deadline=Deadline.after(self._context.timeouts.switch)
             )
@@ -147,14 +146,14 @@ class _GuardedSwitch:
         return self._take_up(guard)
 
     def _intend(self, profiles: ProfileList, wanted: Listed, reads: IccidReport | None) -> None:
-        """Store the intent and the previous profile.
+        """Store the guard and the previous profile, before the switch is sent.
 
         Raises:
             Conflict: a rollback would be impossible, or the previous profile is unknown.
         """
         enabled = profiles.enabled
         if profiles.contested:
-            # Cards with profiles enabled on several ports (MEP), or cards that report an old state, do this.
+            # This happens with profiles enabled on several ports (MEP), or if a card reports an old state.
             enabled = profiles.enabled_for(reads)
             if enabled is None or enabled is wanted:
                 raise Conflict(
@@ -233,13 +232,13 @@ class _GuardedSwitch:
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
 
     def _is_lost(self, guard: Guard) -> bool:
-        """Whether another check after the time limit is useless: already made, or no program confirmed."""
+        """Whether another check after the time limit is useless: one was made, or no program confirmed."""
         missing = any(each.condition == ConditionKind.CONFIRM for each in guard.unmet)
         notes = self._run.notes_of(SwitchNotes)
         return notes.looked_again or (missing and not notes.confirmed)
 
     def _switch(self, purpose: Purpose, *, seconds: float) -> SwitchResult:
-        """Make card and modem use the new profile; the time counts from the intent on."""
+        """Make card and modem use the new profile, then watch the guard in the remaining time."""
         deadline = Deadline.after(seconds)
         self._began = time.monotonic()
         try:
@@ -264,12 +263,12 @@ class _GuardedSwitch:
         return self._watch(guard.after(Turn.READ), seconds=deadline.remaining(), started_anew=deadline.passed)
 
     def _watch_enabled(self, deadline: Deadline) -> SwitchResult:
-        """Evaluate the requested guard of a profile that was already enabled, which stays enabled anyway."""
+        """Evaluate the requested guard of a profile that was already enabled and remains so in any case."""
         listed = self._context.snapshot().listed
         profile = listed.named(self._iccid)
         if profile is None:
             raise Conflict(f"cannot check the guard of profile {self._iccid}: it is no longer on the card")
-        # Without a switch, the previous profile is this one.
+        # Without a switch, this profile is also the previous one.
         guard = self._begun(previous=listed.address(profile) or self._iccid)
         limit = TimeLimit.starting(self._within, at=Moment.now())
         self._note(guard, limit, wanted=profile, enabled=profile)
@@ -298,9 +297,8 @@ class _GuardedSwitch:
                 raise Suspended("lpad is stopping during a guarded switch") from None
             self._go_back(guard, Reason(kind="taken-back", sentence="the switch was cancelled"))
         if isinstance(error, CardError) and not isinstance(error, CardRefused):
-            if (
-                self._standstill.last > self._began
-            ):  # its deadlines have passed meanwhile, so read the card again
+            # Deadlines have passed during a standstill, so the card must be read again.
+            if self._standstill.last > self._began:
                 raise Suspended("lpad was suspended during a guarded switch", cause=error) from error
             sentence = f"the modem did not start to use the new profile: {error.sentence}"
             layer = str(error.details.get("layer") or Layer.CARD)
@@ -344,7 +342,7 @@ class _GuardedSwitch:
             self._go_back(condition_watch.guard, _MISTAKE)
         self._run.show_guard(kept)
         if self._network.connection is None:
-            self._network.look()  # the result shows this
+            self._network.look()  # the result shows the connection
         already = self._was_enabled(guard)
         self._network.end(None if already else HookEvent.CONFIRMED)
         return SwitchResult(

@@ -56,11 +56,11 @@ class NetworkAttempts:
         once: bool = False,
         culprit: Culprit = Layer.MODEM,
     ) -> Outcome:
-        """Repeat a step until it is done, has failed, or its time is over; a failure is kept and logged.
+        """Repeat a step until it is done, has failed, or its time has passed; a failure is kept and logged.
 
         Args:
             act: one attempt.
-            ends: ends the wait early; None: only the end of lpad ends it.
+            ends: ends the wait early; None: only the end of lpad ends the wait.
             once: whether to make one attempt only.
             culprit: the layer that a report names if the attempt is cancelled, or fails because of a fault in
                 lpad.
@@ -78,7 +78,7 @@ class NetworkAttempts:
                 break
             except Exception:  # a fault in an applier must not prevent the rollback
                 log.exception("change %d: internal-error", self._steps.change_id)
-                outcome = Failed(layer=culprit, told="this failed because of a fault in lpad; see lpad's log")
+                outcome = Failed(layer=culprit, told="it failed because of a fault in lpad; see lpad's log")
             if once or not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
                 break
             with ends.waking(woken.set):
@@ -100,6 +100,6 @@ class NetworkAttempts:
         return outcome
 
     def deadline(self, ends: Cancellation) -> Deadline:
-        """Return the end of a step that begins now: by the settings, and by the guard."""
+        """Return the deadline of a step that begins now, according to the settings and the guard."""
         limit = Deadline.after(self._limit, cancellation=ends)
         return limit if self.until is None else limit.within(max(_LEAST, self.until.remaining()))

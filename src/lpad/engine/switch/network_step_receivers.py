@@ -1,4 +1,4 @@
-"""The receivers of the steps of a profile's network settings: a change, or no receiver after a cut."""
+"""The receivers of network steps: a change that shows them, or no change after a power cut."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Steps(Protocol):
-    """The receiver of each step as it begins: a change, or none."""
+    """Receives each network step as it begins; a change shows the steps, unless lpad settles a switch."""
 
     @property
     def change_id(self) -> int:
@@ -29,11 +29,11 @@ class Steps(Protocol):
 
     @property
     def cancellation(self) -> Cancellation:
-        """Ends the waits before the card is asked."""
+        """Ends the waits before the switch is sent to the card."""
 
     @property
     def ending(self) -> Cancellation:
-        """Ends the later waits, because lpad stops."""
+        """Ends the later waits when lpad stops."""
 
     def step(self, name: str) -> None:
         """Begin a step at which the change may be cancelled.
@@ -47,7 +47,7 @@ class Steps(Protocol):
 
 
 class StepsOfRun(Frozen):
-    """A change that receives its steps."""
+    """Shows the network steps in their change."""
 
     run: Run
 
@@ -68,12 +68,12 @@ class StepsOfRun(Frozen):
 
     @property
     def cancellation(self) -> Cancellation:
-        """Ends the waits before the card is asked."""
+        """Ends the waits before the switch is sent to the card."""
         return self.run.cancellation
 
     @property
     def ending(self) -> Cancellation:
-        """Ends the later waits, because lpad stops."""
+        """Ends the later waits when lpad stops."""
         return self.run.ending
 
     def step(self, name: str) -> None:
@@ -90,14 +90,14 @@ class StepsOfRun(Frozen):
 
 
 class StepsAfterCut:
-    """The steps that settle an interrupted switch, which no change shows."""
+    """Receives the steps that settle an interrupted switch; no change shows these steps."""
 
     def __init__(self, change_id: int, ending: Cancellation) -> None:
         """Begin without a step.
 
         Args:
             change_id: the change whose switch was interrupted.
-            ending: ends the waits, because lpad stops.
+            ending: ends the waits when lpad stops.
         """
         self.change_id = change_id
         self.ending = ending
@@ -106,7 +106,7 @@ class StepsAfterCut:
 
     @property
     def cancellation(self) -> Cancellation:
-        """Ends the waits before the card is asked."""
+        """Ends the waits before the switch is sent to the card."""
         return self.ending
 
     def step(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The network settings within a switch: before it, when the modem reads the profile, and when it is returned.
+"""The network settings within a switch: before it, on the borrowed modem, and once the modem was returned.
 
     pre-switch, prepare-network     before the card is asked; a failure stops an ordinary enable
     apply-network                   card and modem agree on the profile, and lpad holds the modem
@@ -7,9 +7,10 @@
     undo-network                    the switch is rolled back; the previous profile's apply and connect follow
 
 Each is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that after a power
-cut at any point, the enabled profile has the right settings. After the switch was sent to the card, a failure
-is only reported: the guard decides whether the device is reachable. `network_target.py` has the profile, its
-settings and the modem; `network_attempts.py` repeats a step that is not ready, and keeps the failures.
+cut at any point, the enabled profile gets the right settings. After the switch was sent to the card, a
+failure is only reported: the guard decides whether the device is reachable. `network_target.py` has the
+profile, its settings and the modem; `network_attempts.py` repeats a step that is not ready, and keeps the
+failures.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _CONNECT = "connect-network"
 
 
 class NetworkSteps:
-    """The steps of one switch to one profile; without applier and hooks there are none."""
+    """The network steps of one switch to one profile; there are none without an applier or hooks."""
 
     def __init__(self, steps: Steps, context: Context, iccid: str, *, until: Deadline | None = None) -> None:
         """Prepare the object; this takes no step.
@@ -73,7 +74,7 @@ class NetworkSteps:
         self._worked: str | None = None
         self._connected = False
         self.connection: Connection | None = None
-        """The connection as the applier last saw it; None: it was not asked."""
+        """The connection as the applier last saw it; None: the applier was not asked."""
 
     @property
     def until(self) -> Deadline | None:
@@ -96,7 +97,7 @@ class NetworkSteps:
 
     @property
     def active(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether an applier or hooks are set up."""
         return self._has_applier or self._has_hooks
 
     def prepare(self) -> None:
@@ -105,8 +106,8 @@ class NetworkSteps:
         A resumed switch is already prepared, and keeps the remembered data.
 
         Raises:
-            NetworkFailed: a hook or the applier failed, and the settings have that stop an ordinary enable.
-            JournalUnavailable: the beginning cannot be written.
+            NetworkFailed: a hook or the applier failed, which stops an ordinary enable by the settings.
+            JournalUnavailable: the start of the switch cannot be recorded.
             Cancelled: the change was cancelled.
         """
         if not self.active or (wanted := self._wanted()) is None:
@@ -174,7 +175,7 @@ class NetworkSteps:
         )
 
     def apply(self) -> None:
-        """Have the applier store the profile's settings; card and modem agree on the profile."""
+        """Have the applier store the profile's settings, once card and modem agree on the profile."""
         if self._has_applier and (wanted := self._wanted()) is not None:
             self._steps.follow("apply-network")
             outcome = self._attempts.make(
@@ -236,7 +237,7 @@ class NetworkSteps:
             self._undo(pending)
 
     def told(self) -> NetworkResult | None:
-        """Return the result of the steps; None if no step was made."""
+        """Return the result of the steps; None without an applier or hooks."""
         if not self.active:
             return None
         seen = self.connection
@@ -252,7 +253,7 @@ class NetworkSteps:
         )
 
     def end(self, event: HookEvent | None = None) -> None:
-        """Record the end of the switch, whatever its outcome, and run the hooks for this event."""
+        """Record the end of the switch, whatever its outcome, and run the hooks for the event, if any."""
         if not self.active:
             return
         if self._tried is not None and event is HookEvent.CONFIRMED:
@@ -266,7 +267,7 @@ class NetworkSteps:
     def forget(self, iccid: str) -> str | None:
         """Have the applier remove its data of a profile that is no longer on the card.
 
-        A failure is kept in the journal, and lpad repeats this later.
+        A failure is kept in the journal, and lpad tries again later.
 
         Returns:
             A sentence about the failure; None if there is nothing left to remove.
@@ -297,10 +298,10 @@ class NetworkSteps:
             Suspended: lpad ends, and a step was cut off.
         """
         if self._attempts.cut_off:
-            raise Suspended("lpad is stopping, and continues with the next start")
+            raise Suspended("lpad is stopping, and continues the change at its next start")
 
     def look(self) -> Connection:
-        """Return the states of bearer and address by the applier."""
+        """Return the connection as the applier sees it, and report its layers."""
         wanted = self._wanted()
         if not self._has_applier or wanted is None:
             return Connection()
@@ -328,7 +329,7 @@ class NetworkSteps:
         self._context.layers.saw(layer, up=up, iccid=self._target.iccid, cause=cause, told=told)
 
     def try_instead(self, other: OtherSettings) -> None:
-        """Try other settings than the profile's own; the stored settings stay."""
+        """Try other settings than the profile's own; the stored settings do not change."""
         self._tried = other
         self._steps.follow(other.step)
         self.apply()
@@ -337,7 +338,7 @@ class NetworkSteps:
 
     @property
     def settings(self) -> NetworkSettings | None:
-        """The profile's own settings; None if the card gives no ICCID for the profile."""
+        """The profile's own settings; None without an applier, or without an ICCID of the profile."""
         iccid = self._target.iccid
         return None if iccid is None or not self._has_applier else self._target.chosen(iccid).settings
 

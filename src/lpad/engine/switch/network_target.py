@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class NetworkTarget:
-    """A profile as an applier is given it: by the last reading of the card, and by the stored settings."""
+    """The profile that an applier gets, from the last reading of the card and the stored settings."""
 
     def __init__(self, context: Context, named: str, *, change_id: int) -> None:
         """Create the target from the profile's name; nothing is looked up yet.

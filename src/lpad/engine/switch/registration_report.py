@@ -1,4 +1,4 @@
-"""One query of the modem's registration, whose result is reported and decides nothing."""
+"""One query of the modem's registration; lpad only reports the result."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def look_at_registration(
 ) -> str | None:
     """Return the registration in words; None: it cannot be observed.
 
-    lpad does not borrow a modem for this if it has returned it to its owner.
+    After lpad has returned a modem to its owner, it does not borrow the modem again for this query.
 
     Args:
         context: the card, and the way to the modem.
         connection: what the applier has just seen; None: there is no applier.
-        settled: whether no switch was just made, so that a modem that searches has lost its network.
+        settled: whether there was no recent switch, so that a searching modem has lost its network.
     """
     if connection is not None and connection.registered.state is not State.UNKNOWN:
         return connection.registered.told
@@ -54,10 +54,10 @@ def look_at_registration(
 
 
 def saw_registration(context: Context, told: tuple[Registration, ...]) -> None:
-    """Report the state of the layer.
+    """Report the state of the layer `registered`.
 
     Args:
-        context: the card's.
+        context: the context of the card.
         told: the modem's answer; empty: the modem has no command for this query.
     """
     enabled = context.snapshot().listed.enabled

@@ -46,10 +46,10 @@ log = logging.getLogger(__name__)
 
 _MOST_CANDIDATES = 10_000
 _UNCLEAR = frozenset({"candidates", "unreadable"})
-"""Details of the error for an ambiguous profile, or one that may be among the unreadable ones."""
+"""Keys in the details of an error about an ambiguous profile, or one that may be unreadable."""
 TRIES = 3
-"""The number of attempts with a profile if the card disappears or returns invalid answers, before the next
-profile."""
+"""The number of attempts with a profile before lpad tries the next one, if the card disappears or returns
+invalid answers."""
 
 
 class Reason(Frozen, kw_only=True):
@@ -121,7 +121,7 @@ class Rollback:
                         raise Suspended(f"cannot roll back for now: {error.sentence}", cause=error) from error
                 except (CardError, NotFound, Conflict) as error:
                     if isinstance(error, Conflict) and not error.details.keys() & _UNCLEAR:
-                        raise  # another card is in its place
+                        raise  # another card has replaced the card
                     self._failed(number, error)
                 except LpadError:
                     raise
@@ -140,7 +140,7 @@ class Rollback:
         return self._stuck()
 
     def stayed(self) -> LpadError:
-        """Return the final error of a guard whose profile was enabled before, so nothing was switched."""
+        """Return the final error of an unmet guard without a switch: the profile was already enabled."""
         if self._guard.layer in tuple(Layer):
             self._network.saw(Layer(self._guard.layer), up=False, cause=self._guard.cause)
         self._network.end()
@@ -163,7 +163,7 @@ class Rollback:
         self._network.undo()
 
     def _note(self, *, candidate: int, tries: int) -> None:
-        # The earlier journal entry leads here too, so a full disk must not prevent the rollback.
+        # After a restart, the earlier journal entry also leads here: a full disk must not stop the rollback.
         notes = noting(
             SwitchNotes,
             candidate=candidate,
@@ -187,7 +187,7 @@ class Rollback:
             if not (iccid == self._guard.previous and self._back.restores):
                 self._back.apply()
             self._back.connect()
-            self._back.look()  # for the events
+            self._back.look()  # reports the layers as events
             look_at_registration(self._context, self._back.connection)
 
     def _is_unwanted(self, number: int) -> bool:

@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 class Purpose(Frozen, kw_only=True):
     """The purpose of a switch.
 
-    `step` names the switch in the change, None by its verb. `before` is called right before the switch is
-    sent, and may refuse it: with the card's profiles, the requested one, and the ICCID that the modem
-    reads. `aid` is the AID that the profile had before, by which it is found if the card no longer gives its
-    ICCID.
+    `step` is the name of the switch's step in the change; None: the verb names the step. `before` is called
+    right before the switch is sent, and may refuse the switch; its arguments are the card's profiles, the
+    requested profile, and the ICCID that the modem reads. `aid` is the profile's earlier AID, by which lpad
+    finds the profile if the card no longer gives its ICCID.
     """
 
     step: str | None = None
@@ -100,7 +100,7 @@ def switch(
 
 
 def see_through(run: Run, context: Context, result: Result) -> Result:
-    """End an interrupted switch that the card has made: make sure that the modem reads the profile.
+    """Complete an interrupted switch that the card has made: make sure that the modem reads the profile.
 
     The card is read, but not altered.
 
@@ -171,7 +171,7 @@ class _Switch:
         """The error that replaced the card's answer."""
 
     def ask(self, *, deadline: Deadline) -> bool:
-        """Send the request in a separate session; return whether there was anything to do."""
+        """Send the request in a separate session; return False if the profile is already in that state."""
         self._run.step("read-profiles")
         with self._context.card.session(deadline=deadline) as euicc:
             check_same_card(self._run, euicc, deadline=deadline)
@@ -268,7 +268,7 @@ class _Switch:
     def _found(self, profiles: ProfileList) -> Listed:
         profile = profiles.named(self._iccid) or profiles.named(self._purpose.aid)
         if profile is None:
-            profiles.find(self._iccid)  # this raises an error if there are several
+            profiles.find(self._iccid)  # raises an error if several profiles match
             profile = profiles.unlisted(self._iccid, aid=self._purpose.aid)
         if profile is None:
             raise profiles.missing(self._iccid, attempted=self._verb)
@@ -303,8 +303,8 @@ def unaddressable(name: str, *, attempted: str) -> Conflict:
 def attempt(act: Callable[[], object]) -> CardError | None:
     """Carry out an irreversible action; return the error if the answer is missing or unclear.
 
-    If its modem resets the card before its answer is fetched, the card answers the fetch with 6F00: then only
-    the card's state shows the result, not a status word.
+    If the modem resets the card before the answer is fetched, the card answers the fetch with 6F00. Then only
+    the card's state shows the result, not the status word.
 
     Raises:
         CardRefused: the card refused.
@@ -333,8 +333,8 @@ def verify(
 ) -> str | None:
     """Read the card until it has the wanted state, publish it, and make sure that the modem reads it too.
 
-    After a REFRESH the modem resets the card: for some seconds channels are refused, and some cards
-    still report the old state until the modem has carried out the REFRESH.
+    After a REFRESH the modem resets the card. For some seconds no channel can be opened, and some cards still
+    report the old state until the modem has carried out the REFRESH.
 
     Args:
         holds: returns whether a list of profiles shows the wanted state.
@@ -344,7 +344,7 @@ def verify(
         refresh: refreshes the modem; None if the change does not concern it.
         refreshing: whether the card asks the modem for a REFRESH.
         switched: whether only the states of profiles were altered, so that nothing else is read again.
-        deadline: for the card, without a modem.
+        deadline: the limit for the card if there is no modem.
 
     Returns:
         A remark about the modem, for the change's result.
@@ -403,9 +403,9 @@ def verify(
 def copies_later(run: Run, context: Context) -> bool:
     """Whether notifications are copied after the caller has the result.
 
-    A guarded switch waits anyway, and lpad does not borrow a port again only to copy notifications. If
-    another change is under way, such as a download that the switch has overtaken, its notifications must not
-    overtake these.
+    They are copied immediately during a guarded switch, which waits anyway, and on a borrowed port, which
+    lpad would otherwise borrow again. The same applies if another change, such as an overtaken download, has
+    not ended, because its notifications must come later.
     """
     others = (each for each in context.changes() if each.id != run.change.id)
     return run.change.guard is None and context.card.hold is None and all(each.state.ended for each in others)

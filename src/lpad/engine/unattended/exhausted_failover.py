@@ -24,15 +24,15 @@ def is_exhausted(
     healthy_at: int,
     since_end: Callable[[Change], float],
 ) -> bool:
-    """Return whether each other profile of the order failed since the enabled one was healthy.
+    """Return whether every other profile of the order has failed since the enabled one was healthy.
 
     Args:
-        policy: the order.
+        policy: has the order of the profiles.
         changes: the card's changes, newest first.
-        listed: the profiles on the card; those that it lacks need not be tried.
+        listed: the profiles on the card; a profile that the card lacks need not be tried.
         enabled: the unhealthy profile, by ICCID or AID.
-        healthy_at: the latest change of failover when a profile was healthy last; 0: unknown, as after a
-            restart. Then only failures of the last two rounds count.
+        healthy_at: failover's latest change at the time when a profile was last healthy; 0: unknown, as after
+            a restart. In any case, only failures of the last two rounds count.
         since_end: returns how many seconds ago a change has ended.
     """
     left = listed.named(enabled)

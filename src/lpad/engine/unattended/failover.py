@@ -1,4 +1,4 @@
-"""Failover: the next profile replaces one that fails its health rule for long, under a guard.
+"""Failover: if a profile fails its health rule for too long, lpad switches to the next one under a guard.
 
     unwatched ──▶ well ◀──▶ ailing ──▶ switching ──▶ resting ──▶ unwatched
 
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BLIND = 60.0
-"""The minimum number of seconds for which a download may prevent checks, before it makes way for one."""
+"""The minimum number of seconds for which a download may prevent checks before it makes way for a check."""
 _LOOK = 20.0
-"""Seconds for one condition."""
+"""Seconds to check one condition."""
 
 
 class Standing(enum.StrEnum):
@@ -90,7 +90,7 @@ TRANSITIONS: dict[tuple[Standing, Sign], Standing] = {
 
 
 class FailoverStatus(Frozen, kw_only=True):
-    """The public status, with the beginning of an unhealthy time and the end of the cool-down."""
+    """The public status; `since` is when the profile became unhealthy, `until` when failover acts next."""
 
     standing: Standing = Standing.UNWATCHED
     profile: str | None = None
@@ -102,7 +102,7 @@ class FailoverStatus(Frozen, kw_only=True):
 class Failover:
     """The failover of one card, in its own thread.
 
-    It checks the profile and requests a switch like any caller.
+    The thread checks the profile, and requests a switch like any caller.
     """
 
     def __init__(
@@ -162,13 +162,13 @@ class Failover:
         return self._registration_query is registration_query
 
     def stop(self) -> None:
-        """Have failover end soon; a switch that it has begun continues by itself."""
+        """Have failover end soon; a switch that it has begun continues."""
         self._stopping = True
         self._stop.cancel("lpad was stopped")
         self._news.set()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait until failover has ended, at most until the deadline; it waits only for the modem's answer."""
+        """Wait until failover has ended, at most until the deadline; only the modem's answer can delay it."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
@@ -244,13 +244,13 @@ class Failover:
 
     @property
     def _urgent(self) -> bool:
-        """Whether checks were prevented for so long that a download makes way for one."""
+        """Whether checks were prevented for so long that a download must make way for a check."""
         return self._blind_until is not None and self._blind_until.passed
 
     def _look(self, rule: HealthRule) -> str | None:
-        """Return the profile's fault in words; empty: it has none; None: unknown.
+        """Return the profile's fault in words; empty: no fault; None: unknown.
 
-        An unknown condition does not hide a fault of another, and never counts as healthy.
+        An unknown condition does not hide the fault of another condition, and never counts as healthy.
         """
         told = True
         probed = False
@@ -267,7 +267,7 @@ class Failover:
         return "" if told else None
 
     def _saw_path(self, *, up: bool, told: str = "") -> None:
-        """Report the state of the path; the code that queries the other layers reports theirs."""
+        """Report the state of the path; other code queries and reports the other layers."""
         enabled = self._snapshot().listed.enabled
         if enabled is not None:
             self._layers.saw(Layer.PATH, up=up, iccid=enabled.iccid, told=told)
@@ -324,7 +324,7 @@ class Failover:
         self._rest()
 
     def _ask_platform(self, rule: HealthRule) -> None:
-        """Ask a platform for another profile if every one has failed, and the settings allow it."""
+        """Ask a platform for another profile if every profile has failed, and the settings allow it."""
         listed = self._snapshot().listed
         if self._provisioning is None or self._stopping or not listed.means(rule.iccid, listed.enabled):
             return
@@ -358,7 +358,7 @@ class Failover:
 
     def _await_end(self, change: Change) -> None:
         while True:
-            # The event is cleared before the check for stopping, because `stop` sets it last
+            # The event is cleared before the check for stopping, because `stop` sets the event last
             self._news.clear()
             if self._stopping:
                 return
@@ -371,7 +371,7 @@ class Failover:
     def _tried_last(self, enabled: str, listed: ProfileList) -> str:
         """Return the profile after which the order continues.
 
-        That is the profile that was tried without success, or the enabled one.
+        This is the profile that was last tried without success, otherwise the enabled one.
         """
         last = self._latest()
         in_vain = last is not None and last.state is State.FAILED and last.guard is not None
@@ -422,10 +422,10 @@ class Failover:
             )
 
     def _pause(self, seconds: float | None, *, early: bool = True) -> None:
-        """Wait until the next check; if `early`, the end of another change also ends it."""
+        """Wait until the next check; if `early`, news of the card also ends the wait."""
         deadline = None if seconds is None else Deadline.after(seconds)
         while deadline is None or not deadline.passed:
-            self._news.clear()  # cleared first, for the same reason as above
+            self._news.clear()  # cleared before the check, because `stop` sets this event last
             if self._stopping:
                 return
             if early and any(self._matters(event.type, event.data) for event in self._subscription.take()):

@@ -1,7 +1,7 @@
 """The request for another profile when failover has tried every profile without success.
 
-It is the card's wish like any other: a repetition resumes the open one, and a second order needs a user's
-answer.
+The request is an ordinary wish of the card: a repetition resumes the open wish, and a second order needs a
+user's answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Submit(Protocol):
 
 
 class OnFailover:
-    """The requests of one card."""
+    """Failover's requests for another profile, for one card."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class OnFailover:
         self._submit(ProvisionParams(platform=self._policy.on_failover, guard=guard))
 
     def withdraw(self) -> None:
-        """Cancel failover's own request as long as nothing was ordered, because a profile works again."""
+        """Cancel failover's own request unless a profile was ordered; called when a profile works again."""
         wish = self._wish()
         if wish is not None and (wish.paid or wish.intent):
             return

@@ -1,4 +1,4 @@
-"""The failovers of all cards whose settings ask for one; usually none."""
+"""The failovers of all cards whose settings request failover; usually there are none."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Submit(Protocol):
     """Queues a change, as `Engine.submit` does."""
 
     def __call__(self, euicc: str, params: Params, *, origin: str) -> Submission:
-        """Return it."""
+        """Queue the change, and return its submission."""
 
 
 class Failovers:
-    """Started and stopped together."""
+    """The failovers of all cards, started and stopped together."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Failovers:
         """Prepare the failovers that the ports require.
 
         Args:
-            ports: the cards.
+            ports: the ports of the cards.
             worker: returns a card's worker.
             store: stores the changes of the failovers.
             hub: gets the events of the failovers.
@@ -111,17 +111,17 @@ class Failovers:
             failover.start()
 
     def start(self) -> None:
-        """Start all."""
+        """Start all failovers."""
         for failover in self._failovers.values():
             failover.start()
 
     def stop(self) -> None:
-        """Begin to stop all."""
+        """Begin to stop all failovers."""
         for failover in (*self._failovers.values(), *self._leaving):
             failover.stop()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait until all have ended."""
+        """Wait until all failovers have ended."""
         for failover in (*self._failovers.values(), *self._leaving):
             failover.join(deadline=deadline)
 
@@ -136,7 +136,7 @@ class Failovers:
         return any(failover.alive for failover in (*self._failovers.values(), *self._leaving))
 
     def status(self, euicc: str) -> FailoverStatus | None:
-        """Return the status of a card's failover; None if it has none."""
+        """Return the status of a card's failover; None if the card has no failover."""
         failover = self._failovers.get(euicc)
         return failover.status if failover is not None else None
 

@@ -1,10 +1,10 @@
 """A first profile for a card without an operational one, from the sources that the settings list.
 
-lpad asks the sources in turn: the default SM-DP+, the SM-DSs, and operators' platforms. After all were asked
-without success, it waits before it starts again.
+lpad asks the sources in turn: the default SM-DP+, the SM-DSs, and operators' platforms. If all
+sources were asked without success, lpad waits before it starts again.
 
-Each attempt is a change like any other. The number of attempts and the time of the next one are in the
-journal before an attempt begins, so that a device that keeps restarting does not ask the server each time.
+Each attempt is a change like any other. The number of attempts and the time of the next attempt are
+stored before an attempt begins, so that a device that keeps restarting does not ask the server each time.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ NEXT_SOURCE = Backoff((10,))
 
 
 class ProvisioningState(Frozen, kw_only=True):
-    """The number of attempts for a card, and the time of the next one on the journal's steady clock.
+    """The number of attempts for a card, and the time of the next attempt on the journal's steady clock.
 
-    `change` is the discovery that was begun last, until its result is known.
+    `change` is the latest discovery, until its result is known.
     """
 
     attempts: int = 0
@@ -73,7 +73,7 @@ class Provisioning(OwnAttempts):
         submit: Callable[[Change], None],
         discovering: Callable[[str], bool],
     ) -> None:
-        """Prepare; `discovering` returns whether an event for a card is downloaded or will be."""
+        """Prepare; `discovering` returns whether an event for a card is being downloaded or will be."""
         super().__init__(card, store=store, journal=journal, timeouts=timeouts, submit=submit)
         self._discovering = discovering
         self._without_network = False
@@ -90,7 +90,7 @@ class Provisioning(OwnAttempts):
             return ProvisioningState()
 
     def look(self, card: Snapshot) -> None:
-        """Decide whether and when to request a profile; called after each reading of the card and attempt."""
+        """Decide whether and when to request a profile; called after each reading and each attempt."""
         self._due_at = None
         sources = self._card.port.provisioning.on_empty
         if not sources or card.state is not CardState.READY or card.eid is None:
@@ -110,7 +110,7 @@ class Provisioning(OwnAttempts):
         self._due_at = time.monotonic() + wait
 
     def hurry(self) -> None:
-        """Soon repeat an attempt that found no network, because there is one now; called from any thread."""
+        """Soon repeat an attempt that found no network, because a network has returned; for any thread."""
         self._hurried_at = time.monotonic() + _REST
         if self._without_network and self._due_at is not None:
             self._due_at = min(self._due_at, self._hurried_at)
@@ -135,7 +135,7 @@ class Provisioning(OwnAttempts):
         try:
             self._journal.memos.put(_name(card.eid), following)
             change = self._store.add(card.name, params, secrets={EID: card.eid}, origin=PROVISION)
-            if change.kind is Kind.DISCOVER:  # a download waits for a network by itself
+            if change.kind is Kind.DISCOVER:  # a download itself waits for a network
                 self._journal.memos.put(_name(card.eid), replace(following, change=change.id))
         except LpadError as error:
             log.warning("%s: cannot request a first profile now: %s (%s)", card.name, error, error.kind)

@@ -48,8 +48,8 @@ _TROUBLED = 60.0
 class RescueState(Frozen, kw_only=True):
     """The state of a rescue; moments are on the journal's steady clock.
 
-    `change` ended stuck; `wanted` are ICCIDs or AIDs in the order in which they are tried, None for no
-    profile at all; `unwanted` is the rejected profile.
+    `change` ended stuck; `wanted` are ICCIDs or AIDs in the order in which they are tried, None means
+    that no profile is enabled; `unwanted` is the rejected profile.
     """
 
     change: int
@@ -61,7 +61,7 @@ class RescueState(Frozen, kw_only=True):
 
 
 class Rescue:
-    """The decisions for one card; used by its worker's thread, readable from any other."""
+    """The decisions about one card's rescue; used by its worker's thread, readable from any other thread."""
 
     def __init__(
         self, euicc: str, *, store: ChangeStore, journal: Journal, hub: Hub, submit: Callable[[Change], None]
@@ -132,7 +132,7 @@ class Rescue:
         self._keep(eid, state)
 
     def look(self, card: Snapshot) -> None:
-        """Determine, after the card was read or an attempt has ended, whether and when to begin one."""
+        """Determine whether and when to begin an attempt; called after each reading and each attempt."""
         self._due_at = None
         if card.state is not CardState.READY or card.eid is None:
             self._away = True
@@ -150,7 +150,7 @@ class Rescue:
             self._due_at = max(time.monotonic() + wait, self._rests_until)
 
     def begin(self, card: Snapshot) -> None:
-        """Begin an attempt: record it with the time of the next one, then queue it."""
+        """Begin an attempt: record it with the time of the next attempt, then queue it."""
         self._due_at = None
         state = self.state(card.eid)
         if card.eid is None or state is None:
@@ -179,7 +179,7 @@ class Rescue:
         self._submit(change)
 
     def _is_over(self, card: Snapshot, state: RescueState) -> bool:
-        """Whether a later switch was made, lpad's own or a caller's, or no wanted profile is on the card."""
+        """Whether the rescue is over: another switch was made, or no wanted profile is on the card."""
         enabled = card.listed.enabled
         ours = any(card.listed.means(name, enabled) for name in (state.unwanted, *state.wanted))
         if (enabled is not None and not ours) or not _candidates(card, state):
@@ -203,7 +203,7 @@ class Rescue:
             else:
                 self._journal.memos.put(_name(eid), state)
         except LpadError as error:
-            # In this case a restart resumes the stuck change, which ends stuck again.
+            # After a restart, lpad then resumes the stuck change, which ends stuck again.
             log.warning("%s: cannot record the state of the rescue: %s (%s)", self._euicc, error, error.kind)
         data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(self._dated(state))}
         self._hub.publish("rescue", data, euicc=self._euicc)
@@ -218,14 +218,14 @@ class Rescue:
 
 
 def _candidates(card: Snapshot, state: RescueState) -> list[str | None]:
-    """Return the candidates: the enabled one, if any, because the modem must read it too."""
+    """Return the candidates: only the enabled one, if it is wanted, because the modem must read it too."""
     listed = card.listed
     for name in state.wanted:
         if name is not None and listed.means(name, listed.enabled):
             return [name]
     if None in state.wanted and listed.enabled is None and listed.complete:
         return [None]
-    # A profile that is not among the readable ones may be one of the unreadable.
+    # A profile that is not among the readable entries may be an unreadable entry.
     return [name for name in state.wanted if name is None or not listed.lacks_name(name)]
 
 

@@ -1,4 +1,4 @@
-"""Attempts that lpad begins by itself for one card: what they need, and when the next one is due."""
+"""Attempts that lpad begins without a request: their common parts, and when the next one is due."""
 
 from __future__ import annotations
 

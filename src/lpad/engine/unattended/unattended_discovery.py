@@ -1,7 +1,7 @@
-"""Unattended discovery: when to ask the SM-DSs, and the download of each event that is wanted, one by one.
+"""Unattended discovery: when to ask the SM-DSs, and the downloads of wanted events, one by one.
 
-Each question and each download is a change like any other. The time of the next question is in the journal
-before a question begins, so that a device that keeps restarting does not ask each time.
+Each query and each download is a change like any other. The time of the next query is stored before a query
+begins, so that a device that keeps restarting does not ask the servers each time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OVERDUE = 60.0
 BEFORE_OTHERS = 600.0
 """Seconds for which a download is retried while other events wait for their turn."""
 _RECENT = 50
-"""The number of the newest changes among which lpad searches for downloads of events."""
+"""The number of recent changes in which lpad searches for downloads of events."""
 _OPEN = (EventState.WANTED, EventState.DOWNLOADING)
 
 
@@ -54,8 +54,8 @@ class DiscoveryTime(msgspec.Struct, frozen=True, kw_only=True):
     """The time of a card's next discovery, on the journal's steady clock.
 
     Attributes:
-        next_at: the time.
-        change: the discovery that was begun last; None: it has ended.
+        next_at: the time of the next discovery.
+        change: the latest discovery; None: it has ended.
         failures: the number of consecutive discoveries that failed.
     """
 
@@ -82,7 +82,7 @@ class DiscoveredEvents(OwnAttempts):
         self._events = events
 
     def busy(self, eid: str) -> bool:
-        """Whether an event is downloaded or will be."""
+        """Whether an event is being downloaded or will be."""
         return any(each.state in _OPEN for each in self._events.known(eid))
 
     def look(self, card: Snapshot) -> None:
@@ -102,7 +102,7 @@ class DiscoveredEvents(OwnAttempts):
         self._due_at = time.monotonic() + present.until(planned.next_at, longest=LONGEST_WAIT)
 
     def begin(self, card: Snapshot) -> None:
-        """Begin the next download or discovery: store the time of the following one, then queue it."""
+        """Begin the next download or discovery; before a discovery, store the time of the following one."""
         self._due_at = None
         if card.eid is None:
             return
@@ -211,7 +211,7 @@ def next_time(
     unsent: bool = False,
     now: float,
 ) -> DiscoveryTime:
-    """Return the time of a card's next discovery, spread so that a fleet does not ask at one moment.
+    """Return the time of a card's next discovery, spread so that a fleet does not ask at the same moment.
 
     The first discovery is at a random time within a period, and later ones are at the same time within their
     periods. After a failure lpad asks earlier, at growing intervals. A discovery that is overdue is delayed

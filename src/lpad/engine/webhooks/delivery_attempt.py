@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpad.remote.https.connection import HttpsConnection
 
 LIMITS = Limits(silence=15.0, request=30.0)
-"""A receiver should answer before it works; Standard Webhooks recommends 15 to 30 seconds."""
+"""A receiver should answer before it handles the event; Standard Webhooks recommends 15 to 30 seconds."""
 LARGEST_ANSWER = 16 * 1024
 """The maximum number of bytes of an answer's body that are read and discarded to keep the connection."""
 _GONE = 410

@@ -1,4 +1,4 @@
-"""Ed25519 signatures (RFC 8032) by the OpenSSL that Python's `ssl` has loaded already.
+"""Ed25519 signatures (RFC 8032), made by the OpenSSL that Python's `ssl` has already loaded.
 
 The running time of the library `ecdsa`, which lpad uses for public keys, depends on the private key.
 The running time of OpenSSL does not, and OpenSSL is already loaded (docs/decisions/122).
@@ -52,7 +52,7 @@ class Ed25519Key:
         """Return the signature, 64 bytes.
 
         Raises:
-            InvalidSettings: OpenSSL refuses, as with a policy that forbids Ed25519.
+            InvalidSettings: OpenSSL refuses, for example because a policy forbids Ed25519.
         """
         context = self._crypto.EVP_MD_CTX_new()
         try:
@@ -89,7 +89,7 @@ def _crypto() -> ctypes.CDLL:
     Raises:
         InvalidSettings: this Python was built with a static OpenSSL that ctypes cannot reach.
     """
-    import _ssl  # noqa: PLC0415 - with a key of this kind only
+    import _ssl  # noqa: PLC0415 - only for Ed25519 keys
 
     try:
         library = ctypes.CDLL(_ssl.__file__)

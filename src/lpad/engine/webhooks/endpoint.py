@@ -1,4 +1,4 @@
-"""An endpoint of the settings, and the request that sends an event to it."""
+"""An endpoint in the settings, and the request that sends an event to it."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class EndpointUrl(Frozen):
         """Read an address.
 
         Raises:
-            InvalidValue: neither https nor on this device, or with a user, a fragment or an invalid
-                character.
+            InvalidValue: the address is neither https nor on this device, or has a user, a fragment or an
+                invalid character.
         """
         try:
             parts = urlsplit(url)
@@ -76,7 +76,7 @@ class EndpointUrl(Frozen):
 
 
 class Endpoint(Frozen, kw_only=True):
-    """An endpoint.
+    """An endpoint in the settings.
 
     Attributes:
         name: the endpoint's name in the settings.
@@ -103,7 +103,7 @@ class Endpoint(Frozen, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Identifies the address without showing it."""
+        """A hash that identifies the address without showing it."""
         where = f"{self.url.server}{self.url.target}{self.url.encrypted}"
         return hashlib.sha256(where.encode()).hexdigest()
 

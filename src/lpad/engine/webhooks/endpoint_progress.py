@@ -9,9 +9,9 @@ import msgspec
 from lpad.base.backoff import Backoff
 
 BACKOFF = Backoff((5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600))
-"""Seconds after each failed attempt, by Standard Webhooks' table."""
+"""Seconds from each failed attempt to the next one, from Standard Webhooks' table."""
 PATIENCE = 5 * 24 * 3600.0
-"""The seconds of lpad's running time for which the delivery of an event is tried."""
+"""The number of seconds of lpad's running time for which lpad tries to deliver an event."""
 MOST_SET_ASIDE = 200
 """The number of set-aside events that are remembered for an endpoint; older ones are only counted."""
 
@@ -21,7 +21,7 @@ class Standing(enum.StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"  # by a user
-    ENDED = "ended"  # it answered 410
+    ENDED = "ended"  # the endpoint answered 410
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,12 +33,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         again: events that are sent again, before all others.
         attempts: the failed attempts for the current event.
         spent: the seconds for which the current event was tried.
-        tried_at: the time of its last attempt, in the seconds that lpad has run.
+        tried_at: the time of the current event's last attempt, in the seconds that lpad has run.
         due: when the next attempt is due.
-        asked_to_wait: whether the endpoint asked for that time by Retry-After.
+        asked_to_wait: whether the endpoint asked by Retry-After to wait until `due`.
         set_aside: events that the endpoint did not accept.
-        unreached: events for which the endpoint was not reached; they are sent again once it accepts an
-        event.
+        unreached: events for which the endpoint was not reached; they are sent again once the
+        endpoint accepts an event.
         last: the last outcome in words.
         delivered: the number of accepted events since the endpoint was added.
         given_up: the number of events that were set aside since the endpoint was added.
@@ -67,7 +67,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def past(self, sequence: int) -> Progress:
-        """Return the record once an event was accepted or set aside."""
+        """Return the record after an event was accepted or set aside."""
         if sequence in self.again:
             return msgspec.structs.replace(
                 self.fresh(), again=tuple(each for each in self.again if each != sequence)
@@ -96,7 +96,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             due: when the next attempt is due, on the steady clock.
             told: the outcome in words.
             status: the HTTP status; None: the endpoint was not reached.
-            waits: whether the endpoint asked for this time with Retry-After.
+            waits: whether the endpoint asked by Retry-After to wait until `due`.
         """
         passed = 0.0 if self.tried_at is None else max(0.0, ran - self.tried_at)
         return msgspec.structs.replace(
@@ -111,7 +111,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def gave_up(self, sequence: int) -> Progress:
-        """Return the record once an event was tried for too long."""
+        """Return the record after lpad has tried an event for too long."""
         aside, unreached = self.set_aside, self.unreached
         if self.last_status is None:
             unreached = (*unreached, sequence)[-MOST_SET_ASIDE:]

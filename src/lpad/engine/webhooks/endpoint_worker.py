@@ -1,6 +1,6 @@
 """One endpoint's thread: sends its events in order, and waits as long as the endpoint needs.
 
-No other thread waits for this thread: it reads the outbox, and the journal stores its progress.
+No other thread waits for this thread, which reads the outbox and stores its progress in the journal.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ AT_ONCE = 50
 UNREADABLE = 60.0
 """Seconds until the journal is read again after a failure to read it."""
 REST = 60.0
-"""Seconds after an attempt in which a returning network causes no further attempt."""
+"""Seconds after an attempt during which the return of the network causes no further attempt."""
 PREFIX = "webhook:"
 
 
 class EndpointWorker:
-    """Serves one endpoint."""
+    """Sends events to one endpoint."""
 
     def __init__(self, endpoint: Endpoint, journal: Journal, environment: Environment) -> None:
         """Continue at the endpoint's position in the journal; a new endpoint gets the events from now on.
@@ -62,7 +62,7 @@ class EndpointWorker:
         self._unkept = known is None
         if known is None:
             known = Progress(position=journal.events.last(), address=endpoint.digest)
-        elif known.address != endpoint.digest:  # another address, whatever the previous one has answered
+        elif known.address != endpoint.digest:  # a new address starts without failures
             ended = known.standing is Standing.ENDED
             known = replace(
                 known.fresh(),
@@ -71,7 +71,7 @@ class EndpointWorker:
             )
         self._progress = known
         if self._unkept:
-            self._note(known)  # stored, because otherwise a restart would skip the events before it
+            self._note(known)  # without this record, a restart would skip earlier events
         self._skipped = known.position
         self._forget = journal.events.on_news(self.wake)
         self._thread = threading.Thread(target=self._run, name=f"webhook {endpoint.name}", daemon=True)
@@ -87,13 +87,13 @@ class EndpointWorker:
         self.wake()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end."""
+        """Wait until the thread has ended."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
     @property
     def alive(self) -> bool:
-        """Whether its thread runs."""
+        """Whether the endpoint's thread runs."""
         return self._thread.is_alive()
 
     @property
@@ -118,7 +118,7 @@ class EndpointWorker:
         self.wake()
 
     def awaits(self, sequence: int, type_: str) -> bool:
-        """Whether the endpoint still has to get an event."""
+        """Whether the endpoint has yet to get an event."""
         progress = self._progress
         if progress.standing is Standing.ENDED or not self.endpoint.wants(type_):
             return False
@@ -146,7 +146,7 @@ class EndpointWorker:
             self._keep(replace(self._progress, standing=Standing.PAUSED))
 
     def resume(self) -> None:
-        """Continue, even after the endpoint has ended it, and try immediately.
+        """Continue to send, even if the endpoint has ended the delivery, and try immediately.
 
         Raises:
             JournalUnavailable: the journal cannot be written.
@@ -156,7 +156,7 @@ class EndpointWorker:
         self.wake()
 
     def redeliver(self, sequences: tuple[int, ...] | None = None) -> int:
-        """Send events again, before all others; without numbers, those that were set aside.
+        """Send events again, before all others; without numbers, all set-aside and unreached events.
 
         Returns: The number of these events.
 
@@ -240,7 +240,7 @@ class EndpointWorker:
                 self._close()
                 return None
             if not self._environment.clock.is_set:
-                # The endpoint would refuse the signature's time, and TLS would fail
+                # With a wrong clock, TLS would fail, and the endpoint would refuse the signature's time
                 self._environment.clock.await_set()
                 return None
             due = self._progress.due
@@ -283,10 +283,10 @@ class EndpointWorker:
         name, told, status = self.endpoint.name, outcome.told, outcome.status
         if outcome.verdict is Verdict.ACCEPTED:
             if before.attempts:
-                log.info("webhook %s: it accepts events again", name)
+                log.info("webhook %s: the endpoint accepts events again", name)
             return before.accepted(event.sequence, told=told, status=status)
         if outcome.verdict is Verdict.GONE:
-            log.warning("webhook %s: it answers HTTP 410, so nothing more is sent there", name)
+            log.warning("webhook %s: the endpoint answers HTTP 410, so lpad sends no more events", name)
             return replace(before.fresh(), standing=Standing.ENDED, last=told, last_status=status)
         if before.last != told or not before.attempts:
             log.warning("webhook %s: event %d was not accepted: %s", name, event.sequence, told)

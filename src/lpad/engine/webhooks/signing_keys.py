@@ -1,4 +1,4 @@
-"""Standard Webhooks' signatures: HMAC-SHA256, or Ed25519, which leaves no secret with the backend.
+"""Standard Webhooks' signatures: HMAC-SHA256, or Ed25519, for which the backend needs no secret.
 
 A key's text begins with `whsec_` (HMAC, 24 to 64 bytes in base64) or `whsk_` (Ed25519: a seed of 32 bytes, or
 seed and public key). A signature covers `id.timestamp.body` (standardwebhooks.com, specification, "Signature
@@ -27,14 +27,14 @@ _SEED = 32
 
 
 class SigningKey(Protocol):
-    """One key."""
+    """A key that signs requests to an endpoint."""
 
     def signature(self, signed: bytes) -> str:
         """Return `VERSION,BASE64`."""
 
     @property
     def public(self) -> str | None:
-        """The public key that a receiver needs, as `whpk_` and base64; None: it needs the secret."""
+        """The public key for a receiver, as `whpk_` and base64; None: the receiver needs the secret."""
 
 
 class HmacKey(Frozen):
@@ -65,7 +65,7 @@ class AsymmetricKey(Frozen):
 
     @property
     def public(self) -> str:
-        """The receiver's key."""
+        """The public key for the receiver, as `whpk_` and base64."""
         return PUBLIC_PREFIX + base64.b64encode(self.key.public).decode()
 
 
@@ -88,7 +88,7 @@ def read_key(text: str, *, where: str) -> SigningKey:
         private = _decoded(text.removeprefix(SECRET_PREFIX), where)
         if len(private) not in (_SEED, 2 * _SEED):
             raise InvalidSettings(f"the key in {where} must have {_SEED} or {2 * _SEED} bytes in base64")
-        from lpad.engine.webhooks.ed25519 import Ed25519Key  # noqa: PLC0415 - with a key of this kind only
+        from lpad.engine.webhooks.ed25519 import Ed25519Key  # noqa: PLC0415 - only for Ed25519 keys
 
         key = Ed25519Key(private[:_SEED])
         if private[_SEED:] not in (b"", key.public):

@@ -1,4 +1,4 @@
-"""All endpoints of the settings; the other rooms use webhooks through this module."""
+"""All endpoints in the settings; other packages use webhooks only through this module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _CHANGING = 5.0
-"""Seconds for a worker to end before another one takes its place; a cancelled request ends immediately."""
+"""Seconds for a worker to end before another one replaces it; a cancelled request ends immediately."""
 
 
 class EndpointStatus(Frozen, kw_only=True):
@@ -58,13 +58,13 @@ class Webhooks:
                 worker.stop()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end."""
+        """Wait until the endpoints' threads have ended."""
         for worker in list(self._workers.values()):
             worker.join(deadline=deadline)
 
     @property
     def alive(self) -> bool:
-        """Whether a thread runs."""
+        """Whether the thread of an endpoint runs."""
         return any(worker.alive for worker in list(self._workers.values()))
 
     def become(self, endpoints: Sequence[Endpoint]) -> None:
@@ -126,7 +126,7 @@ class Webhooks:
         self._worker(name).resume()
 
     def redeliver(self, name: str, sequence: int | None) -> int:
-        """Send an event again, or every set-aside event; return their number.
+        """Send an event again, or all set-aside and unreached events; return the number of events.
 
         Raises:
             NotFound: the settings name no such endpoint, or the outbox has no such event.
@@ -136,7 +136,7 @@ class Webhooks:
         if sequence is None:
             return worker.redeliver()
         if self._journal.events.get(sequence) is None:
-            raise NotFound(f"the outbox has no event {sequence}; it keeps the latest ones only")
+            raise NotFound(f"the outbox has no event {sequence}; it keeps only the latest events")
         return worker.redeliver((sequence,))
 
     def _serve(self) -> None:

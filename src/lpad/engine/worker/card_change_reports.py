@@ -1,9 +1,9 @@
-"""Reports of a modem that its card may have changed, while the worker is idle: each leads to one check.
+"""Reports of a modem that its card may have changed; while the worker is idle, each leads to one check.
 
-A present card is checked with the ICCID that the modem reads. Only if that is not the enabled profile's, or
-the slot was empty meanwhile, lpad reads the card. An absent card is tried, unless the modem only repeats that
-the slot is empty. As long as neither the reported state nor the error is new, the pauses between the attempts
-grow, because some modems indicate something with each opening of their port.
+lpad checks a present card with the ICCID that the modem reads. If this is not the enabled profile's ICCID, or
+the slot was empty meanwhile, lpad reads the card. lpad tries an absent card, unless the modem only repeats
+that the slot is empty. As long as neither the reported state nor the error is new, the pauses between the
+attempts grow, because some modems report something each time their port is opened.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ PAUSES: tuple[float, ...] = (5, 10, 30, 60)
 something new, then after each consecutive check that did not; the last value repeats.
 """
 ABSENT_PAUSES: tuple[float, ...] = (5, 10, 30, 60, 120, 300, 900)
-"""The same for an absent card, counted from any attempt. The last value is such that reports cause no more
-attempts than there are without reports (`presence.REOPENING`).
+"""The minimum number of seconds between two attempts with an absent card. The last value equals that of
+`presence.REOPENING`, so that reports cause no additional attempts.
 """
 _ASKING = 10.0
-"""Seconds for the ICCID."""
+"""Seconds to ask the modem for the ICCID."""
 
 
 class CardReports:
-    """The reports on one card. Its owner is the worker's thread; `waking` is the worker's lock."""
+    """The reports on one card. The worker's thread owns this object; `waking` is the worker's lock."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class CardReports:
 
     @property
     def due_at(self) -> float | None:
-        """When to check the card; None: nothing was reported. Call it with the lock held."""
+        """When to check the card; None: nothing was reported. The caller must hold the lock."""
         if self._settled_at is None:
             return None
         pauses = self._pauses
@@ -100,11 +100,11 @@ class CardReports:
         return self._checked_at if self._observer.ready else max(self._checked_at, self._presence.tried_at)
 
     def _is_new(self, report: CardReport) -> bool:
-        """Whether an absent card was not yet tried because of such a report."""
+        """Whether the card is absent and was not yet tried because of such a report."""
         return not self._observer.ready and bool(report & ~self._reports_tried)
 
     def take(self, report: CardReport) -> None:
-        """Receive what the modem has indicated."""
+        """Receive a report from the modem."""
         if not self._observer.ready:
             report &= ~CardReport.GONE
         if not report:
@@ -117,7 +117,7 @@ class CardReports:
                 self._settled_at = now + SETTLING
 
     def check(self) -> None:
-        """Find out whether the reported card is the known one."""
+        """Check whether the reported card is still the known card."""
         now = time.monotonic()
         with self._waking():
             report, self._report = self._report, NO_CARD_REPORT
@@ -142,7 +142,7 @@ class CardReports:
                 self._begin_again()
 
     def _tried_in_vain(self, report: CardReport, before: Failure | None) -> None:
-        """Count an attempt on a card that stays absent, unless the report or the error is new."""
+        """Count an attempt with a card that is still absent, unless the report or the error is new."""
         after = self._observer.snapshot.error
         if before is not None:
             self._errors_seen.add(before.kind)

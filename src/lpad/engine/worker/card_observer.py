@@ -1,4 +1,4 @@
-"""Observing a card: its readings are published, and so are failures to read it."""
+"""Observes a card, and publishes its readings and the failures to read it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class Observer:
-    """The known state of a card; the worker's thread writes it, any other may read it."""
+    """The known state of a card; only the worker's thread writes it, and any thread may read it."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class Observer:
         """Begin with an unknown card.
 
         Args:
-            deleted: gets the ICCIDs of profiles that are gone from it.
-            copy_soon: called when new notifications are to be copied once the caller has its result.
+            deleted: gets the ICCIDs of profiles that are no longer on the card.
+            copy_soon: called if new notifications must be copied after the caller has got the result.
         """
         self._deleted = deleted
         self._copy_soon = copy_soon
@@ -83,7 +83,7 @@ class Observer:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The last snapshot of the card, and the port that lpad uses since then."""
+        """The last snapshot of the card, with the port that lpad now uses."""
         seen = self._snapshot
         used = self._card.device if seen.state is CardState.READY else None
         return seen if seen.port_in_use == used else replace(seen, port_in_use=used)
@@ -99,7 +99,7 @@ class Observer:
         return self._copies_owed
 
     def begin_change(self) -> None:
-        """Have this change copy what an earlier one has left on the card, before its own result."""
+        """Have this change copy the notifications that an earlier change has left, before its own result."""
         self._copies_overdue = self._copies_owed
 
     def icon(self, iccid: str) -> Icon | None:
@@ -123,7 +123,7 @@ class Observer:
             return self.observe(euicc, deadline)
 
     def look(self, *, seconds: float) -> bool:
-        """Open and observe the card, and return whether it worked; an absent card is not an error."""
+        """Open and observe the card, and return whether this succeeded; an absent card is not an error."""
         try:
             self.read(seconds=seconds)
         except LpadError as error:
@@ -154,9 +154,9 @@ class Observer:
             whole: whether to read the whole card.
             switched: the list of profiles that this session has read after a switch, which alters nothing
                 else.
-            eid: the EID that the card has proven in this session; None reads it.
-            copies_later: whether the caller's result need not wait until new notifications are copied; those
-                of an earlier change are not delayed further.
+            eid: the EID that the card has proven in this session; None: lpad reads the EID.
+            copies_later: whether new notifications are copied after the caller has got the result;
+                notifications of an earlier change are copied immediately.
 
         Raises:
             CardError: the EID or the profiles cannot be read.
@@ -201,7 +201,7 @@ class Observer:
         return self._snapshot
 
     def _follow_networks(self, eid: str, listed: ProfileList, before: Snapshot) -> None:
-        """Remove the network settings of deleted profiles; a failed write is repeated next time."""
+        """Remove the network settings of deleted profiles; after a failed write, the next reading retries."""
         try:
             iccids = {each.iccid for each in listed.profiles}
             if listed.complete and before.eid == eid:
@@ -215,7 +215,7 @@ class Observer:
                 error,
                 error.kind,
             )
-        except Exception:  # it must not fail the change for which the card was read
+        except Exception:  # must not fail the change for which the card was read
             log.exception("%s: network settings of deleted profiles: internal-error", self._snapshot.name)
         else:
             for iccid in gone:
@@ -224,11 +224,11 @@ class Observer:
                 )
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
-        """Copy new notifications to the outbox; those that cannot be listed or copied stay on the card.
+        """Copy new notifications to the outbox; those that cannot be listed or copied remain on the card.
 
         Args:
             euicc: an open ISD-R.
-            eid: the EID that this card returned in this session, because another card's numbers mean other
+            eid: the EID that this card returned in this session; on another card, the same numbers mean other
                 notifications.
 
         Raises:
@@ -241,7 +241,7 @@ class Observer:
         except LpadError:
             raise
         except Exception:
-            # A fault in a notification or in lpad must not stop the change around it.
+            # A fault in a notification or in lpad must not stop the running change.
             log.exception("%s: notifications: internal-error", self._snapshot.name)
         self._copies_owed = self._copies_overdue = False
 
@@ -259,10 +259,10 @@ class Observer:
             self._outbox.wake()  # the running change may wait for a person before it ends
 
     def absent(self, error: LpadError) -> None:
-        """Publish why the card cannot be used; the link stays open only for the report of another card."""
+        """Publish why the card cannot be used; a link stays open only to hear of another card."""
         self._card.rest(error)
         served = isinstance(error, CardServed)
-        if not served:  # in this case the observer owns no card, and is informed when it can claim the EID
+        if not served:  # otherwise another worker owns the card, and its release is reported to this one
             self._ownership.release(self._claimant)
         with self._lock:
             self._presence.missed(served=served)
@@ -274,7 +274,7 @@ class Observer:
         self._publish(replace(self._snapshot, state=state, error=Failure.of(error)))
 
     def placed(self) -> None:
-        """Set the card's new port; the earlier reading belongs to another card or port."""
+        """Forget the card behind the previous port, and try the new port."""
         port = self._card.port
         self._ownership.leave(self._claimant)
         with self._lock:

@@ -1,7 +1,7 @@
-"""Ownership of cards: each is served under one name, even if several ports lead to it.
+"""Ownership of cards: each card is served under one name, even if several ports lead to it.
 
-A card that is reached in two ways, such as through a modem and a reader, would have two workers with
-    different views of one outbox: each would take the other's copies for those of another card.
+Without an owner, a card that is reached both through a modem and through a reader would have two workers with
+different views of one outbox. Each would take the other's copies for those of another card.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Claimant(Frozen, eq=False):
 
 
 class CardOwnership:
-    """The owner of each EID; later claimants are informed once when the first one releases it."""
+    """The owner of each EID; later claimants are informed once when the owner releases the card."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class CardOwnership:
         """Own this card from now on, and no other card.
 
         Raises:
-            CardServed: another one already serves it.
+            CardServed: another claimant already serves the card.
         """
         with self._lock:
             holder = self._holders.get(eid, claimant)
@@ -60,7 +60,7 @@ class CardOwnership:
             )
 
     def release(self, claimant: Claimant) -> None:
-        """Release the card, because it cannot be reached; a waiting claim stays."""
+        """Release the card, because it cannot be reached; a waiting claim remains."""
         with self._lock:
             told = self._let_go(claimant)
         for each in told:

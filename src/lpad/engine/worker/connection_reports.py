@@ -1,6 +1,6 @@
-"""Reports that the data connection may have changed, while the worker is idle: each leads to one check.
+"""Reports that the data connection may have changed; while the worker is idle, each leads to one check.
 
-They come from a modem's port, as long as lpad holds it anyway, and from the signals of the applier's
+The reports come from a modem's port while lpad holds this port anyway, and from the signals of the applier's
 program. lpad queries nothing without a report.
 """
 
@@ -32,14 +32,14 @@ SETTLING = 1.0
 PAUSE = 5.0
 """The minimum number of seconds between two queries, however often a modem or a program reports."""
 IN_VAIN = Backoff((1, 5, 30, 60))
-"""Seconds for which lpad does not listen after lines that report nothing, by the number of consecutive times:
-a port on which other lines arrive all the time must not keep an idle daemon awake."""
+"""Seconds for which lpad does not listen after lines without a report, by the number of consecutive times. A
+port with constant other output must not keep an idle daemon awake."""
 _LIMIT = 1.0
 """Seconds to read the lines from the port."""
 
 
 class ConnectionReports:
-    """The reports for one card. Its owner is the worker's thread; `waking` is the worker's lock."""
+    """The reports for one card. The worker's thread owns this object; `waking` is the worker's lock."""
 
     def __init__(
         self,
@@ -73,12 +73,12 @@ class ConnectionReports:
 
     @property
     def heard_at(self) -> float | None:
-        """When the port's reports are to be read; None: there are none. Call it with the lock held."""
+        """When to read the port's reports; None: there are none. The caller must hold the lock."""
         return self._heard_at
 
     @property
     def look_at(self) -> float | None:
-        """When to query the connection; None: nothing was reported. Call it with the lock held."""
+        """When to query the connection; None: nothing was reported. The caller must hold the lock."""
         return self._look_at
 
     @property
@@ -97,7 +97,7 @@ class ConnectionReports:
         self._signals = SignalWatch(rules, hear=self._signal, lost=self._woken) if rules else None
 
     def connect(self) -> None:
-        """Connect to the bus. Earlier signals were missed, so the beginning counts as a report."""
+        """Connect to the bus. Earlier signals were missed, so connecting counts as a report."""
         if self._signals is not None and self._signals.open():
             self._returned()
             self._reported()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REST = 60.0
-"""Seconds after an internal error in a task until it is due again; it may not have changed its due time."""
+"""Seconds until a task is due again after an internal error, which may have left its due time unchanged."""
 
 
 class DueTask(Frozen):
@@ -32,13 +32,13 @@ class DueTask(Frozen):
     due_at: Callable[[], float | None]
     run: Callable[[], None]
     idle: bool = False
-    """Whether the worker counts as idle meanwhile, so that a borrowed port is returned in time."""
+    """Whether the worker counts as idle during the task, so that a borrowed port is returned in time."""
 
 
 class DueTasks:
-    """All tasks of a worker; of two due ones, the first in the list runs first.
+    """All tasks of a worker; of two due tasks, the first in the list runs first.
 
-    An internal error in one of them never keeps another from its turn.
+    An internal error in one task never prevents another task.
     """
 
     def __init__(self, *due_tasks: DueTask) -> None:

@@ -48,7 +48,7 @@ _UNCLEAR = (CardUnreachable, CardBusy, CardStatus, CardMalformed)
 
 
 class Executor:
-    """Carries out one run after the other."""
+    """Carries out runs, one after the other."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Executor:
             run.fail(internal_error(run.change.kind, error))
 
     def refuse(self, run: Run, error: LpadError) -> None:
-        """End a run that cannot be carried out now; a download with retries waits."""
+        """End a run that cannot be carried out now; a download with retries waits instead."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
                 if run.change.kind.downloads:
@@ -110,7 +110,7 @@ class Executor:
                 run.fail(self._taken_back(run, error) if isinstance(error, Cancelled) else error)
         else:
             self._act(run)
-        # Whatever the change was, the card may have been read and notifications copied from it.
+        # Any change may have read the card and copied notifications from it.
         if self._observer.copies_owed:
             self._context.outbox.expect_copies()
         else:
@@ -156,12 +156,12 @@ class Executor:
         self._keep(run, self._pause)
 
     def _keep(self, run: Run, waiting: Callable[[Run], bool]) -> None:
-        """Let a run wait; end it if it was cancelled after its work and before its wait."""
+        """Let a run wait; end the run if it was cancelled between its work and its wait."""
         if not waiting(run) and run.taken_back is not None:
             run.fail(self._taken_back(run, Cancelled(run.taken_back)))
 
     def _taken_back(self, run: Run, error: Cancelled) -> Cancelled:
-        """Undo the work at the server after a cancellation; return the error with what remains there."""
+        """Undo the work at the server after a cancellation; the returned error states what remains there."""
         undo = TAKEN_BACK.get(run.change.kind)
         left = undo(run, self._context) if undo is not None and not run.stopped else None
         return error if left is None else Cancelled(f"{error.sentence}; {left}")
@@ -188,9 +188,8 @@ class Executor:
             error = doubted(error, wall=run.now().wall)
         if isinstance(error, CardError) and not self._observer.ready:
             self._observer.absent(error)
-        elif (
-            not isinstance(error, Cancelled) or run.altered
-        ):  # otherwise nothing has changed, and the change ends immediately
+        elif not isinstance(error, Cancelled) or run.altered:
+            # A cancelled change that has altered nothing ends without this reading.
             self._observer.look(seconds=self._context.timeouts.read)
             self._context.outbox.wake()
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):
@@ -224,7 +223,7 @@ class Executor:
     def _nothing_left(self, run: Run, result: Result) -> bool:
         """Whether a download has installed its profile and run the hooks, but could not enable it.
 
-        Then the error of the enable is more precise than one by the card's state.
+        Then the error of the enable is more precise than an error derived from the card's state.
         """
         hooks = self._context.card.port.network.hooks.runner is not None
         told = isinstance(run.notes, DownloadNotes) and run.notes.announced
@@ -233,7 +232,7 @@ class Executor:
     def _await_card(self, run: Run, error: LpadError) -> None:
         noted = run.notes.absence
         moment = Moment.now()
-        # lpad does not restart the wait each time for a card that keeps disappearing.
+        # lpad does not restart the wait if a card keeps disappearing.
         limit = (
             TimeLimit.read(noted).carried_on(moment)
             if noted is not None
@@ -248,9 +247,9 @@ class Executor:
         if not run.change.kind.downloads or run.change.guard is not None:
             return False  # the guarded switch has ended
         if run.settled is not None:
-            return False  # only the change's work outside of the card was left
+            return False  # only the change's work outside the card was left
         if reconcile.is_left_to_card(run.notes):
-            return False  # the change has used up its attempts
+            return False  # the change only waits for the card to show its result
         around = self._context.environment
         if isinstance(error, Cancelled):
             retry = retry_after_stop(run.change, error) if run.stopped else None

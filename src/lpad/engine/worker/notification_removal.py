@@ -1,4 +1,4 @@
-"""The removal of delivered notifications from the card, when there is nothing else to do."""
+"""The removal of delivered notifications from the card, while the worker has nothing else to do."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ACCEPTED = 5.0
-"""Seconds for which the session that has copied notifications stays open until their servers accept them, so
-that it can remove them from the card, too. Any other work ends the session earlier."""
+"""Seconds for which a session that has copied notifications stays open until servers accept them, so that the
+session can also remove them from the card. Any other work ends the session earlier."""
 
 
 class NotificationRemoval:
@@ -60,7 +60,7 @@ class NotificationRemoval:
 
     @property
     def due_at(self) -> float | None:
-        """When to open the card, in monotonic time; None: there is no reason. Call it with the lock held."""
+        """When to open the card, in monotonic time; None: not at present. The caller must hold the lock."""
         return self._due_at if self._observer.ready else None
 
     def request(self) -> None:
@@ -84,7 +84,7 @@ class NotificationRemoval:
         except CardError as error:
             if kept is None:
                 self._observer.absent(error)
-            else:  # the modem was reset meanwhile, or there is another card: read it, and copy from it
+            else:  # the modem was reset, or the card was replaced: read the card, and copy from it
                 log.info("%s: %s", self._card.port.name, error)
                 self._card.drop()
                 self._observer.look(seconds=self._timeouts.open + self._timeouts.read)
@@ -95,7 +95,7 @@ class NotificationRemoval:
         self._observer.collect(euicc, eid, deadline=deadline)
         while self._accepted_soon(eid):
             if not self._outbox.take_off(euicc, eid, deadline=deadline):
-                self.request()  # another session compares what this one could not remove
+                self.request()  # another session handles the notifications that remain
                 break
 
     def _accepted_soon(self, eid: str) -> bool:
@@ -104,7 +104,7 @@ class NotificationRemoval:
         Return whether a server has; a notification that is accepted later is removed in another session.
         """
         if self._card.hold is not None:
-            return False  # the owner of a borrowed port is waiting for it
+            return False  # the owner of a borrowed port is waiting for the port
         seconds = ACCEPTED if self._outbox.has_due(eid) else 0.0
         lock = self._loop.lock
         with self._outbox.visiting(eid):

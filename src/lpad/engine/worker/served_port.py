@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class ServedPort:
-    """The card's port as the settings now describe it; the worker's thread has it opened."""
+    """The card's port according to the latest settings; the worker's thread applies these settings."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class ServedPort:
 
     @property
     def is_new(self) -> bool:
-        """Whether the card is yet to be reopened with the latest settings."""
+        """Whether the latest settings have yet to be applied to the card."""
         return self.port is not self._card.port
 
     def become(self, port: CardPort) -> None:
@@ -82,7 +82,7 @@ class ServedPort:
         self._end_watch = self._card.port.watch(self._seen)
         with self._loop.lock:
             stopping = self._loop.stopping
-        if stopping:  # meanwhile
+        if stopping:  # since the watch began
             self._end_watch()
 
     def end_watch(self) -> None:
@@ -91,6 +91,6 @@ class ServedPort:
             self._end_watch()
 
     def _seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
-        """Receive, in another thread, whether the port exists; a running change detects this by itself."""
+        """Receive, in another thread, whether the port exists; a running change itself detects this."""
         with self._loop.waking():
             self._presence.port_seen(there=there)

@@ -1,4 +1,4 @@
-"""Requests for changes: a repeated one leads to its change, a new one is checked, stored and queued."""
+"""Requests for changes: a repeated request leads to its change; a new one is checked, stored and queued."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Submissions:
 
         Args:
             workers: carry out the changes.
-            store: stores them.
+            store: stores the changes.
             timeouts: how long a download is retried if its request does not set a limit.
             platforms: may be queried earlier if a request is repeated.
             wish: returns a card's open wish.
@@ -89,7 +89,7 @@ class Submissions:
             NotFound: the settings name no such card.
             Conflict: a restart of the modem is requested while a change runs.
             WouldGoOffline: the device would lose its connection, which the request does not accept.
-            TooManyChanges: too many are queued.
+            TooManyChanges: too many changes are queued.
             KeyReused: the key belongs to another request.
         """
         with self._one_at_a_time:
@@ -145,7 +145,7 @@ class Submissions:
 
         Raises:
             NotFound: there is no such change.
-            Conflict: it does not wait for an answer, or for another one.
+            Conflict: the change does not wait for an answer, or waits for a different one.
             KeyReused: the key belongs to another request.
         """
         change = self._store.change(change_id)
@@ -192,7 +192,7 @@ class Submissions:
                 raise NotFound(f"the card '{euicc}' has no open wish")
             wishes.close(eid)
         log.warning(
-            "%s: its wish at the platform '%s' is closed on request; an order stays there",
+            "%s: its wish at the platform '%s' is closed on request; any order remains there",
             euicc,
             record.platform,
         )

@@ -1,4 +1,4 @@
-"""The changes that lpad begins by itself for one card: a rescue, a check for events, a first profile."""
+"""The changes that lpad begins without a request for one card: rescue, check for events, first profile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class UnattendedChanges:
-    """Decides by a card's snapshots which changes it needs; each is queued like a caller's change."""
+    """Decides from a card's snapshots which changes the card needs; each is queued like a caller's."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class UnattendedChanges:
             card: the worker's card.
             loop: the worker's thread, which is woken.
             store: stores changes.
-            journal: remembers what was begun.
+            journal: records the attempts that were begun.
             hub: publishes the rescue.
             timeouts: the time limits.
             events: the events that SM-DSs have for the card.

@@ -27,13 +27,13 @@ class Work(Frozen, kw_only=True):
     """The work of a loop. An error in one act does not prevent the others."""
 
     first: Sequence[Act]
-    """Acts that the loop does once, before any source."""
+    """Acts that the loop carries out once, before it asks any source."""
     sources: Sequence[Callable[[], Act | None]]
     """Functions that return an act or None, asked in this order with the lock held."""
     after_each: Sequence[Act]
     """Functions that the loop calls after each act of a source."""
     last: Sequence[Act]
-    """Acts that the loop does at its end."""
+    """Acts that the loop carries out at its end."""
     search: Act
     """Called before the sources are searched, with the lock held."""
     rest: Act
@@ -47,7 +47,7 @@ class Work(Frozen, kw_only=True):
 
 
 class WorkLoop:
-    """A thread that only `stop` ends: without it, a person would have to restart lpad at the device."""
+    """A thread that only `stop` ends: without the thread, a person would have to restart lpad on site."""
 
     def __init__(self, name: str) -> None:
         """Prepare; the thread begins with `start`.
@@ -57,9 +57,9 @@ class WorkLoop:
         """
         self._name = name
         self.lock = threading.Condition()
-        """The lock of everything for which the thread waits."""
+        """The lock for all state for which the thread waits."""
         self.ending = Cancellation()
-        """Ends the waits of the work, because lpad stops."""
+        """Ends the waits of the work when lpad stops."""
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -70,12 +70,12 @@ class WorkLoop:
 
     @property
     def stopping(self) -> bool:
-        """Whether the loop ends; call it with the lock held if it must stay as it is."""
+        """Whether the loop ends; hold the lock if the value must not change."""
         return self._stopping
 
     @contextmanager
     def waking(self) -> Iterator[None]:
-        """Change, inside the block, the state that the thread waits for."""
+        """Hold the lock in the block, which changes the awaited state; then wake the thread."""
         with self.lock:
             yield
             self.lock.notify_all()
@@ -88,12 +88,12 @@ class WorkLoop:
         self._thread.start()
 
     def stop(self) -> None:
-        """Have the loop end after the present act; call it with the lock held."""
+        """Have the loop end after the present act; the caller must hold the lock."""
         self._stopping = True
         self.ending.cancel("lpad was stopped")
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end."""
+        """Wait until the thread has ended."""
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(deadline.remaining())
 

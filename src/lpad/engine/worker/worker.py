@@ -1,4 +1,4 @@
-"""The worker: the parts that work with one card, connected with each other; one thread owns the card."""
+"""The worker connects the parts that work with one card; one thread owns the card."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ READ_AGAIN = 10.0
 
 
 class Worker:
-    """This thread carries out all work with one card."""
+    """Carries out all work with one card, in one thread."""
 
     def __init__(
         self,
@@ -276,7 +276,7 @@ class Worker:
 
     @property
     def port(self) -> CardPort:
-        """The card's port by the latest settings, with the policies."""
+        """The card's port according to the latest settings, with the policies."""
         return self._served.port
 
     @property
@@ -336,7 +336,7 @@ class Worker:
 
         Args:
             change_id: the change.
-            undo: whether to undo the work that it has begun elsewhere.
+            undo: whether to undo the work that the change has begun elsewhere.
 
         Raises:
             Conflict: the change has ended.
@@ -370,7 +370,7 @@ class Worker:
             self._adopt_at = time.monotonic()
 
     def stop(self) -> None:
-        """Begin to stop: the running change ends at its next safe point; queued ones stay for later."""
+        """Begin to stop: the running change ends at its next safe point; queued changes remain stored."""
         self._end(None)
 
     def _end(self, taken_back: str | None) -> None:
@@ -384,13 +384,13 @@ class Worker:
             running.cancel(taken_back, undo=False)  # an order may still be needed when the card is back
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end."""
+        """Wait until the worker has ended."""
         self._loop.join(deadline=deadline)
 
     def _left(self) -> None:
         """End the changes of a card that was removed from the settings, and release its port."""
         if self._leaving:
-            self._loop.guarded(self.queue.give_up)  # the changes that were kept meanwhile
+            self._loop.guarded(self.queue.give_up)  # ends the changes that were kept meanwhile
             self._port_free()
 
     def _search(self) -> None:
@@ -434,7 +434,7 @@ class Worker:
             self._executor.end(run, error)
 
     def _carry_out_next(self, run: Run) -> None:
-        """Carry out a change; interrupted ones that wait for the card go before it."""
+        """Carry out a change; interrupted changes that wait for the card go first."""
         if len(self._interrupted) and not self._observer.ready:
             self._loop.guarded(self._look)
         if self._interrupted.awaits_card() and run.change.kind is not Kind.RESTART_MODEM:
@@ -457,7 +457,7 @@ class Worker:
             self._tries_larger_at = time.monotonic()
 
     def _tell_servers(self) -> None:
-        """Inform servers of cancelled sessions, once the overtaking change is over."""
+        """Inform servers of cancelled sessions, once the overtaking change has ended."""
         with self._loop.lock:
             first = self.queue.goes_first or self.registration_query.goes_first
         if not first:
@@ -496,7 +496,7 @@ class Worker:
             self.unforgotten.hurry(self._name)
 
     def _try_larger(self) -> None:
-        """Find out, after a download, whether the next one may take larger blocks."""
+        """Find out, after a download, whether the next download may use larger blocks."""
         with self._loop.lock:
             self._tries_larger_at = None
         listed = self.snapshot.listed
@@ -536,7 +536,7 @@ class Worker:
         )
 
     def _drop_unused_settings(self) -> None:
-        """Remove the network settings that came with orders whose profile never did."""
+        """Remove the network settings of orders whose profile was never installed."""
         card = self.snapshot
         if card.eid is not None and self._observer.ready:
             dropped = self._context.networks.drop_unused(
@@ -549,7 +549,7 @@ class Worker:
 
     @property
     def _is_wanted(self) -> bool:
-        """Whether there is other work. Call it with the lock held."""
+        """Whether there is other work. The caller must hold the lock."""
         return (
             self._loop.stopping
             or not self.queue.is_empty

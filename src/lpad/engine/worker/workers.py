@@ -26,7 +26,7 @@ class Hire(Protocol):
 
 
 class Workers:
-    """All workers; readable from any thread, changed by one at a time."""
+    """All workers; readable from any thread, changed by one thread at a time."""
 
     def __init__(self, ports: Iterable[CardPort], hire: Hire) -> None:
         """Create a worker for each port; none works before `start`."""
@@ -79,7 +79,7 @@ class Workers:
                 )
 
     def start(self) -> None:
-        """Start all."""
+        """Start all workers."""
         for worker in self._workers.values():
             worker.start()
 
@@ -112,7 +112,7 @@ class Workers:
             worker.stop()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end."""
+        """Wait until all workers have ended."""
         for worker in (*self._workers.values(), *self._leaving):
             worker.join(deadline=deadline)
 
@@ -149,6 +149,6 @@ class Workers:
                 worker.removal.request()
 
     def _port_free(self) -> None:
-        """Make all workers without a port try again: new settings may give a card the port of another."""
+        """Make all workers without a port try again: new settings may give a card another card's port."""
         for worker in self._workers.values():
             worker.look_now()

@@ -1,4 +1,4 @@
-"""The applier `modemmanager`: it sets the initial EPS bearer and, if requested, connects."""
+"""The applier `modemmanager`: has ModemManager set the initial EPS bearer and, if requested, connect."""
 
 from __future__ import annotations
 
@@ -50,14 +50,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STALE = 5.0
-"""Seconds that ModemManager may show a modem with another profile before lpad has it probe the modem
-again."""
+"""Seconds for which ModemManager may show another profile before lpad has it probe the modem again."""
 _ALL = "/"
-"""Simple.Disconnect: every bearer."""
+"""The argument of Simple.Disconnect for all bearers."""
 
 
 class ModemManagerApplier:
-    """Passes settings to ModemManager once it has the modem again, possibly under a new path."""
+    """Passes settings to ModemManager once ModemManager has the modem again, possibly under a new path."""
 
     name = "modemmanager"
     signals = SIGNALS
@@ -73,15 +72,15 @@ class ModemManagerApplier:
 
     @property
     def reconnects(self) -> bool:
-        """Whether `connect` must follow each loan, because ModemManager does not connect by itself."""
+        """Whether `connect` must follow each loan, because ModemManager does not connect automatically."""
         return self._connects
 
-    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Do nothing, because ModemManager makes no connection by itself."""
-        return Applied(told="ModemManager makes no connection by itself, so nothing is prepared")
+    def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
+        """Do nothing, because ModemManager makes no connection without a request."""
+        return Applied(told="ModemManager makes no connection without a request, so nothing is prepared")
 
-    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Check whether ModemManager runs; it gets the settings after lpad has returned the modem."""
+    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
+        """Check whether ModemManager runs, which gets the settings after lpad has returned the modem."""
         try:
             with Bus(deadline=deadline) as bus:
                 if not bus.has_owner(NAME, deadline=deadline):
@@ -118,10 +117,10 @@ class ModemManagerApplier:
         except BusError as error:
             return _failed(error, attempted, Layer.BEARER)
 
-    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
-        """End the connection; the previous profile's settings replace those of the initial bearer later."""
+    def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
+        """End the connection; later, the previous profile's settings replace those of the initial bearer."""
         if not self._connects:
-            return Applied(told="the previous profile's settings replace these")
+            return Applied(told="the previous profile's settings replace the new ones")
         attempted = "end the connection with the new profile's settings"
         try:
             with Bus(deadline=deadline) as bus:
@@ -134,9 +133,9 @@ class ModemManagerApplier:
             return _failed(error, attempted, Layer.BEARER)
         return Applied(told="ModemManager has no connection with the new profile's settings")
 
-    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Do nothing: ModemManager stores nothing by profile."""
-        return Applied(told="ModemManager stores nothing by profile")
+    def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
+        """Do nothing: ModemManager stores nothing per profile."""
+        return Applied(told="ModemManager stores nothing per profile")
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
         """Return the state of ModemManager's bearers."""
@@ -190,7 +189,9 @@ class ModemManagerApplier:
                     if up
                     else "ModemManager is not connected",
                 )
-            return Applied(told="ModemManager is connected with this APN", interface=fitting[-1].interface)
+            return Applied(
+                told="ModemManager is connected with the profile's APN", interface=fitting[-1].interface
+            )
         initial = initial_settings(wanted.settings)
         if initial is not None and differs(initial, modem.initial_bearer):
             return Failed(
@@ -198,7 +199,7 @@ class ModemManagerApplier:
                 told="the initial EPS bearer has other settings in ModemManager; check"
                 " there whether the modem supports them, or choose the applier 'at'",
             )
-        return Applied(told="the initial EPS bearer has these settings")
+        return Applied(told="the initial EPS bearer has the profile's settings")
 
 
 def wait_for_card(
@@ -206,8 +207,8 @@ def wait_for_card(
 ) -> ManagedModem | Failed | TryAgain:
     """Wait until ModemManager shows the modem with the wanted profile; it probes the modem first.
 
-    A modem whose port lpad has not borrowed, or that does not report its new profile, is not probed again
-    automatically. Then lpad has ModemManager do so, once.
+    ModemManager does not automatically probe a modem again whose port lpad has not borrowed, or that does not
+    report its new profile. Then lpad requests another probe, once.
 
     Raises:
         BusError: see `Bus.call`.
@@ -222,7 +223,7 @@ def wait_for_card(
         found = _judged(modem, wanted, attempted=attempted)
         if not isinstance(found, TryAgain):
             return found
-        # a modem that may not be the card's may have another connection
+        # a modem that may not have the card is not probed, because it may have a connection
         if modem is None or modem.uid is None or modem.imei is None or modem.imei != _imei(wanted):
             stale_from = None
         elif stale_from is None:
@@ -240,7 +241,7 @@ def set_initial_bearer(
     """Make the modem attach with the profile's APN.
 
     Returns:
-        `Failed` if ModemManager cannot set it in this modem.
+        `Failed` if ModemManager cannot set the APN in this modem.
 
     Raises:
         BusError: see `Bus.call`.
@@ -249,7 +250,7 @@ def set_initial_bearer(
     if initial is None:
         return Applied(told="the initial EPS bearer is left as it is")
     if not differs(initial, modem.initial_bearer) and not wanted.settings.password:
-        return Applied(told="the initial EPS bearer has these settings")
+        return Applied(told="the initial EPS bearer has the profile's settings")
     call = Call(
         to=NAME,
         path=modem.path,
@@ -308,7 +309,7 @@ def _judged(
             " that it has",
         )
     if not is_reported(wanted.iccid, modem.iccid):
-        why = modem.trouble or "it still has the previous profile"
+        why = modem.trouble or "ModemManager still has the previous profile"
         return TryAgain(
             layer=Layer.MODEM,
             told=f"cannot {attempted}: ModemManager has not read the profile from the modem ({why})",

@@ -49,7 +49,7 @@ class HeardErrors:
     """
 
     def __init__(self, bus: Bus, *, deadline: Deadline) -> None:
-        """Listen.
+        """Listen for the errors.
 
         Raises:
             BusError: see `Bus.listen`.
@@ -107,7 +107,9 @@ def sight(bearers: list[Bearer]) -> Connection:
     up = next((each for each in reversed(bearers) if each.connected), None)
     if up is not None:
         address = (
-            Sight(state=State.UP) if up.addresses else Sight(told="the user of the interface sets it up")
+            Sight(state=State.UP)
+            if up.addresses
+            else Sight(told="the user of the interface sets up the address")
         )
         return Connection(
             bearer=Sight(state=State.UP), address=address, addresses=up.addresses, interface=up.interface

@@ -1,7 +1,7 @@
 """The network's causes and the failed layer, by ModemManager's errors.
 
-Its errors of mobile equipment have the names of 3GPP's causes (TS 27.007, 9.2.2; TS 24.301, 9.9.3.9 and
-9.9.4.4); the table also contains names from before version 1.18.
+ModemManager's errors of mobile equipment have the names of 3GPP's causes (TS 27.007, 9.2.2; TS 24.301,
+9.9.3.9 and 9.9.4.4); the table also contains names from before version 1.18.
 """
 
 from __future__ import annotations

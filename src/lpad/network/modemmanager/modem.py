@@ -51,7 +51,7 @@ _FAILURES = {
     1: "unknown",
     2: "it finds no SIM",
     3: "the SIM does not work",
-    4: "it lacks capabilities",
+    4: "the modem lacks capabilities",
     5: "the eUICC has no enabled profile",
 }
 """MMModemStateFailedReason."""
@@ -142,7 +142,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
 def probe_again(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     """Make ModemManager forget a modem and probe it again, so that it reads the card's present profile.
 
-    A refusal is only logged, because another program may have inhibited the modem, or lpad's user may not.
+    A refusal is only logged, because another program may have inhibited the modem, or lpad may lack rights.
 
     Raises:
         BusError: as for `Bus.call`, except a refusal.
@@ -192,4 +192,4 @@ def _trouble(state: int | None, modem: Properties) -> str | None:
     if state == FAILED:
         reason = modem.number("StateFailedReason", most=_MOST_STATE)
         return _FAILURES.get(reason or 1, "unknown")
-    return "its SIM requires a PIN or PUK" if state == LOCKED else None
+    return "the SIM requires a PIN or PUK" if state == LOCKED else None

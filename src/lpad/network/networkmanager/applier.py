@@ -1,8 +1,8 @@
 """The applier `networkmanager`: one connection for each profile, activated explicitly once the card has it.
 
-`gsm.sim-id` alone does not keep connections apart: NetworkManager may dial one for another ICCID on a modem
-that has just appeared, before it has read the SIM's ICCID. So the connections of an eUICC's other profiles do
-not autoconnect, and after a switch lpad activates the right one itself, and compares.
+`gsm.sim-id` alone does not keep connections apart: NetworkManager may dial a connection for another ICCID on
+a new modem before NetworkManager has read the SIM's ICCID. So the connections of an eUICC's other profiles do
+not autoconnect, and after a switch lpad itself activates the right connection, and checks the result.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _QUIETED, _ACTIVE = "quieted", "active"
-"""The stored memory: UUIDs of connections that no longer autoconnect, and of the owner's active one."""
+"""Keys of the memory: UUIDs of connections that no longer autoconnect, and of the owner's active one."""
 _MOST_QUIETED = 64
 _MOST_RIVALS = 3
 """The maximum number of connections named in a sentence."""
@@ -104,7 +104,7 @@ class NetworkManagerApplier:
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Store the profile's connection."""
         if len(wanted.settings.apn) > LONGEST_APN:
-            told = f"NetworkManager takes APNs of up to {LONGEST_APN} characters; this one is longer"
+            told = f"NetworkManager accepts APNs of up to {LONGEST_APN} characters; this APN is longer"
             return Failed(layer=Layer.MODEM, told=told)
 
         def work(_: Bus, daemon: Daemon) -> Outcome:
@@ -118,7 +118,7 @@ class NetworkManagerApplier:
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Activate the profile's connection, and wait for the result until the deadline.
 
-        The activation continues after the deadline: then this returns `Applied`, and `look` shows the rest.
+        If the activation continues after the deadline, this returns `Applied`; `look` later shows the result.
         """
         attempted = "activate the profile's connection"
 
@@ -165,7 +165,7 @@ class NetworkManagerApplier:
         return _ask(attempted, Layer.BEARER, CONTROL, work, deadline)
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
-        """Make the previous profile's connection autoconnect again, and stop this one."""
+        """Make the previous profile's connection autoconnect again, instead of the rejected profile's."""
 
         def work(_: Bus, daemon: Daemon) -> Outcome:
             quieted = memory.get(_QUIETED, "").split()
@@ -260,7 +260,7 @@ class NetworkManagerApplier:
     def _explained(
         self, ended: Failed, bus: Bus, heard: HeardErrors, wanted: Wanted, *, deadline: Deadline
     ) -> Failed:
-        """Add ModemManager's reason of a failed activation, and store it for `look`."""
+        """Add ModemManager's reason to a failed activation, and store the result for `look`."""
         cause = None
         with suppress(BusError):
             imei = None if wanted.modem is None else wanted.modem.imei
@@ -354,7 +354,7 @@ def _ask(
 
 
 def _quiet_others(daemon: Daemon, connections: list[StoredConnection], wanted: Wanted) -> list[str]:
-    """Turn off autoconnect, until the machine starts again, of this eUICC's other profiles; return UUIDs."""
+    """Turn off autoconnect of the eUICC's other profiles until the machine restarts; return their UUIDs."""
     others = [each for each in connections if each.eid == wanted.eid and each.iccid != wanted.iccid]
     return [each.uuid for each in others if _set_autoconnect(daemon, each, on=False)]
 
@@ -371,7 +371,7 @@ def _set_autoconnect(daemon: Daemon, connection: StoredConnection, *, on: bool) 
 def _owners_active(
     bus: Bus, daemon: Daemon, connections: list[StoredConnection], wanted: Wanted, *, deadline: Deadline
 ) -> str | None:
-    """Return the UUID of the active connection of the modem if it is not one of lpad's."""
+    """Return the UUID of the modem's active connection, unless lpad has made this connection."""
     # checked first, because a call to a missing service starts it, or waits half a minute
     if not bus.has_owner(MODEM_MANAGER, deadline=deadline):
         return None

@@ -34,7 +34,7 @@ _SETTINGS_PATH = f"{ROOT}/Settings"
 _MODEM_DEVICE = 8
 """NMDeviceType."""
 _TO_DISK, _IN_MEMORY = 0x1, 0x2
-"""NMSettingsUpdate2Flags; the first is NMSettingsAddConnection2Flags's as well."""
+"""NMSettingsUpdate2Flags; the first is also one of NMSettingsAddConnection2Flags."""
 _NONE = "/"
 _ALIVE = (1, 2)
 """NMActiveConnectionState: activating, activated."""
@@ -53,7 +53,7 @@ class ModemDevice(Frozen):
     active: str | None
     """The path of the running or completed activation."""
     connection: str | None
-    """The path of the connection that the activation is for."""
+    """The path of the connection that is activated."""
     addresses: tuple[str, ...]
 
 
@@ -73,7 +73,7 @@ class Daemon:
 
     @property
     def version(self) -> tuple[int, int]:
-        """The first two numbers of its version; (0, 0) if unreadable."""
+        """The first two numbers of NetworkManager's version; (0, 0) if unreadable."""
         text = self._properties(ROOT, NAME).text("Version") or ""
         numbers = [whole_number(part, most=MOST) for part in text.split(".")[:2]]
         return (numbers[0] or 0, numbers[1] or 0) if len(numbers) == 2 else (0, 0)
@@ -97,12 +97,12 @@ class Daemon:
         self._call(_SETTINGS_PATH, SETTINGS, "AddConnection2", "a{sa{sv}}ua{sv}", tree, _TO_DISK, {})
 
     def update(self, path: str, tree: Tree, *, to_disk: bool) -> None:
-        """Change a connection; its secrets stay if `tree` has none.
+        """Change a connection; its secrets remain if `tree` contains none.
 
         Args:
             path: the connection's D-Bus path.
             tree: all settings of the connection.
-            to_disk: False: until the machine starts again.
+            to_disk: whether the change is stored; otherwise it lasts until the machine restarts.
         """
         flags = _TO_DISK if to_disk else _IN_MEMORY
         self._call(path, STORED, "Update2", "a{sa{sv}}ua{sv}", tree, flags, {})
@@ -112,7 +112,7 @@ class Daemon:
         self._call(path, STORED, "Delete")
 
     def activate(self, connection: str, device: str) -> str:
-        """Activate a connection on a device, replacing an active one; used-up retries do not count.
+        """Activate a connection on a device in place of an active one, even if all retries were used up.
 
         Returns:
             The path of the activation.

@@ -22,13 +22,13 @@ EID_KEY = "org.lpad.eid"
 PRIORITY = 10
 """connection.autoconnect-priority: above 0, the default of other connections."""
 LONGEST_APN = 64
-"""The maximum number of characters that NetworkManager accepts."""
+"""The maximum number of characters of an APN that NetworkManager accepts."""
 INITIAL_BEARER_SINCE = (1, 44)
 """The first version of NetworkManager with gsm.initial-eps-bearer-configure."""
 
 _NAMESPACE = uuid.UUID("c3a7f0f2-6a0b-4f5e-9a70-3d1f1c6a51b7")
 _STORED, _NOT_REQUIRED = 0, 4
-"""NMSettingSecretFlags. Any other flag has NetworkManager ask an agent, which a gateway does not have."""
+"""NMSettingSecretFlags. Any other flag makes NetworkManager ask an agent, which a gateway does not have."""
 _REFUSED_FOR = {
     Authentication.PAP: ("refuse-eap", "refuse-chap", "refuse-mschap", "refuse-mschapv2"),
     Authentication.CHAP: ("refuse-eap", "refuse-pap"),
@@ -70,7 +70,7 @@ class StoredConnection(Frozen):
 
     @property
     def uuid(self) -> str:
-        """NetworkManager's identifier; empty if it has none."""
+        """NetworkManager's identifier of the connection; empty if there is none."""
         return self.section("connection").text("uuid") or ""
 
     @property
@@ -90,7 +90,7 @@ class StoredConnection(Frozen):
 
     @property
     def eid(self) -> str | None:
-        """The eUICC that lpad has made it for."""
+        """The eUICC for which lpad has made the connection."""
         return self._mark(EID_KEY)
 
     @property
@@ -100,7 +100,7 @@ class StoredConnection(Frozen):
 
     @property
     def autoconnect(self) -> bool:
-        """Whether NetworkManager may activate the connection by itself."""
+        """Whether NetworkManager may activate the connection automatically."""
         return self.section("connection").flag("autoconnect") is not False
 
     @property

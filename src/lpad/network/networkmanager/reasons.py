@@ -10,7 +10,7 @@ from lpad.network.reject_cause import Cause, Procedure
 
 UNMANAGED, UNAVAILABLE, DISCONNECTED = 10, 20, 30
 PREPARE, NEED_AUTH, IP_CONFIG, ACTIVATED, DEACTIVATING, FAILED = 40, 60, 70, 100, 110, 120
-"""NMDeviceState. From PREPARE on the device is being activated, from IP_CONFIG on the bearer is up."""
+"""NMDeviceState. From PREPARE, the device is being activated; from IP_CONFIG, the bearer is up."""
 MOST = 1024
 
 _TOLD = {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_WORDS = 300
 """The maximum number of characters that are kept of a platform's own text."""
 TAGS = "tags"
-"""The readable value that is a list."""
+"""The name of the only readable value that is a list."""
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = LazyPattern(r"[\x00-\x1f\x7f]+")
@@ -69,7 +69,7 @@ def text_at(path: str, value: Any) -> str | None:
 
 
 def tags_at(path: str, value: Any) -> str | None:
-    """Return the list of texts at a path, one tag a line; None if it is not a list."""
+    """Return the texts of the list at a path, one per line; None if there is no list."""
     found = at(path, value)
     if not isinstance(found, list):
         return None
@@ -98,7 +98,7 @@ def _equals(found: Any, wanted: list[Scalar] | Scalar) -> bool:
 
 
 def said(words: str) -> str:
-    """Return a platform's own words in one line, of bounded length."""
+    """Return a platform's own words in one line of limited length."""
     line = _CONTROL.sub(" ", words).strip()
     return line if len(line) <= LONGEST_WORDS else f"{line[:LONGEST_WORDS]}…"
 

@@ -36,7 +36,7 @@ WHAT_TO_DO = {
     "used-code": "the profile has already been downloaded; only a person can order another one",
     "wrong-state": "check the line and the profile in the operator's portal",
     "settings": "correct the platform's options in the settings",
-    "not-found": "search for it in the operator's portal; it may have been deleted there",
+    "not-found": "search for the order or line in the operator's portal; it may have been deleted there",
     "rejected": (
         "the platform's message gives the reason; send a record made with 'lpad platform try --record' to its"
         " support"
@@ -54,7 +54,7 @@ def judged(
     """Return the JSON of a good answer; None if it has no body and needs none.
 
     Raises:
-        PlatformRefused, PlatformBusy, PlatformUnclear, ServerFailed: see above.
+        PlatformRefused, PlatformBusy, PlatformUnclear, ServerFailed: see the module's table.
     """
     status = response.status_code
     subject = f"the platform '{platform}' cannot {attempted}"
@@ -93,7 +93,7 @@ def judged(
 
 
 def _content(response: httpx.Response) -> tuple[Any, str | None]:
-    """Return an answer's JSON, or its fault; neither if it has no body."""
+    """Return an answer's JSON, or the answer's fault; neither if the answer has no body."""
     if not response.content.strip():
         return None, None
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":

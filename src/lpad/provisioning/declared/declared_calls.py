@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from lpad.provisioning.declared.platform_declaration import Call, Declaration
 
 MOST_PAGES = 50
-"""The maximum number of pages of one list; a list by EID or reference has one."""
+"""The maximum number of pages of one list; a list by EID or reference has one page."""
 
 
 class Caller:
-    """The client of one platform; not to be shared between threads."""
+    """The client of one platform; only one thread may use it."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Caller:
         attempted: str,
         deadline: Deadline,
     ) -> tuple[Any, str | None, dict[str, str]]:
-        """Return a page's answer, and the address and parameters of the next one, if there is one."""
+        """Return a page's answer, and the address and parameters of the next page, if there is one."""
         query = filled_tree(call.query, values) if first or call.next_header else {}
         try:
             response = self._client.request(
@@ -175,7 +175,7 @@ class Caller:
 
 
 def read_fields(call: Call, entry: Any) -> dict[str, str]:
-    """Return a call's values of an entry, by name; missing and null ones are omitted."""
+    """Return the values that a call reads from an entry, by name; missing and null values are omitted."""
     read = (
         (name, reading.tags_at(path, entry) if name == reading.TAGS else reading.text_at(path, entry))
         for name, path in call.read.items()

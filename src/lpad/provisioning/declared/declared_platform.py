@@ -1,4 +1,4 @@
-"""A platform described by a file: the interface's methods as declared calls."""
+"""A platform described by a file: carries out the interface's methods as declared calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class DeclaredPlatform:
-    """See `Platform`; only one thread may use it."""
+    """A platform described by a file; see `Platform`. Only one thread may use it."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class DeclaredPlatform:
         return self._line(self._calls.line, seen, attempted="report on a line", deadline=deadline)
 
     def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
-        """Activate the line, or begin to; see `Platform`."""
+        """Activate the line, or begin the activation; see `Platform`."""
         call = self._needed("activate", self._calls.activate)
         values = {**self._of_wish(wish), **_of_reservation(reservation)}
         return self._reserved(call, values, reservation, attempted="activate a line", deadline=deadline)
@@ -145,11 +145,11 @@ class DeclaredPlatform:
             return reservation(fields, self._declaration, platform=self.name, before=known)
 
     def lines_of_tag(self, tag: str, *, deadline: Deadline) -> tuple[Reservation, ...]:
-        """Return the lines to which the owner has given a tag; an entry must report the tag itself.
+        """Return the lines to which the owner has given a tag; an entry counts only if it reports the tag.
 
         Raises:
             Conflict: the platform's file has no call for this query.
-            PlatformRefused, PlatformBusy, ServerError, Cancelled: see the port.
+            PlatformRefused, PlatformBusy, ServerError, Cancelled: see `Platform`.
         """
         call = self._needed("lines_by_tag", self._calls.lines_by_tag)
         attempted = "list lines"
@@ -163,7 +163,7 @@ class DeclaredPlatform:
         return tuple(found)
 
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Activate the line of an installed profile, or begin to."""
+        """Activate the line of an installed profile, or begin the activation."""
         call = self._needed("activate", self._calls.activate_line or self._calls.activate)
         return self._line(call, reservation, attempted="activate a line", deadline=deadline)
 

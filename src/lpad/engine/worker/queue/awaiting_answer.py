@@ -34,14 +34,14 @@ class AwaitingAnswer:
         return [run for each in due if (run := self.take(each.change.id)) is not None]
 
     def take(self, change_id: int) -> Run | None:
-        """Remove and return a run; None if it does not wait here."""
+        """Remove and return a run; None if it does not wait for an answer."""
         return self._runs.pop(change_id, None)
 
     def take_all(self) -> list[Run]:
-        """Remove and return all."""
+        """Remove and return all runs."""
         runs, self._runs = list(self._runs.values()), {}
         return runs
 
     def runs(self) -> list[Run]:
-        """Return all."""
+        """Return all runs."""
         return list(self._runs.values())

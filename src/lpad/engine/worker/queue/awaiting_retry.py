@@ -54,17 +54,17 @@ class AwaitingRetry:
         return [run for change_id in due if (run := self.take(change_id)) is not None]
 
     def take(self, change_id: int) -> Run | None:
-        """Remove and return a run; None if it does not wait here."""
+        """Remove and return a run; None if it does not wait for another attempt."""
         self._due.pop(change_id, None)
         self._since.pop(change_id, None)
         return self._runs.pop(change_id, None)
 
     def take_all(self) -> list[Run]:
-        """Remove and return all."""
+        """Remove and return all runs."""
         return [run for change_id in sorted(self._runs) if (run := self.take(change_id)) is not None]
 
     def runs(self) -> list[Run]:
-        """Return all."""
+        """Return all runs."""
         return list(self._runs.values())
 
     def hasten(self, change_id: int, take: Callable[[float], float | None]) -> tuple[Run, float] | None:
@@ -72,11 +72,11 @@ class AwaitingRetry:
 
         Args:
             change_id: the change's number.
-            take: given the seconds for which it would wait, returns those for which it waits now; None: it
-                waits as planned.
+            take: gets the remaining seconds of the wait, and returns their new number; None: the wait does
+                not change.
 
         Returns:
-            The run and its wait in seconds; None if it waits as planned, or for something else.
+            The run and its new wait in seconds; None if the wait does not change, or is for something else.
         """
         run, due = self._runs.get(change_id), self._due.get(change_id)
         if run is None or due is None or run.change.pause is None or not may_be_hastened(run.change.pause):
@@ -110,7 +110,7 @@ class AwaitingRetry:
 
 
 def _seconds_until(pause: Pause, run: Run) -> float:
-    """Return the seconds until the next attempt; 0 if an earlier lpad did not store them."""
+    """Return the seconds until the next attempt; 0 if an earlier version of lpad did not store the time."""
     due = noted_number(run.notes.due, default=0.0, most=LATEST)
     assert pause.retry_at is not None
     longest = max(retry_rules.LONGEST, (pause.retry_at - pause.since).total_seconds())

@@ -1,4 +1,4 @@
-"""Precedence: which of a card's changes comes first, and for which changes a running one makes way."""
+"""Precedence: which of a card's changes comes first, and for which changes a running change makes way."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
 
 
 def _is_expected(switch: Change, card: Snapshot, others: Iterable[Change]) -> bool:
-    """Whether a switch is to a profile that an earlier download may be about to install.
+    """Whether an earlier download may be about to install the profile of a switch.
 
     A card that was not read counts as having the profile, so that a switch never waits because of an
     assumption.

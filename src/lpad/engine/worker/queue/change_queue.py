@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class ChangeQueue:
-    """The worker takes changes from it, other threads add them; each addition wakes the worker."""
+    """The queue from which the worker takes changes. Other threads add changes, which wakes the worker."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class ChangeQueue:
         self._asked = AwaitingAnswer()
 
     def submit(self, change: Change) -> None:
-        """Queue a change; if it goes first, the running change makes way for it if possible."""
+        """Queue a change; if it goes first, the running change makes way if possible."""
         with self._lock:
             run = self._run_of(change)
             self._queue.append(run)
@@ -75,21 +75,21 @@ class ChangeQueue:
         )
 
     def _precede(self, run: Run) -> None:
-        """Have the running change make way for one that goes first, or for any if it waits for an answer."""
+        """Have the running change make way for an urgent change, or for any while it waits for an answer."""
         if self._running is not None and self._rank(run) < Rank.OTHER:
             self.overtake_running(f"change {run.change.id} ({run.change.kind})")
         else:
             self.release_running()
 
     def overtake_running(self, by: str) -> None:
-        """Make a running change give way, if it has done nothing irreversible. Call it with the lock held."""
+        """Make a running change give way, unless it did something irreversible; call with the lock held."""
         if self._running is not None:
             self._running.overtake(by)
 
     def release_running(self) -> None:
         """Make a running change that only waits for an answer release the card.
 
-        Call it with the lock held.
+        The caller must hold the lock.
         """
         if self._running is not None:
             self._running.release()
@@ -110,13 +110,12 @@ class ChangeQueue:
         """
         with self._lock:
             if run.taken_back is not None and not run.stopped:
-                return False
+                return False  # the cancellation came before the run could detect it
             self._paused.add(run)
             pause = run.change.pause
             if pause is not None and pause.reason is PauseReason.JOURNAL and self._store.writable:
-                self._paused.release(
-                    PauseReason.JOURNAL
-                )  # the cancellation came before the run could detect it
+                # The journal has become writable again before this change began to wait.
+                self._paused.release(PauseReason.JOURNAL)
         return True
 
     def pause_again(self, change: Change) -> None:
@@ -152,7 +151,7 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def answer(self, run: Run, answer: Answer) -> None:
-        """Give a run its answer; one that has released the card is queued again, before those of its rank.
+        """Give a run its answer; if the run has released the card, queue it again, first of its rank.
 
         Raises:
             Conflict: the change asks no question, or a different one.
@@ -177,7 +176,7 @@ class ChangeQueue:
 
     @property
     def questions_due_at(self) -> float | None:
-        """When the next unanswered change ends, in monotonic time. Call it with the lock held."""
+        """When the next unanswered change ends, in monotonic time. The caller must hold the lock."""
         return self._asked.due_at
 
     def end_unanswered(self) -> None:
@@ -208,7 +207,7 @@ class ChangeQueue:
 
     @property
     def resumes_at(self) -> float | None:
-        """When the next paused change continues, in monotonic time. Call it with the lock held."""
+        """When the next paused change continues, in monotonic time. The caller must hold the lock."""
         return self._paused.due_at
 
     def resume(self) -> None:
@@ -218,24 +217,24 @@ class ChangeQueue:
                 run.renew()
                 try:
                     run.awaits_turn()
-                except Exception:  # in this case only the measured time is wrong
+                except Exception:  # after an error here, only the measured time is wrong
                     log.exception("change %d: internal-error", run.change.id)
                 self._queue.append(run)
 
     def next(self) -> Run | None:
-        """Return the next run, if one is queued; call it with the lock held."""
+        """Return the next run, if one is queued; the caller must hold the lock."""
         if not self._queue:
             return None
         ranks = self._ranks(self._queue)
-        first = ranks.index(min(ranks))  # of those with the same rank, the first
+        first = ranks.index(min(ranks))  # the first of several with the same rank
         self._running = self._queue[first]
         del self._queue[first]
         return self._running
 
     def reconsider(self, run: Run) -> Run:
-        """Return the run that replaces a run just taken, if another now goes first.
+        """Return the run to carry out: the run just taken, or another run that now goes first.
 
-        Call it with the lock held.
+        The caller must hold the lock.
         """
         self._queue.appendleft(run)
         following = self.next()
@@ -244,16 +243,16 @@ class ChangeQueue:
 
     @property
     def goes_first(self) -> bool:
-        """Whether a queued change goes before others. Call it with the lock held."""
+        """Whether a queued change goes before others. The caller must hold the lock."""
         return any(each < Rank.OTHER for each in self._ranks(self._queue))
 
     @property
     def is_empty(self) -> bool:
-        """Whether no change is queued. Call it with the lock held."""
+        """Whether no change is queued. The caller must hold the lock."""
         return not self._queue
 
     def put_back(self, run: Run) -> None:
-        """Put back a run just taken; call it with the lock held."""
+        """Put back a run just taken; the caller must hold the lock."""
         self._running = None
         self._queue.appendleft(run)
 
@@ -266,7 +265,7 @@ class ChangeQueue:
         for run in waiting:
             try:
                 run.await_quiet(until_quiet(run.change))
-            except Exception:  # the others must be shown with their new time, too
+            except Exception:  # the other changes must show their new time, too
                 log.exception("change %d: internal-error", run.change.id)
 
     @property
@@ -302,7 +301,7 @@ class ChangeQueue:
 
         Args:
             change_id: the change.
-            undo: whether to undo the work that it has begun elsewhere.
+            undo: whether to undo the work that the change has begun elsewhere.
 
         Raises:
             Conflict: the change has ended.
@@ -344,7 +343,7 @@ class ChangeQueue:
 
 
 def _rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
-    """Return a change's place in the order; an odd change has the last one, and never stops the queue."""
+    """Return a change's place in the order; after an internal error, return the last place."""
     try:
         return rank(run, card=card, others=others)
     except Exception:

@@ -1,7 +1,7 @@
 """Queue shares: the number of one card's changes that may wait at a time, for each user.
 
 A runaway program must not fill memory or disk, nor exclude other users. Each user has a share, root a
-reserve, and a switch gets a place even if its own user has filled everything else. lpad's own changes, which
+reserve, and a switch gets a place even if the user's other changes fill all places. lpad's own changes, which
 keep a device reachable, are always accepted: there is one of each kind at a time.
 """
 
@@ -25,10 +25,10 @@ PLACES = 200
 user alone gets half of the places, and the next user half of the rest."""
 
 ROOT_RESERVE = 10
-"""Changes that root may always have."""
+"""The number of waiting changes that root may always have."""
 
 SWITCH_RESERVE = 5
-"""Switches that each user may always have."""
+"""The number of waiting switches that each user may always have."""
 
 
 def check_place(

@@ -1,7 +1,7 @@
-"""The consequence of a download's error: another attempt, and when; or the end.
+"""The consequence of a download's error: another attempt at a certain time, or the end.
 
-By class of error, following SGP.22 v2.5, 5.2.6 and SGP.22 v3.1, 2.5.6.1. An error that only a user can
-correct ends the download immediately, with the remedy in its sentence.
+The class of the error decides, following SGP.22 v2.5, 5.2.6 and SGP.22 v3.1, 2.5.6.1. An error that only a
+user can correct ends the download immediately, with the remedy in its sentence.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ BACKOFF: Mapping[Course, Backoff] = {
 LONGEST = max(backoff.longest for backoff in BACKOFF.values())
 
 TRIES: Mapping[Course, int] = {Course.ANEW: 1, Course.GARBLED: 3, Course.CARD: 5}
-"""The number of times that one change takes a course; the other courses are limited only by the change's
-time."""
+"""The maximum number of times that one change takes a course of action; other courses are limited only by the
+change's time."""
 
 AFTER_SWITCH = 120.0
 """The minimum number of seconds for which an overtaken download is retried while its server is unreachable:
