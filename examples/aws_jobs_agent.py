@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEP_MINUTES = 60
-"""The job's step timer; more than the guard's time limit."""
+"""The time limit of a job in minutes (AWS's step timer), which must exceed the guard's time limit."""
 LONGEST = 1024
-"""Characters of a value in statusDetails."""
+"""The maximum number of characters of a value in statusDetails."""
 STATES = {"executing": "IN_PROGRESS", "successful": "SUCCEEDED", "failed": "FAILED"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -54,12 +54,12 @@ class Agent:
         self._commands = f"{settings['prefix']}/cmd"
         self._allowed: set[str] = set()
         self._running: dict[str, Any] | None = None
-        """The job execution under way; AWS starts one after the other."""
+        """The running job execution; AWS starts one after the other."""
         self._topic = ""
         self._told: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._ready = threading.Event()
-        """Set once the local broker has told which operations are allowed."""
+        """Set once the local broker has reported the allowed operations."""
         self._aws = _client(f"{settings['thing']}-jobs", self._aws_connected, self._from_aws)
         self._local = _client("aws-jobs-agent", self._local_connected, self._from_lpad)
         self._local.on_subscribe = lambda client, *_: client.publish(f"{self._commands}/agent", b"", qos=1)
@@ -80,7 +80,7 @@ class Agent:
         self._next()
 
     def _local_connected(self, client: Client, *_: object) -> None:
-        # The retained messages are the allowed operations, and the state of a command under way.
+        # The retained messages show the allowed operations, and the state of a running command.
         client.subscribe(f"{self._commands}/+", qos=1)
         if self._topic:
             client.subscribe(self._topic, qos=1)
@@ -95,13 +95,13 @@ class Agent:
         self._take(self._on_command, message)
 
     def _take(self, read: Callable[[MQTTMessage], None], message: MQTTMessage) -> None:
-        """Read a message; one of another form is reported, and the agent continues."""
+        """Read a message; if it is malformed, report this and continue."""
         with self._lock:
             try:
                 read(message)
             except (AttributeError, LookupError, TypeError, ValueError):
                 topic = _CONTROL.sub(" ", message.topic)
-                print(f"ignored: a message of another form on {topic}", file=sys.stderr, flush=True)
+                print(f"ignored a malformed message on {topic}", file=sys.stderr, flush=True)
 
     def _on_job(self, message: MQTTMessage) -> None:
         content = json.loads(message.payload or b"{}")
@@ -142,7 +142,7 @@ class Agent:
         self._topic = f"{self._commands}/{operation}/{_name(execution)}"
         self._local.subscribe(self._topic, qos=1)
         fields = {name: value for name, value in document.items() if name != "operation"}
-        # If lpad-mqtt knows this ID already, it carries out nothing, and tells the outcome again.
+        # If lpad-mqtt knows this ID already, it carries out nothing, and reports the outcome again.
         self._local.publish(self._topic, json.dumps({**fields, "status": "init"}), qos=1, retain=True)
 
     def _on_command(self, message: MQTTMessage) -> None:

@@ -32,7 +32,7 @@ class Connection(http.client.HTTPConnection):
 
 def call(method: str, path: str, body: Any = None) -> Any:
     """Return the answer; a problem ends the program with its sentence."""
-    # With a key, the request may be repeated when its answer is lost: nothing is done twice.
+    # With a key, lpad carries out the request once, even if it is repeated after a lost answer.
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     content = json.dumps(body) if body is not None else None
     for last in (False, True):
@@ -57,7 +57,7 @@ def call(method: str, path: str, body: Any = None) -> Any:
 
 
 def show_profiles(euicc: str) -> None:
-    """Print one line a profile."""
+    """Print one line for each profile."""
     for profile in call("GET", f"/v1/euiccs/{euicc}/profiles")["profiles"]:
         print(
             "profile",
@@ -70,7 +70,7 @@ def show_profiles(euicc: str) -> None:
 def follow(change: int) -> None:
     """Print a change's progress until it ends or asks something."""
     connection = Connection("lpad")
-    # 'after=0-0': also what happened before we listened.
+    # 'after=0-0' requests earlier events, too.
     connection.request("GET", f"/v1/events?change={change}&after=0-0")
     event = ""
     for raw in connection.getresponse():
@@ -95,7 +95,7 @@ def main(euicc: str, code: str) -> None:
     follow(change["id"])
     change = call("GET", f"/v1/changes/{change['id']}")
     if change["state"] != "done":
-        # One that waits has a question, or a pause after which lpad continues by itself.
+        # A waiting change has a question, or a pause after which lpad continues.
         question, pause = change["question"], change["pause"] or {}
         failure = change["error"] or pause.get("error")
         waits = f"asked for: {question['kind']}" if question else f"waits: {pause.get('reason')}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
 TOLERANCE = 300
-"""Seconds; an older request may be a captured one that is sent again."""
+"""The maximum age of a request in seconds; an older one may be a replayed copy."""
 LARGEST = 64 * 1024
 
 
@@ -40,13 +40,13 @@ def read_key(path: Path) -> bytes:
 
 
 def is_genuine(key: bytes, headers: Message, body: bytes) -> bool:
-    """Whether one of the signatures is that of our key, and recent."""
+    """Whether the request is recent, and one of its signatures was made with our key."""
     moment = headers["webhook-timestamp"] or ""
     if not moment.isdecimal() or abs(time.time() - int(moment)) > TOLERANCE:
         return False
     signed = f"{headers['webhook-id']}.{moment}.".encode() + body
     wanted = b"v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
-    # While the keys are exchanged, there is one signature for each.
+    # While a key is being replaced, a request has one signature for each key.
     given = (headers["webhook-signature"] or "").split()
     return any(hmac.compare_digest(wanted, each.encode()) for each in given)
 
@@ -57,7 +57,7 @@ class Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     key: ClassVar[bytes]
     seen: ClassVar[set[tuple[str, str]]] = set()
-    """A real receiver keeps these, because lpad repeats an event whose acknowledgement was lost."""
+    """The accepted events; a real receiver stores them, as lpad repeats an event whose answer was lost."""
 
     def do_POST(self) -> None:
         """Take an event."""
@@ -76,7 +76,7 @@ class Receiver(BaseHTTPRequestHandler):
         if name not in self.seen:
             self.seen.add(name)
             print(shown(line), flush=True)
-        self._answer(204)  # at once; work that takes time comes later
+        self._answer(204)  # immediately; slow work comes afterwards
 
     def _answer(self, status: int) -> None:
         self.send_response(status)
@@ -84,7 +84,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> None:

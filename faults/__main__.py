@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from faults.cut_trials.trial import Outcome
     from faults.flip_trials.flip_trial import FlipOutcome
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the trials create their own folder in it
 
 
 def main() -> int:
@@ -50,11 +50,11 @@ def main() -> int:
             if asked.only:
                 chosen = [Cut.parse(each) for each in asked.only]
             elif asked.sample:
-                chosen = random.Random(f"{asked.seed} {key}").sample(found, min(asked.sample, len(found)))  # noqa: S311 - no secret
+                chosen = random.Random(f"{asked.seed} {key}").sample(found, min(asked.sample, len(found)))  # noqa: S311 - not secret
             else:
                 chosen = found
             cuts += [(key, cut) for cut in chosen]
-        random.Random(asked.seed).shuffle(cuts)  # noqa: S311 - likewise; a run that is ended early has seen of all
+        random.Random(asked.seed).shuffle(cuts)  # noqa: S311 - not secret; it mixes the scenarios
         print(f"{len(cuts)} of {sum(every.values())} cuts, {asked.jobs} at a time", file=sys.stderr)
         found_out: list[Outcome] = []
         for outcome in outcomes(cuts, root, first.port, jobs=asked.jobs, keep=asked.keep):
@@ -95,12 +95,12 @@ def _arguments() -> argparse.Namespace:
         "--scenario", action="append", choices=SCENARIOS, help="run only this scenario; repeatable"
     )
     parser.add_argument("--sample", type=int, help="make only this number of cuts of each scenario")
-    parser.add_argument("--seed", type=int, default=1, help="chooses the sample")
+    parser.add_argument("--seed", type=int, default=1, help="number that selects the sample and the flips")
     parser.add_argument(
         "--only", action="append", metavar="CUT", help="make only this cut, in its printed form; repeatable"
     )
     parser.add_argument("--flips", type=int, help="number of wrong bits in the journal; 30000 in a full run")
-    parser.add_argument("--only-flips", action="store_true", help="no cuts")
+    parser.add_argument("--only-flips", action="store_true", help="flip bits, and make no cuts")
     parser.add_argument(
         "--only-flip",
         action="append",

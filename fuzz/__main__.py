@@ -16,15 +16,15 @@ MEGABYTES = 1024
 
 
 def main() -> None:
-    """Search for inputs that crash a target; they are written to the folder and shown."""
+    """Search for inputs that crash a target; each is written to the folder of findings and shown."""
     parser = argparse.ArgumentParser(prog="script/fuzz", description=__doc__)
     parser.add_argument("target")
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--corpus", type=Path, help="the folder for inputs that reach new code")
+    parser.add_argument("--corpus", type=Path, help="folder for inputs that reach new code")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"))
     chosen = parser.parse_args()
     with atheris.instrument_imports(include=["lpad"]):
-        from fuzz.targets import TARGETS  # noqa: PLC0415  what is imported here is instrumented
+        from fuzz.targets import TARGETS  # noqa: PLC0415  atheris instruments these imports
     if chosen.target not in TARGETS:
         parser.error(f"there is no target {chosen.target}; the targets are {', '.join(TARGETS)}")
     target = TARGETS[chosen.target]

@@ -1,4 +1,4 @@
-"""Make the seeds again: `python -m fuzz.make_seeds`. Seeds come from the simulator, or are written here."""
+"""Regenerate the seeds: `python -m fuzz.make_seeds`. Seeds come from the simulator, or are written here."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class _Caller:
         return None if refused else "1234"
 
 
-class _Ear:
+class _Recorder:
     """Records the messages between lpad and the card or the server."""
 
     def __init__(self) -> None:
@@ -201,7 +201,7 @@ class _Ear:
             self.messages.append(answer)
             return answer
 
-        euicc._isdr.command = heard  # type: ignore[method-assign]  # the ear
+        euicc._isdr.command = heard  # type: ignore[method-assign]  # records
 
     def hear_server(self, server: Es9Plus) -> None:
         post = server._connection.post
@@ -212,11 +212,11 @@ class _Ear:
             self.messages.append(answer.body)
             return answer
 
-        server._connection.post = heard  # type: ignore[method-assign]  # the ear
+        server._connection.post = heard  # type: ignore[method-assign]  # records
 
 
 def main() -> None:
-    """Write every target's seeds."""
+    """Write the seeds of every target."""
     for path in CORPUS.glob("*/[0-9]*"):
         path.unlink()
     for target, seeds in _seeds().items():
@@ -271,7 +271,7 @@ def _seeds() -> dict[str, list[bytes]]:
 
 
 def _mbim() -> list[bytes]:
-    """Return messages of a function, whole and in fragments; the first byte cuts the stream."""
+    """Return streams of an MBIM function's messages; the first byte is the length of the first piece."""
     informations: tuple[Information, ...] = (
         DeviceCaps(device_id="490154203237518", firmware="1.0"),
         SubscriberReadyStatus(ready_state=1, sim_iccid=ICCID, telephone_numbers=("+491",)),
@@ -294,7 +294,7 @@ def _mbim() -> list[bytes]:
 
 
 def _qmi() -> list[bytes]:
-    """Return messages of a modem; the first byte cuts the stream."""
+    """Return streams of a QMI modem's messages; the first byte is the length of the first piece."""
     slot = qmi_card.PhysicalSlot(card=2, active=1, logical=1, iccid=bytes.fromhex("98001001000000000071"))
     usim = qmi_card.App(type=qmi_card.AppType.USIM, state=qmi_card.AppState.READY, aid=bytes(7))
     bodies: tuple[Body, ...] = (
@@ -356,8 +356,8 @@ def _nested(tag: int) -> bytes:
 
 
 def _discoveries() -> list[bytes]:
-    """Discover from a root over an alternative SM-DS to an SM-DP+, and once more backwards and cut."""
-    ear = _Ear()
+    """Discover through a root and an alternative SM-DS; return the messages whole, cut and backwards."""
+    ear = _Recorder()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         place = Path(folder)
         pki = Pki.open(place / "pki")
@@ -396,9 +396,9 @@ def _check_server(address: ServerAddress) -> None:
         raise PolicyRefused("the settings do not allow it", rule="servers")
 
 
-def _life() -> tuple[_Ear, list[bytes], list[bytes], list[bytes]]:
-    """Download, call every function of the card, refuse a session; return the recorded messages."""
-    ear = _Ear()
+def _life() -> tuple[_Recorder, list[bytes], list[bytes], list[bytes]]:
+    """Download, call the card's functions and refuse a session; return the recorded messages."""
+    ear = _Recorder()
     soon = Deadline.after(60)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -451,7 +451,7 @@ def _refuse(euicc: Euicc, soon: Deadline) -> None:
 
 
 class _Contacts:
-    """The card's contacts, without a modem."""
+    """The contacts of a card that is not in a modem."""
 
     def __init__(self, card: SoftCard) -> None:
         self._card = card

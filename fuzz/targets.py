@@ -103,7 +103,7 @@ def _tlv(data: bytes) -> None:
         pending += tlv.parse_all(data)
     with suppress(MalformedError):
         first, rest = tlv.parse_first(data)
-        assert first.raw + rest == data, "no byte is lost or added"
+        assert first.raw + rest == data, "the elements contain each byte once"
     while pending:
         element = pending.pop()
         assert element.header + element.value == element.raw
@@ -217,7 +217,7 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
 def _at(data: bytes) -> None:
     """Send a command, receive the bytes in two portions, abandon the command, probe, and receive the rest.
 
-    The first two bytes select how.
+    The first two bytes select the command and the length of the first portion.
     """
     if len(data) < 2:
         return
@@ -241,7 +241,7 @@ def _at(data: bytes) -> None:
 
 
 def _apdu(data: bytes) -> None:
-    """Answer each command with the next of the card's answers; each answer is preceded by its length."""
+    """Feed an exchange with the card's answers, each preceded by its length, and parse the whole input."""
     with suppress(MalformedError):
         Command.parse(data)
     with suppress(MalformedError):

@@ -16,7 +16,7 @@ _FORBIDDEN = "forbidden.example.com"
 
 
 def hold_discovery(data: bytes) -> Discovered:
-    """Discover with these messages; neither events nor questions are without limit.
+    """Discover with these messages, and check that the numbers of events and questions stay limited.
 
     Raises:
         LpadError: the card fails.
@@ -25,10 +25,10 @@ def hold_discovery(data: bytes) -> Discovered:
     asked: list[ServerAddress] = []
 
     def connect(address: ServerAddress) -> Es9Plus:
-        assert address.host != _FORBIDDEN, "the policy comes before the contact"
+        assert address.host != _FORBIDDEN, "lpad checks the policy before it contacts a server"
         asked.append(address)
         server = Es9Plus(address, trust=NOBODY)
-        server._connection = HostileConnection(script)  # type: ignore[assignment]  # `post` is used
+        server._connection = HostileConnection(script)  # type: ignore[assignment]  # only `post` is used
         return server
 
     def check_server(address: ServerAddress) -> None:

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 SERVER = "smdp.example.com"
 _LENGTH = 3
 _MOST = 64
-"""The maximum number of answers in one conversation; a download needs fewer, apart from its segments."""
+"""The maximum number of answers in one conversation; without segments, a download needs fewer."""
 
 
 class Script:
-    """The messages in their order."""
+    """The input's messages, which are returned in their order."""
 
     def __init__(self, data: bytes) -> None:
         self._left = data
@@ -41,7 +41,7 @@ class Script:
         self.last = b""
 
     def next(self) -> bytes | None:
-        """Return the next message; None if there is none left."""
+        """Return the next message; None if no message is left."""
         if len(self._left) < _LENGTH or self.said == _MOST:
             return None
         length = int.from_bytes(self._left[:_LENGTH], "big")
@@ -53,7 +53,7 @@ class Script:
 
 
 class HostileCard:
-    """The ISD-R's port: see `lpa.euicc.Isdr`."""
+    """A hostile card in place of the ISD-R; see `lpa.euicc.Isdr`."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -77,7 +77,7 @@ class HostileCard:
 
 
 class HostileConnection:
-    """The connection that Es9Plus uses."""
+    """A hostile server's connection, in place of that of Es9Plus."""
 
     connects = 0
 
@@ -101,7 +101,7 @@ class HostileConnection:
 
 
 class _Caller:
-    """Accepts everything, because the caller must not be the one who stops a hostile server."""
+    """A caller that accepts everything, because lpad itself must stop a hostile server."""
 
     def step(self, step: Step) -> None:
         pass
@@ -128,17 +128,17 @@ def hold_conversation(data: bytes) -> None:
     """
     script = Script(data)
     server = Es9Plus(ServerAddress.parse(SERVER), trust=NOBODY)
-    server._connection = HostileConnection(script)  # type: ignore[assignment]  # of all that it is, `post` is used
+    server._connection = HostileConnection(script)  # type: ignore[assignment]  # only `post` is used
     euicc = Euicc(HostileCard(script))
     device = DeviceInfo(tac=bytes(4), capabilities=DeviceCapabilities())
     run = Download(euicc, server, Order(matching_id="X"), device=device, listener=_Caller())
     installed = run.run(deadline=Deadline.after(60))
-    assert script.last == installed.result, "the last message is the card's"
+    assert script.last == installed.result, "the last message is the card's result"
     assert ProfileInstallationResult.decode(script.last).succeeded
 
 
 def joined(messages: Iterable[bytes]) -> bytes:
-    """Return an input made of messages."""
+    """Return an input that consists of these messages."""
     return b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in messages)
 
 

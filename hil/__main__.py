@@ -45,12 +45,12 @@ _WRONG = 2
     metavar="READER|PORT",
     help="Write a bench file with the card in this reader or at this port, and exit.",
 )
-@click.option("--place", "only", multiple=True, metavar="NAME", help="These places only.")
+@click.option("--place", "only", multiple=True, metavar="NAME", help="Use only this place; may be repeated.")
 @click.option(
-    "-k", "chosen", metavar="EXPRESSION", help="Run only these cases; an expression as for pytest's -k."
+    "-k", "chosen", metavar="EXPRESSION", help="Run only the cases that match this pytest expression."
 )
 @click.option("--endurance/--no-endurance", default=True, help="Run the endurance cases, or leave them out.")
-@click.option("--restore", is_flag=True, help="Only restore the cards after an interrupted run.")
+@click.option("--restore", is_flag=True, help="Only restore the cards, after an interrupted run.")
 @click.option(
     "--complete", is_flag=True, help="Fail the run if a case is skipped, for example because no code is left."
 )
@@ -94,7 +94,7 @@ def main(
 
 
 class _Places:
-    """The pytests of a run; a signal to the bench reaches each of them once."""
+    """The pytest processes of a run; a signal to the bench reaches each process once."""
 
     def __init__(self, file: BenchFile, run: RunFolder, *, claims: Mapping[str, Claim]) -> None:
         self._claims = claims
@@ -106,14 +106,14 @@ class _Places:
         self.interrupted = False
 
     def run(self, names: Sequence[str], selection: Sequence[str]) -> dict[str, int]:
-        """Run all pytests and return their exit statuses."""
+        """Run all pytest processes and return their exit statuses."""
         with ThreadPoolExecutor(len(names)) as threads:
             futures = {name: threads.submit(self._place, name, selection) for name in names}
             # The main thread must return from here regularly; otherwise it would not handle signals.
             return {name: future.result() for name, future in futures.items()}
 
     def interrupt(self) -> None:
-        """Have each pytest end, which restores its card."""
+        """Have each pytest process end; it then restores its card."""
         self.interrupted = True
         with self._lock:
             for process in self._processes:
@@ -122,7 +122,7 @@ class _Places:
 
     def _place(self, name: str, selection: Sequence[str]) -> int:
         status = self._pytest(name, selection)
-        if status < 0:  # killed, so nothing restored the card
+        if status < 0:  # pytest was killed before it could restore the card
             self._pytest(name, ["-k", "restore_only"], again=True)
         return status
 
@@ -165,7 +165,7 @@ def _chosen(file: BenchFile, only: tuple[str, ...]) -> list[str]:
 
 
 def _know_cards(file: BenchFile, names: Sequence[str]) -> None:
-    """Check that no place has a wrong card before any is used; the tests report unreachable cards.
+    """Before any card is used, check that no place has a wrong card; the tests report unreachable cards.
 
     Raises:
         WrongCard: a place has a wrong card.

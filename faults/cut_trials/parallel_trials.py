@@ -1,4 +1,4 @@
-"""Parallel trials: processes that run them, each on its own stage."""
+"""Parallel trials: a pool of processes runs trials, each process on its own stage."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def outcomes(
             for future in as_completed(futures):
                 yield future.result()
         finally:
-            pool.shutdown(cancel_futures=True)  # running trials end by themselves
+            pool.shutdown(cancel_futures=True)  # running trials continue to their end
 
 
 def _enter(numbers: multiprocessing.Queue[int], root: Path, port: int) -> None:
-    global _stage  # noqa: PLW0603 - what a process of the pool keeps
+    global _stage  # noqa: PLW0603 - one stage for each process of the pool
     _stage = on_stage(root, numbers.get(), port)
 
 
 def _trial(key: str, cut: str, keep: bool) -> Outcome:  # noqa: FBT001 - called by a pool
-    assert _stage is not None, "each process of the pool sets it at its start"
+    assert _stage is not None, "each process of the pool sets its stage at its start"
     return _stage.run(key, Cut.parse(cut), keep=keep)

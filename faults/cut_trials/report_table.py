@@ -53,14 +53,14 @@ def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
 
 
 def _note(outcomes: Sequence[Outcome]) -> str:
-    """Return an explanation of the numbers, and of cuts that were not met."""
+    """Return a text that explains the numbers and lists the cuts that were not met."""
     unmet = [f"{each.scenario} {each.cut}" for each in outcomes if not each.met]
     points = f"Cut points are the steps that a scenario took in each of {RUNS} runs without a cut."
     if not unmet:
         return points
     return (
         f"{points} The following cuts were not met and prove nothing, because the scenario ended before "
-        f"them in each of {RUNS} attempts: {', '.join(unmet)}."
+        f"the cut in each of {RUNS} attempts: {', '.join(unmet)}."
     )
 
 

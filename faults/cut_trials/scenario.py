@@ -1,4 +1,4 @@
-"""The scenarios: the card's content before, the request to lpad, and the permitted content afterwards."""
+"""The scenarios: a card's initial content, the request to lpad, and the card's permitted final content."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 FIRST, SECOND, THIRD, LATER = range(1, 5)
-"""Numbers of profiles; the last one is downloaded in the end to check that everything works."""
+"""The numbers of the profiles; at the end, each trial downloads LATER to check that everything works."""
 DENIED = 3
-"""+CEREG's status."""
+"""The status in +CEREG for a denied registration."""
 _SLOW = "authenticateClient"
 _DELAY = 1.0
 """Seconds for which a server delays its answer."""
@@ -34,7 +34,7 @@ def iccid(number: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """The content of a card: numbers of profiles."""
+    """The content of a card: the numbers of its profiles, and of the enabled one."""
 
     profiles: frozenset[int]
     enabled: int | None
@@ -71,7 +71,7 @@ def _overtaken(device: Device) -> Change:
     asked = device.server.counters.requests[_SLOW]
     change = _download(device)
     with suppress(Late):
-        device.until("its server was asked", lambda: _asked(device, asked), patience=2 * _DELAY)
+        device.until("the download has asked its server", lambda: _asked(device, asked), patience=2 * _DELAY)
     _enable(device)
     return change
 
@@ -85,8 +85,8 @@ def _enable(device: Device) -> Change:
 
 
 def _enable_after_restart(device: Device) -> Change:
-    """Request a switch of a modem that has just lost the speed of its line with its power."""
-    assert isinstance(device.modem, WatchedModem), "the line is that of an AT port"
+    """Request a switch after a power cut at the modem, which resets the speed of its line."""
+    assert isinstance(device.modem, WatchedModem), "the modem has an AT port"
     device.modem.vanish()
     device.modem.cut_power()
     device.modem.come_back()
@@ -149,18 +149,18 @@ class Scenario:
         prepare: brings a new device into the initial state; by default it installs two profiles.
         before: the card's content before the change, and after a failed change.
         after: the card's content after the change is done; by default the second profile is enabled.
-        offline: whether there is no network until the change.
+        offline: whether the device has no network until the change.
         may_be_done: whether the change may end as `done`.
         applier: what applies each profile's APN.
-        hooks: whether there are hooks, which write down each event.
-        platform: the kind of operator's platform that provides the profile, or None. A failed change is
-            requested again, because its wish is still open.
+        hooks: whether the owner has hooks, which record each event.
+        platform: the kind of operator's platform that provides the profile, or None. With a platform, the
+            script repeats a failed change, because its wish is still open.
         reporting: whether events go to a backend.
-        switched: the profile that is enabled instead if a second change, a switch, succeeds.
+        switched: the profile that is enabled afterwards if a second change, a switch, succeeds.
         modem_port: the name of the modem's port, which states its protocol.
-        fast_line: whether the modem's line is made faster while lpad has it.
-        two_ports: whether the modem has an MBIM port, too, as a fallback; a port that a cut
-            took away stays away.
+        fast_line: whether lpad uses a faster line to the modem.
+        two_ports: whether the modem also has an MBIM port, as a fallback; a port that a cut
+            removes does not come back.
         discovers: whether an SM-DS lists the profile, whose download follows from the change.
     """
 
@@ -214,7 +214,7 @@ _OVER_AT: Mapping[str, Scenario] = {
     ),
     "guarded": Scenario(title="guarded switch, kept", act=_guarded),
     "rollback": Scenario(
-        title="guarded switch, taken back",
+        title="guarded switch, rolled back",
         act=_doomed,
         may_be_done=False,
     ),
@@ -231,7 +231,7 @@ _OVER_AT: Mapping[str, Scenario] = {
         hooks=True,
     ),
     "network-rollback": Scenario(
-        title="guarded switch with its APN and hooks, taken back",
+        title="guarded switch with its APN and hooks, rolled back",
         act=_doomed,
         may_be_done=False,
         applier="at",
@@ -243,7 +243,7 @@ _OVER_AT: Mapping[str, Scenario] = {
         applier="networkmanager",
     ),
     "networkmanager-rollback": Scenario(
-        title="guarded switch with NetworkManager, taken back",
+        title="guarded switch with NetworkManager, rolled back",
         act=_doomed,
         may_be_done=False,
         applier="networkmanager",
@@ -254,7 +254,7 @@ _OVER_AT: Mapping[str, Scenario] = {
         applier="modemmanager",
     ),
     "modemmanager-rollback": Scenario(
-        title="guarded switch with ModemManager, taken back",
+        title="guarded switch with ModemManager, rolled back",
         act=_doomed,
         may_be_done=False,
         applier="modemmanager",

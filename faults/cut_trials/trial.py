@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 OUTAGE = 0.6
-"""Seconds for which card, port, disk or server are unavailable."""
+"""Seconds for which the card, the port, the disk or the server is unavailable."""
 RUNS = 3
-"""The number of runs of a scenario to count its steps, and of attempts to reach a cut."""
+"""The number of runs that count a scenario's steps, and of attempts to reach a cut."""
 _NOTICING = 5.0
 """Seconds to wait for a cut at the very end of a scenario."""
 _ENDING = 3.0
 """Seconds within which a change on a full disk normally ends."""
 _WISHES = 3
-"""The number of further requests for a wish."""
+"""The maximum number of repeated requests for a wish."""
 _LOOKS = 3
 _BETWEEN_LOOKS = 0.05
 _IGNORED = (
@@ -61,7 +61,7 @@ class Outcome:
         violations: the violated checks, as sentences.
         seconds: the duration of the trial.
         log: the daemon's last lines if a check is violated.
-        change: the outcome of the change, in a word or two.
+        change: the outcome of the change, in one or two words.
     """
 
     scenario: str
@@ -111,10 +111,10 @@ class Stage:
             device.stop()
 
     def count(self, key: str) -> Mapping[Counted, int]:
-        """Run a scenario without a cut, and return the steps that it takes each time.
+        """Run a scenario repeatedly without a cut, and return the number of steps that all runs have.
 
-        The number depends on timing: a notification that is accepted while the card is open for another one
-        is removed in the same session, which saves one session.
+        The number depends on timing: lpad removes an accepted notification in a session that is open for
+        another one, which saves one session.
 
         Raises:
             Late: the scenario does not end.
@@ -146,7 +146,7 @@ class Stage:
 
         Args:
             key: the scenario's key.
-            cut: where.
+            cut: the cut to make.
             keep: whether to keep the device's folder.
         """
         for _ in range(RUNS):
@@ -207,11 +207,11 @@ class _Trial:
         self.change: Change | None = None
         self.met = False
         self.flip: str | None = None
-        """The bit that is wrong."""
+        """The flipped bit of the journal, as text."""
         self.violations: list[str] = []
 
     def run(self) -> None:
-        """Begin, cut, restore what the cut took away, wait, restart the daemon, check.
+        """Begin, make the cut, restore everything that it removed, wait, restart the daemon, and check.
 
         Raises:
             Late: an awaited event did not happen in time.
@@ -261,7 +261,7 @@ class _Trial:
     def _release(self) -> None:
         """Stop the daemon, and check that the modem's line has its usual speed again."""
         modem = self._device.modem
-        assert isinstance(modem, WatchedModem), "the line is that of an AT port"
+        assert isinstance(modem, WatchedModem), "the modem has an AT port"
         self._device.stop()
         if modem.line_rate != USUAL:
             self.violations.append(f"the modem's line is still at {modem.line_rate} baud")
@@ -276,19 +276,19 @@ class _Trial:
             return over and (not self._scenario.discovers or holds(device, self._scenario.after))
 
         try:
-            device.until("the cut has fallen", over)
+            device.until("the cut is made", over)
             if not device.hit():
-                device.until("the cut has fallen", device.hit, patience=OUTAGE)
+                device.until("the cut is made", device.hit, patience=OUTAGE)
         except Late:
             pass
         except ApiError:
-            device.until("the cut has fallen", device.hit, patience=_NOTICING)
+            device.until("the cut is made", device.hit, patience=_NOTICING)
         self.met = device.hit()
         if self._cut.counted is Counted.LINES:
             device.tell_of_port()
 
     def _await_end(self) -> None:
-        """Give the change time to end while the disk is full, and remember its end."""
+        """Give the change time to end while the disk is full, and remember how it ended."""
         device = self._device
         if self.change is None:
             return
@@ -301,7 +301,7 @@ class _Trial:
         """Wait until the change has ended and nothing is left to do."""
         device = self._device
         device.ready()
-        if self.change is None:  # its answer was lost; or the request was never accepted
+        if self.change is None:  # the answer was lost, or lpad never accepted the request
             later = [each for each in device.client.changes() if each.id > self._before]
             self.change = min(later, key=lambda each: each.id, default=None)
         if self.change is not None:
@@ -356,7 +356,7 @@ def _begin(device: Device, scenario: Scenario) -> None:
         device.go_offline()
     device.start()
     device.ready()
-    if device.gateway is not None:  # the copied device must not report events from before the copy
+    if device.gateway is not None:  # a copied device must not report events that are older than the copy
         device.client.enable(CARD, iccid(FIRST), wait=PATIENCE).check()
         device.until("it is connected", lambda: device.apn == apn_of(iccid(FIRST)))
     if not scenario.offline:
@@ -364,7 +364,7 @@ def _begin(device: Device, scenario: Scenario) -> None:
 
 
 def _await_discovered(device: Device, scenario: Scenario) -> None:
-    """Wait for the download that follows from a discovery; the verdict says if it is missing."""
+    """Wait for the download that follows from a discovery; the verdict reports a missing one."""
     if scenario.discovers:
         with suppress(Late):
             device.until("the discovered profile is enabled", lambda: holds(device, scenario.after))

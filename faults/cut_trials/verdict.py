@@ -27,8 +27,8 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
         device: the device after the cut, when nothing is left to do.
         scenario: the scenario.
         change: the ended change; None if lpad never accepted it.
-        lost: whether the change's record was lost with a damaged journal; the card may have carried it out or
-            not.
+        lost: whether the change's record was lost with a damaged journal; the card may have carried out the
+            change or not.
     """
     return [
         *_profiles(device),
@@ -43,7 +43,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
 
 
 def holds(device: Device, wanted: Holding) -> bool:
-    """Whether the card has this content."""
+    """Whether the card has the wanted content."""
     profiles = device.card.profiles
     enabled = [str(each.iccid) for each in profiles if each.enabled]
     return {str(each.iccid) for each in profiles} == set(map(iccid, wanted.profiles)) and enabled == (
@@ -54,7 +54,7 @@ def holds(device: Device, wanted: Holding) -> bool:
 def _network(device: Device) -> list[str]:
     """Compare the modem's APN with the enabled profile's, once the interrupted change is settled.
 
-    A modem to whose port lpad has never written an APN has none.
+    A modem has no APN before lpad has written one to its port.
     """
     enabled = next((str(each.iccid) for each in device.card.profiles if each.enabled), None)
     if enabled is None:
@@ -68,9 +68,9 @@ def _network(device: Device) -> list[str]:
 
 
 def _hooks(device: Device, *, lost: bool) -> list[str]:
-    """Compare the events that the hooks were told with the card's content.
+    """Compare the events that the hooks recorded with the card's content.
 
-    The last switch that they know of is to the enabled profile, and they know of each deletion.
+    The last recorded switch must be to the enabled profile, and each deletion must be recorded.
     """
     assert device.runner is not None, "the scenario has hooks"
     runner = device.runner
@@ -81,14 +81,14 @@ def _hooks(device: Device, *, lost: bool) -> list[str]:
         switches = [iccid(FIRST), *runner.events("post-switch")]
         found = []
         if switches[-1] != enabled:
-            found.append(f"the last switch that the hooks know of is to profile {switches[-1]}")
+            found.append(f"the last switch that the hooks recorded is to profile {switches[-1]}")
         gone = {iccid(number) for number in (FIRST, SECOND)} - there.keys()
         if not lost and (unheard := gone - set(runner.events("deleted"))):
             found.append(f"the hooks have not heard of the deletion of {sorted(unheard)}")
         return found
 
     with suppress(Late):
-        device.until("the hooks know the card's content", lambda: not wrong())
+        device.until("the hooks have recorded the card's content", lambda: not wrong())
     return wrong()
 
 
@@ -99,7 +99,7 @@ def _events(device: Device, change: Change | None, *, lost: bool) -> list[str]:
     def delivered() -> bool:
         (webhook,) = device.client.webhooks.all()
         if webhook.attempts:
-            device.client.webhooks.resume(WEBHOOK)  # a pause between two attempts may last for minutes
+            device.client.webhooks.resume(WEBHOOK)  # otherwise a pause may last for minutes
         return webhook.pending == 0
 
     try:
@@ -141,7 +141,7 @@ def _told(change: Change, types: list[str]) -> list[str]:
             fitting.append([])
     else:
         fitting = [[], ["switch.started", "switch.rolled-back"], ["switch.started", "switch.stuck"]]
-        fitting.append(["switch.started"])  # refused by the card, or another card is in its place
+        fitting.append(["switch.started"])  # the card refused, or was replaced by another
     return [] if short in fitting else [f"the change is {change.state}, and its events are {short}"]
 
 
@@ -196,13 +196,13 @@ def _notifications(device: Device) -> list[str]:
 
 
 def _orders(device: Device) -> list[str]:
-    """Check that the platform has one order for the one wish."""
+    """Check that the platform has exactly one order for the wish."""
     made = 1 if device.platform is None else device.platform.orders
     return [] if made == 1 else [f"the platform has {made} orders for one wish"]
 
 
 def _channels(device: Device) -> list[str]:
-    """A session may be in progress, so only channels that stay open count."""
+    """Check that no channel stays open; a channel of a session in progress does not count."""
     try:
         device.until("no channel is open", lambda: not device.open_channels, patience=_SESSION)
     except Late:

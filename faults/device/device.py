@@ -45,7 +45,7 @@ CARD = "modem"
 PATIENCE = 60.0
 """Seconds within which lpad recovers from any cut, even on a busy machine."""
 _DEADLINES = {"open": 10, "read": 10, "switch": 20, "download": 6, "delivery": 2}
-"""Seconds to wait for a stalled connection."""
+"""The daemon's deadlines in seconds, so short that a stalled connection ends soon."""
 _RETRY_FOR = 120.0
 _ACTIONS: Mapping[Kind, Action] = {
     Kind.KILL_WRITE: Action.KILL,
@@ -59,11 +59,11 @@ _LAST_LINES = 40
 
 
 _REPORTING = "webhook-key"
-"""A file with the key of the webhook, if the settings name one."""
+"""The file with the webhook's key, if the settings name a webhook."""
 WEBHOOK = "backend"
 AT_PORT = "port"
 USUAL, FAST = 115_200, 921_600
-"""The speeds in bits per second of a modem whose line can be made faster."""
+"""The two speeds of a modem's faster line, in bits per second."""
 _MODEMS: Mapping[str, type[WatchedModem | WatchedMbimModem | WatchedQmiModem]] = {
     AT_PORT: WatchedModem,
     "wwan0mbim0": WatchedMbimModem,
@@ -71,7 +71,7 @@ _MODEMS: Mapping[str, type[WatchedModem | WatchedMbimModem | WatchedQmiModem]] =
 }
 """The kinds of modem by the name of their port."""
 FALLBACK_PORT = "wwan0mbim0"
-"""The second port of a modem with two."""
+"""The second port of a modem with two ports."""
 OVER_BUS = frozenset({"networkmanager", "modemmanager"})
 """Appliers that need NetworkManager and ModemManager."""
 
@@ -108,13 +108,13 @@ class Device:
             folder: the device's folder; created if missing.
             host: the loopback address that server and network listen on.
             port: the server's port, which is part of its address.
-            applier: what applies each profile's APN, as the settings name it.
+            applier: the name, as in the settings, of the applier of each profile's APN.
             small_disk: whether the state folder is on a separate small file system, which can be filled.
-            platform: the kind of platform in the settings; None: there is none.
-            hooks: whether there are hooks.
+            platform: the kind of platform in the settings; None: no platform.
+            hooks: whether the owner has hooks.
             modem_port: the name of the modem's port, which states its protocol.
-            two_ports: whether the modem has an MBIM port, too; then a lost port stays away.
-            fast_line: whether the modem's line is made faster while lpad has it.
+            two_ports: whether the modem also has an MBIM port; then a lost port does not come back.
+            fast_line: whether lpad uses a faster line to the modem.
         """
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -140,7 +140,7 @@ class Device:
             self.slot = WatchedCard(self.card, self.step_counter)
             kind = _MODEMS[modem_port]
             kind.step_counter = WatchedGateway.step_counter = self.step_counter
-            # A modem with two ports notices a switch on either of them immediately.
+            # A modem with two ports immediately notices a switch over either port.
             one = ModemPersonality(notices=Notices.AT_ONCE) if two_ports else None
             one = ModemPersonality(line_rates=(USUAL, FAST)) if fast_line else one
             self.modem = kind(self.slot, path=self.port, personality=one)
@@ -188,7 +188,7 @@ class Device:
             self.bus, iccid=self._enabled(), port=str(self.port), read_card=self._enabled
         )
         self.gateway = stack.enter_context(gateway)
-        # They end in their own threads, which carry out the call.
+        # Another thread ends the services, because their own threads carry out the call.
         self.step_counter.end_services = lambda: threading.Thread(target=gateway.end).start()
 
     def _other_port(self, stack: ExitStack, personality: ModemPersonality | None) -> WatchedMbimModem:
@@ -211,12 +211,12 @@ class Device:
     def apn(self) -> str:
         """The APN in force."""
         if self.gateway is None:
-            assert isinstance(self.modem, WatchedModem), "only a modem on an AT port has the applier at"
+            assert isinstance(self.modem, WatchedModem), "only a modem with an AT port has the applier at"
             return self.modem.contexts[1][1]
         return self.gateway.apn() if self.applier == "networkmanager" else self.gateway.bearer_apn()
 
     def _mount(self, path: Path) -> None:
-        """Move the state folder's content to a small file system that is mounted in its place."""
+        """Mount a small file system in place of the state folder, with the folder's content."""
         aside = path.with_name("state-before")
         path.rename(aside)
         path.mkdir()
@@ -251,7 +251,7 @@ class Device:
 
     @property
     def reporting(self) -> bool:
-        """Whether events go to a backend; a copy of the folder has its key, too."""
+        """Whether events go to a backend; a copy of the folder also contains the webhook's key."""
         return (self.folder / _REPORTING).exists()
 
     @reporting.setter
@@ -314,7 +314,7 @@ class Device:
             Late: the daemon does not end, or exits with an error.
         """
         process, self.process = self.process, None
-        assert process is not None, "it runs"
+        assert process is not None, "the daemon runs"
         process.terminate()
         code = process.wait(PATIENCE)
         if code is None:
@@ -337,20 +337,20 @@ class Device:
             process.wait(PATIENCE)
 
     def buried(self) -> None:
-        """Wait until the daemon that was killed is gone."""
+        """Wait until a killed daemon has ended."""
         self.until("the daemon is gone", lambda: self.process is None or self.process.poll() is not None)
         self.process = None
 
     @property
     def killed(self) -> bool:
-        """Whether the daemon has ended by itself or was killed."""
+        """Whether the daemon has ended or was killed."""
         return self.process is not None and self.process.poll() is not None
 
     def ready(self) -> None:
         """Wait until the card is ready.
 
         Raises:
-            Late: the card is not ready in time; with the state and the error that the daemon reports.
+            Late: the card is not ready in time; the text has the state and error that the daemon reports.
         """
         try:
             self.until("the card is ready", lambda: self.client.euicc(CARD).state == "ready")
@@ -377,7 +377,7 @@ class Device:
 
         Args:
             number: the profile's number, with which its ICCID ends.
-            both: whether the profile names both addresses for notifications.
+            both: whether the profile names both of the server's addresses for notifications.
             eid: the only card that can get it; None: any card with the matching ID.
         """
         iccid = Iccid.parse(f"89440000000000{number:06}")
@@ -388,7 +388,7 @@ class Device:
         )
 
     def announce(self, number: int) -> str:
-        """Add an order for the card and register it at an SM-DS; return the SM-DS's address."""
+        """Add an order for the card, register it at an SM-DS, and return the SM-DS's address."""
         eid = self.card.eid.digits
         order = self.order(number, eid=eid)
         order = self.server.orders.change(order.id, matching_id=f"EVENT-{number}")
@@ -404,7 +404,7 @@ class Device:
     # Cuts.
 
     def arm(self, cut: Cut | None) -> None:
-        """Count steps from now on, and make the cut at its step."""
+        """Start counting steps, and make the cut at its step; None: only count."""
         action = Action.NOTHING
         if cut is not None:
             action = _ACTIONS.get(cut.kind, Action.NOTHING)
@@ -429,7 +429,7 @@ class Device:
         return self.port.exists()
 
     def tell_of_port(self) -> None:
-        """Report to the daemon, like the kernel, that a port appeared or disappeared."""
+        """Report to the daemon, as the kernel does, that a port appeared or disappeared."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as kernel, suppress(OSError):
             kernel.sendto(_UEVENT, str(self.folder / UEVENTS))
 

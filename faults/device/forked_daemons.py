@@ -1,7 +1,7 @@
-"""Daemons that start without loading their code: a process has loaded it, and forks a daemon on request.
+"""Daemons that start quickly, because they are forks of a process that has already loaded lpad's code.
 
-A daemon needs half a second to load its code, and each trial starts two daemons. Each is still a separate
-process: it is forked when only the code has been loaded, and adopted by the harness, which can wait for it.
+A daemon needs half a second to load its code, and each trial starts two daemons. Each forked daemon is a
+separate process; the forking process has only loaded the code. The harness adopts the daemon.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Daemon:
         return self.wait(0)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for the daemon's end, and return its exit code; None if it did not end in time."""
+        """Wait until the daemon ends, and return its exit code; None if the daemon did not end in time."""
         if self.code is None and select.select([self._fd], [], [], seconds)[0]:
             _, status = os.waitpid(self.pid, 0)
             self.code = os.waitstatus_to_exitcode(status)
@@ -48,7 +48,7 @@ class Daemon:
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it."""
+        """Send SIGKILL to the daemon."""
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
@@ -58,12 +58,12 @@ class Daemon:
 
 
 class DaemonForks:
-    """The process that forks daemons; it ends together with the process that started it, or by `close`."""
+    """The process that forks daemons; it ends when its parent process ends, or by `close`."""
 
     def __init__(self) -> None:
-        """Load lpad's code in it."""
+        """Start the forking process, which loads lpad's code."""
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):  # daemons become our children
+        if libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):  # so that this process adopts the daemons
             raise OSError(ctypes.get_errno(), "prctl")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "faults.device.watched_daemon"],
@@ -80,8 +80,8 @@ class DaemonForks:
             notify: the socket to which the daemon sends READY=1.
             bus: the address of its system bus; None: this machine's.
         """
-        assert self._process.stdin is not None, "it was asked for"
-        assert self._process.stdout is not None, "likewise"
+        assert self._process.stdin is not None, "stdin is a pipe"
+        assert self._process.stdout is not None, "stdout is a pipe"
         wanted = {"folder": str(folder), "settings": str(settings), "notify": str(notify), "bus": bus or ""}
         self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
         self._process.stdin.flush()
@@ -96,8 +96,8 @@ _daemon_forks: DaemonForks | None = None
 
 
 def daemon_forks() -> DaemonForks:
-    """Return the forking process of this process; it is started on first use."""
-    global _daemon_forks  # noqa: PLW0603 - one for a process
+    """Return this process's forking process, which is started on first use."""
+    global _daemon_forks  # noqa: PLW0603 - one for each process
     if _daemon_forks is None:
         _daemon_forks = DaemonForks()
         atexit.register(_daemon_forks.close)

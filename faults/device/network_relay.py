@@ -57,7 +57,7 @@ class Network:
         self._waker.close()
 
     def fail(self, outage: Outage) -> None:
-        """Fail existing and new connections from now on."""
+        """Fail all existing and new connections until `come_back`."""
         self._ask(lambda: self._fail(outage))
 
     def cut(self) -> None:
@@ -65,20 +65,20 @@ class Network:
         self._ask(lambda: self._spoil_all(Outage.RESET))
 
     def come_back(self) -> None:
-        """Let new connections through; stalled ones stay silent for ever."""
+        """Let new connections through; stalled connections remain silent."""
         self._ask(self._come_back)
 
     def when_answered(self, act: Callable[[], None]) -> None:
-        """Call a function once, as soon as the server's next bytes have been passed to the daemon."""
+        """Call a function once, as soon as the relay has passed the server's next bytes to the daemon."""
         self._when_answered = act
 
     def _ask(self, what: Callable[[], None]) -> None:
         done = threading.Event()
         self._asked.append((what, done))
         self._waker.send(b"!")
-        assert done.wait(_PATIENCE), "the relay does not stop"
+        assert done.wait(_PATIENCE), "the relay does not respond"
 
-    # From here on: the thread.
+    # The following methods run in the relay's thread.
 
     def _run(self) -> None:
         while not self._ended:

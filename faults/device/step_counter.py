@@ -1,4 +1,4 @@
-"""The step counter: counts the steps of a scenario at card and server, and makes a cut at one of them."""
+"""The step counter, which counts a scenario's steps at card and server, and makes a cut at one step."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Peer(Generic[_Answer]):
     """A server that the daemon talks to.
 
     Attributes:
-        network: the relay in front of it.
-        show: makes it present a certificate.
-        answer: converts an SM-DP+'s answer into its own form.
+        network: the relay in front of the server.
+        show: makes the server present a certificate.
+        answer: converts an SM-DP+'s answer into the form that this server sends.
     """
 
     network: Network
@@ -43,10 +43,10 @@ class Peer(Generic[_Answer]):
 
 
 class StepCounter:
-    """Receives each APDU and each message, from the threads that handle them."""
+    """Counts each APDU and each message; called from the threads that handle these."""
 
     def __init__(self, *, kill: Callable[[], None], faults: CardFaults) -> None:
-        """Prepare.
+        """Create a counter that does not count yet.
 
         Args:
             kill: kills the daemon.
@@ -54,11 +54,11 @@ class StepCounter:
         """
         self.peers: list[Peer[Any]] = []
         self.end_services: Callable[[], None] = lambda: None
-        """Makes NetworkManager and ModemManager end, after the present call."""
+        """Makes NetworkManager and ModemManager end after the current call."""
         self.on_step: Callable[[], None] = lambda: None
         """Called at each counted step."""
         self.hit = threading.Event()
-        """The cut was made, at the card or the server."""
+        """Set when the cut is made, at the card or the server."""
         self._kill = kill
         self._faults = faults
         self._lock = threading.Lock()
@@ -68,7 +68,7 @@ class StepCounter:
         self._answers: HttpAnswer | None = None
 
     def arm(self, cut: Cut | None) -> None:
-        """Count steps from now on, and make the cut at its step; None: only count."""
+        """Start counting steps, and make the cut at its step; None: only count."""
         self._cut = cut
         self._armed = True
 
@@ -77,7 +77,7 @@ class StepCounter:
         self._armed = False
 
     def counted(self, what: Counted) -> int:
-        """Return the number of steps."""
+        """Return the number of steps of one kind since `arm`."""
         return self._counts[what]
 
     def _here(self, what: Counted) -> Cut | None:
@@ -91,14 +91,14 @@ class StepCounter:
             if cut is None or cut.counted is not what or cut.place != self._counts[what]:
                 return None
             if cut.kind in (Kind.PORT_BEFORE, Kind.PORT_AFTER):
-                return None  # the modem's own
+                return None  # the modem itself makes these cuts
         self.hit.set()
         return cut
 
     # The card's side.
 
     def apdu(self) -> None:
-        """An APDU has reached the card."""
+        """Count an APDU that has reached the card, and make the cut if it is due."""
         cut = self._here(Counted.APDUS)
         if cut is None:
             return
@@ -110,7 +110,7 @@ class StepCounter:
     # The modem's side.
 
     def line(self) -> None:
-        """A command line has reached the modem, which carries it out."""
+        """Count a command line that has reached the modem, and make the cut if it is due."""
         cut = self._here(Counted.LINES)
         if cut is not None and cut.kind is Kind.KILL_LINE:
             self._kill()
@@ -118,14 +118,14 @@ class StepCounter:
     # The runner's side.
 
     def run(self) -> None:
-        """A request has reached the runner of the owner's hooks."""
+        """Count a request that has reached the runner of the owner's hooks, and make the cut if it is due."""
         if self._here(Counted.RUNS) is not None:
             self._kill()
 
     # The side of NetworkManager and ModemManager.
 
     def call(self, execute: Callable[[], Message | None]) -> Message | None:
-        """A call has reached one of them; return its answer, None if there is none."""
+        """Count a call to NetworkManager or ModemManager, and return its answer; None: no answer."""
         cut = self._here(Counted.CALLS)
         if cut is None:
             return execute()
@@ -140,10 +140,10 @@ class StepCounter:
     # The servers' side.
 
     def message(self, execute: Callable[[], _Answer], *, peer: Peer[_Answer]) -> _Answer:
-        """A message has reached a server; return its answer.
+        """Count a message that has reached a server, and return its answer.
 
         Raises:
-            ConnectionResetError: there is no answer.
+            ConnectionResetError: the cut prevents an answer.
         """
         cut = self._here(Counted.MESSAGES)
         if cut is None:

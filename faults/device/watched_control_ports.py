@@ -1,4 +1,4 @@
-"""Modems on a control port that report each message, with what a device needs of its modem."""
+"""Modems on a control port that report each message, with the functions that a device needs."""
 
 from __future__ import annotations
 

@@ -69,11 +69,11 @@ def watch(disk: Disk) -> None:
 
 def shorten() -> None:
     """Shorten the pauses between attempts."""
-    from lpad.engine.change import overtaking  # noqa: PLC0415 - likewise
-    from lpad.engine.journal import write_retry  # noqa: PLC0415 - likewise
-    from lpad.engine.operations import provision  # noqa: PLC0415 - likewise
-    from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - likewise
-    from lpad.engine.provisioning import query_times  # noqa: PLC0415 - likewise
+    from lpad.engine.change import overtaking  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.journal import write_retry  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.operations import provision  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.provisioning import query_times  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.switch import condition_watch  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.unattended import rescue  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.worker import presence  # noqa: PLC0415 - after SQLite is watched
@@ -94,16 +94,16 @@ def shorten() -> None:
     write_retry.EVERY = provision.UNWRITTEN = 0.5
     condition_watch.STEADY = condition_watch.FIRST_PAUSE = 0.3
     condition_watch.LONGEST_PAUSE = 1.0
-    # A daemon that starts after the limit checks the condition once more; the harness waits no longer than a
-    # minute in all.
+    # A daemon that starts after the guard's limit checks the conditions once more; the harness
+    # waits at most a minute for the result.
     condition_watch.LAST_LOOK = 5.0
     vars(query_times)["wait"] = lambda looks, **_least: query_times.BACKOFF.after(looks)
     vars(condition_watch)["ASKED_AGAIN"] = 1.0
 
 
 def hear_of_ports(folder: Path) -> None:
-    """Take reports about ports from the harness, because the kernel reports nothing about ptys."""
-    from lpad.card.port.hotplug import PortWatch  # noqa: PLC0415 - likewise
+    """Receive reports about ports from the harness, because the kernel does not report on ptys."""
+    from lpad.card.port.hotplug import PortWatch  # noqa: PLC0415 - after SQLite is watched
 
     def uevents() -> socket.socket:
         (folder / UEVENTS).unlink(missing_ok=True)
@@ -112,7 +112,7 @@ def hear_of_ports(folder: Path) -> None:
         return told
 
     defaults = PortWatch.__init__.__kwdefaults__
-    assert defaults is not None, "it has one"
+    assert defaults is not None, "`uevents` has a default"
     defaults["uevents"] = uevents
 
 
@@ -123,7 +123,7 @@ def load() -> None:
 
 
 def be(folder: Path, settings: str, notify: str, bus: str) -> None:
-    """Run the daemon of the device in a folder."""
+    """Run the daemon of the device in `folder`."""
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd, place in ((nothing, 0), (nothing, 1), (log, 2)):
@@ -141,7 +141,7 @@ def be(folder: Path, settings: str, notify: str, bus: str) -> None:
 def main() -> None:
     """Fork a daemon for each line of standard input, and print its process ID.
 
-    It is forked twice, so that the process that started this one adopts it.
+    Each daemon is forked twice, so that the parent of this process adopts it.
     """
     load()
     for line in sys.stdin.buffer:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from faults.injected.flip import Flip
 
 SIZE = "4m"
-"""The size of the file system that is filled, as for mount."""
+"""The size of the small file system, in the form that mount takes."""
 FILLER = "filler"
 COMMITTING = "before COMMIT"
 COMMITTED = "after COMMIT"
@@ -51,7 +51,7 @@ _AT_COMMITS = {
     Action.FLIP: COMMITTED,
     Action.FILL_FOR_COMMIT: COMMITTING,
 }
-"""Actions whose place is counted in COMMITs, and whether they happen before or after the COMMIT."""
+"""Actions whose place is counted in COMMITs, each with its moment: before or after the COMMIT."""
 
 
 class Disk:
@@ -92,7 +92,7 @@ class Disk:
     # The harness's side.
 
     def arm(self, action: Action = Action.NOTHING, place: int = 0) -> None:
-        """Count writes from now on, and act at one of them."""
+        """Start counting writes, and act at one of them."""
         self._set("place", place)
         self._set("action", action)
         self._set("armed", 1)
@@ -103,7 +103,7 @@ class Disk:
 
     @property
     def hit(self) -> bool:
-        """Whether the place was reached."""
+        """Whether the place of the action was reached."""
         return bool(self._get("hit"))
 
     @property
@@ -112,7 +112,7 @@ class Disk:
         return self._names_path.read_text(encoding="utf-8").splitlines()
 
     def make_room(self) -> None:
-        """Empty the disk that was filled."""
+        """Free the space on the filled disk."""
         (self._state / FILLER).unlink(missing_ok=True)
 
     def tear(self) -> None:
@@ -121,10 +121,10 @@ class Disk:
         self._wal.write_bytes(torn(before, after))
 
     def flip(self, seed: int) -> Flip:
-        """Flip one bit of the journal, and return which; call this when the daemon has ended.
+        """Flip one bit of the journal, and return the flip; call this when the daemon has ended.
 
         Args:
-            seed: selects the bit; always the same one for files of the same sizes.
+            seed: selects the bit; for files of the same sizes, a seed always selects the same bit.
         """
         files = {name: self._state / name for name in FILES}
         sizes = {name: path.stat().st_size for name, path in files.items() if path.exists()}
@@ -148,7 +148,7 @@ class Disk:
         return path.startswith(f"{self._state}/")
 
     def write(self, name: str) -> None:
-        """Count a write that is about to happen, or has just happened; the cut is made here."""
+        """Count a write that is about to happen or has just happened, and make the cut if it is due."""
         with self._lock:
             if self._busy or not self._get("armed"):
                 return

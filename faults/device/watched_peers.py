@@ -1,4 +1,4 @@
-"""The events as recorded by card and server, independently of lpad."""
+"""Card, modem, services and server that record events independently of lpad."""
 
 from __future__ import annotations
 

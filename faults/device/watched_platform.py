@@ -32,7 +32,7 @@ class Shelf:
     def __init__(
         self, orders: Orders, *, address: Callable[[], str], order: Callable[[str | None], Order]
     ) -> None:
-        """Prepare.
+        """Remember how orders are added.
 
         Args:
             orders: the server's orders.
@@ -53,12 +53,12 @@ class Shelf:
         return _STAGES.get(self._orders.get(order).state, Profile.AVAILABLE)
 
     def withdraw(self, order: str) -> None:
-        """Take an order back."""
+        """Cancel an order."""
         self._orders.cancel(order)
 
 
 class WatchedPlatform(SimulatedPlatform):
-    """A platform that reports each message to the step counter, as the server does."""
+    """A platform that reports each message to the step counter, as the SM-DP+ does."""
 
     step_counter: StepCounter
     peer: Peer[tuple[Answer, Faulty]]
@@ -70,7 +70,7 @@ class WatchedPlatform(SimulatedPlatform):
 
     @staticmethod
     def as_answer(answer: HttpAnswer) -> tuple[Answer, Faulty]:
-        """Return a server's faulty answer in the form of a platform's."""
+        """Return an SM-DP+'s faulty answer in the form of a platform's answer."""
         return Answer(answer.status, answer.body or None), {}
 
     def shows(self, pki: Pki) -> Callable[[TlsIdentity], None]:
@@ -82,7 +82,7 @@ class WatchedPlatform(SimulatedPlatform):
         )
 
     def settings(self, folder: Path) -> dict[str, Any]:
-        """Write the credentials; return the daemon's settings, without the hosts."""
+        """Write the platform's credentials into files; return the daemon's settings, without hosts."""
         credentials = {}
         for name, value in self.credentials.items():
             path = folder / f"credential-{name}"

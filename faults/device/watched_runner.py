@@ -1,4 +1,4 @@
-"""The runner of the owner's programs, which counts each run, and a hook that writes down each event."""
+"""A runner of the owner's programs that counts each run, and a hook that records each event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WatchedRunner:
 
     Attributes:
         socket: the path of its socket.
-        told: the file with the events, of this and earlier runners in the folder.
+        told: the file with the events of this runner and of earlier runners in the folder.
     """
 
     socket: Path
@@ -52,7 +52,7 @@ class WatchedRunner:
 
 @contextmanager
 def running(folder: Path, step_counter: StepCounter) -> Iterator[WatchedRunner]:
-    """Serve requests until the end."""
+    """Serve requests until the context ends."""
     runner = WatchedRunner(folder / "runner.sock", folder / "told")
     hooks = folder / "hooks.d"
     hooks.mkdir(mode=0o755, exist_ok=True)
@@ -66,7 +66,7 @@ def running(folder: Path, step_counter: StepCounter) -> Iterator[WatchedRunner]:
         listening.listen()
 
         def serve() -> None:
-            with suppress(OSError):  # the socket is closed in the end
+            with suppress(OSError):  # at the end of the context, the socket is closed
                 serving.serve(listening)
 
         thread = threading.Thread(target=serve, daemon=True)

@@ -1,4 +1,4 @@
-"""A backend that gets the device's events: accepts each, checks its signature, and keeps it."""
+"""A backend that receives the device's events, checks each signature, and keeps the events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reported:
 
 
 class WebhookReceiver(ThreadingHTTPServer):
-    """Listens on a loopback address; use it in a `with` statement."""
+    """A server on a loopback address; use it in a `with` statement."""
 
     daemon_threads = True
 
@@ -40,17 +40,17 @@ class WebhookReceiver(ThreadingHTTPServer):
         self._lock = threading.Lock()
         self._reported: list[Reported] = []
         self.unsigned = 0
-        """Requests whose signature was wrong."""
+        """The number of requests with a wrong signature."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def reported(self) -> list[Reported]:
-        """The events in the order of their arrival, with their repetitions."""
+        """The events in the order of arrival, including repeated ones."""
         with self._lock:
             return list(self._reported)
 
     def take(self, callback: Callback) -> None:
-        """Keep an event."""
+        """Check a request's signature, and keep its event."""
         try:
             verify("standard-webhooks", callback, secret=SECRET)
         except InvalidValue:
@@ -63,7 +63,7 @@ class WebhookReceiver(ThreadingHTTPServer):
             )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore broken connections, because the trials cut the device off while it sends."""
+        """Ignore broken connections, because a cut may interrupt a request."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
         body = self.rfile.read(length)
-        if len(body) < length:  # the device was cut off while it sent
+        if len(body) < length:  # a cut interrupted the request
             self.close_connection = True
             return
         self.server.take(Callback("POST", self.path, dict(self.headers.items()), body))

@@ -66,7 +66,7 @@ class FlipStage:
         }
 
     def run(self, name: str, flip: Flip) -> FlipOutcome:
-        """Open a copy of a journal with a wrong bit in it, and judge it."""
+        """Open a copy of a journal with one wrong bit, and return the outcome."""
         began = time.perf_counter()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
@@ -75,7 +75,7 @@ class FlipStage:
         trial = _FlipTrial(self._folder / JOURNAL, self._contents[name])
         try:
             found = tuple(trial.violations())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it was not handled
+        except Exception as error:  # noqa: BLE001 - any error means unhandled damage
             found = (f"unhandled: {type(error).__name__} {error}",)
         seconds = time.perf_counter() - began
         return FlipOutcome(
@@ -109,7 +109,7 @@ class _FlipTrial:
         try:
             yield from self._state(journal)
             if len(journal.health.repairs) > self.repaired:
-                yield "it is repaired again at the next start"
+                yield "the journal is repaired again at the next start"
             if journal.changes.get(added).state != "done" or journal.requests.change_id(_NEW) != added:
                 yield "the record written after the flip is missing"
         finally:
@@ -120,11 +120,11 @@ class _FlipTrial:
         self._lost = health.repairs
         self.repaired = bool(health.repairs)
         if not health.ok:
-            yield f"it is {health.state}: {health.error}"
+            yield f"the journal is {health.state}: {health.error}"
         if len(health.repairs) > 1:
-            yield "it was repaired more than once"
+            yield "the journal was repaired more than once"
         if self.repaired and not health.set_aside:
-            yield "it was repaired, but the damaged file is gone"
+            yield "the journal was repaired, but the damaged file is gone"
 
     def _said(self, journal: Journal) -> Iterator[str]:
         """Compare the journal's content with its previous content; only reported losses may be missing."""
@@ -162,7 +162,7 @@ class _FlipTrial:
         if missing and not self.repaired:
             yield f"{what} {missing}: missing, but not reported"
         if len(missing) > 1 + len(said) // 2:
-            yield f"of {len(said)} one bit has lost {len(missing)}: {what} {missing}"
+            yield f"one bit has destroyed {len(missing)} of {len(said)} records: {what} {missing}"
 
     @staticmethod
     def _work(journal: Journal) -> int:

@@ -1,4 +1,4 @@
-"""Parallel flips, and their line in the report."""
+"""Parallel trials of flips, and the line about them in the report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ALL = 30_000
 """The number of flips in a full run."""
 _TOGETHER = 100
-"""The number of flips that a process makes before it reports."""
+"""The number of flips that a process makes before it reports their outcomes."""
 
 _stage: FlipStage | None = None
 
@@ -37,7 +37,7 @@ def flip_outcomes(
         number: the number of flips.
         seed: selects the flips.
         jobs: the number of processes.
-        only: these flips, in their printed form, instead of selected ones.
+        only: the flips to make, in their printed form; empty: those that the seed selects.
     """
     bases = root / "flips"
     bases.mkdir(parents=True)
@@ -74,11 +74,11 @@ def told(outcomes: Sequence[FlipOutcome]) -> str:
 
 
 def _enter(bases: Path, contents: Mapping[str, Contents]) -> None:
-    global _stage  # noqa: PLW0603 - what a process of the pool keeps
-    logging.disable(logging.CRITICAL)  # each repair logs a line, thousands of times
+    global _stage  # noqa: PLW0603 - one stage for each process of the pool
+    logging.disable(logging.CRITICAL)  # thousands of repairs would log a line each
     _stage = FlipStage(bases, bases / str(os.getpid()), contents)
 
 
 def _trials(flips: Sequence[tuple[str, str]]) -> list[FlipOutcome]:
-    assert _stage is not None, "each process of the pool sets it at its start"
+    assert _stage is not None, "each process of the pool sets its stage at its start"
     return [_stage.run(folder, Flip.parse(flip)) for folder, flip in flips]

@@ -1,4 +1,4 @@
-"""A journal with every kind of content, as lpad leaves it when it ends, and as a power cut leaves it."""
+"""A journal with every kind of content, in two forms: closed by lpad, and left by a power cut."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CARD = "modem"
 EID = "89049032123451234512345678901235"
 ICCID = "8944500000000000011"
 LAST = "last"
-"""The value that is written last: a wrong bit in it looks like a transaction that a power cut interrupted."""
+"""The name of the last written value: a wrong bit in it looks like an interrupted transaction."""
 CLOSED, KILLED = "closed", "killed"
 _NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 _GONE = CardUnreachable("the modem does not answer", port="/dev/ttyUSB2")
@@ -48,7 +48,7 @@ _STEPS = ("select", "authenticate-server", "prepare-download", "load-bound-profi
 
 @dataclass
 class Contents:
-    """The content of a journal: by ID, by name, and the idempotency keys by their changes."""
+    """The content of a journal: records by ID, stored values by name, and idempotency keys by change."""
 
     changes: dict[int, Change] = field(default_factory=dict)
     private: dict[int, Private] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Contents:
 def make(folder: Path) -> dict[str, Contents]:
     """Create the journal in two folders, and return the content of each.
 
-    In `closed` it is one file; in `killed` the last writes are only in the write-ahead log.
+    In `closed` the journal is one file; in `killed` the last writes are only in the write-ahead log.
     """
     writer = _Writer(folder / CLOSED)
     writer.write()

@@ -1,4 +1,4 @@
-"""A cut: what the daemon loses, and at which of its steps."""
+"""A cut: its kind, and the step of the daemon at which it is made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Counted(enum.StrEnum):
-    """The unit in which the place of a cut is counted, from the request for the change on."""
+    """The units in which the place of a cut is counted; counting begins with the request for the change."""
 
     WRITES = "writes"
     COMMITS = "commits"
@@ -28,7 +28,7 @@ class Counted(enum.StrEnum):
 
 
 class Outage(enum.StrEnum):
-    """How server or network fail."""
+    """The kinds of failure of server or network."""
 
     REFUSED = "refused"
     RESET = "reset"
@@ -43,7 +43,7 @@ class Outage(enum.StrEnum):
 
 
 class Kind(enum.StrEnum):
-    """The kind of a cut."""
+    """The kinds of cuts."""
 
     KILL_WRITE = "kill-write"
     """kill -9 of the daemon at a write of its journal or of another file in its state folder."""
@@ -53,15 +53,15 @@ class Kind(enum.StrEnum):
     FLIP = "flip"
     """The power fails after a COMMIT: kill -9, and one bit of the journal's files is wrong afterwards."""
     KILL_APDU = "kill-apdu"
-    """kill -9 when an APDU has reached the card, which carries it out."""
+    """kill -9 when an APDU has reached the card; the card carries out the APDU."""
     KILL_LINE = "kill-line"
-    """kill -9 when a command line has reached the modem, which carries it out."""
+    """kill -9 when a command line has reached the modem; the modem carries it out."""
     KILL_CALL = "kill-call"
-    """kill -9 when a call has reached NetworkManager or ModemManager, which carries it out."""
+    """kill -9 when a call has reached NetworkManager or ModemManager; the service carries it out."""
     KILL_RUN = "kill-run"
-    """kill -9 when a request has reached the runner of hooks; it ends the hooks of a client that is gone."""
+    """kill -9 when a request has reached the runner, which ends the hooks of a client that is gone."""
     KILL_SENT = "kill-sent"
-    """kill -9 when a message has reached the server, which carries it out."""
+    """kill -9 when a message has reached the server; the server carries it out."""
     KILL_RECEIVED = "kill-received"
     """kill -9 when the server's answer has reached the daemon."""
     MAINS = "mains"
@@ -75,9 +75,9 @@ class Kind(enum.StrEnum):
     PORT_AFTER = "port-after"
     """The modem carries out the command line, and the port vanishes instead of an answer."""
     DISK = "disk"
-    """The disk is full from a write on."""
+    """The disk is full from one write on."""
     DISK_KILL = "disk-kill"
-    """The disk is full from a COMMIT on; kill -9 when the change has ended, or a while later."""
+    """The disk is full from one COMMIT on; kill -9 when the change has ended, or after a time limit."""
     BUS_BEFORE = "bus-before"
     """NetworkManager and ModemManager end, and do not carry out the call."""
     BUS_AFTER = "bus-after"
@@ -89,7 +89,7 @@ class Kind(enum.StrEnum):
 
 
 FILLS = frozenset({Kind.DISK, Kind.DISK_KILL})
-"""Kinds of cuts for which the disk is small."""
+"""Kinds of cuts that need a small disk."""
 KILLS = frozenset(
     {
         Kind.KILL_WRITE,
@@ -165,12 +165,12 @@ class Cut:
 
     @property
     def kills(self) -> bool:
-        """Whether the daemon must be restarted afterwards."""
+        """Whether the daemon must be restarted after the cut."""
         return self.kind in KILLS
 
 
 def every_cut(counts: Mapping[Counted, int]) -> list[Cut]:
-    """Return all cuts of a scenario with these numbers of steps in a run without a cut."""
+    """Return all cuts of a scenario, from its numbers of steps in a run without a cut."""
     cuts = []
     for kind, counted in COUNTED.items():
         outages = list(Outage) if kind in (Kind.SERVER_BEFORE, Kind.SERVER_AFTER) else [None]

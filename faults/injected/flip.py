@@ -51,7 +51,7 @@ class Flip:
 
 
 def chosen(sizes: Mapping[str, int], number: int, seed: int) -> list[Flip]:
-    """Return a number of different flips, always the same ones for a seed.
+    """Return different flips; the same seed always selects the same flips.
 
     Args:
         sizes: the size in bytes of each file.
@@ -59,7 +59,7 @@ def chosen(sizes: Mapping[str, int], number: int, seed: int) -> list[Flip]:
         seed: selects the flips.
     """
     bits = sum(sizes.values()) * BITS
-    places = random.Random(f"{seed} flips").sample(range(bits), min(number, bits))  # noqa: S311 - no secret
+    places = random.Random(f"{seed} flips").sample(range(bits), min(number, bits))  # noqa: S311 - not secret
     return [_flip(sizes, place) for place in places]
 
 

@@ -1,4 +1,4 @@
-"""The bench file: the places, and what the bench may do to the card at each."""
+"""The bench file: the places, and what the bench may do to the card at each place."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _USB_DEVICE = re.compile(r"[0-9]+-[0-9]+(\.[0-9]+)*")
 
 
 class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The power switch of a place, of exactly one kind; `up_within`: seconds until the device is up."""
+    """The power switch of a place, of exactly one kind; `up_within`: the seconds until the device is up."""
 
     uhubctl: str | None = None
     """The hub's port for uhubctl: HUB:PORT, such as 1-1:2."""
     sysfs: str | None = None
     """The USB device, such as 1-1.4, which is unbound from its driver."""
     command: list[str] | None = None
-    """The user's own command; {state} is replaced by on or off."""
+    """A command of the user; {state} is replaced by on or off."""
     up_within: float = 60.0
     off_for: float = 2.0
     """The minimum number of seconds without power, so that capacitors discharge and the system notices that
@@ -46,7 +46,7 @@ class PlaceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     expendable: list[str] = []
     """ICCIDs of the profiles that the bench may delete."""
     codes: str | None = None
-    """A pool file."""
+    """The file with the pool of activation codes for this place."""
     power: Power | None = None
     euicc: dict[str, Any] = {}
     """Further daemon settings for this card."""
@@ -58,11 +58,11 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificates: str
     """A folder laid out like SGP.26."""
     profile: str | None = None
-    """A profile package that the cards can install; by default a made-up one."""
+    """The file of a profile package that the cards can install; by default a made-up profile is used."""
 
 
 class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The whole file."""
+    """The content of a bench file."""
 
     places: dict[str, PlaceSection]
     server: Server | None = None
@@ -78,7 +78,7 @@ class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True, slots=True)
 class BenchFile:
-    """A bench with its file; relative paths begin at the file's folder."""
+    """A bench and the path of its file; relative paths in the file begin at its folder."""
 
     path: Path
     bench: Bench
@@ -94,7 +94,7 @@ class BenchFile:
             bench = msgspec.yaml.decode(path.read_bytes(), type=Bench)
         except OSError as error:
             raise InvalidSettings(
-                f"cannot read the bench file {path}: {error.strerror}; --new writes a first one"
+                f"cannot read the bench file {path}: {error.strerror}; create one with --new"
             ) from error
         except msgspec.MsgspecError as error:
             raise InvalidSettings(f"the bench file {path} is wrong: {error}") from error
@@ -104,7 +104,7 @@ class BenchFile:
         return cls(path.absolute(), bench)
 
     def resolve(self, text: str) -> Path:
-        """Return a path from the bench file; relative paths begin at its folder."""
+        """Return a path that the bench file names; relative paths begin at the file's folder."""
         return self.path.parent / text
 
     def features(self, name: str) -> frozenset[str]:
@@ -123,7 +123,7 @@ class BenchFile:
 
 def _mistakes(bench: Bench) -> Iterator[str]:
     if not bench.places:
-        yield "it names no place"
+        yield "the file must name a place"
     where: dict[object, str] = {}
     for name, place in bench.places.items():
         for mistake in _mistakes_of(name, place):

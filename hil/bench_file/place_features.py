@@ -18,12 +18,12 @@ FEATURES = {
 """Features that the bench file declares for a place."""
 
 DERIVED = {
-    "reader": "a reader is named",
-    "modem": "a port is named",
-    "power": "there is a power switch",
+    "reader": "the bench file names a reader for the place",
+    "modem": "the bench file names a port for the place",
+    "power": "the place has a power switch",
     "codes": "there are codes for downloads, from a pool or from the bench's own SM-DP+",
     "server": "the bench's own SM-DP+ serves the place",
 }
-"""Features that follow from the rest of the bench file."""
+"""Features that follow from other keys of the bench file."""
 
 KNOWN = FEATURES.keys() | DERIVED.keys()

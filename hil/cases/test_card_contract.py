@@ -26,16 +26,16 @@ def test_no_channel_is_left_open(place: Place) -> None:
 
 
 def test_every_question_is_answered(place: Place) -> None:
-    """The card answers a probe's questions, which change nothing, including one that fills a block."""
+    """The card answers all questions of a probe, including one that fills a block; none changes the card."""
     report = place.client.probe(place.name, wait=PATIENCE).check().result
     assert report is not None
     assert report["error"] is None
     refused = {each["what"] for each in report["timings"] if each["refused"] is not None}
-    assert refused <= {"GetProfilesInfo, asked in 255 bytes"}, "some cards refuse that many tags"
+    assert refused <= {"GetProfilesInfo, asked in 255 bytes"}, "some cards refuse a list of so many tags"
 
 
 def test_the_way_carries_long_answers(place: Place) -> None:
-    """The card's information and its list of profiles arrive complete, in any number of pieces."""
+    """The card's information and its list of profiles arrive complete, in however many pieces."""
     info = place.until_ready().info
     assert info is not None
     assert info.svn is not None

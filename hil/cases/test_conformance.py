@@ -39,7 +39,7 @@ def enable_for_a_moment(place: Place, iccid: str) -> None:
 
 
 def test_wrong_confirmation_code(place: Place, server: OwnServer) -> None:
-    """A wrong code is reported and asked for again, and the right one is used (8.2.7/3.8)."""
+    """A wrong confirmation code is reported, lpad asks again, and the right code is used (8.2.7/3.8)."""
     order = server.order(place.eid, confirmation=True)
     change = place.client.download_leased(place.name, order, confirmation_code="9999", wait=PATIENCE)
     assert change.question is not None
@@ -62,7 +62,7 @@ def test_declined(place: Place, server: OwnServer) -> None:
 
 
 def test_postponed(place: Place, server: OwnServer) -> None:
-    """A postponed profile is not installed, and waits at the server: the same code works later."""
+    """A postponed profile is not installed; it waits at the server, and its code works later."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     place.client.answer(change.id, decision="postpone")
@@ -73,7 +73,7 @@ def test_postponed(place: Place, server: OwnServer) -> None:
 
 
 def test_cancelled(place: Place, server: OwnServer) -> None:
-    """A download that is cancelled while it asks ends, and its order stays at the server."""
+    """A cancellation while lpad asks for consent ends the download, and the order stays at the server."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     assert change.question is not None
@@ -84,7 +84,7 @@ def test_cancelled(place: Place, server: OwnServer) -> None:
 
 
 def test_package_asked_for_twice(place: Place, server: OwnServer) -> None:
-    """A package that was lost on the way is requested again in a new session (SGP.22, 3.1.3)."""
+    """If a package is lost in transit, lpad requests it again in a new session (SGP.22, 3.1.3)."""
     server.do_wrong(Fault(kind=FaultKind.DROP_AFTER, function="getBoundProfilePackage"))
     order = server.order(place.eid)
     forget(place, place.client.download_leased(place.name, order, retry_for=300, wait=PATIENCE))
@@ -99,7 +99,7 @@ def test_address_in_capitals(place: Place, server: OwnServer) -> None:
 
 
 def test_the_same_profile_twice(place: Place, server: OwnServer) -> None:
-    """A profile that is on the card is not installed a second time: the card refuses, and keeps the first."""
+    """A profile that is already on the card is not installed again, and the card stays unchanged."""
     done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
     iccid = str((done.result or {})["iccid"])
     before = place.client.profiles(place.name)
@@ -127,7 +127,7 @@ def test_nothing_waits_at_the_default_smdp(place: Place, server: OwnServer) -> N
 
 
 def test_notification_that_is_not_taken(place: Place, server: OwnServer) -> None:
-    """No notification is lost while its server accepts none, and the profile can be used meanwhile."""
+    """No notification is lost while its server refuses them, and the profile is usable meanwhile."""
     seen = len(server.notifications)
     server.do_wrong(
         Fault(kind=FaultKind.HTTP_STATUS, function="handleNotification", value=500, times=0),
@@ -145,7 +145,7 @@ def test_notification_that_is_not_taken(place: Place, server: OwnServer) -> None
 
 
 def test_notifications_arrive_in_order(place: Place, server: OwnServer) -> None:
-    """Install, enable, disable and delete reach the server, signed, in the card's order (SGP.22, 3.5)."""
+    """Signed notifications of each operation reach the server in the card's order (SGP.22, 3.5)."""
     seen = len(server.notifications)
     done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
     iccid = str((done.result or {})["iccid"])
@@ -167,7 +167,7 @@ def test_a_code_without_an_address(place: Place) -> None:
 
 
 def test_a_server_that_does_not_listen(place: Place) -> None:
-    """If no server is at the address in the activation code, the change fails and reports this."""
+    """If no server listens at the activation code's address, the change fails with `server-unreachable`."""
     change = place.client.try_code(place.name, "1$127.0.0.1:9$MADE-UP", retry_for=0, wait=PATIENCE)
     assert change.error is not None
     assert change.error.kind == "server-unreachable"

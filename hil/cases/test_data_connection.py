@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lpad.client import Change
 
 WITHIN = 300
-"""Seconds: the search for a network that is new to the card may take four minutes."""
+"""The guard's time limit in seconds: a search for a network new to the card may take four minutes."""
 CONDITIONS = ["registered", "bearer", "address"]
 NOBODYS_APN = "lpad.invalid"
 
@@ -23,7 +23,7 @@ def ended(place: Place, change: Change) -> Change:
 
 @pytest.mark.needs("modem", "registers", "data")
 def test_data_follows_a_switch(place: Place, pair: tuple[str, str]) -> None:
-    """Each profile gets its bearer and an address, in both directions of the switch."""
+    """After a switch in either direction, the profile has a bearer and an address."""
     for iccid in reversed(pair):
         change = ended(place, place.enable(iccid, guard=CONDITIONS, within=WITHIN)).check()
         assert place.enabled() == iccid
@@ -32,12 +32,12 @@ def test_data_follows_a_switch(place: Place, pair: tuple[str, str]) -> None:
         assert (network["bearer"], network["address"]) == ("up", "up"), network
         assert network["addresses"]
         if network["applier"] == "networkmanager":
-            assert network["interface"], "such as ppp0 if the modem carries data over PPP"
+            assert network["interface"], "an interface, such as ppp0 over PPP"
 
 
 @pytest.mark.needs("modem", "registers", "data")
 def test_a_wrong_apn_is_no_dead_profile(place: Place, pair: tuple[str, str]) -> None:
-    """With an APN that no network has, lpad finds working settings, or rolls back and names the layer."""
+    """If no network has the APN, lpad finds working settings, or rolls back and names the failed layer."""
     first, second = pair
     before = place.client.network(place.name, second)
     assert before.given_by != "owner", "the case would overwrite the network settings of this profile"

@@ -18,13 +18,13 @@ pytestmark = pytest.mark.needs("codes", "network")
 
 
 def arrives(place: Place, order: Order) -> None:
-    """Download; the profile is on the card, disabled, and the server receives the notification."""
+    """Download a profile; check that it is on the card, disabled, and that its notification is delivered."""
     change = place.client.download_leased(place.name, order, wait=PATIENCE).check()
     assert change.result is not None
     iccid = str(change.result["iccid"])
     states = {profile.iccid: profile.state for profile in place.client.profiles(place.name)}
     assert states[iccid] == "disabled"
-    assert [step.name for step in change.steps if "load" in step.name], "the steps are timed"
+    assert [step.name for step in change.steps if "load" in step.name], "the steps include the loading"
     place.deliver(iccid)
     place.until_removed(iccid)
     if order.expendable:
@@ -32,17 +32,17 @@ def arrives(place: Place, order: Order) -> None:
 
 
 def test_activation_code(place: Place, lease: Callable[..., Order]) -> None:
-    """By activation code."""
+    """A download by activation code succeeds."""
     arrives(place, lease())
 
 
 def test_confirmation_code(place: Place, lease: Callable[..., Order]) -> None:
-    """By activation code, with the confirmation code in the request."""
+    """A download by activation code succeeds with the confirmation code in the request."""
     arrives(place, lease(confirmation=True))
 
 
 def test_confirmation_code_asked_for(place: Place, lease: Callable[..., Order]) -> None:
-    """Without the confirmation code the change asks for it, and continues after the answer."""
+    """Without a confirmation code, the change asks for the code, and continues after the answer."""
     order = lease(confirmation=True)
     change = place.client.download_leased(place.name, order, confirmation_code=None, wait=PATIENCE)
     assert change.question is not None
@@ -55,7 +55,7 @@ def test_confirmation_code_asked_for(place: Place, lease: Callable[..., Order]) 
 
 
 def test_default_smdp(place: Place, lease: Callable[..., Order]) -> None:
-    """From the default SM-DP+, which has an order for this card's EID."""
+    """A download from the default SM-DP+ succeeds if the server has an order for the card's EID."""
     order = lease(default=True)
     before = place.until_ready().addresses
     place.client.set_default_smdp(place.name, order.default_smdp or "", wait=PATIENCE).check()

@@ -1,4 +1,4 @@
-"""Repetition: as many cycles as the bench file requests."""
+"""Repeated switches and downloads, in as many cycles as the bench file requests."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def test_installing(place: Place, lease: Callable[..., Order]) -> None:
         info = place.until_ready().info
         assert info is not None
         room.append(info.memory.free_non_volatile or 0)
-    assert room[-1] >= room[0] - room[0] // 100, "a deleted profile frees its memory"
+    assert room[-1] >= room[0] - room[0] // 100, "a deletion frees the profile's memory"
     place.deliver(*installed)  # lpad soon removes accepted notifications from the card

@@ -22,8 +22,8 @@ ADDRESS = "bench.example.com"
 
 def refused(change: Change) -> str:
     """Return the kind of the error that a change ended with."""
-    assert change.error is not None, "it was done"
-    assert len(change.error.sentence) > 20, "a sentence that states what to do"
+    assert change.error is not None, "the change was done"
+    assert len(change.error.sentence) > 20, "the sentence must state what to do"
     return change.error.kind
 
 
@@ -34,7 +34,7 @@ def reason(change: Change) -> object:
 
 
 def whole_card_is_expendable(place: Place) -> None:
-    """Skip the case, which may delete everything on the card, unless the lab allows this."""
+    """Skip a case that may delete everything on the card, unless the lab allows this."""
     held = place.client.profiles(place.name)
     if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
         # A reset would delete profiles that cannot be replaced; --complete fails on skips.
@@ -53,9 +53,9 @@ def test_get_profiles_info(place: Place) -> None:
 
 
 def test_get_eid_and_addresses(place: Place) -> None:
-    """ES10c.GetEID and ES10a.GetEuiccConfiguredAddresses: known after each reading.
+    """ES10c.GetEID and ES10a.GetEuiccConfiguredAddresses: lpad knows the EID and the addresses.
 
-    The functions have no errors.
+    SGP.22 defines no errors for these functions.
     """
     euicc = place.until_ready()
     assert euicc.eid == place.eid
@@ -78,7 +78,7 @@ def test_enable_disable(place: Place, pair: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("verb", ["enable", "disable", "delete", "rename"])
 def test_unknown_profile(place: Place, verb: str) -> None:
-    """Every function that names a profile reports iccidOrAidNotFound (1)."""
+    """Every change that names an unknown profile fails with `not-found`."""
     arguments = (NOBODYS, "name") if verb == "rename" else (NOBODYS,)
     change = getattr(place.client, verb)(place.name, *arguments, wait=PATIENCE)
     assert refused(change) == "not-found"
@@ -155,7 +155,7 @@ def test_nickname_too_long(place: Place, installed: str) -> None:
 
 @pytest.mark.needs("server")
 def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) -> None:
-    """The operator's rules forbid disabling, leaving and deleting a profile: disallowedByPolicy (3).
+    """The card refuses to disable, leave or delete a profile whose rules forbid this: disallowedByPolicy (3).
 
     Only a memory reset removes the profile, so the case runs only if the whole card is expendable.
     """
@@ -188,7 +188,7 @@ def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) ->
 
 @pytest.mark.needs("codes")
 def test_memory_reset(place: Place, installed: str) -> None:
-    """ES10c.eUICCMemoryReset deletes what the request names.
+    """ES10c.eUICCMemoryReset deletes the profiles of the requested kinds.
 
     The case runs only if the whole card is expendable.
     """

@@ -21,7 +21,7 @@ def test_eid(place: Place) -> None:
 
 
 def test_capabilities(place: Place) -> None:
-    """GetEUICCInfo2 is complete: version, memory, CIs for both directions."""
+    """EUICCInfo2 is complete: version, memory, and the CIs for verification and for signing."""
     info = place.until_ready().info
     assert info is not None
     assert info.svn is not None
@@ -33,7 +33,7 @@ def test_capabilities(place: Place) -> None:
 
 @pytest.mark.needs("test-ci")
 def test_names_a_test_ci(place: Place) -> None:
-    """The card trusts a CI that certifies the bench's own SM-DP+ and test servers."""
+    """The card lists at least one CI."""
     info = place.until_ready().info
     assert info is not None
     assert info.certificate_issuers
@@ -62,7 +62,7 @@ def test_qmi(place: Place) -> None:
 
 @pytest.mark.needs("cgla")
 def test_cgla(place: Place) -> None:
-    """The link that lpad has found uses a channel of the modem's own."""
+    """The link that lpad has found uses a logical channel that the modem manages."""
     assert place.report["link"] == "cgla"
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.needs("power")
 
 
 def back(place: Place) -> None:
-    """Turn the power on again, and check that the card is the same."""
+    """Turn the power on again, and check that the same card is back."""
     place.give_power()
     place.strategy.to(Stand.KNOWN_CARD)
 
@@ -41,7 +41,7 @@ def test_hot_plug(place: Place) -> None:
 
 @pytest.mark.needs("codes", "network")
 def test_power_cut_while_loading(place: Place, lease: Callable[..., Order]) -> None:
-    """A download that is cut during LoadBPP fails properly or is settled, and the next one works."""
+    """A download with a power cut during LoadBPP fails or is settled correctly, and the next one works."""
     order = lease()
     before = {profile.iccid for profile in place.client.profiles(place.name)}
     change = place.client.download_leased(place.name, order, retry_for=0)
@@ -53,7 +53,7 @@ def test_power_cut_while_loading(place: Place, lease: Callable[..., Order]) -> N
     ended = place.client.settle_leased(change.id, order, seconds=PATIENCE)
     there = {profile.iccid for profile in place.client.profiles(place.name)} - before
     if ended.state == "done":
-        assert there == {str((ended.result or {})["iccid"])}, "it was loaded before the cut"
+        assert there == {str((ended.result or {})["iccid"])}, "the profile was loaded before the cut"
     else:
         assert ended.error is not None
         assert ended.error.kind.startswith(("card-", "server-")), ended.error
@@ -65,7 +65,7 @@ def test_power_cut_while_loading(place: Place, lease: Callable[..., Order]) -> N
 
 
 def test_power_cut_while_enabling(place: Place, pair: tuple[str, str]) -> None:
-    """After a cut during a switch, one of the two profiles is enabled, and lpad reports which."""
+    """After a power cut during a switch, one of the two profiles is enabled, and lpad reports which one."""
     first, second = pair
     change = place.client.enable(place.name, second)
     for event in place.client.follow(change.id):

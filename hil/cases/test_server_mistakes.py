@@ -1,4 +1,4 @@
-"""The required reactions of an LPA to mistakes of a server (after SGP.23, 4.4), one in each case.
+"""The required reactions of an LPA to mistakes of a server (after SGP.23, 4.4), one for each case.
 
 The cases run with the bench's own SM-DP+, and need only a card with a test CI.
 """
@@ -31,7 +31,7 @@ BEFORE_LOADING = {
         "evil.example",
         "server-untrusted",
     ),
-    "challenge is another": (INITIATE, FaultKind.SIGNED_CHALLENGE, None, "server-malformed"),
+    "signed challenge differs": (INITIATE, FaultKind.SIGNED_CHALLENGE, None, "server-malformed"),
     "server's signature is wrong": (INITIATE, FaultKind.BAD_SIGNATURE, None, "card-refused"),
     "server's certificate is wrong": (INITIATE, FaultKind.BAD_CERTIFICATE, None, "card-refused"),
     "server's CI is unknown": (INITIATE, FaultKind.UNKNOWN_CI, None, "card-refused"),
@@ -74,18 +74,18 @@ BEFORE_LOADING = {
     ),
     "metadata are missing": (AUTHENTICATE, FaultKind.FIELD_MISSING, "profileMetadata", "server-malformed"),
     "metadata lack a byte": (AUTHENTICATE, FaultKind.DER_BROKEN, "profileMetadata", "server-malformed"),
-    # the way
+    # transport
     "a web page": (INITIATE, FaultKind.BODY_HTML, None, "server-malformed"),
-    "no JSON": (INITIATE, FaultKind.BODY_MALFORMED, None, "server-malformed"),
-    "nothing": (INITIATE, FaultKind.BODY_EMPTY, None, "server-malformed"),
+    "not JSON": (INITIATE, FaultKind.BODY_MALFORMED, None, "server-malformed"),
+    "an empty body": (INITIATE, FaultKind.BODY_EMPTY, None, "server-malformed"),
     "half an answer": (INITIATE, FaultKind.BODY_TRUNCATED, None, "server-unreachable"),
     "answer exceeds the maximum size": (INITIATE, FaultKind.BODY_OVERSIZED, None, "server-malformed"),
-    "sent elsewhere": (AUTHENTICATE, FaultKind.REDIRECT, "https://evil.example/", "server-unreachable"),
+    "redirected elsewhere": (AUTHENTICATE, FaultKind.REDIRECT, "https://evil.example/", "server-unreachable"),
     "HTTP 500": (AUTHENTICATE, FaultKind.HTTP_STATUS, 500, "server-failed"),
-    "line cut": (AUTHENTICATE, FaultKind.DROP_BEFORE, None, "server-unreachable"),
+    "connection cut": (AUTHENTICATE, FaultKind.DROP_BEFORE, None, "server-unreachable"),
     "no package in the answer": (GET_PACKAGE, FaultKind.FIELD_MISSING, None, "server-malformed"),
 }
-"""By name: the function, the kind of fault and its value, and the required kind of error."""
+"""Faults by name, each with its function, kind and value, and the required kind of error."""
 
 REFUSALS = {
     INITIATE: ("8.8.1/3.8", "8.8.2/3.1", "8.8.3/3.1", "8.8.4/3.7"),
@@ -131,26 +131,26 @@ PECULIAR = {
 
 
 def fails(place: Place, server: OwnServer, fault: Fault) -> Change:
-    """Run a download with a fault, and check that nothing is installed."""
+    """Run a download with a fault, check that no profile is installed, and return the change."""
     before = {profile.iccid for profile in place.client.profiles(place.name)}
     server.do_wrong(fault)
     change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)
     server.do_right()
-    assert change.error is not None, "it was done"
-    assert len(change.error.sentence) > 20, "a sentence that states what to do"
+    assert change.error is not None, "the change was done"
+    assert len(change.error.sentence) > 20, "the sentence must state what to do"
     assert {profile.iccid for profile in place.client.profiles(place.name)} == before
     return change
 
 
 def works(place: Place, server: OwnServer) -> None:
-    """Download, and delete again."""
+    """Download a profile, and delete it again."""
     done = place.client.download_leased(place.name, server.order(place.eid), wait=PATIENCE).check()
     place.client.delete(place.name, str((done.result or {})["iccid"]), wait=PATIENCE).check()
 
 
 @pytest.mark.parametrize("wrong", BEFORE_LOADING)
 def test_before_loading(place: Place, server: OwnServer, wrong: str) -> None:
-    """The error has its kind, and nothing is installed."""
+    """A fault before loading leads to the required kind of error, and no profile is installed."""
     function, kind, value, told = BEFORE_LOADING[wrong]
     change = fails(place, server, Fault(kind=kind, function=function, value=value, times=9))
     assert change.error is not None
@@ -171,7 +171,7 @@ def test_refusal(place: Place, server: OwnServer, function: str, codes: str) -> 
 
 @pytest.mark.parametrize("wrong", IN_THE_PACKAGE)
 def test_in_the_package(place: Place, server: OwnServer, wrong: str) -> None:
-    """The error has its kind, nothing is installed, and the next download works."""
+    """A fault in the package leads to the required error and no profile, and the next download works."""
     function, kind, told = IN_THE_PACKAGE[wrong]
     change = fails(place, server, Fault(kind=kind, function=function))
     assert change.error is not None

@@ -14,7 +14,7 @@ LADDER = {"wait", "sim-refresh", "sim-power-cycle", "radio-cycle", "modem-reset"
 
 
 def test_ten_switches(place: Place, pair: tuple[str, str]) -> None:
-    """A switch in both directions is verified on the card, and its duration is recorded."""
+    """Switches in both directions are verified on the card, and their durations are recorded."""
     first, second = pair
     for turn in range(SWITCHES):
         wanted = (second, first)[turn % 2]
@@ -25,7 +25,7 @@ def test_ten_switches(place: Place, pair: tuple[str, str]) -> None:
 
 @pytest.mark.needs("modem")
 def test_refresh_ladder(place: Place, pair: tuple[str, str]) -> None:
-    """The modem finally reads the new profile; the change's steps show what this required."""
+    """The modem finally reads the new profile, and the change's steps show how lpad achieved this."""
     first, second = pair
     change = place.enable(second).check()
     steps = [step.name for step in change.steps]
@@ -38,7 +38,7 @@ def test_refresh_ladder(place: Place, pair: tuple[str, str]) -> None:
 
 
 def test_guarded_switch_rolls_back(place: Place, pair: tuple[str, str]) -> None:
-    """A switch without a confirmation is rolled back to the previous profile."""
+    """A switch whose confirmation is refused is rolled back to the previous profile."""
     first, second = pair
     change = place.enable(second, guard=["confirm"], within=60)
     if change.question is None:

@@ -1,4 +1,4 @@
-"""APDU records as captures: pcap with GSMTAP, which Wireshark opens and dissects down to ISO 7816.
+"""APDU records as pcap files with GSMTAP, which Wireshark dissects down to ISO 7816.
 
 As in SIM traces, one packet contains a command with its answer: IPv4 without Ethernet, UDP to port 4729, 16
 bytes of GSMTAP header of type SIM. Each card has its own source address, so that filters can distinguish
@@ -22,7 +22,7 @@ _RAW_IP = 101
 """LINKTYPE_RAW: packets begin with an IP header."""
 _PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, _RAW_IP)
 _GSMTAP = bytes.fromhex("02 04 04 00 0000 00 00 00000000 00 00 00 00")
-"""Version 2, a header of 4 words, type SIM, radio fields zero; sub-type 0 is an APDU."""
+"""The GSMTAP header: version 2, 4 words, type SIM, radio fields zero; sub-type 0 is an APDU."""
 
 
 def write_pcap(path: Path, cards: Mapping[str, Sequence[Exchange]]) -> None:

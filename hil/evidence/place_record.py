@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """A change, and the durations of its parts."""
+    """A change with its duration and those of its steps."""
 
     id: int
     kind: str
@@ -45,11 +45,11 @@ class Timed(msgspec.Struct, frozen=True):
     steps: list[tuple[str, float]] = []
     error: str | None = None
     guarded: bool = False
-    """Whether the switch had a guard, so that it waited for more than the card."""
+    """Whether the switch had a guard, so that its duration includes the wait for the conditions."""
 
 
 class PlaceFindings(msgspec.Struct, frozen=True, kw_only=True):
-    """All data that the report page shows of a place, without identifiers of card or subscriber."""
+    """All data about a place for the report page, without identifiers of card or subscriber."""
 
     place: str
     began: datetime
@@ -66,10 +66,10 @@ class PlaceRecord:
     """Collects results while tests run, and writes them at the end."""
 
     def __init__(self, place: str, folder: Path) -> None:
-        """Begin.
+        """Create an empty record.
 
         Args:
-            place: its name.
+            place: the place's name.
             folder: the folder for the results.
         """
         self.folder = folder
@@ -78,7 +78,7 @@ class PlaceRecord:
         self._outcomes: dict[str, Outcome] = {}
 
     def left_out(self, case: str, missing: list[str]) -> None:
-        """Record that the place lacks what a case needs."""
+        """Record a case that is left out because the place lacks a needed feature."""
         self._outcomes[case] = Outcome(case, "left-out", reason=f"needs {', '.join(missing)}")
 
     def report(self, report: pytest.TestReport) -> None:
@@ -99,7 +99,7 @@ class PlaceRecord:
             self._tell(self._outcomes[case])
 
     def finish(self, place: Place) -> None:
-        """Write everything; if the daemon runs, it may keep running."""
+        """Write all results; the daemon may continue to run."""
         began = self._began
         changes, about = [], {}
         try:
@@ -142,7 +142,7 @@ _NAMING = ("eid", "imei", "serial", "port", "euiccs")
 
 
 def _redacted(content: Any) -> Any:
-    """Redact texts at any depth; numbers with many decimals stay unchanged."""
+    """Redact texts at any depth; numbers stay unchanged, even those with many decimals."""
     match content:
         case str():
             return redacted(content)

@@ -1,4 +1,4 @@
-"""The report for a lab: one HTML page that contains its pictures and loads nothing else."""
+"""The report for a lab: one HTML page that contains its pictures and loads no other file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _STYLE = Path(__file__).with_name("report_page.css").read_text(encoding="utf-8")
 
 
 def page(began: datetime, places: Sequence[PlaceFindings], *, before: Sequence[PlaceFindings]) -> str:
-    """Return the page.
+    """Return the report page.
 
     Args:
-        began: the beginning of the run.
+        began: the time at which the run began.
         places: the findings of each place.
         before: the findings of the previous run; empty if there was none.
     """
@@ -42,12 +42,13 @@ def page(began: datetime, places: Sequence[PlaceFindings], *, before: Sequence[P
 <h2>Failures</h2>
 {_failures(places)}
 <h2>A download, phase by phase</h2>
-<p>The download of median duration at each place; phases shorter than a hundredth of it have no label.</p>
+<p>The download of median duration at each place; phases shorter than a hundredth of the download have no
+label.</p>
 {timeline(_median_downloads(places))}
 <h2>Switches</h2>
 <p>Each dot is one switch without a guard, from its beginning to its verification; the bar is the median.</p>
 {switch_times({place.place: _seconds(place, "enable") for place in places})}
-<h2>Compared with the last run</h2>
+<h2>Compared with the previous run</h2>
 {_comparison(places, before)}
 <h2>Cases by places</h2>
 <p>✓ passed, ✗ failed, ○ skipped, empty: the place lacks what the case needs. Point at a mark to see the
@@ -145,7 +146,7 @@ def _seconds(place: PlaceFindings, kind: str) -> list[float]:
 
 def _comparison(places: Sequence[PlaceFindings], before: Sequence[PlaceFindings]) -> str:
     if not before:
-        return "<p>There was none.</p>"
+        return "<p>There was no previous run.</p>"
     earlier = {place.place: place for place in before}
     rows = "".join(_compared(place, earlier[place.place]) for place in places if place.place in earlier)
     news = "".join(_turned(place, earlier[place.place]) for place in places if place.place in earlier)
@@ -154,7 +155,7 @@ def _comparison(places: Sequence[PlaceFindings], before: Sequence[PlaceFindings]
     return (
         "<table><thead><tr><th>place</th><th>passed</th><th>failed</th><th>download, median</th>"
         f"<th>switch, median</th></tr></thead><tbody>{rows}</tbody></table>"
-        f"<ul>{news}</ul>{absent}" + ("" if news else "<p>Every case ended as in the last run.</p>")
+        f"<ul>{news}</ul>{absent}" + ("" if news else "<p>Every case ended as in the previous run.</p>")
     )
 
 

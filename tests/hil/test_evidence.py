@@ -141,5 +141,5 @@ def test_the_page_in_a_browser(runs: list[Path], tmp_path: Path, width: int) -> 
     for name in EIDS:
         assert shown.count(name) >= 4, "tile, both pictures, matrix"
     assert "get-bound-profile-package" in shown
-    assert "Every case ended as in the last run." in shown
+    assert "Every case ended as in the previous run." in shown
     assert shown.count('class="mark passed"') > 10

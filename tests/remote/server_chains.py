@@ -89,7 +89,7 @@ def crl(issuer: Forged, *revoked: Forged) -> x509.CertificateRevocationList:
 
 # Right chains: all of these are trusted.
 simple("a certificate signed by one of the card's CIs, alone", lambda w: [w.leaf()])
-simple("the same, with the CI's own certificate", lambda w: [w.leaf(), w.ci])
+simple("a certificate signed by one of the card's CIs, with the CI's own", lambda w: [w.leaf(), w.ci])
 simple(
     "under a brainpoolP256r1 CI, with a brainpool key",
     lambda w: [w.leaf(w.brainpool, key=curve_key(ec.BrainpoolP256R1))],
@@ -109,7 +109,7 @@ simple("under two sub-CAs, in the wrong order", lambda w: [w.leaf(w.low), w.sub,
 simple("under two sub-CAs, the CI's certificate between them", lambda w: [w.leaf(w.low), w.sub, w.ci, w.low])
 simple("each certificate twice", lambda w: [(leaf := w.leaf(w.sub)), leaf, w.sub, w.sub, w.ci, w.ci])
 simple("unrelated certificates among its own", lambda w: [w.leaf(w.sub), w.other, w.web, w.sub, w.brainpool])
-simple("next to it, another certificate with the CI's name", lambda w: [w.leaf(), authority("Test CI")])
+simple("next to its certificate, another one with the CI's name", lambda w: [w.leaf(), authority("Test CI")])
 simple(
     "the CI's key, certified by another CA as well",
     lambda w: [w.leaf(), forge(w.other, Plan(subject="Test CI", ca=True, key=w.ci.key, roles=()))],
@@ -278,7 +278,7 @@ simple(
     ],
 )
 simple(
-    "above it, a genuine server's certificate whose key did not sign it",
+    "above its certificate, a genuine server's whose key did not sign it",
     lambda w: [w.leaf(Forged((true := w.leaf(subject="true")).certificate, curve_key())), true],
 )
 CASES["an unknown web CA"] = lambda w: Shown(chain=[w.leaf(w.web, roles=()), w.web])

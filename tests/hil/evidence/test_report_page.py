@@ -1,4 +1,4 @@
-"""The page's words: failures with their reasons, and changes since the last run."""
+"""The page's words: failures with their reasons, and changes since the previous run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_place_that_broke() -> None:
 
 
 def test_compared_with_the_last_run() -> None:
-    """Compared with the last run, changed cases are listed, and slower switches, except guarded ones."""
+    """Compared with the previous run, changed cases are listed, and slower switches, except guarded ones."""
     good, bad = (Outcome("identity · eid", outcome) for outcome in ("passed", "failed"))
     html = page(
         BEGAN,
@@ -67,7 +67,7 @@ def test_compared_with_the_last_run() -> None:
     assert "shelf: identity · eid passed, was failed" in text
     assert "2.00 s, was 1.00 s" in text
     assert "Not in this run: window" in text
-    assert "Every case ended as in the last run." not in text
+    assert "Every case ended as in the previous run." not in text
 
 
 def test_an_empty_run() -> None:
@@ -75,4 +75,4 @@ def test_an_empty_run() -> None:
     text = words(page(BEGAN, [], before=[]))
     assert "0 places, no case" in text
     assert "Nothing was downloaded." in text
-    assert "There was none." in text
+    assert "There was no previous run." in text
