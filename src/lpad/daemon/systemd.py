@@ -20,7 +20,7 @@ PATIENCE = 1.0
 
 
 def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send a message such as "READY=1" to the service manager; False without one.
+    """Send a message such as "READY=1" to the service manager; return False without one.
 
     An unreachable manager is not a failure, because the daemon works without it.
     """

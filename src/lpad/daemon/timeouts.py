@@ -1,4 +1,4 @@
-"""The conversion of the settings to timeouts, as one table."""
+"""The timeouts of the engine, as one table of the settings that they come from."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TIMEOUTS: Mapping[str, str] = {
     "answer": "answer_within",
     "retry": "downloads.retry_for",
 }
-"""The setting behind each timeout of the engine."""
+"""The setting from which each timeout of the engine is read."""
 
 
 def timeouts(settings: Settings) -> Timeouts:
-    """Return the time limits of the settings."""
+    """Return the time limits in the settings."""
     return Timeouts(**{name: attrgetter(path)(settings) for name, path in TIMEOUTS.items()})

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Fed from the thread that answers requests, which is alive if `feed` runs."""
+    """Sends signs of life from the thread that answers requests; if that thread hangs, none are sent."""
 
     def __init__(self, engine: Engine, *, grace: float) -> None:
         """Prepare.
@@ -29,7 +29,7 @@ class Watchdog:
         self._starving = False
 
     def feed(self) -> None:
-        """Send the service manager a sign of life, or nothing, so that it restarts this process."""
+        """Send the service manager a sign of life; if a thread is stuck or ended, send nothing."""
         found = stuck(grace=self._grace)
         if not found and self._engine.alive:
             self._starving = False

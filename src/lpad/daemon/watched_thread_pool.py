@@ -1,4 +1,4 @@
-"""The watched threads in which the API waits for the disk, so that a silent daemon is noticed."""
+"""The watched threads in which the API waits for the disk, so that a stuck thread is noticed."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Bus:
     """
 
     def __init__(self, *, deadline: Deadline, lost: Callable[[], None] | None = None) -> None:
-        """Connect to the system bus: that of the environment's DBUS_SYSTEM_BUS_ADDRESS, if it is set.
+        """Connect to the system bus, at DBUS_SYSTEM_BUS_ADDRESS if this environment variable is set.
 
         Args:
             deadline: for connecting.
@@ -117,12 +117,12 @@ class Bus:
         return self._wait_for(self._ask(call), deadline=deadline)
 
     def begin(self, call: Call, then: Callable[[BusError | None], None]) -> None:
-        """Call a method without waiting for the answer; from a listener, or from any other thread.
+        """Call a method without waiting for the answer; a listener, or any other thread, may do this.
 
         Args:
-            then: called in the connection's thread once there is an answer, with the error if it is one.
+            then: called in the connection's thread once there is an answer; gets its error, or None.
         """
-        with suppress(RuntimeError):  # the connection was just closed, so nothing waits for this any more
+        with suppress(RuntimeError):  # the connection was just closed, so nothing waits for an answer
             self._loop.call_soon_threadsafe(self._begin, call, then)
 
     def listen(self, rule: Rule, hear: Callable[[Signal], None], *, deadline: Deadline) -> None:

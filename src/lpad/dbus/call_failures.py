@@ -5,7 +5,7 @@
     ├── BusUnanswered    no answer in time
     └── BusRefused       the called program, or the bus itself, answered with an error
 
-The calling room turns these into its own errors, because only it knows what was attempted.
+Callers convert these into their own errors, because only the caller knows the purpose of the call.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _LONGEST = 500
 
 
 class BusError(Exception):
-    """The root."""
+    """The base class of these errors."""
 
 
 class BusUnreachable(BusError):

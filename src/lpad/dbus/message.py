@@ -38,7 +38,7 @@ class Signal(Frozen):
 
 
 class Rule(Frozen, kw_only=True):
-    """The signals that a listener wants; None: any."""
+    """The signals that a listener wants; a field that is None matches any value."""
 
     sender: str
     """The name of the program. Similar signals of other programs do not arrive, unless another rule of the

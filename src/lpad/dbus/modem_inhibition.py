@@ -1,11 +1,11 @@
 """The request to ModemManager to release one modem, so that another program can use its ports.
 
-InhibitDevice disables the modem and closes its ports. ModemManager waits for at most 10 s until a
-connection is made or ended, and then gives up. After that, and also if a connection is being ended in that
-moment, it answers with an error but continues to count the modem as inhibited (seen with 1.20): it refuses
-each later request, and only its restart ends that. So lpad asks only when the modem's state is final, and
-has an attempt to connect aborted first: with a profile without service, from which lpad is to switch away,
-an attempt may take minutes.
+InhibitDevice disables the modem and closes its ports. While a connection is being made or ended,
+ModemManager waits for at most 10 s and then gives up. After giving up, and also if a connection is just being
+ended, it answers with an error but continues to count the modem as inhibited (seen with 1.20): it then
+refuses every later request until ModemManager is restarted. So lpad asks only when the modem's state is
+final, and first has ModemManager abort any attempt to connect: with a profile without service, an attempt may
+take minutes.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _MOST_STATE = 32
 
 
 def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
-    """Make ModemManager release a modem, after it has aborted an attempt to connect and ended any change.
+    """Make ModemManager release a modem, once it has aborted any attempt to connect.
 
-    A ModemManager that is still busy is asked again for up to 10 s.
+    lpad waits until the modem's state is final, and asks a busy ModemManager again for up to 10 s.
 
     Args:
         bus: the connection to the bus; the inhibition lasts as long as it does.
@@ -56,7 +56,7 @@ def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
         _await_final_state(bus, modem, unmanaged, deadline=deadline)
         _ask(bus, uid, deadline=deadline)
     except BusUnanswered:
-        # an attempt to connect may take longer to abort; the next request is to find the modem at rest
+        # aborting an attempt to connect may take longer; by the next request, it should be over
         unmanaged.end_later()
         raise
     except BaseException:
@@ -95,7 +95,7 @@ def inhibition(uid: str, *, on: bool = True) -> Call:
 
 
 def _await_final_state(bus: Bus, modem: str, unmanaged: UnmanagedModem, *, deadline: Deadline) -> None:
-    """Wait until ModemManager changes nothing in a modem; one that has just connected must be seen twice.
+    """Wait until a modem's state is final; the state 'connected' counts only if it is seen twice.
 
     Raises:
         BusError: see `inhibit`.
@@ -115,7 +115,7 @@ def _await_final_state(bus: Bus, modem: str, unmanaged: UnmanagedModem, *, deadl
 
 
 def _state(bus: Bus, modem: str, *, deadline: Deadline) -> int | None:
-    """Return MMModemState; None: the modem has vanished, or shows none."""
+    """Return MMModemState; None: the modem has disappeared, or reports no state."""
     try:
         shown = bus.properties(MODEM_MANAGER, modem, MODEM, deadline=deadline)
     except BusRefused:
@@ -124,7 +124,7 @@ def _state(bus: Bus, modem: str, *, deadline: Deadline) -> int | None:
 
 
 def _abort(bus: Bus, modem: str, *, deadline: Deadline) -> bool:
-    """Have ModemManager abort the attempt to connect; return whether it has."""
+    """Make ModemManager abort the attempt to connect; return whether it did."""
     disconnect = Call(
         to=MODEM_MANAGER,
         path=modem,

@@ -22,7 +22,7 @@ class Properties:
     """Names and values, in whatever types they arrived."""
 
     def __init__(self, value: object = None) -> None:
-        """Take a dictionary of variants; anything else counts as one without entries."""
+        """Take a dictionary of variants; anything else counts as an empty one."""
         self._values: dict[object, object] = value if isinstance(value, dict) else {}
 
     def __iter__(self) -> Iterator[str]:

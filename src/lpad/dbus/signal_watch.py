@@ -1,4 +1,4 @@
-"""A watch for signals that lasts: connected in the background, and again after the bus was lost."""
+"""A lasting watch for signals, which reconnects after the connection to the bus was lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SignalWatch:
         Args:
             rules: the signals.
             hear: gets each signal, in the connection's thread.
-            lost: called in the connection's thread when the bus is lost; afterwards, `due_at` has changed.
+            lost: called in the connection's thread when the bus is lost, after `due_at` has changed.
         """
         self._rules = rules
         self._hear = hear
@@ -48,7 +48,7 @@ class SignalWatch:
 
     @property
     def due_at(self) -> float | None:
-        """When `open` should be called, in monotonic time; None: it is connected or closed."""
+        """When to call `open`, in monotonic time; None: the watch is connected or closed."""
         return self._due_at
 
     def open(self) -> bool:

@@ -1,10 +1,10 @@
-"""NetworkManager kept off one modem while ModemManager is to release it.
+"""Keeping NetworkManager away from a modem that ModemManager is about to release.
 
 NetworkManager makes its next attempt to connect some milliseconds after a failed or aborted one, before
-another program can ask for the modem. A device that it does not manage is left alone. This state belongs to
+another program can ask for the modem. NetworkManager leaves an unmanaged device alone. This state belongs to
 the device's object and ends with it: once ModemManager has released the modem and probes it again, the modem
-has a new, managed device. If the modem was not released, lpad returns the device itself, at the latest when
-lpad stops.
+has a new, managed device. If the modem was not released, lpad lets NetworkManager manage the device again, at
+the latest when lpad stops.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _NAME = "org.freedesktop.NetworkManager"
 _ROOT = "/org/freedesktop/NetworkManager"
 _DEVICE = f"{_NAME}.Device"
 _ANSWERING = 3.0
-"""Seconds for which lpad waits for NetworkManager, which need not be there to borrow a modem."""
+"""Seconds for which lpad waits for NetworkManager, whose help is useful but not required."""
 RETURNING = 120.0
-"""Seconds after which a device is managed again if ModemManager was still busy with it."""
+"""Seconds after which NetworkManager manages a device again if ModemManager was still busy with it."""
 
 _pending: dict[str, threading.Timer] = {}
 _lock = threading.Lock()
@@ -67,12 +67,12 @@ class UnmanagedModem:
             _log.debug("NetworkManager may still manage the modem: %s", error)
 
     def end(self) -> None:
-        """Have a device managed again that still exists because the modem was not released."""
+        """Let NetworkManager manage the device again; it still exists if the modem was not released."""
         if self._device is not None:
             _return(self._device)
 
     def end_later(self) -> None:
-        """Call `end` after two minutes, so that a request before then meets no attempt to connect."""
+        """Call `end` after two minutes, so that no attempt to connect disturbs a request before then."""
         if self._device is not None:
             timer = threading.Timer(RETURNING, _return, (self._device,))
             timer.daemon = True
@@ -91,13 +91,13 @@ class UnmanagedModem:
             except BusRefused:  # the modem has just been removed
                 continue
             if device.text("Udi") == self._modem and device.flag("Managed"):
-                self._device = path  # this also happens if the answer does not arrive
+                self._device = path  # set before the call, whose answer may get lost
                 _manage(self._bus, path, managed=False, deadline=deadline)
                 return
 
 
 def return_all() -> None:
-    """Have every device managed again that is still to be returned, because lpad stops."""
+    """Let NetworkManager manage all remaining devices again, because lpad stops."""
     with _lock:
         devices = list(_pending)
     for device in devices:
@@ -117,7 +117,7 @@ def _manage(bus: Bus, device: str, *, managed: bool, deadline: Deadline) -> None
 
 
 def _return(device: str) -> None:
-    """Have a device managed again, over a connection of its own; the device may have ended meanwhile."""
+    """Let NetworkManager manage a device again, if the device still exists, over a separate connection."""
     with _lock:
         timer = _pending.pop(device, None)
     if timer is not None:

@@ -23,7 +23,7 @@ class Bell:
     def ring(self, *_: object) -> None:
         """End the present wait, or the next one.
 
-        Accepts a signal as argument, so that it can be a listener.
+        Accepts a signal as argument, so that this method can be a listener.
         """
         self._rung.set()
 

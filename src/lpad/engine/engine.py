@@ -320,7 +320,7 @@ class Engine:
         return self._store.change(change_id)
 
     def network_is_back(self) -> None:
-        """Retry all attempts that wait for servers immediately."""
+        """Immediately retry all attempts that wait for servers."""
         _call_each(
             self._outbox.network_is_back,
             self._line_watch.network_is_back,
@@ -354,7 +354,7 @@ class Engine:
     @staticmethod
     def ports() -> Ports:
         """Return the existing serial ports and readers, even those that are not in the settings."""
-        from lpad.card.available_ports import find_ports  # noqa: PLC0415 - readers' code, and few ask for it
+        from lpad.card.available_ports import find_ports  # noqa: PLC0415 - rarely needed
 
         return find_ports(deadline=Deadline.after(LISTING))
 

@@ -49,7 +49,7 @@ EID = "eid"
 """The name of the secret that contains the EID that lpad showed when the change was queued."""
 
 RESCUE = "rescue"
-"""The `origin` of such an attempt."""
+"""The `origin` of a change with which the rescue tries to enable a profile."""
 
 FAILOVER = "failover"
 """The `origin` of a change that failover requested."""
@@ -137,7 +137,7 @@ class Question(Frozen, kw_only=True):
 
 
 class Failure(Frozen, kw_only=True):
-    """An error as the journal and the API keep it; `details` have the form of the kind, if possible."""
+    """An error as the journal and the API keep it; `details` have the type of the kind, if they fit."""
 
     kind: str
     sentence: str
@@ -162,8 +162,8 @@ class PauseReason(enum.StrEnum):
     )
     CARD = "card"  # the card disappeared, or is busy
     JOURNAL = "journal"  # the journal cannot be written
-    TIME = "time"  # the device's clock is not set: TLS cannot be verified
-    RESTART = "restart"  # lpad was stopped in the middle
+    TIME = "time"  # the device's clock is not set, so certificates cannot be verified
+    RESTART = "restart"  # lpad was stopped during an attempt
     OVERTAKEN = "overtaken"  # switches have overtaken the change several times
 
 
@@ -260,11 +260,11 @@ class Change(Frozen, kw_only=True):
         return replace(self._to(State.QUEUED), question=None, pause=None, progress=None, steps=())
 
     def taken_up(self) -> Change:
-        """Continue after an interruption of the daemon; an open question is asked again."""
+        """Continue after lpad was interrupted; an open question is asked again."""
         return self.run() if self.state is not State.RUNNING else self
 
     def found_out(self) -> Change:
-        """End the wait for a card that shows the outcome; if no other attempt follows, the steps stay."""
+        """End the wait for a card that shows the outcome; the steps stay."""
         return self if self.pause is None else replace(self._to(State.RUNNING), pause=None)
 
     def wait(self, question: Question) -> Change:
@@ -272,11 +272,11 @@ class Change(Frozen, kw_only=True):
         return replace(self._to(State.WAITING), question=question)
 
     def paused(self, pause: Pause) -> Change:
-        """Return the change after a failed attempt, even one that could not begin: it waits for another."""
+        """Return the change as waiting for another attempt, after one that failed or could not begin."""
         return replace(self.put_off(pause), attempts=self.attempts + 1)
 
     def put_off(self, pause: Pause) -> Change:
-        """Return the change as a waiting one; unlike `paused`, no failed attempt is counted."""
+        """Return the change as waiting; unlike `paused`, this counts no failed attempt."""
         return replace(
             self.taken_up(),
             state=State.WAITING,

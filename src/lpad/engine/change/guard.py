@@ -29,17 +29,17 @@ class Phase(enum.StrEnum):
     SWITCHING = "switching"  # the card is asked to enable, and the modem to read the new profile
     WATCHING = "watching"  # the conditions are awaited
     KEPT = "kept"  # the conditions were met
-    GOING_BACK = "going-back"  # the previous profile is enabled again, or one of the fallback order
+    GOING_BACK = "going-back"  # the previous profile, or one of the fallback order, is enabled
     BACK = "back"
-    STUCK = "stuck"  # none of them could be enabled
+    STUCK = "stuck"  # no profile could be enabled
 
 
 class Turn(enum.StrEnum):
     """The events that lead from one phase to the next."""
 
-    READ = "read"  # card and modem agree on the new profile
+    READ = "read"  # the card and the modem both report the new profile
     MET = "met"
-    UNMET = "unmet"  # not met in time; or refused, cancelled, cut off, or the profile not enabled
+    UNMET = "unmet"  # not met in time, refused, cancelled or cut off; or the profile is not enabled
     RETURNED = "returned"
     EXHAUSTED = "exhausted"
 
@@ -65,8 +65,8 @@ class Requirement(Frozen, kw_only=True):
 class Guard(Frozen, kw_only=True):
     """The guard as the API shows it; `until` is wall-clock time, which may be set meanwhile.
 
-    `previous` is the profile that was enabled before, or None. `layer` is the lowest one that failed, once
-    the guard is not met, and `cause` the network's reason, if it gave one.
+    `previous` is the previously enabled profile, or None. If the guard was not met, `layer` is the lowest
+    layer that failed, and `cause` the network's reason, if it gave one.
     """
 
     requirements: tuple[Requirement, ...]

@@ -1,9 +1,9 @@
 """A moment on all clocks, and lpad's own steady clock, by which it measures age.
 
-The wall clock is for people. It starts at 1970 on boards without a battery, and time servers set it,
-sometimes wrongly and later correctly. The clock that counts from boot has none of these faults, but does not
-continue after a reboot. The steady clock joins them: it continues with the clock of each boot, and adds a
-plausible time for each reboot.
+The wall clock is for people. On boards without a battery the wall clock starts at 1970, and time servers set
+it, sometimes wrongly and later correctly. The clock that counts from boot has none of these faults, but does
+not continue after a reboot. The steady clock combines both: it advances with the clock of each boot, and adds
+a plausible time for each reboot.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Moment(Frozen, kw_only=True):
         try:
             boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
         except OSError:
-            boot_id = ""  # then every reading counts as a new boot's, and the wall clock decides
+            boot_id = ""  # every reading then counts as one of a new boot, and the wall clock decides
         return cls(wall=time.time(), boot=time.clock_gettime(time.CLOCK_BOOTTIME), boot_id=boot_id)
 
     def since(self, steady: float) -> float:
@@ -62,7 +62,7 @@ class Moment(Frozen, kw_only=True):
         return min(max(0.0, steady - self.steady), longest)
 
     def date_of(self, steady: float) -> datetime:
-        """Return the wall-clock time of a moment on the steady clock, for people, as the clock is set now."""
+        """Return the wall-clock time of a moment on the steady clock, by the wall clock as it is set now."""
         present = datetime.fromtimestamp(self.wall, UTC)
         try:
             return present + timedelta(seconds=round(steady - self.steady, 3))
@@ -87,7 +87,7 @@ class SteadyClock:
 
         Args:
             read: reads the device's clocks.
-            running: seconds that pass while the device runs and is not suspended.
+            running: reads a clock that counts seconds, except while the device is suspended.
         """
         self._read = read
         self._running = running
@@ -102,7 +102,7 @@ class SteadyClock:
         self._base = self._at(present, steady=last.steady + self._gap(last, present), ran=last.ran)
 
     def begin_after(self, latest: float) -> None:
-        """Begin in a journal of an older lpad without this clock.
+        """Begin with the journal of an older lpad, which had no steady clock.
 
         Args:
             latest: the latest moment in the journal, in seconds since 1970 by the wall clock of that time.

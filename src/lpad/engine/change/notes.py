@@ -40,7 +40,7 @@ class NotedConsent(msgspec.Struct, frozen=True, kw_only=True):
 class Notes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Notes of a change of any kind.
 
-    restarts: how often it was resumed after the end of the daemon.
+    restarts: how often the change was resumed after a restart of lpad.
     due: when a paused change continues, on the steady clock.
     sessions: attempts in which the server received a download's order.
     answer_by, asked: the time limit for an answer, and the kind of question.
@@ -67,8 +67,8 @@ class ProfileNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
 class SwitchNotes(ProfileNotes, frozen=True, kw_only=True, omit_defaults=True):
     """Notes of a switch, with or without a guard.
 
-    limit: the guard's time limit; previous_aid: the AID of the profile that was enabled before.
-    confirmed: the caller's answer; looked_again: the last check of the conditions was made.
+    limit: the guard's time limit; previous_aid: the AID of the previously enabled profile.
+    confirmed: the caller's answer; looked_again: whether the last check of the conditions was made.
     candidate, tries: the position in the order of profiles for the rollback, and the attempts with that
         profile.
     reason, why: why the switch is rolled back, see `Reason`.
@@ -89,11 +89,11 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
 
     iccid: the ICCID of the profile whose first segment was sent; held_before: whether the card already
     contained it;
-    last_number: the last notification before that, by which the card's own result is known.
-    consent, code_declined, code_refused: the answers to its questions.
-    announced: whether the owner's hooks were told of the installed profile.
+    last_number: the number of the card's last earlier notification; the result has a higher one.
+    consent, code_declined, code_refused: the answers to the download's questions.
+    announced: whether the owner's hooks have reported the installed profile.
     tried: how often each course of `retry_rules` was taken.
-    spent, spent_since: see `TriedTime`; waited: the note of an older lpad instead.
+    spent, spent_since: see `TriedTime`; waited: an older lpad's note in place of `spent`.
     """
 
     held_before: bool = False
@@ -109,14 +109,14 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisionNotes(DownloadNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a download through a platform: whether a user allowed another order, or the oldest profile."""
+    """Notes of a platform's download: whether a user allowed a second order, or the oldest reservation."""
 
     second_order: bool | None = None
     adopt: bool | None = None
 
 
 class ResetNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a reset: whether lpad has asked the card for it, and the ICCIDs of the profiles to delete."""
+    """Notes of a reset: whether lpad has sent it to the card, and the ICCIDs of the profiles to delete."""
 
     reset: bool = False
     iccids: tuple[str, ...] = ()

@@ -55,11 +55,11 @@ class EventParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DownloadParams(Params, frozen=True, kw_only=True):
-    """A download from `server`, or from the default SM-DP+; `event` is the event of the SM-DS that names it.
+    """A download from `server` or the default SM-DP+; `event` is the SM-DS's event that names the server.
 
     `confirm` asks for consent once the profile is known. `retry_for` is in seconds; with `when_online` the
-    download waits for a network without limit. `guard` is that of the switch that `enable` requests;
-    `unguarded` is as for an enable.
+    download waits for a network without limit. `guard` is for the switch that `enable` requests; with
+    `unguarded`, even the default guard does not apply.
     """
 
     confirm: bool = always(False)
@@ -86,7 +86,7 @@ class ProvisionParams(DownloadParams, frozen=True, kw_only=True, omit_defaults=T
 
 
 class DiscoverParams(Params, frozen=True, kw_only=True):
-    """Whether the events' profiles are installed (with `confirm`, after consent to each), and the SM-DSs.
+    """Whether to install the events' profiles (`confirm`: after consent to each), and the SM-DSs to ask.
 
     Without `servers`, lpad asks the card's own SM-DSs and those of the settings.
     """
@@ -116,7 +116,7 @@ class DisableParams(ProfileParams, frozen=True, kw_only=True):
 
 
 class LineParams(ProfileParams, frozen=True, kw_only=True):
-    """The action for the line of a profile; `accept_offline` as for a profile to disable."""
+    """The action for a profile's line; `accept_offline`: even if the device loses its connection."""
 
     action: LineAction
     accept_offline: bool = False
@@ -141,7 +141,7 @@ class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
 
 
 class ResetParams(Params, frozen=True, kw_only=True):
-    """The data that the memory reset deletes; `accept_offline` as for a profile to disable."""
+    """The data that the memory reset deletes; `accept_offline`: even if the device loses its connection."""
 
     operational_profiles: bool = always(False)
     test_profiles: bool = always(False)
@@ -172,7 +172,7 @@ class ProbeParams(Params, frozen=True, kw_only=True):
 
 
 class CheckTrustParams(Params, frozen=True, kw_only=True):
-    """The server to shake hands with: name, or name:port."""
+    """The server for the TLS handshake, as name or name:port."""
 
     address: str
 

@@ -19,7 +19,7 @@ from lpad.remote.trust.trust_report import TrustReport
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The result of a change.
 
-    `settled` means that lpad found this on the card after the change was cut off.
+    `settled` means that lpad found the result on the card after the change was cut off.
     """
 
     settled: bool = False
@@ -43,8 +43,8 @@ class NotificationAddress(Struct, frozen=True, kw_only=True):
 class ShownProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A profile that a server offers (without state and AID), or one on the card, as far as it can be read.
 
-    `raw_iccid` and `whole` belong to an entry of the card's list that is broken or has no ICCID: the card's
-    value of the ICCID, in hex, and whether only the ICCID is wrong.
+    An entry of the card's list that is broken or lacks an ICCID has `raw_iccid`, the card's value of the
+    ICCID in hex, and `whole`, which is true if only the ICCID is wrong.
     """
 
     iccid: str | None = always(None)
@@ -101,9 +101,9 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The profile that is enabled or disabled, and whether it already was.
 
-    After a guarded switch, `guard` is `met`, and `previous` is the profile that was enabled before, null if
-    there was none. `unguarded` is the reason why the default guard did not apply. `registration` is the
-    modem's in words, as it was last seen.
+    After a guarded switch, `guard` is `met`, and `previous` is the previously enabled profile, or null.
+    `unguarded` is the reason why the default guard did not apply. `registration` is the modem's last known
+    registration, in words.
     """
 
     iccid: str
@@ -199,7 +199,7 @@ class DeleteResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RenameResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile and its nickname, and whether it already had that."""
+    """The profile, its nickname, and whether it already had this nickname."""
 
     iccid: str
     nickname: str

@@ -1,10 +1,10 @@
 """A time limit that survives a restart of lpad or of the device, even on boards with a wrong clock.
 
 Within one boot, the clock that counts from boot decides, because it cannot be set. After a reboot there is
-only the wall clock. If the wall clock shows that the limit has passed, it has passed. If the wall clock was
-not set when the limit began, or shows an earlier time now, as on boards without a battery, the time without
-power is unknown. Then the limit begins again, but only once, because a device that keeps restarting under a
-new profile must return to the previous one.
+only the wall clock. If the wall clock shows that the limit has passed, the limit counts as passed. If the
+wall clock was not set when the limit began, or shows an earlier time now, as on boards without a battery, the
+time without power is unknown. In that case the limit begins again, but only once, because a device that keeps
+restarting under a new profile must return to the previous one.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class TimeLimit(Frozen, kw_only=True):
         return min(max(0.0, self.seconds - spent), self.seconds)
 
     def carried_on(self, at: Moment) -> TimeLimit:
-        """Return the limit that counts from now on.
+        """Return the limit that counts from now on: the same within one boot, else the remaining seconds.
 
-        The same one, or a renewed one if the clock was set back.
+        If the wall clock cannot show these after a reboot, all seconds are granted again, but only once.
         """
         if at.is_same_boot(self.began):
             return self

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = Backoff((600, 3600, 6 * 3600, 24 * 3600))
-"""Seconds for which lpad does not query an SM-DS without a request after failures in a row."""
+"""Seconds for which lpad does not query an SM-DS on its own, by the number of its failures in a row."""
 WITHOUT_NETWORK = Backoff((600,))
 """Seconds until lpad tries again if it could ask no server, because the device has no network or time."""
 _MOST_SERVERS = 64
@@ -41,7 +41,7 @@ class FailedServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventStore:
-    """The store; data is on the disk when a call returns."""
+    """Stores known events and failed SM-DSs; data is on the disk when a call returns."""
 
     def __init__(self, memos: NamedValues) -> None:
         self._memos = memos
@@ -92,7 +92,7 @@ class EventStore:
 def is_unsent(error: LpadError | Failure) -> bool:
     """Whether no server was asked, because the device has no network, or its clock is not set.
 
-    It does not count against a server, and makes no later wait longer.
+    Such an attempt is not counted as a failure of the server, so later waits do not become longer.
     """
     return error.kind == ClockNotSet.kind or (
         error.kind == ServerUnreachable.kind and error.details.get("cause") in _NO_NETWORK

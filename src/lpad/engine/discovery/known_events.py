@@ -54,18 +54,18 @@ class EventState(StrEnum):
 
 
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One event.
+    """A known event of an SM-DS.
 
     Attributes:
         server: the SM-DP+ that the event leads to.
         event_id: the event's ID, which is the matching ID at `server`.
         listed_by: the SM-DS that listed the event last.
-        state: see above.
+        state: see `EventState`.
         discovery: the change that wants the event; the first profile that a discovery installs is enabled.
         confirm: whether a local program has to confirm the event's profile.
         change: the last download of the event's profile.
         attempts: failed downloads.
-        next_at: when a failed one may be tried again.
+        next_at: when a failed event may be tried again, on the steady clock.
         seen: the time at which the event was listed last.
         iccid: the profile that the download installed.
         enabled: whether that profile was enabled.
@@ -88,7 +88,7 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key(self) -> tuple[str, str]:
-        """Its identity."""
+        """The server and the ID, which identify the event."""
         return self.server, self.event_id
 
 
@@ -151,7 +151,7 @@ def after_discovery(
 def after_downloads(
     known: Sequence[KnownEvent], changes: Iterable[Change], *, at: Moment
 ) -> tuple[KnownEvent, ...]:
-    """Return the known events after downloads of some have begun or ended, including a caller's downloads.
+    """Return the known events after some of their downloads, even a caller's, have begun or ended.
 
     Args:
         known: what was known before.
@@ -169,7 +169,7 @@ def after_downloads(
 
 
 def begun(known: Iterable[KnownEvent], key: tuple[str, str], *, change: int) -> tuple[KnownEvent, ...]:
-    """Return the known events after a change has begun to download one."""
+    """Return the known events after a change has begun to download one of them."""
     return tuple(
         replace(each, state=EventState.DOWNLOADING, change=change, why=None) if each.key == key else each
         for each in known
@@ -177,7 +177,7 @@ def begun(known: Iterable[KnownEvent], key: tuple[str, str], *, change: int) -> 
 
 
 def refused(known: Iterable[KnownEvent], key: tuple[str, str], *, why: str) -> tuple[KnownEvent, ...]:
-    """Return the known events after a server has permanently refused one; lpad does not request it again."""
+    """Return the known events after a server has permanently refused one, which lpad does not try again."""
     return tuple(
         replace(each, state=EventState.FAILED, attempts=MOST_ATTEMPTS, why=why) if each.key == key else each
         for each in known
@@ -192,12 +192,12 @@ def next_wanted(known: Sequence[KnownEvent]) -> KnownEvent | None:
 
 
 def to_enable(event: KnownEvent, known: Collection[KnownEvent]) -> bool:
-    """Whether an event's profile is to be enabled, because no earlier profile of its discovery was."""
+    """Whether to enable an event's profile, because no earlier profile of the discovery was enabled."""
     return not any(each.enabled and each.discovery == event.discovery for each in known)
 
 
 def may_begin(event: KnownEvent, at: Moment) -> bool:
-    """Whether lpad may download an event by itself: it was not handled, or failed long enough ago."""
+    """Whether lpad may download an event on its own: the event was not handled, or failed long enough ago."""
     if event.state is EventState.FAILED:
         return event.attempts < MOST_ATTEMPTS and at.steady >= event.next_at
     return not event.state.handled
@@ -236,7 +236,7 @@ def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> Kno
 
 def _after_failure(event: KnownEvent, change: Change, at: Moment) -> KnownEvent:
     why = change.error.sentence if change.error is not None else None
-    # A caller has tried it again without success, so lpad still does not try it by itself.
+    # A caller has tried the event again without success, so lpad still does not try it on its own.
     if event.iccid is not None:
         return replace(event, state=EventState.INSTALLED, change=change.id, why=why)
     attempts = MOST_ATTEMPTS if change.state is State.CANCELLED else event.attempts + 1

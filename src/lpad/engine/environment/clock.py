@@ -1,7 +1,7 @@
 """Whether this device's clock is set; otherwise lpad cannot verify certificates.
 
 Boards without a battery start at 1970, or at the time of their last shutdown, until a time server sets their
-clock. The kernel reports that immediately, so nothing is polled.
+clock. The kernel immediately reports that the clock was set, so lpad does not poll it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When a server that was not reached may be reachable again: by the kernel's reports and other attempts."""
+"""Signs that an unreached server may be reachable again: the kernel's reports, and other attempts."""
 
 from __future__ import annotations
 

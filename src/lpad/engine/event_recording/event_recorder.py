@@ -101,7 +101,7 @@ class Recorder:
                     return
 
     def _leave_to_change(self, found: list[Happening]) -> None:
-        """Let a change that is about to end write droppable events; `unwritten` shows what is left.
+        """Let a change that is about to end write droppable events; `unwritten` shows if any are left.
 
         Layers change while a switch ends, and the change's own transaction takes their events along.
         """

@@ -43,7 +43,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def of(cls, happening: Happening, *, source: str) -> EventBody:
-        """Create it.
+        """Create the body of an event.
 
         Args:
             happening: the event.
@@ -75,7 +75,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def change(self) -> int | None:
-        """The change that it belongs to."""
+        """The number of the change that the event belongs to."""
         number = self.body.data.get("change")
         return number if isinstance(number, int) else None
 

@@ -50,7 +50,7 @@ PROFILE_DOWNLOADED = EventType(
 )
 PROFILE_INSTALLED = EventType("profile.installed", of.ProfileData, "The card has installed a profile.")
 PROFILE_ENABLED = EventType(
-    "profile.enabled", of.ProfileData, "A profile is enabled; after a guarded switch, it stays so."
+    "profile.enabled", of.ProfileData, "A profile is enabled; if the switch had a guard, the guard was met."
 )
 PROFILE_DISABLED = EventType("profile.disabled", of.ProfileData, "A profile was disabled on request.")
 PROFILE_DELETED = EventType("profile.deleted", of.ProfileData, "A profile was deleted.")
@@ -59,7 +59,7 @@ SWITCH_CONFIRMED = EventType("switch.confirmed", of.SwitchData, "The guard of a 
 SWITCH_ROLLED_BACK = EventType(
     "switch.rolled-back",
     of.SwitchData,
-    "The guard of a switch was not met; the previous profile is enabled, or another.",
+    "The guard of a switch was not met; the previous profile, or another one, is enabled.",
 )
 SWITCH_STUCK = EventType(
     "switch.stuck", of.SwitchData, "The guard of a switch was not met, and no other profile could be enabled."
@@ -71,7 +71,7 @@ CARD_READY = EventType("card.ready", of.CardData, "A card can be used.", droppab
 CARD_ABSENT = EventType("card.absent", of.CardData, "A card cannot be reached.", droppable=True)
 CARD_FAULTY = EventType("card.faulty", of.CardData, "A card gives wrong answers.", droppable=True)
 CARD_REMOVED = EventType("card.removed", of.CardData, "The settings no longer name a card.")
-CARD_CHANGED = EventType("card.changed", of.CardChangedData, "Another card is in a known place.")
+CARD_CHANGED = EventType("card.changed", of.CardChangedData, "Another card is in a known port or reader.")
 NOTIFICATION_SET_ASIDE = EventType(
     "notification.set-aside",
     of.NotificationData,
@@ -90,7 +90,7 @@ DISCOVERY_CHANGED = EventType(
     "An SM-DS lists a new event for a card, or the event's download has reached another stage.",
     droppable=True,
 )
-LINE_CHANGED = EventType("line.changed", of.LineData, "A line has another state at its platform.")
+LINE_CHANGED = EventType("line.changed", of.LineData, "A platform reports another state of a line.")
 IMEI_CHANGED = EventType(
     "imei.changed", of.ImeiData, "A card is in another modem, or a platform sees its line in another one."
 )
@@ -103,7 +103,7 @@ LAYER_DOWN = EventType(
 EVENTS_DROPPED = EventType(
     "events.dropped",
     of.DroppedData,
-    "Events were dropped for lack of room, although an endpoint waits for them.",
+    "The full outbox dropped events that an endpoint or a listener waits for.",
 )
 EVENTS_TEST = EventType(
     "events.test", of.EndpointTestData, "A user tests an endpoint; nothing has happened.", droppable=True

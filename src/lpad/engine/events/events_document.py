@@ -44,17 +44,17 @@ An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/c
 | attribute | meaning |
 |---|---|
 | `id` | unique; a repeated delivery has the same `source` and `id` |
-| `source` | the device: `events.device` in the settings, or a UUID that lpad makes once and keeps |
+| `source` | the device: `events.device` in the settings, or a UUID that lpad creates once |
 | `type` | one of the table below; a new version of a type has another number at its end |
-| `time` | when it happened, by the device's clock |
-| `clockunset` | true if that clock was not set; then `time` is meaningless, and `sequence` gives the order |
+| `time` | when the event happened, by the device's clock |
+| `clockunset` | true if the clock was not set; then `time` is meaningless, and `sequence` gives the order |
 | `sequence` | counts the events of the device, with 12 digits; events in a gap are no longer in the outbox |
 | `subject` | the card's name in the settings, if the event is about a card |
 
 Events are thin. Their data consists of identifiers, a stage and a cause in one word, and never contains a
-code, a key, a subscriber's name or a sentence. A program that needs more asks the API, as for the change with
-the number `change`. Identifiers are IDENTIFIERS. An `iccid` is a profile's AID if the profile has no ICCID of
-its own.
+code, a key, a subscriber's name or a sentence. A program that needs more asks the API, for example for the
+change with the number `change`. Identifiers are IDENTIFIERS. An `iccid` is a profile's AID if the profile has
+no ICCID of its own.
 
 A released type never changes its meaning. Later versions of lpad may add fields to its data, so ignore
 unknown fields.
@@ -62,11 +62,12 @@ unknown fields.
 ## The outbox
 
 lpad writes an event to its journal in one transaction with the change that it reports, so that a power
-cut leaves both or neither. The outbox keeps the latest 2000 events (`events.keep`). When it is full, lpad
-first drops events that no endpoint of a webhook and no named listener waits for, then droppable ones, then
-the others, always the oldest first. lpad counts the dropped events that one of them waits for, and reports
-them as `org.lpad.events.dropped.v1`. A full outbox or a full disk never delays or refuses a change: while the
-disk is full, up to 500 events wait in memory, and listeners get them once there is room again.
+cut leaves both or neither. The outbox keeps the latest 2000 events (`events.keep`). When the outbox is full,
+lpad first drops events that no endpoint of a webhook and no named listener waits for, then droppable ones,
+then the others, always the oldest first. lpad counts the dropped events that an endpoint or a named listener
+waits for, and reports them as `org.lpad.events.dropped.v1`. A full outbox or a full disk never delays or
+refuses a change: while the disk is full, up to 500 events wait in memory, and listeners get them once there
+is room again.
 
 ## Listening on the device
 
@@ -87,8 +88,8 @@ data: {"specversion":"1.0","id":"6f1c1a0e-7d0c-4b8f-9c55-0a4f6d1f2b7e",...}
 The ID is the event's `sequence`. After a lost connection or a restart of lpad or of the device, a listener
 sends the last ID as the header `Last-Event-ID` (or `?after=`), and gets all later events from the outbox.
 `lost` has the `count` of events that the outbox no longer has. If a listener's ID is later than all events,
-the journal is a new one: it gets `lost`, and then every event that there is. `?change=ID` and `?euicc=NAME`
-filter.
+the journal is a new one: the listener gets `lost`, and then all events in the outbox. `?change=ID` and
+`?euicc=NAME` select events.
 
 A listener may have a name:
 
@@ -98,19 +99,19 @@ curl --no-buffer --unix-socket /run/lpad/lpad.sock \\
 curl --unix-socket /run/lpad/lpad.sock -X PUT --json '{"position": 42}' http://lpad/v1/listeners/my-program
 ```
 
-42 stands for the number of an event that the program has received. lpad then remembers which event the
-program has acknowledged, and later events count as awaited. It acknowledges an event and all previous ones
-with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens. Without an ID it
-continues after the last acknowledged event; a new listener gets the events from then on. A named listener
-gets the events of all cards and changes: it takes neither `?change=` nor `?euicc=`.
+In this example, 42 is the number of an event that the program has received. lpad remembers which event the
+program has acknowledged, and later events count as awaited. A program acknowledges an event and all previous
+ones with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens. Without an ID, a
+known listener continues after the last acknowledged event, and a new listener gets only new events. A named
+listener gets the events of all cards and changes: `?change=` and `?euicc=` are refused.
 
 A name has 1 to 32 lower-case letters, digits, dots, hyphens and underscores, and belongs to the user that
 first uses it; only that user and those with the role `admin` can use it. There are at most 16 listeners, 4 of
-each user. lpad forgets a listener that does not listen on `DELETE /v1/listeners/NAME`
-(`lpactl listeners forget NAME`), and after 30 days of absence; only time in which lpad runs counts. A
-listener never makes the outbox larger, and no change waits for it: its position is written at most every 10
-seconds. `GET /v1/listeners`, `lpactl listeners`, `lpactl status` and the [metrics](metrics.md) show the
-listeners. `lpad-mqtt` is one of them.
+each user. `DELETE /v1/listeners/NAME` (`lpactl listeners forget NAME`) makes lpad forget a listener that is
+not connected. lpad also forgets a listener after 30 days of absence, not counting time in which lpad does not
+run. A listener never makes the outbox larger, and no change waits for a listener: lpad writes its position at
+most every 10 seconds. `GET /v1/listeners`, `lpactl listeners`, `lpactl status` and the [metrics](metrics.md)
+show the listeners. `lpad-mqtt` is such a listener.
 
 ## Types
 

@@ -26,8 +26,8 @@ installed, and a server gives it to the same card again."""
 def available(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -> Reservation:
     """Return the reservation once its profile can be downloaded.
 
-    A profile that counts as downloaded or installed, and that the card lacks, is tried again: only its
-    server knows whether the code is used up. If the platform announces profiles at an SM-DS, an available
+    lpad also tries a profile that counts as downloaded or installed but is not on the card: only its server
+    knows whether the code is used up. If the platform announces profiles at an SM-DS, an available
     profile needs no code.
 
     Raises:
@@ -61,7 +61,7 @@ def _can_be_tried(wish: OpenWish, platform: OpenPlatform, reservation: Reservati
         return reservation.profile in _TRIED
     if not platform.can.events:
         return False
-    # An event that was begun is tried again like a code; otherwise only an available profile has one.
+    # A begun event is tried again, like a code; otherwise, only an available profile has an event.
     return reservation.profile is Stage.AVAILABLE or (
         reservation.profile in _GIVEN and wish.record.event is not None
     )

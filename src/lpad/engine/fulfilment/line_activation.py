@@ -28,7 +28,7 @@ def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -
         PlatformRefused: the platform refused.
     """
     if reservation.line in _SERVED:
-        if wish.record.intent == "activate":  # its answer was lost, and this query shows the outcome
+        if wish.record.intent == "activate":  # its answer was lost; the state shows the outcome
             wish.keep(intent="")
         return
     wish.keep(intent="activate")
@@ -41,7 +41,7 @@ def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -
 
 
 def activate_installed(wish: OpenWish, iccid: str) -> None:
-    """Activate the line of the profile that was just installed, if its platform activates lines then."""
+    """Activate the line of the just installed profile, if the platform does so after an installation."""
     platform = wish.platform
     if platform is None or (platform.can.orders and platform.can.activates is not Activates.AFTER):
         return

@@ -1,4 +1,4 @@
-"""A card's open wish in one turn of its change: the record, kept before each step, and the events."""
+"""A card's open wish in one turn of its change: its record, which is stored before each step, and events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OpenWish:
         self.record = known if known is not None and resumed else _new_wish(run)
         """The progress; the journal contains it after the first `keep`."""
         self.is_hint = resumed and self.record.change != run.change.id and run.change.origin == CALLER
-        """Whether a request begins to work on a wish that lpad already had."""
+        """Whether a caller's new request continues a wish that lpad already had."""
 
     def keep(self, **changes: object) -> None:
         """Store the progress of the wish before the next action.

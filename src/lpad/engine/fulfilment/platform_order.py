@@ -23,7 +23,7 @@ _LOST = Stage.DOWNLOADED
 
 
 def reserved(wish: OpenWish, platform: OpenPlatform) -> Reservation:
-    """Return the wish's reservation; lpad orders only after it has found none.
+    """Return the wish's reservation; lpad orders a profile only if there is no reservation yet.
 
     Raises:
         Postponed: the platform cannot answer now.
@@ -87,8 +87,8 @@ def _ordered(wish: OpenWish, platform: OpenPlatform, draft: Reservation | None) 
     if draft is not None:
         wish.keep(intent="confirm", reservation=KeptReservation.of(draft))
     else:
-        # A draft that the platform no longer lists has expired unconfirmed, so another request is not a
-        # second order.
+        # A draft that the platform no longer lists has expired without confirmation, so another request is
+        # not a second order.
         if before.intent not in ("order", "confirm"):
             _check_most_orders(wish)
             moments = (*moments, wish.steady())

@@ -92,7 +92,7 @@ def later(
 
 
 def await_place(wish: OpenWish, platform: NamedPlatform) -> None:
-    """Return if lpad may query a platform because of a hint.
+    """Check that lpad may now query a platform because of a hint.
 
     Raises:
         Postponed: lpad has queried the platform within the last minute.
@@ -101,7 +101,7 @@ def await_place(wish: OpenWish, platform: NamedPlatform) -> None:
     if wait:
         due = wish.steady() + wait
         wish.keep(next_look_at=due)
-        told = f"lpad has just queried the platform '{platform.name}'; it queries it again in {wait:.0f} s"
+        told = f"lpad has just queried the platform '{platform.name}', and queries it again in {wait:.0f} s"
         pause = waiting_for_platform(told, wait=wait)
         raise Postponed(pause, failed=False, notes=noting(Notes, due=due))
 

@@ -21,8 +21,7 @@ log = logging.getLogger(__name__)
 def release(wish: OpenWish) -> str | None:
     """Release the reservation if the platform accepts this, and close the wish.
 
-    If lpad has ended the change by itself, a paid order and its wish stay, because only a user may abandon
-    them.
+    If lpad itself has ended the change, a paid order and its wish stay, because only a user may abandon them.
 
     Returns:
         A sentence about the remaining reservation; None if nothing remains.

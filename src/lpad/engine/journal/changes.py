@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KNOWN_ANYWAY = frozenset({EID})
-"""Secrets that other tables also contain; the log need not be emptied for them."""
+"""Secrets that other tables also contain; the write-ahead log need not be emptied for them."""
 
 
 class Retention(Frozen, kw_only=True):
@@ -208,7 +208,7 @@ class Changes:
         return Private(secrets=stored.secrets, notes=read_notes(change.kind, stored.notes))
 
     def _has_secrets(self, change_id: int) -> bool:
-        """Whether a change has secrets, such as a code, that must not stay readable in the log."""
+        """Whether a change has secrets, such as a code, that must not stay in the write-ahead log."""
         try:
             return not self._stored(change_id).secrets.keys() <= _KNOWN_ANYWAY
         except (JournalUnavailable, ValueError):  # the record cannot be read, so it may contain secrets

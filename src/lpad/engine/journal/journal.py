@@ -41,7 +41,7 @@ class Journal:
     def __init__(
         self, path: Path, *, retention: Retention | None = None, clock: SteadyClock | None = None
     ) -> None:
-        """Open the file, or make it (readable by its owner alone); `health` reports the result.
+        """Open the file, or create it (readable only by its owner); `health` reports the result.
 
         If it cannot be written, its readable part is used, and writing raises JournalUnavailable. Each
         trustworthy row of a damaged file goes into a new one, and the damaged file is kept.

@@ -170,8 +170,8 @@ class Notifications:
 
         Args:
             notification_id: the accepted one.
-            sending: the next one, which is sent immediately, and the moment, as for `mark_sending`.
-            removing: the accepted ones that are removed from the card next, as for `mark_removing`.
+            sending: the next notification, which is sent immediately, and the present moment.
+            removing: the accepted notifications that are removed from the card next.
         """
         with self._database.writing() as db:
             db.execute(
@@ -216,7 +216,7 @@ class Notifications:
             refused: whether the server refused this notification; later notifications are still sent.
             set_aside: whether lpad no longer tries to deliver the notification.
             postponed: the later notifications of the queue.
-            happenings: the events that follow from this report.
+            happenings: the events that follow from the failure.
         """
         stage = Stage.REFUSED if set_aside else Stage.PENDING
         with self._events.writing(happenings) as db:
@@ -244,9 +244,9 @@ class Notifications:
 
         Args:
             at: the moment, in seconds on the steady clock.
-            eid: return only this card's notifications.
-            address: return only notifications for this recipient.
-            idle_since: only for recipients that were not tried since.
+            eid: the card whose notifications become due; None: all cards.
+            address: the recipient whose notifications become due; None: all recipients.
+            idle_since: leave out recipients that were tried after this moment.
         """
         with self._database.writing() as db:
             return db.execute(

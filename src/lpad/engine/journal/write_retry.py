@@ -25,7 +25,7 @@ EVERY = 60.0
 
 
 class Recovery:
-    """Reports whether the journal can be written after each attempt, and when it can be written again."""
+    """Retries until the journal can be written, and reports each change of its state."""
 
     def __init__(self, journal: Journal, hub: Hub, *, back: Callable[[], None]) -> None:
         self._journal = journal
@@ -52,7 +52,7 @@ class Recovery:
                 thread = threading.Thread(target=self._run, name="journal", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError as error:  # the next failed attempt to write tries again
+                except RuntimeError as error:  # the next failed write starts the thread
                     log.warning("cannot start the thread that tries the journal again: %s", error)
                 else:
                     self._thread = thread

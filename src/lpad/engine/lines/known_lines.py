@@ -119,7 +119,7 @@ class KnownLines:
         if elsewhere and before.told_imei != seen.imei:
             log.warning(
                 "%s: the platform '%s' sees the line of a profile in a device with another IMEI than this"
-                " one's: ask the operator whether the SIM's data was copied, or the modem exchanged",
+                " device: ask the operator whether the SIM's data was copied, or the modem exchanged",
                 euicc,
                 record.platform,
             )
@@ -145,7 +145,7 @@ class KnownLines:
         remedy = (
             "a line that has ended cannot be used again, so use another profile"
             if record.state is Line.ENDED
-            else "'lpactl line activate' makes it live"
+            else "'lpactl line activate' makes the line live"
         )
         return (
             f"the likely cause is its line, which is {record.told} at the platform '{record.platform}':"

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SPREAD = 60.0
-"""Seconds within which lpad asks for a new profile, so that a fleet does not ask at one moment."""
+"""Seconds over which lpad spreads the first query for a new profile, to spread the queries of a fleet."""
 DAILY = Backoff((86_400,))
 CHANGING = Backoff((30, 60, 120, 300, 600, 1800, 3600))
 """Seconds between two queries for a changing line."""
@@ -57,7 +57,7 @@ CONVERSATION = 60.0
 
 
 class LineWatch:
-    """The watch of all cards."""
+    """Watches the lines of the profiles on all cards."""
 
     def __init__(
         self,
@@ -90,12 +90,12 @@ class LineWatch:
         self._stop = Cancellation()
         self._network_back = False
         self._first: dict[str, float] = {}
-        """When lpad asks for a new profile, in monotonic time."""
+        """When lpad first queries the line of each new profile, in monotonic time."""
         self._urgent: set[str] = set()
         self._hints: dict[int, str] = {}
-        """The last state that was a reason to ask for the line again, by change."""
+        """The last state of each change that was a reason to query the line again."""
         self._changing: dict[str, int] = {}
-        """The number of reports on a line while it changes."""
+        """The number of reports on each changing line."""
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
@@ -166,7 +166,7 @@ class LineWatch:
         return min(waits, default=None)
 
     def _wait(self, iccid: str, names: tuple[str, ...], *, network_back: bool) -> float:
-        """Return the seconds until lpad asks for a line; 0 or less: now."""
+        """Return the seconds until lpad queries the line of a profile; 0 or less: now."""
         record = self._lines.get(iccid)
         if record is not None and record.seen_at and self._now().since(record.seen_at) < FRESH:
             self._urgent.discard(iccid)
@@ -208,7 +208,7 @@ class LineWatch:
         return Deadline.after(CONVERSATION, cancellation=self._stop)
 
     def _heard(self, event: Event) -> None:
-        """Record the profile that an event may concern; the line may be the cause."""
+        """Record the profile of an event that the profile's line may have caused."""
         name: object = None
         if event.type == "failover" and event.data["standing"] == "ailing":
             name = event.data["profile"]

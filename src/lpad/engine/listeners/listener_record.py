@@ -25,7 +25,7 @@ class ListenerRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_name(name: str) -> None:
-    """Check that a name is one of a listener.
+    """Check that a name has the form of a listener's name.
 
     Raises:
         InvalidValue: the name has another form.

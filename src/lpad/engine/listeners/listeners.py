@@ -99,13 +99,12 @@ class Listeners:
         Args:
             name: its name.
             asker: the caller.
-            after: the last event that the listener has processed; this acknowledges that event and all
-            earlier ones;
-            None: it continues after
-                the last acknowledged one.
+            after: the last event that the listener has processed; lpad takes this event and all earlier ones
+                as acknowledged. None: the listener continues after the last acknowledged event.
 
         Returns:
-            The number of the event after which it continues; a new one without `after` gets new events only.
+            The number of the event after which the listener continues; without `after`, a new listener gets
+            only new events.
 
         Raises:
             InvalidValue: the name has another form.
@@ -124,7 +123,7 @@ class Listeners:
             last = self._journal.events.last()
             position = after if after is not None else known.position if known is not None else last
             if position > last:
-                position = 0  # of another journal
+                position = 0  # the number is from another journal
             user = asker.user if known is None else known.user
             self._put(name, ListenerRecord(user=user, position=position, seen=self._now()))
             return position
@@ -144,14 +143,14 @@ class Listeners:
             self.seen(name)
 
     def seen(self, name: str) -> None:
-        """Note that a listener is still there."""
+        """Note that a listener is still connected."""
         with self._lock:
             known = self._records.get(name)
             if known is not None:
                 self._put(name, replace(known, seen=self._now()))
 
     def acknowledge(self, name: str, asker: Asker, *, position: int) -> ListenerStatus:
-        """Note that a listener has processed an event and all before it; an earlier one changes nothing.
+        """Note that a listener has processed an event and all earlier ones; a lower number changes nothing.
 
         Raises:
             NotFound: there is no such listener.
@@ -216,7 +215,7 @@ class Listeners:
         known = self._records.get(name)
         if known is None:
             there = ", ".join(sorted(self._records)) or "none"
-            raise NotFound(f"there is no listener '{name}'; there are {there}")
+            raise NotFound(f"there is no listener '{name}'; existing listeners: {there}")
         _check_owner(name, known, asker)
         return known
 
@@ -225,7 +224,7 @@ class Listeners:
         if len(self._records) >= MOST or (own >= MOST_OF_A_USER and not asker.admin):
             limit = MOST if len(self._records) >= MOST else MOST_OF_A_USER
             raise Conflict(
-                f"cannot add the listener '{name}': there may be {MOST}, and {MOST_OF_A_USER} of each user;"
+                f"cannot add the listener '{name}': at most {MOST} may exist, {MOST_OF_A_USER} of each user;"
                 " forget one that is no longer needed (DELETE /v1/listeners/NAME)",
                 limit=limit,
             )

@@ -130,7 +130,8 @@ class NetworkStore:
         the next reading of the card. Settings for a future profile stay.
 
         Args:
-            iccids: the ICCIDs of its profiles.
+            eid: the EID of a card.
+            iccids: the ICCIDs of the card's profiles.
             complete: whether the list is complete; if not, a missing profile may still be on the card.
         """
         gone = []

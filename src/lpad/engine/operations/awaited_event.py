@@ -1,7 +1,7 @@
 """The event at an SM-DS that leads to a reserved profile, if the platform gives no code for it.
 
 The event and the order have no common name, so lpad tries the card's first event that it has not handled. If
-it leads to another profile than the reserved one, that profile is not enabled; see `provision`.
+that event leads to another profile than the reserved one, that profile is not enabled; see `provision`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def refuse_event(wish: OpenWish, error: ServerRefused) -> Postponed:
 
     This does not use up the order, whose state the platform reports.
     """
-    assert wish.record.event is not None, "the download was that of an event"
+    assert wish.record.event is not None, "the download belonged to an event"
     events = wish.context.events
     events.put(wish.eid, refused(events.known(wish.eid), wish.record.event, why=error.sentence))
     wish.keep(event=None)

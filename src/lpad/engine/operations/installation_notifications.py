@@ -1,4 +1,4 @@
-"""The notifications of an installation, copied and delivered after the download is done, or before."""
+"""The notifications of an installation: copied and delivered either before or after the download is done."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 def is_told_first(run: Run, context: Context) -> bool:
     """Whether the change is done before the installation's notifications are copied and delivered.
 
-    The caller of some changes waits for something else anyway: for a platform, a guard, an applier or a hook.
-    Their notifications go first, through the network that the profile came through. So do those of a borrowed
-    port, and of a port with two eUICCs, on which the session cannot stay open.
+    A change that waits for a platform, a guard, an applier or a hook anyway first delivers the notifications,
+    over the network through which the profile came. So does a change on a borrowed port, or on a port with
+    two eUICCs, on which the session cannot stay open.
     """
     asked = run.change.params_of(DownloadParams)
     default = context.card.port.policy.default_guard is not None and not asked.unguarded
@@ -44,7 +44,7 @@ def is_told_first(run: Run, context: Context) -> bool:
 
 
 def leave(run: Run, context: Context, euicc: Euicc, installed: Installed, *, eid: str) -> str:
-    """Copy the installation's result and read the profiles; the worker's next due task does the rest.
+    """Remember the installation's result and read the profiles; the worker's next due task copies it.
 
     Return the card's EID.
     """
@@ -82,7 +82,7 @@ def deliver(
 
 
 def _result(installed: Installed) -> PendingNotification:
-    """Return the card's answer as a notification, so that its list need not be read for it."""
+    """Return the card's answer as a notification, so that lpad need not read the card's list for it."""
     return PendingNotification(
         sequence_number=installed.sequence_number,
         event="install",

@@ -72,8 +72,8 @@ class _Asked:
         )
         if found is None:
             raise NotFound(
-                f"no platform in the settings knows the line of profile {iccid}; 'lpad platform list' shows"
-                " what each can do. Use the operator's portal"
+                f"no platform in the settings knows the line of profile {iccid}; use the operator's portal"
+                " ('lpad platform list' shows what each platform can do)"
             )
         named, seen = found
         self._learn(iccid, seen)
@@ -102,7 +102,7 @@ class _Asked:
         if profile.iccid is None:
             raise Conflict(
                 f"cannot {self._params.action} the line of profile {self._params.iccid}: the card reports no"
-                " ICCID for it, by which a platform finds a line; use the operator's portal"
+                " ICCID, by which a platform finds a line; use the operator's portal"
             )
         if self._run.change.origin == CALLER:
             check_offline(self._params, listed, port.policy, behind_modem=port.device is not None)
@@ -112,12 +112,12 @@ class _Asked:
         action = self._params.action
         if action not in platform.can.lines:
             raise Conflict(
-                f"cannot {action} the line of profile {iccid}: the platform '{platform.name}' has no call for"
-                " it in its description ('lpad platform list'); use the operator's portal"
+                f"cannot {action} the line of profile {iccid}: the description of the platform"
+                f" '{platform.name}' has no call for this ('lpad platform list'); use the operator's portal"
             )
         if seen.line is Line.ENDED:
             raise Conflict(
-                f"cannot {action} the line of profile {iccid}: it has ended at the platform"
+                f"cannot {action} the line of profile {iccid}: the line has ended at the platform"
                 f" '{platform.name}', which cannot be undone; use another profile"
             )
 

@@ -166,7 +166,7 @@ class Collection:
             self._outliving[eid] = result
 
     def keep_remembered(self, euicc: Euicc, eid: str) -> None:
-        """Copy the remembered result now, unless `collect` has copied it: the card may be gone."""
+        """Copy the remembered result now, unless `collect` has copied it, because the card may be gone."""
         result = self._results.pop(euicc, None) or self._outliving.get(eid)
         if result is not None:
             self.keep(eid, result)
@@ -219,9 +219,9 @@ class Collection:
     ) -> dict[int, list[PendingNotification]]:
         """Return the session's result by its number, to be copied together with the others.
 
-        If the card lists it once and repeats no number, it counts as read by its number. Otherwise a command
-        to remove it might take another notification with its number: then it is copied now, and
-        compared before it is removed.
+        If the card lists the result once and repeats no number, it counts as read by its number. Otherwise a
+        command to remove it might remove another notification with the same number. In that case the result
+        is copied now, and compared before it is removed.
         """
         result = self._results.get(euicc)
         if result is None:
@@ -242,7 +242,8 @@ class Collection:
         """Remove delivered notifications from the card, right after `collect` has seen them there.
 
         Returns:
-            Whether all were removed; false also if only `collect` can find out that a copy's is gone.
+            Whether all were removed; false also if a copy has lost its number on the card to another
+            notification, because only `collect` can handle such a copy.
 
         Raises:
             CardError: the card can no longer be reached.
@@ -310,11 +311,11 @@ class Collection:
         resting: bool = True,
         deadline: Deadline,
     ) -> list[StoredNotification]:
-        """Return the accepted copies that the card may remove: it has nothing else under their numbers.
+        """Return the accepted copies that the card may remove: no other notification has their numbers.
 
         Args:
             euicc: an open ISD-R.
-            eid: the card's.
+            eid: the card's EID.
             accepted: the accepted copies, each with a number on the card.
             alone: whether the card has no other notifications, so that one command may compare all of them.
             resting: as for `_passing_over`.
@@ -335,7 +336,7 @@ class Collection:
         return [each for each in accepted if each.seq in same]
 
     def _is_same(self, euicc: Euicc, stored: StoredNotification, *, deadline: Deadline) -> bool:
-        """Compare an accepted notification with the card's; if another one has its number, copy that.
+        """Compare an accepted notification with the card's; copy another one that has its number.
 
         Returns:
             Whether it may be removed.
@@ -423,7 +424,7 @@ class Collection:
     ) -> int:
         """Copy what was read, and take its numbers out of `left`; return how many are new.
 
-        One transaction copies all of them, unless a fault concerns one: then it must not affect the others.
+        One transaction copies all of them; after a fault, each is copied separately.
         """
         try:
             new = self._keep_all(eid, [each for _, copies in read for each in copies]) if read else 0

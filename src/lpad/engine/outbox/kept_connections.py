@@ -22,7 +22,7 @@ KEPT = 5.0
 
 
 class _Kept(Frozen):
-    """An open connection, what closes it, and until when it is kept, in monotonic time."""
+    """An open connection, the stack that closes it, and the monotonic time until which it is kept."""
 
     server: Es9Plus
     closing: ExitStack
@@ -32,7 +32,7 @@ class _Kept(Frozen):
 class KeptConnections:
     """At most one connection for each server and card; thread-safe.
 
-    A connection that is in use is with its user only, because two threads must not share one.
+    A connection in use is not available to others, because two threads must not share one.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -58,12 +58,12 @@ class KeptConnections:
 
     @contextmanager
     def open(self, address: ServerAddress, eid: str) -> Iterator[Es9Plus]:
-        """Yield the kept connection to a server, or else a new one, which is closed in the end.
+        """Yield the kept connection to a server, or else a new one, which is closed afterwards.
 
-        A kept connection is kept further, unless an error is raised.
+        A kept connection stays open after the block, unless the block raises an error.
 
         Raises:
-            LpadError: as the block raises it.
+            LpadError: the error that the block raises.
         """
         kept = self._take((address, eid))
         if kept is None:
@@ -75,13 +75,13 @@ class KeptConnections:
             self._put((address, eid), _Kept(kept.server, closing.pop_all(), kept.until))
 
     def seconds(self) -> float | None:
-        """Return the seconds until a connection is no longer kept; None if none is kept."""
+        """Return the seconds until a kept connection is due to be closed; None if none is kept."""
         with self._lock:
             first = min((each.until for each in self._kept.values()), default=None)
         return None if first is None else max(0.0, first - time.monotonic())
 
     def close_old(self) -> None:
-        """Close the connections that are no longer kept."""
+        """Close the connections that were kept long enough."""
         present = time.monotonic()
         with self._lock:
             old = [key for key, each in self._kept.items() if each.until <= present]

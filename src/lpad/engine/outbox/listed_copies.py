@@ -1,4 +1,4 @@
-"""The copies that a card still lists, and whether its notification with a number is the copied one."""
+"""The copies that a card still lists, and whether the notification with a copy's number is the copied one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tidy_address(pending: PendingNotification) -> str:
 def under_number(
     euicc: Euicc, stored: StoredNotification, *, deadline: Deadline
 ) -> tuple[tuple[PendingNotification, ...], Callable[[bytes], bytes]]:
-    """Return the card's notifications with a copy's number, and the bytes that identify each.
+    """Return the card's notifications with a copy's number, and a function for the bytes that identify one.
 
     Lists are not sufficient: a card that restarts its numbers may list the same event of the same profile
     again. Some cards sign a notification again for each request; then only the signed part is compared.
@@ -51,7 +51,7 @@ def under_number(
             return (), bytes
         again = notification_delivery.retrieve(euicc, sequence_number=stored.seq, deadline=deadline)
     except (CardRefused, CardStatus, CardMalformed) as error:
-        # It was accepted, and a card that no longer returns it may still remove it.
+        # The server has accepted it, and a card that no longer returns it may still remove it.
         log.debug("cannot compare notification %d with the card's: %s", stored.seq, error)
         return (), bytes
     same = {each.payload for each in again} == {each.payload for each in found}

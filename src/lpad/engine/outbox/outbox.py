@@ -1,7 +1,7 @@
 """The outbox: notifications are copied to the journal, delivered in order, and only then leave the card.
 
 One thread sleeps until the next attempt is due, however long that is; a temporary thread serves each due
-recipient, so that a hanging one blocks no other.
+recipient, so that a hanging recipient blocks no other.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ back."""
 
 
 class Delivery(Struct, kw_only=True):
-    """The result of an attempt: the number of accepted ones, and the first error of each recipient."""
+    """The result of an attempt: the number of accepted notifications, and each recipient's first error."""
 
     delivered: int = 0
     errors: dict[str, LpadError] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Outbox:
             connect: opens a connection to a recipient, on behalf of the card with an EID.
             patience: returns the seconds for one notification, which may change at any time.
             on_delivered: called with an EID, from any thread, when notifications may leave that card.
-            environment: the clock, before whose setting nothing is sent, and the reachability of servers.
+            environment: the clock, which must be set before anything is sent, and the servers' reachability.
         """
         self._journal = journal
         self._hub = hub
@@ -130,12 +130,12 @@ class Outbox:
     def expect_copies(self) -> None:
         """Check for due notifications within `SHORTEST_WAIT`, because the worker is about to copy more.
 
-        Those of one server then go together, as soon as it wakes the outbox.
+        The notifications for one server are then sent together, as soon as the worker wakes the outbox.
         """
         self._notify()
 
     def expect_download(self) -> KeptConnections:
-        """Prepare to keep a download's connection open; return those that are kept."""
+        """Prepare to keep a download's connection open; return the kept connections."""
         from lpad.engine.outbox.kept_connections import KeptConnections  # noqa: PLC0415 - only a download needs it
 
         with self._condition:
@@ -156,15 +156,15 @@ class Outbox:
         return self._collection.collect(euicc, eid, deadline=deadline)
 
     def remember_result(self, euicc: Euicc, notification: PendingNotification) -> None:
-        """Have a notification that the card has just answered with copied by the next `collect`."""
+        """Let the next `collect` copy a notification that the card has just returned as an answer."""
         self._collection.remember_result(euicc, notification)
 
     def remember_beyond(self, euicc: Euicc, eid: str) -> None:
-        """Remember that notification beyond its session; see `Collection.remember_beyond`."""
+        """Remember such a result beyond its session; see `Collection.remember_beyond`."""
         self._collection.remember_beyond(euicc, eid)
 
     def keep_remembered(self, euicc: Euicc, eid: str) -> None:
-        """Copy that notification now, unless `collect` has copied it; see `Collection.keep_remembered`."""
+        """Copy such a result now, unless `collect` has copied it; see `Collection.keep_remembered`."""
         self._collection.keep_remembered(euicc, eid)
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
@@ -242,7 +242,7 @@ class Outbox:
             self._condition.notify_all()
 
     def make_due(self, eid: str | None = None, *, address: str | None = None) -> None:
-        """Reset the waiting times of one card, one recipient or all, for an immediate delivery."""
+        """Make the notifications of one card, for one recipient, or all, due immediately."""
         self._journal.notifications.make_due(at=self._journal.clock.now().steady, eid=eid, address=address)
 
     def network_is_back(self) -> None:
@@ -267,7 +267,7 @@ class Outbox:
         return self._collection.uncopied.unreadable(eid)
 
     def list_error(self, eid: str) -> str | None:
-        """Return the reason why a card's list could not be read at all; None if it could."""
+        """Return the reason why the last attempt to read a card's list failed; None if it succeeded."""
         return self._collection.uncopied.list_error(eid)
 
     def ask_again(self, eid: str) -> None:
@@ -320,7 +320,7 @@ class Outbox:
 
         Raises:
             NotFound: there is no notification with this number.
-            CardError: the card cannot be reached; it is removed as soon as possible.
+            CardError: the card cannot be reached; the notification is removed as soon as possible.
         """
         stored = self.find(eid, seq)
         if isinstance(stored, UncopiedNotification):
@@ -340,7 +340,7 @@ class Outbox:
         while True:
             with self._condition:
                 is_due = False
-                # After a round it computes the wait again, because a failed one is not due yet.
+                # The wait is computed again after each round, because a failed notification is not due yet.
                 while not (self._awake or self._stopping or is_due):
                     seconds = self._until_next()
                     with resting():
@@ -384,7 +384,7 @@ class Outbox:
             self._served.pop(address, None)
             self._awake = (
                 self._awake or not self._troubled
-            )  # other recipients may have waited for this one's place
+            )  # other recipients may have waited for a free place
             self._condition.notify_all()
 
     def _guarded(self, address: str, eid: str | None, delivery: Delivery, *, asked: bool = False) -> None:
@@ -413,16 +413,16 @@ class Outbox:
     ) -> None:
         """Send a recipient its due notifications, card by card.
 
-        On request, it also sends those that have just failed.
+        With `asked`, it also sends the notifications that have just failed.
         """
         lock = self._lock_of(address)
         with resting():
             lock.acquire()
         try:
-            # An attempt that was already in progress at the time of the request may have failed meanwhile
+            # An attempt in progress at the time of the request may have failed since, and would not be due.
             if asked:
                 self.make_due(eid, address=address)
-            # Read here, because another thread may have served this recipient meanwhile.
+            # The queue is read only now, because another thread may have served this recipient meanwhile.
             queues: dict[str, list[StoredNotification]] = {}
             for stored in self._due(eid).get(address, ()):
                 queues.setdefault(stored.eid, []).append(stored)
@@ -488,7 +488,7 @@ class Outbox:
             way = (stored.eid, stored.address)
             if present < stored.next_attempt_at < present + BACKOFF.longest + 60:
                 if not stored.refusals:
-                    held.add(way)  # later notifications must not be sent before it
+                    held.add(way)  # later notifications must not overtake this one
             elif way not in held:
                 queues.setdefault(stored.address, []).append(stored)
         return queues

@@ -73,7 +73,7 @@ class OwedCancellations:
         self._stop = Cancellation()
 
     def owe(self, server: ServerAddress, eid: str, *, transaction_id: str, response: bytes) -> None:
-        """Store a cancellation until `send`."""
+        """Store a cancellation, which `send` sends later."""
         one = OwedCancellation(server=str(server), eid=eid, transaction_id=transaction_id, response=response)
         with self._condition:
             self._keep([*self._known(), one][-MOST:])
@@ -91,7 +91,7 @@ class OwedCancellations:
         """Inform one server over an open connection, before another session begins on it.
 
         Raises:
-            Cancelled: the wait was cancelled; they stay owed.
+            Cancelled: the wait was cancelled; the cancellations stay owed.
         """
         with self._condition:
             mine = [each for each in self._known() if each.server == str(server.address)]
@@ -103,7 +103,7 @@ class OwedCancellations:
 
     @contextmanager
     def _claimed(self, owed: OwedCancellation, *, deadline: Deadline) -> Iterator[bool]:
-        """Prevent other threads from informing the server; yield whether it must still be informed.
+        """Prevent other threads from informing the server; yield whether the server must still be informed.
 
         Raises:
             Cancelled: another thread is informing it, and the wait for that was cancelled.

@@ -28,7 +28,7 @@ _MOST = 1000
 
 
 class UncopiedNotification(Struct, frozen=True, kw_only=True):
-    """One such notification, as in the card's list, and why there is no copy.
+    """A notification without a copy, as in the card's list, and the reason.
 
     `since` is on the steady clock.
     """
@@ -78,7 +78,7 @@ class UncopiedNotifications:
             return self._unreadable.get(eid, 0)
 
     def note_list(self, eid: str, error: LpadError) -> None:
-        """Store why a card's list could not be read at all."""
+        """Store why an attempt to read a card's list failed."""
         with self._lock:
             self._list_errors[eid] = f"{error.kind}: {error.sentence}"
 

@@ -18,7 +18,7 @@ STEP_LIMIT = 30.0
 
 
 class OnFailure(enum.StrEnum):
-    """How an ordinary enable continues after an applier or a hook has failed before it."""
+    """How an ordinary enable continues after an applier or a hook has failed before the switch."""
 
     STOP = "stop"
     IGNORE = "ignore"

@@ -90,13 +90,13 @@ class SwitchPolicy(Frozen, kw_only=True):
             iccid = _name(profile)
             if self.protects(profile):
                 raise Protected(
-                    f"cannot reset: it would delete profile {iccid}, which the settings protect"
+                    f"cannot reset: this would delete profile {iccid}, which the settings protect"
                     " ('switching.protected'); delete the others one by one",
                     iccid=iccid,
                 )
             if profile.sure and profile.enabled and self.keep_enabled:
                 raise Protected(
-                    f"cannot reset: it would delete profile {iccid}, which is enabled, and leave no profile"
+                    f"cannot reset: this would delete profile {iccid}, which is enabled, and leave no profile"
                     " enabled ('switching.keep_enabled'); delete the others one by one",
                     iccid=iccid,
                 )

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class OpenPlatform(Platform, Protocol):
-    """A platform in a conversation: the methods of `Platform`, and queries for lines and products."""
+    """A platform in a conversation: the methods of `Platform`, and further ones for lines and products."""
 
     def line_of(self, iccid: str, *, deadline: Deadline) -> Reservation | None:
         """Return the line of an installed profile; None: the platform has no line with this ICCID."""
 
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Make the line of an installed profile live, or begin to."""
+        """Make the line of an installed profile live; this may take the platform longer than the call."""
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Make the network stop serving a line."""

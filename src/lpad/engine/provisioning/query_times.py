@@ -25,7 +25,7 @@ def wait(looks: int, *, least: float, spread: float) -> float:
     Args:
         looks: the number of unsuccessful queries, from 1.
         least: the minimum number of seconds that the platform requests.
-        spread: seconds over which lpad spreads its calls, because there were too many; 0: no spreading.
+        spread: seconds over which lpad spreads calls, because the platform received too many; 0: none.
     """
     chosen = random.uniform(0, spread) if spread else least * random.uniform(0, JITTER)  # noqa: S311 - no secret
     return max(BACKOFF.after(looks), least + chosen)
@@ -36,7 +36,7 @@ def wider(spread: float, *, told: float | None) -> float:
 
     Args:
         spread: the seconds so far; 0: none.
-        told: the platform's Retry-After in seconds; None: there was none.
+        told: the platform's Retry-After in seconds; None: the platform sent none.
     """
     first = _FIRST if told is None else min(max(_TIMES_TOLD * told, _NARROWEST), _FIRST)
     return min(max(first, _GROWTH * spread), WIDEST)

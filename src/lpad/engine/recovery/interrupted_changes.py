@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 
 STARTING = 120.0
-"""Seconds within which a card starts together with its device, even if the wait for it has expired
-meanwhile."""
+"""Seconds that lpad waits at its start for a card whose time limit has passed, because the card may be
+starting, too."""
 
 
 class TakeUp(Protocol):
@@ -45,7 +45,7 @@ class TakeUp(Protocol):
 class Interrupted:
     """Changes from an earlier run, or of a lost card; the worker settles them once the card is read.
 
-    Before that, the API may cancel queued ones.
+    Until then, the API may cancel queued changes.
     """
 
     def __init__(self, store: ChangeStore, journal: Journal, timeouts: Timeouts) -> None:
@@ -186,7 +186,7 @@ class Interrupted:
             log.warning("change %d (%s) on %s: %s", change.id, change.kind, change.euicc, error)
 
     def verdict(self, change: Change, card: Snapshot) -> Verdict:
-        """Return the result or error of an interrupted change, by the card's state."""
+        """Return the result or error of an interrupted change, as the card's state shows it."""
         copies = self._journal.notifications.all(eid=card.eid)
         try:
             return reconcile.judge(change, self._store.private(change), card, copies)

@@ -48,16 +48,15 @@ def judge(
     if meant is not None and card.eid != meant and JUDGES[change.kind] is not _harmless:
         return Conflict(
             f"{change.kind} was cut off by {_what(change)}, and another card (with another EID) is in its"
-            " place now; lpad finds out what the first card did once that card is back. 'lpactl info' shows"
-            " the present"
-            " card",
+            " place now; lpad determines what the first card did once that card is back. 'lpactl info' shows"
+            " the present card",
             interrupted=True,
         )
     return JUDGES[change.kind](change, private, card, notifications)
 
 
 def goes_on(change: Change) -> bool:
-    """Whether an interrupted change is resumed instead of judged: a guarded switch."""
+    """Whether an interrupted change is resumed instead of judged, as a guarded switch is."""
     return change.state is not State.QUEUED and change.guard is not None
 
 
@@ -104,7 +103,7 @@ def left_disabled(change: Change, result: Result, notes: Notes) -> CardUnreachab
 
 
 def is_tried_again(change: Change, private: Private) -> bool:
-    """Whether an interrupted change is carried out again: a download with retries, or a discovery.
+    """Whether an interrupted change is carried out again, as a discovery or a download with retries is.
 
     A download first checks the earlier attempt's result; a discovery changes nothing. A change that ends the
     daemon each time is finally judged by the card's state.
@@ -220,7 +219,7 @@ def _harmless(
     if change.kind is Kind.LINE:
         return _cut_off(
             change,
-            "the platform may have carried it out",
+            "the platform may have carried out the request",
             remedy="'lpactl line show' asks the platform, and a repeated request changes nothing twice",
         )
     if change.kind in (Kind.PROBE, Kind.CHECK_TRUST, Kind.DISCOVER):

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 class Hold(enum.StrEnum):
     """The states of a run's hold on the card."""
 
-    WORKING = "working"  # it has done nothing irreversible
-    ASKING = "asking"  # it waits for an answer, and keeps its sessions with card and server meanwhile
+    WORKING = "working"  # the run has done nothing irreversible
+    ASKING = "asking"  # the run waits for an answer, and keeps its sessions with card and server meanwhile
     RELEASED = "released"  # the run has released the card while it waits for an answer
     OVERTAKEN = "overtaken"  # another change goes first; the run releases the card at its next safe point
-    BEYOND = "beyond"  # it has begun an irreversible step, and continues to its end
+    BEYOND = "beyond"  # the run has begun an irreversible step, and continues to its end
 
 
 class HoldEvent(enum.StrEnum):
     """The events of a hold."""
 
     ASK = "ask"  # the run asks the caller
-    GO_ON = "continue"  # it was answered, or the time for an answer is over
+    GO_ON = "continue"  # the run was answered, or the time for an answer is over
     ALTER = "alter"  # the first irreversible step begins
-    SHARE = "share"  # another change is queued, of no special urgency
+    SHARE = "share"  # another change without special urgency is queued
     OVERTAKE = "overtake"  # a change that goes first is queued
     BEGIN = "begin"  # another turn begins
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.notes import Noting
 
 CODE = "confirmation_code"
-"""The name of the secret with the confirmation code, given beforehand or as an answer."""
+"""The name of the secret with the confirmation code, given in the request or as an answer."""
 
 _YES_OR_NO = (QuestionKind.CONFIRMATION, QuestionKind.SECOND_ORDER, QuestionKind.ADOPT)
 """The questions that are answered by yes or no."""

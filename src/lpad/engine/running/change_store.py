@@ -105,7 +105,7 @@ class ChangeStore:
 
     @property
     def writable(self) -> bool:
-        """Whether the journal could be written the last time."""
+        """Whether the last attempt to write the journal succeeded."""
         return self._journal.health.ok
 
     def unended(self) -> list[Change]:
@@ -350,7 +350,7 @@ class ChangeStore:
 
 
 def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
-    """Whether the secrets of two requests are equal; at the first one, the card may have been unknown."""
+    """Whether two requests have equal secrets; the EIDs count only if both requests have one."""
     either = {EID: some.get(EID) or others.get(EID) or ""}
     return either | some == either | others
 

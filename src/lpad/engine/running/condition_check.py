@@ -25,7 +25,7 @@ class Source(enum.StrEnum):
     """The sources that can evaluate a condition, in the order in which a guard uses them."""
 
     MODEM = "modem"
-    CONNECTION = "connection"  # the applier, which has the connection made
+    CONNECTION = "connection"  # the applier, which knows the connection
     NETWORK = "network"  # after the modem, because no probe succeeds before it is registered
     CALLER = "caller"  # a local program
 
@@ -51,7 +51,7 @@ NOT_EVALUATED = "this version of lpad cannot evaluate it"
 
 
 class Look(Frozen, kw_only=True):
-    """An observation of a condition, in words; `met` is None if it was not evaluated."""
+    """An observation of a condition, in words; `met` is None if the condition was not evaluated."""
 
     met: bool | None
     seen: str

@@ -14,7 +14,7 @@ SERVER_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Durations(Struct, frozen=True):
-    """The number of durations in each class; the last class has no upper bound. Also their sum in seconds."""
+    """The number of durations in each class, the last without an upper bound, and their sum in seconds."""
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
@@ -38,12 +38,12 @@ class Counters:
         self._servers: dict[str, _Histogram] = {}
 
     def change_ended(self, kind: str, outcome: str) -> None:
-        """Count a change."""
+        """Count an ended change."""
         with self._lock:
             self._changes[kind, outcome] += 1
 
     def guard_ended(self, outcome: str) -> None:
-        """Count a guarded switch."""
+        """Count an ended guarded switch."""
         with self._lock:
             self._guards[outcome] += 1
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 class Timeouts(Struct, kw_only=True):
-    """The time limits of the parts of the work, in seconds; `answer` is the caller's time to answer.
+    """The time limits of each kind of work, in seconds; `answer` is the caller's time to answer.
 
-    One object serves the whole engine, so that reloaded settings apply to all later installations.
+    One object serves the whole engine, so that reloaded settings apply to all later work.
     """
 
     open: float = 30

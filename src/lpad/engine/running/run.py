@@ -81,11 +81,11 @@ class Run(RunRecord):
         super().__init__(change, store)
         self.settled = settled
         self.cancellation = Cancellation()
-        """Ends waits when the change is cancelled or refused, or lpad stops."""
+        """Ends waits when the change is cancelled, a question is answered no, or lpad stops."""
         self.interruption = Cancellation()
-        """This also ends waits when another change must go first."""
+        """Ends waits when the change is cancelled, lpad stops, or another change must go first."""
         self.ending = Cancellation()
-        """Ends waits when lpad stops, and only then."""
+        """Ends waits only when lpad stops."""
         self._others_wait = others_wait
         self._hold = Hold.RELEASED if released else Hold.WORKING
         self._gave_way = False

@@ -83,7 +83,7 @@ class EventLog:
         self.device: str | None = None
         """The device's name in the settings; None: a UUID, made with the first event."""
         self.awaited_by: list[Callable[[int, str], bool]] = []
-        """Each returns immediately whether an event, by its number and type, must still reach an endpoint."""
+        """Each returns immediately whether an endpoint or listener awaits an event, by number and type."""
 
     @contextmanager
     def writing(
@@ -92,7 +92,7 @@ class EventLog:
         """Write within one transaction, together with events.
 
         Args:
-            happenings: the events; those that could not be written before go first.
+            happenings: the events; earlier ones that could not be written go first.
             last_words: as in `Database.writing`.
 
         Raises:
@@ -127,7 +127,7 @@ class EventLog:
             self.postpone(happenings)
 
     def postpone(self, happenings: Sequence[Happening]) -> None:
-        """Keep events in memory until the next transaction; too many are dropped and counted."""
+        """Keep events in memory until the next transaction; surplus ones are dropped and counted."""
         with self._lock:
             self._unwritten.extend(happenings)
             while len(self._unwritten) > UNWRITTEN:
@@ -210,7 +210,7 @@ class EventLog:
             return self._source(db)
 
     def dropped(self) -> dict[str, int]:
-        """Return the number of dropped events that an endpoint waited for, by type.
+        """Return the number of dropped events that an endpoint or listener waited for, by type.
 
         Raises:
             JournalUnavailable: the journal cannot be read.
@@ -219,7 +219,7 @@ class EventLog:
         return msgspec.json.decode(rows[0][0], type=dict[str, int]) if rows else {}
 
     def _append_if_possible(self, db: sqlite3.Connection, happening: Happening) -> None:
-        """Write an event; an internal error in it does not prevent the record that it reports, nor others.
+        """Write an event; an internal error affects neither the record that it reports nor other events.
 
         An error of the journal ends the transaction, and the event is written with a later one.
         """
@@ -263,7 +263,8 @@ class EventLog:
         if missed:
             counts = Counter(type_ for _, type_ in missed)
             log.warning(
-                "the outbox of events is full: %d events were dropped that an endpoint waits for", len(missed)
+                "the outbox of events is full: dropped %d events that an endpoint or a listener waits for",
+                len(missed),
             )
             _put(db, _DROPPED, dict(Counter(_get(db, _DROPPED, dict[str, int])) + counts))
             self._append(db, _dropped(counts, first=missed[0][0], last=missed[-1][0]))

@@ -62,7 +62,7 @@ _SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, Jo
 _AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
 """The states that count as damage if they last for `UNWRITABLE_FOR` seconds."""
 _ODD_CONTENT = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
-"""The errors of code that reads values which lpad does not write."""
+"""Errors that occur when code reads values that lpad never writes."""
 
 
 class RepairedError(JournalUnavailable):
@@ -92,7 +92,7 @@ class Database:
 
         Args:
             path: the file's path; a symbolic link is followed, so that a repair leaves it unchanged.
-            checks: read the content of each table's rows; an unreadable one is left out of the file.
+            checks: for each table, the function that reads a row; a repair leaves out unreadable rows.
         """
         with suppress(OSError, RuntimeError):  # a link that leads to itself is set aside like a damaged file
             path = path.resolve()
@@ -437,7 +437,7 @@ class Database:
 
     @contextmanager
     def _told(self, *, writing: bool = False) -> Iterator[None]:
-        """Map errors, and record their meaning for the journal."""
+        """Convert errors to lpad's own, and record the journal's state."""
         try:
             with mapped(self._path, writing=writing):
                 yield

@@ -98,7 +98,7 @@ def is_swap_due(path: Path) -> bool:
 def set_aside(path: Path) -> Path | None:
     """Rename a damaged journal and its related files; None if there is no file.
 
-    Its write-ahead log is first, because a remaining log would be read as the new file's.
+    The write-ahead log is renamed first, because a remaining log would be read as the new file's.
 
     Raises:
         OSError: the operation failed.
@@ -175,7 +175,7 @@ def can_be_made(path: Path) -> bool:
 
 
 def check_unlocked(handle: int, path: Path) -> None:
-    """Check that no other process has the file open, which may be writing.
+    """Check that no other process has the file open, because it may be writing.
 
     Raises:
         JournalUnavailable: another process has the file open.

@@ -21,7 +21,7 @@ def version_of(db: sqlite3.Connection) -> int:
 def noted_version(db: sqlite3.Connection) -> int | None:
     """Return the version stored in the file with a checksum; None without a valid one.
 
-    This part is the same in all versions, including later ones.
+    The row with this version has the same form in all versions, including later ones.
     """
     try:
         row = db.execute("SELECT value, checksum FROM about WHERE name = 'format'").fetchone()

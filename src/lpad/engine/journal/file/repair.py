@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 _Row = tuple["Value", ...]
 
 FIRST = ("notifications", "changes", "memos", "requests", "events")
-"""Tables in the order in which their rows go into the new file: notifications, then switches on trial."""
+"""Tables in the order in which their rows go into the new file, the most important ones first."""
 NUMBERED = ("changes", "events")
 """Tables whose numbers are never used twice."""
 APART = 1_000_000
@@ -264,7 +264,7 @@ def _is_state(values: _Row) -> bool:
 def _resembles(layout: Layout, row: _Row) -> bool:
     """Whether a row with a wrong checksum probably belonged to this table.
 
-    All of its values fit, or only one of many does not.
+    It did if all of its values fit, or, in a table with many columns, all except one.
     """
     odd_ones = sum(not column.fits(value) for column, value in zip(layout.columns, row, strict=False))
     return odd_ones <= (len(layout.columns) > _FEW)
@@ -286,7 +286,7 @@ def _restore(found: Salvage) -> None:
 
 
 def fill(db: sqlite3.Connection, found: Salvage, checks: Mapping[str, Check], report: Repair) -> Repair:
-    """Write the salvaged rows into a new file of the current version; return the report on lost ones."""
+    """Write the salvaged rows into a new file of the current version; return the completed report."""
     version = found.version or SCHEMA_VERSION
     migrate(db, to=version)
     db.execute("BEGIN IMMEDIATE")

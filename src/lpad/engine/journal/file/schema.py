@@ -100,7 +100,7 @@ CREATE TABLE events (
 );
 """
 
-# A page of one card's history, and the trimming of the history, read only the rows that they need.
+# With these indexes, showing one card's history and trimming the history read only the rows they need.
 _HISTORY = """
 CREATE INDEX changes_euicc ON changes (euicc, id);
 CREATE INDEX changes_ended_at ON changes (ended_at);
@@ -116,7 +116,7 @@ MIGRATIONS = (
     _EVENTS,
     _HISTORY,
 )
-"""Step n makes version n of version n - 1; each is carried out as one transaction."""
+"""Step n turns version n - 1 into version n, in one transaction."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -30,7 +30,7 @@ _MOST = 1 << 53
 
 
 class Column(Frozen):
-    """One column: name, declared type, whether it is never NULL, and its value in rows older than it."""
+    """One column: its name and declared type, whether it is never NULL, and its value in older rows."""
 
     name: str
     type: str
@@ -87,7 +87,7 @@ class Layout(Frozen):
         return ":".join(map(str, self.key_of(row)))
 
     def fits(self, row: Sequence[Value]) -> bool:
-        """Whether lpad could have written this row, as far as types go."""
+        """Whether lpad could have written this row, judged by the types of its values."""
         return all(column.fits(value) for column, value in zip(self.columns, row, strict=True))
 
 
@@ -120,6 +120,6 @@ def _default(text: str | None) -> Value:
 
 
 def described(db: sqlite3.Connection) -> int:
-    """Return a checksum of the file's description of its tables, which a wrong bit may leave readable."""
+    """Return a checksum of the file's description of its tables, because a wrong one may be readable."""
     rows = db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY type, name")
     return zlib.crc32(repr(rows.fetchall()).encode())

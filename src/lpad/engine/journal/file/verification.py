@@ -53,7 +53,7 @@ def examine_version(db: sqlite3.Connection) -> int:
 
     Raises:
         NewerError: a later lpad wrote the file.
-        DamagedError: the number is wrong, or the file lacks tables of its version.
+        DamagedError: the version's number is wrong, or the file lacks tables of its version.
     """
     version, noted = version_of(db), noted_version(db)
     if noted is not None and noted > SCHEMA_VERSION:

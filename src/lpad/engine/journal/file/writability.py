@@ -24,11 +24,11 @@ class JournalState(enum.StrEnum):
 
     OK = "ok"
     FULL = "full"  # no space on its disk
-    READ_ONLY = "read-only"  # its file, folder or file system may not be written
-    LOCKED = "locked"  # another program holds it
-    DAMAGED = "damaged"  # it is not trustworthy, and no new one can be created in its place
+    READ_ONLY = "read-only"  # lpad may not write its file, folder or file system
+    LOCKED = "locked"  # another program has it open
+    DAMAGED = "damaged"  # it is not trustworthy, and no new journal can be created in its place
     NEWER = "newer"  # written by a later lpad
-    UNWRITABLE = "unwritable"  # the disk fails, or something else
+    UNWRITABLE = "unwritable"  # the disk fails, or another error occurs
 
 
 class DamagedError(Exception):
@@ -54,7 +54,7 @@ _WRITING: Mapping[int, JournalState] = {
     sqlite3.SQLITE_IOERR: JournalState.UNWRITABLE,
     sqlite3.SQLITE_CONSTRAINT: JournalState.UNWRITABLE,
 }
-"""The same for attempts to write."""
+"""Further states that are not damage, for attempts to write."""
 _ERRNOS: Mapping[int, JournalState] = {
     errno.EACCES: JournalState.READ_ONLY,
     errno.EPERM: JournalState.READ_ONLY,
@@ -62,7 +62,7 @@ _ERRNOS: Mapping[int, JournalState] = {
     errno.ENOSPC: JournalState.FULL,
     errno.EDQUOT: JournalState.FULL,
 }
-"""The state for an error of the system; for any other error it is UNWRITABLE."""
+"""The state for each system error; for any other system error it is UNWRITABLE."""
 NO_SPACE = frozenset(number for number, state in _ERRNOS.items() if state is JournalState.FULL)
 """The system's errors for a full disk."""
 _BROKEN = frozenset({errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO})

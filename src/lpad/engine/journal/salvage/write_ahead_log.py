@@ -35,8 +35,7 @@ class WriteAheadLog(Frozen):
     damaged: bool = False
     """Whether SQLite would ignore committed transactions."""
     unclear: bool = False
-    """Whether a wrong bit is in the number of a page or in its content, but the checksum does not show in
-    which."""
+    """Whether the checksum does not show if a wrong bit is in a page's number or in its content."""
 
 
 def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> WriteAheadLog:
@@ -60,7 +59,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
     if not sound_header:
         size, order = page_size, "<" if order is None else order
         salts = _latest_salts(data, size, order)
-    assert order is not None, "it is one or the other by now"
+    assert order is not None, "the header or the default gives it"
     frames = _frames(data, size, salts)
     valid = _valid(frames, (first, second), order) if sound_header else 0
     commits = [number for number, frame in enumerate(frames, start=1) if frame.committed]
@@ -79,7 +78,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
         pages = {
             frame.page if as_written and 0 < frame.page <= last else number: frame.content
             for number, frame in zip(numbers, frames, strict=False)
-            if number  # not the salts of a frame whose head was overwritten with zeros
+            if number  # 0 if the frame's head was overwritten with zeros
         }
     return WriteAheadLog(pages=pages, page_size=size, damaged=damaged, unclear=unclear)
 

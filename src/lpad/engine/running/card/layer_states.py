@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class SeenLayer(Frozen, kw_only=True):
     """A layer as it was last seen.
 
-    `told` is the observation in words, empty if there are none. `seen_at` is on the steady clock.
+    `told` is the observation in words, or empty. `seen_at` is on the steady clock.
     """
 
     layer: Layer
@@ -53,7 +53,7 @@ class LayerStates:
 
     @property
     def seen(self) -> tuple[SeenLayer, ...]:
-        """The layers that were observed, from below, each as it was last seen."""
+        """The observed layers, the lowest first, each as it was last seen."""
         with self._lock:
             return tuple(self._states[each] for each in Layer if each in self._states)
 

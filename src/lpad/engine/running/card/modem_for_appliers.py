@@ -36,7 +36,7 @@ class ModemDialogue(Frozen):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """The query whether the card selects an operator configuration, and the answer for yes."""
+        """The AT query for whether the card selects an operator configuration, and the answer for yes."""
         return self._lent.quirks.operator_configuration
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
@@ -117,7 +117,7 @@ class ControlPortSession(Frozen):
 
 
 class ModemAtHand(Frozen):
-    """The modem around a worker's card."""
+    """The modem that contains a worker's card."""
 
     _card: Card
 

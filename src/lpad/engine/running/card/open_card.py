@@ -80,7 +80,7 @@ class CardPort(Frozen, kw_only=True):
 
     `refresh`: whether the card asks for a REFRESH with each switch; None: according to the modem's quirks;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` replace the values of
-    the modem and the card; `tac` counts without an IMEI. `policy` has the rules for switching, and `failover`
+    the modem and the card; `tac` applies without an IMEI. `policy` has the rules for switching, `failover`
     those for replacing an unhealthy profile; None: no failover. `network` has the applier for the data
     connection; `device` is the port's path, None for a reader; with `several_ports`, the link may be over
     another port of the modem. `watch` reports changes of the port's presence, if the system does. `observe`
@@ -255,13 +255,13 @@ class Card:
             raise
 
     def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
-        """Ask the modem before the card is changed; ask once more if its port has disappeared or is silent.
+        """Query the modem before altering the card; ask once more if its port has disappeared or is silent.
 
         Args:
             ask: called with the modem, or with None if there is none.
 
         Raises:
-            CardError: the port is gone or does not answer, and so are the modem's other ports.
+            CardError: neither the port nor another port of the modem answers.
         """
         may_reopen = self.is_open or self.port.several_ports
         try:
@@ -289,7 +289,7 @@ class Card:
 
     @contextmanager
     def session(self, *, deadline: Deadline) -> Iterator[Euicc]:
-        """Open a channel to the ISD-R, and close it in the end, unless `keep_session` was called meanwhile.
+        """Open a channel to the ISD-R, and close it afterwards, unless `keep_session` was called meanwhile.
 
         A link that cannot reach the card is not used again, because a port that disappeared and returned is
         a new port. A port that disappeared while idle is reopened immediately.
@@ -313,8 +313,8 @@ class Card:
     def may_keep_session(self, *, applying: bool = True) -> bool:
         """Whether a session can stay open until the change is over.
 
-        It cannot if it could be disturbed: an applier or a hook may reset the modem, and with two eUICCs on
-        one port, the other one may have its turn.
+        It cannot if something could disturb it: an applier or a hook may reset the modem, and with two eUICCs
+        on one port, the other eUICC may have its turn.
 
         Args:
             applying: whether the change may use the applier meanwhile.
@@ -326,10 +326,10 @@ class Card:
     def keep_session(self, euicc: Euicc, eid: str, *, applying: bool = True) -> None:
         """Keep the present session open at its end, for `resume_session` right after the change.
 
-        Any other session ends it first. The session is not kept if `may_keep_session` is false.
+        Opening another session ends it first. The session is not kept if `may_keep_session` is false.
 
         Args:
-            euicc: the session's.
+            euicc: the eUICC of the session.
             eid: the EID that the card has proven in this session.
             applying: as for `may_keep_session`.
         """

@@ -43,8 +43,8 @@ class RegistrationQuery:
             lock: the worker's lock.
             refused: called with the lock held, if a change runs during a query.
             make_way: called with the lock held, if the query is urgent: the change gives way if it can.
-            look: returns what the applier sees.
-            seen: gets what the modem has answered.
+            look: returns the connection as the applier sees it.
+            seen: gets the modem's answer.
         """
         self._look = look
         self._seen = seen
