@@ -156,7 +156,7 @@ def test_a_listener_belongs_to_its_user(journal: Journal) -> None:
         made.forget(NAME, OTHER)
     assert made.connect(NAME, ADMIN, after=None) == 0
     assert made.forget(NAME, ADMIN).user == USER.user
-    with pytest.raises(NotFound, match="there are none"):
+    with pytest.raises(NotFound, match="existing listeners: none"):
         made.acknowledge(NAME, USER, position=0)
 
 
