@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 _SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
 _ENDING = 5.0
-"""Seconds for the thread to end; nothing in it waits for another program by then."""
+"""Seconds for the connection's thread to end, which no longer waits for another program by then."""
 
 _T = TypeVar("_T")
 _Answer = tuple[Any, ...]
@@ -106,7 +106,7 @@ class Bus:
         """Call a method and wait for the answer; a listener must not do this.
 
         Returns:
-            The answer's values. The caller must check their number and types.
+            The answer's values. The caller must check the number and types of the values.
 
         Raises:
             BusRefused: the answer is an error.

@@ -1,10 +1,10 @@
 """Keeping NetworkManager away from a modem that ModemManager is about to release.
 
 NetworkManager makes its next attempt to connect some milliseconds after a failed or aborted one, before
-another program can ask for the modem. NetworkManager leaves an unmanaged device alone. This state belongs to
-the device's object and ends with it: once ModemManager has released the modem and probes it again, the modem
-has a new, managed device. If the modem was not released, lpad lets NetworkManager manage the device again, at
-the latest when lpad stops.
+another program can ask for the modem. NetworkManager leaves an unmanaged device alone. The unmanaged state
+belongs to the device's object and ends with it: once ModemManager has released the modem and probes it again,
+the modem has a new, managed device. If the modem was not released, lpad lets NetworkManager manage the device
+again, at the latest when lpad stops.
 """
 
 from __future__ import annotations

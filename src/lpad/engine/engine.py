@@ -379,7 +379,7 @@ class Engine:
             log.warning("cannot end the changes of removed cards: %s (%s)", error, error.kind)
 
     def _journal_back(self) -> None:
-        """Write the data that could not be written before, and resume the changes that waited for this."""
+        """Write the data not written before, and resume the changes that waited for the journal."""
         _call_each(
             self._store.catch_up,
             self._recorder.wake,

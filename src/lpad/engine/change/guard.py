@@ -63,7 +63,7 @@ class Requirement(Frozen, kw_only=True):
 
 
 class Guard(Frozen, kw_only=True):
-    """The guard as the API shows it; `until` is wall-clock time, which may be set meanwhile.
+    """The guard as the API shows it; `until` is by the wall clock, which may be set meanwhile.
 
     `previous` is the previously enabled profile, or None. If the guard was not met, `layer` is the lowest
     layer that failed, and `cause` the network's reason, if it gave one.

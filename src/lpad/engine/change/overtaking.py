@@ -1,7 +1,7 @@
 """Overtaking: a switch runs before a running change that has done nothing irreversible.
 
-A switch often restores the device's connection. An overtaken change releases the card and starts again by
-itself.
+A switch often restores the device's connection. An overtaken change releases the card and starts again
+automatically.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ OVERTAKEN = frozenset(
         Kind.DELIVER_NOTIFICATIONS,
     }
 )
-"""The kinds that are overtaken while they run: those that wait for servers. The others end soon."""
+"""The kinds that are overtaken while they run: those that wait for servers. Other changes end soon."""
 
 PATIENCE = 3
 """After being overtaken this many times, a download waits for a time without switches, because the server
 counts attempts."""
 
 QUIET = 600.0
-"""Seconds without a switch, for which such a download waits."""
+"""Seconds without a switch for which a download then waits."""
 
 
 def switches(change: Change) -> bool:

@@ -1,7 +1,7 @@
 """The parameters of changes, one type for each kind; secrets are redacted.
 
-A missing field does not appear in the JSON text, unless it is marked `always`. So a request keeps its form,
-which its Idempotency-Key identifies, when a field is added.
+A missing field does not appear in the JSON text, unless it is marked `always`. So a new field does
+not change the form of existing requests, which an Idempotency-Key identifies.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class NetworkParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventParams(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of an SM-DS: the SM-DP+ that it leads to, and its ID, the matching ID there."""
+    """An event of an SM-DS: the SM-DP+ that it leads to, and its ID, which is the matching ID there."""
 
     server: str
     event_id: str

@@ -99,7 +99,7 @@ class NetworkResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class SwitchResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """The profile that is enabled or disabled, and whether it already was.
+    """The profile that is enabled or disabled, and whether it already was in this state.
 
     After a guarded switch, `guard` is `met`, and `previous` is the previously enabled profile, or null.
     `unguarded` is the reason why the default guard did not apply. `registration` is the modem's last known
@@ -151,9 +151,9 @@ class AskedSmds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ShownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event: the SM-DP+ that it leads to, and the result.
+    """An event of an SM-DS: the SM-DP+ that the event leads to, and the result.
 
-    `state` is listed, wanted, downloading, installed, failed or forbidden. `change` is its last download.
+    `state` is listed, wanted, downloading, installed, failed or forbidden. `change` is the last download.
     """
 
     event_id: str
@@ -168,7 +168,7 @@ class ShownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class DiscoverResult(Result, frozen=True, kw_only=True, omit_defaults=True):
     """The SM-DSs that were asked, and all known events, the listed ones first.
 
-    `left_off` counts events that are not among them: unreadable, or beyond a limit.
+    `left_off` counts the omitted events: unreadable, or beyond a limit.
     """
 
     servers: tuple[AskedSmds, ...] = always(())
@@ -216,8 +216,8 @@ class SetDefaultSmdpResult(Result, frozen=True, kw_only=True, omit_defaults=True
 class ResetResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
     """The result of a reset.
 
-    It states whether there was nothing to delete, and the ICCIDs of the deleted profiles, if the card
-    reported them.
+    `already` means that there was nothing to delete. `deleted` has the ICCIDs of the deleted profiles, if the
+    card reported them.
     """
 
     already: bool = always(False)

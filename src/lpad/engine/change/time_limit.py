@@ -45,7 +45,7 @@ class TimeLimit(Frozen, kw_only=True):
     def carried_on(self, at: Moment) -> TimeLimit:
         """Return the limit that counts from now on: the same within one boot, else the remaining seconds.
 
-        If the wall clock cannot show these after a reboot, all seconds are granted again, but only once.
+        If the wall clock cannot measure time across a reboot, all seconds are granted again, but only once.
         """
         if at.is_same_boot(self.began):
             return self

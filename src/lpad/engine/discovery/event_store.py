@@ -92,7 +92,7 @@ class EventStore:
 def is_unsent(error: LpadError | Failure) -> bool:
     """Whether no server was asked, because the device has no network, or its clock is not set.
 
-    Such an attempt is not counted as a failure of the server, so later waits do not become longer.
+    Such an error is not counted as a failure of the server, so later waits do not become longer.
     """
     return error.kind == ClockNotSet.kind or (
         error.kind == ServerUnreachable.kind and error.details.get("cause") in _NO_NETWORK

@@ -34,7 +34,7 @@ RETRY = Backoff((3600, 4 * 3600, 12 * 3600, 24 * 3600))
 REMEMBERED = 30 * 86_400.0
 """Seconds for which lpad remembers a handled event that is no longer listed."""
 MOST_EVENTS = 256
-"""The most events that lpad remembers for a card."""
+"""The maximum number of events that lpad remembers for a card."""
 
 
 class EventState(StrEnum):

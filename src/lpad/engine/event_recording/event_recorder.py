@@ -1,4 +1,4 @@
-"""The recorder: writes the events that follow from those of the hub into the outbox, in its own thread.
+"""The recorder: writes the events that follow from the hub's events into the outbox, in its own thread.
 
 A publisher never waits for the disk. If the power fails before a state is written, the recorder observes the
 state again after the restart, and writes the event then.
@@ -103,7 +103,7 @@ class Recorder:
     def _leave_to_change(self, found: list[Happening]) -> None:
         """Let a change that is about to end write droppable events; `unwritten` shows if any are left.
 
-        Layers change while a switch ends, and the change's own transaction takes their events along.
+        Layers change while a switch ends, so the transaction of the switch can write the layers' events, too.
         """
         self._journal.events.postpone(found)
         with self._condition:

@@ -1,6 +1,6 @@
 """The form in which an event leaves the device: CloudEvents 1.0, in the JSON format.
 
-`source` and `id` together identify an event: a repeated delivery has the same ones. `sequence` counts the
+`source` and `id` together identify an event, and are the same in a repeated delivery. `sequence` counts the
 events of a device, as the CloudEvents extension of that name: 12 digits, so that texts sort like numbers.
 """
 

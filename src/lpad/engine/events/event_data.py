@@ -1,6 +1,6 @@
 """The data of events, one type for each form: identifiers, a stage and a cause, and nothing else.
 
-An event is thin. It never contains a code, a key, a subscriber's name or a sentence: a program that needs
+An event is thin: it never contains a code, a key, a subscriber's name or a sentence. A program that needs
 more asks the API. An empty field does not appear in the JSON text.
 """
 
@@ -26,7 +26,7 @@ class ProfileData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """The outcome for a profile.
 
     `previous` is the profile that was enabled before, if known; enabling another one disables it. `change` is
-    the change's number at `/v1/changes`; `settled` means that lpad found this on the card after an
+    the change's number at `/v1/changes`; `settled` means that lpad found the outcome on the card after an
     interruption.
     """
 
@@ -115,7 +115,7 @@ class ProvisioningData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 class DiscoveryData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """An event that the SM-DS `listed_by` lists for a card, and that leads to the SM-DP+ `server`.
 
-    `stage` is listed, wanted, downloading, installed, failed or forbidden. `change` is its last download, and
+    `stage` is listed, wanted, downloading, installed, failed or forbidden. `change` is the last download, and
     `iccid` the profile that came with it.
     """
 

@@ -1,6 +1,6 @@
 """The table of event types: every event that leaves the device has a row here, and a form.
 
-A released type never changes its meaning, and its form only gains fields. Anything else is a new version.
+A released type never changes its meaning, and its form only gains fields. Any other change is a new version.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Happening(Frozen, kw_only=True):
     """An event, with its time by the wall clock in seconds since 1970.
 
-    A happening with a `key` is a state of a lasting object, such as a card. It becomes an event only if
-    `state` differs from the last state that was an event, even one from before a restart. So the same
+    A happening with a `key` is a state of a lasting object, such as a card. Such a happening becomes an event
+    only if `state` differs from the last state that was an event, even one from before a restart. So the same
     observation may be reported repeatedly, and is not lost in a power cut. `first_counts`: whether the first
     known state becomes an event. `told_as`: the field of the data that gets the previous state.
     """

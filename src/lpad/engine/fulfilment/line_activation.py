@@ -28,7 +28,7 @@ def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -
         PlatformRefused: the platform refused.
     """
     if reservation.line in _SERVED:
-        if wish.record.intent == "activate":  # its answer was lost; the state shows the outcome
+        if wish.record.intent == "activate":  # its answer was lost; the line's state shows the outcome
             wish.keep(intent="")
         return
     wish.keep(intent="activate")
@@ -65,7 +65,7 @@ def _try_to_activate(wish: OpenWish, platform: NamedPlatform, iccid: str) -> Non
         with platform.opened() as open_platform:
             _activate_idle(wish, open_platform, iccid)
     except LpadError as error:
-        # The profile is installed; the guard checks whether it works.
+        # The profile is installed; the guard checks whether the line works.
         log.warning("change %d: cannot activate the line: %s", wish.run.change.id, error)
         wish.tell("line-not-activated", sentence=error.sentence)
 

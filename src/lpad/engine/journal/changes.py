@@ -47,7 +47,7 @@ class Retention(Frozen, kw_only=True):
 
 
 class Private(Frozen, kw_only=True):
-    """Hidden data for carrying out or settling a change; deleted when it ends."""
+    """Hidden data for carrying out or settling a change; deleted when the change ends."""
 
     secrets: dict[str, str]
     notes: Notes
@@ -89,7 +89,7 @@ class Changes:
         self._clock = clock
         self._marks = marks
         self.retention = retention
-        """Takes effect with the next change."""
+        """The limits of the history; new ones take effect with the next change."""
 
     @again_if_repaired
     def add(

@@ -47,7 +47,7 @@ class KeyedRequests:
         """Record the change of a request.
 
         Raises:
-            TooManyChanges: too many requests lead to it.
+            TooManyChanges: too many requests lead to the change.
         """
         with self._database.writing() as db:
             (count,) = db.execute(

@@ -43,7 +43,7 @@ class Journal:
     ) -> None:
         """Open the file, or create it (readable only by its owner); `health` reports the result.
 
-        If it cannot be written, its readable part is used, and writing raises JournalUnavailable. Each
+        If the file cannot be written, its readable part is used, and writing raises JournalUnavailable. Each
         trustworthy row of a damaged file goes into a new one, and the damaged file is kept.
         """
         self._database = Database(path, CHECKS)

@@ -64,7 +64,7 @@ class StoredNotification(Frozen, kw_only=True):
 
     @property
     def displaced(self) -> bool:
-        """Whether another notification has taken this one's number on the card."""
+        """Whether another notification has this notification's number on the card."""
         return self.seq in _OWN_NUMBERS
 
     @property
@@ -82,7 +82,7 @@ class NewCopy(Frozen, kw_only=True):
     """A notification to copy, with the fields of `StoredNotification`; `at` is the present moment.
 
     `sends`: whether lpad sends it immediately afterwards, unless other notifications wait for its recipient.
-    In this case it is stored in the stage `sending`, which saves a transaction.
+    If so, the copy is stored in the stage `sending`, which saves a transaction.
     """
 
     eid: str
@@ -120,8 +120,8 @@ class Notifications:
     ) -> bool:
         """Copy a notification; return whether it is new.
 
-        A card should never reuse a notification number. If a re-created or faulty card does, the older copy
-        gets one of lpad's own numbers.
+        A card should never reuse a notification number. If a re-created or faulty card reuses one, the older
+        copy gets one of lpad's own numbers.
         """
         copy = NewCopy(eid=eid, seq=seq, event=event, address=address, iccid=iccid, raw=raw, at=at)
         return self.keep_all([copy]) == 1
@@ -272,7 +272,7 @@ class Notifications:
     def drop(self, *notification_ids: int) -> None:
         """Delete notifications that have left the card; the next transaction writes this to the disk.
 
-        If lpad ends before that, the journal shows them as being removed until the card's list lacks them.
+        If lpad ends before, the journal shows these as being removed until the card's list lacks them.
         """
         for each in notification_ids:
             self._database.defer(_DROP, each)

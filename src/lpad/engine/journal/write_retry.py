@@ -1,4 +1,4 @@
-"""Retries for a journal that cannot be written, by a thread that exists only then."""
+"""Retries for a journal that cannot be written, by a thread that ends once the journal can be written."""
 
 from __future__ import annotations
 

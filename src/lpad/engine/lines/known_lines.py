@@ -1,4 +1,4 @@
-"""The platforms' reports on the lines of installed profiles; news in them are events."""
+"""The platforms' reports on the lines of installed profiles; news in these reports become events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ version."""
 
 
 class KnownLines:
-    """The records by ICCID; thread-safe, and readable without the disk after the first time."""
+    """The last report on each profile's line, by ICCID; thread-safe, and kept in memory once read."""
 
     def __init__(self, memos: NamedValues, hub: Hub, *, now: Callable[[], Moment]) -> None:
         """Prepare.

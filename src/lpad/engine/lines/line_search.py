@@ -46,7 +46,7 @@ def find_line(
             with each.opened() as platform:
                 seen = platform.line_of(iccid, deadline=deadline())
         except LpadError as error:
-            deadline().check()  # ended by the caller, or by the end of lpad
+            deadline().check()  # the caller, or the end of lpad, ended the search
             failure = failure or error
             if each.name == before:
                 # The platform that has the line does not answer, and no other platform would have this line.

@@ -1,8 +1,8 @@
 """The watch of lines: queries platforms for the lines of installed profiles, in a separate thread.
 
-It queries once for a new profile, then daily, more often while a line changes, and immediately when a profile
-is about to be enabled or has stopped working, because its line may be the cause. Without a platform that
-knows lines, no thread runs.
+lpad queries the line of a new profile once, then daily, and more often while the line changes. lpad also
+queries immediately when a profile is about to be enabled or has stopped working, because the line may be the
+cause. Without a platform that knows lines, no thread runs.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class LineWatch:
     def _run(self) -> None:
         with watched("the watch of lines"):
             while not self._stopping:
-                # This is read before the events, because another thread sets it after adding them.
+                # The flag is cleared before events are taken: another thread sets it after adding them.
                 self._news.clear()
                 try:
                     for event in self._subscription.take():

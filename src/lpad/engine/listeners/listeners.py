@@ -79,7 +79,7 @@ class Listeners:
         self._timer: threading.Timer | None = None
 
     def load(self) -> None:
-        """Read the listeners, and write what could not be written; if that is impossible, later."""
+        """Read the listeners, and write records that are not on disk yet; a failure is repeated later."""
         with self._lock, suppress(JournalUnavailable):
             self._load()
             self._write_soon()
@@ -90,7 +90,7 @@ class Listeners:
             self._write()
 
     def awaits(self, sequence: int) -> bool:
-        """Whether a listener has not acknowledged an event; never waits, because the outbox asks it."""
+        """Whether a listener has not acknowledged an event; never waits for the disk."""
         return any(sequence > each.position for each in self._records.values())
 
     def connect(self, name: str, asker: Asker, *, after: int | None) -> int:

@@ -29,7 +29,7 @@ _PREFIX = "network:"
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
-    """The stored settings of one profile, not yet typed; `card` is the EID of the card that contained it.
+    """A profile's stored settings, not yet typed; `card` is the EID of the card that contained the profile.
 
     `ordered_by` is the change that stored `order`, and `ordered_for` the EID of its card.
     """
@@ -51,7 +51,7 @@ class StoredSettings(Struct, frozen=True, kw_only=True):
 class NetworkStore:
     """The journal's network settings, thread-safe; data is on the disk when a call returns.
 
-    Methods that write raise JournalUnavailable if that fails.
+    Methods that write raise JournalUnavailable if they cannot.
     """
 
     def __init__(self, memos: NamedValues) -> None:
@@ -126,7 +126,7 @@ class NetworkStore:
     def follow(self, eid: str, iccids: Collection[str], *, complete: bool) -> tuple[str, ...]:
         """Remove the settings of profiles that are no longer on their card; return their ICCIDs.
 
-        This also applies to deletions by other programs. A removal that a power cut interrupts is repeated at
+        Profiles that other programs deleted count, too. A removal that a power cut interrupts is repeated at
         the next reading of the card. Settings for a future profile stay.
 
         Args:

@@ -61,7 +61,7 @@ def awaited_event(wish: OpenWish) -> ActivationCode:
 def refuse_event(wish: OpenWish, error: ServerRefused) -> Postponed:
     """Note that a server refused the event permanently; return the pause until lpad queries the SM-DSs again.
 
-    This does not use up the order, whose state the platform reports.
+    The refusal does not use up the order, whose state the platform reports.
     """
     assert wish.record.event is not None, "the download belonged to an event"
     events = wish.context.events

@@ -1,4 +1,4 @@
-"""Deleted profiles: lpad, the applier and the owner's programs delete the data that they keep for them."""
+"""Deleted profiles, whose data lpad, the applier and the owner's programs delete, too."""
 
 from __future__ import annotations
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 def discover(run: Run, context: Context) -> DiscoverResult:
-    """Ask the SM-DSs for the events of the card; with `install`, lpad then downloads them one by one.
+    """Ask the SM-DSs for the events of the card; with `install`, lpad then downloads their profiles.
 
     Raises:
         Conflict: neither the card nor the settings name an SM-DS, or another card is in the card's place.
-        ServerError, CardRefused: no SM-DS answered; this is the error of the first one.
+        ServerError, CardRefused: no SM-DS answered; the error is that of the first one.
         CardError: the card failed.
     """
     asked = run.change.params_of(DiscoverParams)

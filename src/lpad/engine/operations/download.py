@@ -1,4 +1,4 @@
-"""A download as a change: questions to the caller, journal, and the notification over the same connection."""
+"""A download as a change: with the caller's answers, the journal, and the delivery of the notification."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ SENTENCES = {
     Decision.POSTPONE: "the profile was shown and postponed",
     Decision.TIMEOUT: "the profile was shown, but no answer came",
 }
-"""The log text of each decision."""
+"""The text of each decision in the log."""
 
 
 def decided_before(run: Run, shown: ShownProfile | None) -> Decision | None:

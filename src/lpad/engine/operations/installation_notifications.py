@@ -29,8 +29,8 @@ def is_told_first(run: Run, context: Context) -> bool:
     """Whether the change is done before the installation's notifications are copied and delivered.
 
     A change that waits for a platform, a guard, an applier or a hook anyway first delivers the notifications,
-    over the network through which the profile came. So does a change on a borrowed port, or on a port with
-    two eUICCs, on which the session cannot stay open.
+    over the network through which the profile came. A change on a borrowed port, or on a port with two
+    eUICCs, also delivers them first, because its session cannot stay open.
     """
     asked = run.change.params_of(DownloadParams)
     default = context.card.port.policy.default_guard is not None and not asked.unguarded
@@ -44,7 +44,7 @@ def is_told_first(run: Run, context: Context) -> bool:
 
 
 def leave(run: Run, context: Context, euicc: Euicc, installed: Installed, *, eid: str) -> str:
-    """Remember the installation's result and read the profiles; the worker's next due task copies it.
+    """Remember the installation's result and read the profiles; the worker's next due task copies the result.
 
     Return the card's EID.
     """
@@ -54,7 +54,7 @@ def leave(run: Run, context: Context, euicc: Euicc, installed: Installed, *, eid
         eid = context.observe(euicc, within, eid=installed.eid, copies_later=True).eid or ""
         context.outbox.remember_beyond(euicc, eid)
         if run.change.params_of(DownloadParams).enable:
-            context.card.end_session()  # the switch asks the modem, which may not read the card meanwhile
+            context.card.end_session()  # the switch queries the modem, which may not read the card meanwhile
         else:
             context.card.keep_session(euicc, eid, applying=False)
     return eid

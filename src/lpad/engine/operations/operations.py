@@ -1,7 +1,7 @@
 """The operation of each kind of change: one function each, in the table `OPERATIONS`.
 
-Every operation reads the card before it acts, because a change whose goal is already reached is done. It
-reads the card again afterwards, because the card's state decides: a lost answer is not a failure.
+Every operation reads the card before it acts, because a change whose goal is already reached is done. Each
+then reads the card again, because the card's state decides: a lost answer is not a failure.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _check_offline(context: Context, asked: params.Params, profiles: ProfileList
 
 
 def _purpose(run: Run) -> Purpose:
-    # As in a rollback, the settings do not refuse this switch, and it does not count.
+    # As in a rollback, the settings do not refuse this switch, and this switch does not count.
     return Purpose(step="go-back") if run.change.origin == RESCUE else PLAIN
 
 
@@ -108,7 +108,7 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
     verify(
         run,
         context,
-        # An unreadable entry may be this one, unless the card has reported its deletion.
+        # An unreadable entry may be the profile, unless the card has reported its deletion.
         lambda seen: seen.same(profile) is None and (lost is None or seen.lacks(profile)),
         lost=lost,
         wanted=f"profile {iccid} is deleted",

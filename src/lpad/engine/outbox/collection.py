@@ -220,8 +220,8 @@ class Collection:
         """Return the session's result by its number, to be copied together with the others.
 
         If the card lists the result once and repeats no number, it counts as read by its number. Otherwise a
-        command to remove it might remove another notification with the same number. In that case the result
-        is copied now, and compared before it is removed.
+        command to remove the result might remove another notification with the same number. In that case the
+        result is copied now, and compared before it is removed.
         """
         result = self._results.get(euicc)
         if result is None:
@@ -440,7 +440,7 @@ class Collection:
                     left.discard(seq)
         else:
             left.difference_update(entry.sequence_number for entry, _ in read)
-        # Only if nothing else has the number, because a command to remove it may take all of them.
+        # Only numbers of single notifications: a command to remove one may remove all with its number.
         single = {entry.sequence_number for entry, copies in read if len(copies) == 1}
         self._copied.setdefault(euicc, set()).update(single - left)
         return new
@@ -542,7 +542,7 @@ def _see_it_answers(euicc: Euicc, error: CardError, *, deadline: Deadline) -> No
     """Check that a card that did not answer about a notification answers other commands.
 
     Raises:
-        CardError: the card does not answer them either; this is the earlier `error`.
+        CardError: the card answers no other command either; the error raised is the earlier `error`.
     """
     try:
         euicc.get_eid(deadline=deadline.within(LIVELY))

@@ -148,7 +148,7 @@ class DeliveryRound:
         except LpadError:
             raise
         except Exception as error:
-            # A fault in lpad, or a copy that the disk has damaged: the later ones are sent.
+            # A fault in lpad, or a copy that the disk has damaged: later notifications are sent.
             log.exception("notification %d: internal-error", left[0].seq)
             self._failed(left[:1], internal_error("delivering it", error), passed=True)
         else:
@@ -208,12 +208,12 @@ def passes_by(stored: StoredNotification, error: LpadError) -> bool:
 def is_answer(error: LpadError) -> bool:
     """Whether a server was reached and answered with an error."""
     status = error.details.get("http_status")
-    answered = isinstance(status, int) and not 300 <= status < 400  # a portal of the network redirects
+    answered = isinstance(status, int) and not 300 <= status < 400  # a network's portal redirects
     return answered or isinstance(error, ServerRefused | ServerMalformed)
 
 
 def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) -> bool:
-    """Whether lpad stops trying to deliver this notification: refused permanently, or no valid recipient."""
+    """Whether lpad gives up a notification: it is refused permanently, or has no valid recipient."""
     if isinstance(error, InvalidValue):
         return True
     if isinstance(error, InternalError):

@@ -27,7 +27,7 @@ _MOST_AT_ONCE = 8
 
 
 def tidy_address(pending: PendingNotification) -> str:
-    """Return the recipient's address in canonical form, so that it has a single queue."""
+    """Return the recipient's address in canonical form, so that each recipient has a single queue."""
     try:
         return str(pending.recipient)
     except InvalidValue:
@@ -51,7 +51,7 @@ def under_number(
             return (), bytes
         again = notification_delivery.retrieve(euicc, sequence_number=stored.seq, deadline=deadline)
     except (CardRefused, CardStatus, CardMalformed) as error:
-        # The server has accepted it, and a card that no longer returns it may still remove it.
+        # A card that no longer returns an accepted notification may still remove it.
         log.debug("cannot compare notification %d with the card's: %s", stored.seq, error)
         return (), bytes
     same = {each.payload for each in again} == {each.payload for each in found}
@@ -132,7 +132,7 @@ class ListedCopies:
         return [each for each in self._listed.get(seq, ()) if each is not None]
 
     def removable(self) -> list[StoredNotification]:
-        """Return the notifications to remove: those under whose numbers the card lists no others."""
+        """Return the notifications to remove: the card lists only removable ones under their numbers."""
         return [
             self._numbered[seq]
             for seq, copies in self._listed.items()

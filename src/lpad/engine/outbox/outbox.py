@@ -160,11 +160,11 @@ class Outbox:
         self._collection.remember_result(euicc, notification)
 
     def remember_beyond(self, euicc: Euicc, eid: str) -> None:
-        """Remember such a result beyond its session; see `Collection.remember_beyond`."""
+        """Remember an installation's result beyond its session; see `Collection.remember_beyond`."""
         self._collection.remember_beyond(euicc, eid)
 
     def keep_remembered(self, euicc: Euicc, eid: str) -> None:
-        """Copy such a result now, unless `collect` has copied it; see `Collection.keep_remembered`."""
+        """Copy a remembered result now, unless `collect` has copied it; see `Collection.keep_remembered`."""
         self._collection.keep_remembered(euicc, eid)
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:

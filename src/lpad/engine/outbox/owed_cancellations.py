@@ -106,7 +106,7 @@ class OwedCancellations:
         """Prevent other threads from informing the server; yield whether the server must still be informed.
 
         Raises:
-            Cancelled: another thread is informing it, and the wait for that was cancelled.
+            Cancelled: another thread is informing the server, and the wait for this was cancelled.
         """
         deadline.check()
         with ExitStack() as stack:

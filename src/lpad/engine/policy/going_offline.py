@@ -25,10 +25,10 @@ _UNSERVED = {LineAction.SUSPEND: "suspending", LineAction.RETIRE: "retiring"}
 
 
 def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, behind_modem: bool) -> None:
-    """Refuse a request that takes the device offline without accepting this.
+    """Refuse a request that takes the device offline, unless the request accepts this.
 
     Raises:
-        WouldGoOffline: the request would do this.
+        WouldGoOffline: the request would take the device offline.
     """
     if not behind_modem or policy.accept_offline:
         return

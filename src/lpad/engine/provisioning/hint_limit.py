@@ -1,9 +1,9 @@
 """The limit for hints: requests make lpad query a platform at most once a minute.
 
-A request for a wish that lpad already has is a hint that something has changed. lpad then queries the
-platform itself, earlier than planned. The limit applies to all cards and callers together, uses a clock that
-cannot be set, and begins again after a restart. Hints do not change the planned queries, which count as
-queries, too.
+A request for a wish that lpad already has is a hint that something has changed. After a hint, lpad queries
+the platform earlier than planned. The limit applies to all cards and callers together, uses a clock that
+cannot be set, and begins again after a restart. Hints do not change the planned queries, which count for the
+limit, too.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class OpenPlatform(Platform, Protocol):
         """Return the line of an installed profile; None: the platform has no line with this ICCID."""
 
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Make the line of an installed profile live; this may take the platform longer than the call."""
+        """Make the line of an installed profile live; the platform may complete this after the call."""
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Make the network stop serving a line."""

@@ -30,7 +30,7 @@ class KeptReservation(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(reservation, cls, from_attributes=True)
 
     def reservation(self, platform: str) -> Reservation:
-        """Return the port's reservation."""
+        """Return the reservation in the form that platforms use."""
         fields = msgspec.structs.asdict(self)
         fields |= {"profile": _stage(self.profile), "line": _line(self.line)}
         return Reservation(platform=platform, **fields)
@@ -78,7 +78,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     def reference(self, eid: str) -> str:
         """Return lpad's own name for this wish's next order.
 
-        It is derived from the card, so that a device that has lost its journal finds its order again.
+        The name is derived from the card, so that a device that has lost its journal finds its order again.
         """
         text = f"{eid} {self.platform} {self.allowed}"
         return f"lpad-{hashlib.sha256(text.encode()).hexdigest()[:32]}"

@@ -57,7 +57,7 @@ class WishStore:
 
 
 def _events(eid: str, before: WishRecord | None, after: WishRecord | None) -> list[Happening]:
-    """Return the events of a record, which must be stored even without them: it prevents a second order."""
+    """Return the events of a record; a failure is only logged, because the record must be stored anyway."""
     try:
         return happenings(eid, before, after)
     except Exception:

@@ -75,11 +75,11 @@ class Interrupted:
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)
-            except LpadError as error:  # Its notes cannot be read; this must not affect the later changes.
+            except LpadError as error:  # The change's unreadable notes must not affect later changes.
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
-            except Exception:  # likewise
+            except Exception:  # an internal error must not affect them either
                 log.exception("change %d: internal-error", change.id)
                 with self._lock:
                     self._changes.append(change)

@@ -1,8 +1,8 @@
 """Settling of changes that were cut off by a restart or by the loss of the card.
 
 The card's state decides; the journal contains the request. A change whose goal is reached is done, even if
-its answer was lost; any other fails. Nothing is sent to the card: the caller decides whether to repeat the
-request. A change that is done may still need work outside of the card (`takes_work`).
+its answer was lost; any other change fails. Nothing is sent to the card: the caller decides whether to repeat
+the request. A change that is done may still need work outside of the card (`takes_work`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def is_endless(change: Change) -> bool:
 def is_found_out(change: Change, notes: Notes) -> bool:
     """Whether the card's state shows the result of an interrupted change: only if it has no guard.
 
-    The card shows it for a single command, and for a download whose loading has begun, because the last
+    The card shows the result of a single command, and of a download whose loading has begun, because the last
     segment may have arrived.
     """
     loading = isinstance(notes, DownloadNotes) and bool(notes.iccid)
@@ -90,7 +90,7 @@ def takes_work(change: Change) -> bool:
 
 
 def left_disabled(change: Change, result: Result, notes: Notes) -> CardUnreachable | None:
-    """Return the error of a download that has installed its profile, but was to enable it as well."""
+    """Return the error of a download that has installed its profile, but not enabled it as requested."""
     asked = change.params
     if not (isinstance(asked, params.DownloadParams) and isinstance(result, results.DownloadResult)):
         return None

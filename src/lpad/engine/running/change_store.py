@@ -338,7 +338,7 @@ class ChangeStore:
         self._tell(change)
 
     def _tell(self, change: Change) -> None:
-        """Count and publish a record. It is stored already, so a fault in this must not undo anything."""
+        """Count and publish a stored record; a fault in this must not undo anything."""
         try:
             if change.state.ended:
                 self._counters.change_ended(change.kind, change.state)

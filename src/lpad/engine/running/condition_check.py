@@ -47,7 +47,7 @@ LAYERS: Mapping[ConditionKind, Layer] = {
 }
 """The layer that each kind of condition checks; a confirmation has none."""
 
-NOT_EVALUATED = "this version of lpad cannot evaluate it"
+NOT_EVALUATED = "this version of lpad cannot evaluate the condition"
 
 
 class Look(Frozen, kw_only=True):

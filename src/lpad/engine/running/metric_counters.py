@@ -1,4 +1,4 @@
-"""Counts and durations since the daemon's start; the parts that count or measure call its methods."""
+"""Counts and durations since the daemon's start; the parts that count or measure call `Counters`."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Gauges:
             try:
                 known = self._events.known(card.eid) if card.eid is not None else ()
             except JournalUnavailable:
-                return {}  # as below
+                return {}  # unknown numbers are omitted; another metric shows why
             for each in known:
                 counts[card.name, each.state.value] += 1
         return counts

@@ -211,7 +211,7 @@ class Run(RunRecord):
     ) -> Answer | None:
         """Wait for the caller's answer, as long as no other change needs the card.
 
-        If another change needs it, the question stays, and this change continues once the question is
+        If another change needs the card, the question stays, and this change continues once the question is
         answered: see `released`.
 
         Args:
@@ -294,8 +294,8 @@ class Run(RunRecord):
     def overtake(self, by: str) -> bool:
         """Let another change go first, at the next safe point; return whether that is possible.
 
-        A change that waits for a server stops waiting immediately. After its first irreversible step it
-        continues, but no longer waits for servers.
+        A change that waits for a server stops waiting immediately. After its first irreversible step, a
+        change continues, but no longer waits for servers.
         """
         with self._condition:
             on_trial = self._change.guard is not None or self.settled is not None
@@ -316,7 +316,7 @@ class Run(RunRecord):
         """Record, before anything else, that the change releases the card; a second call does nothing.
 
         An overtaken change is queued again, or waits for a time without switches; one that waits for an
-        answer keeps waiting. Its session with the card does not count.
+        answer keeps waiting. The interrupted session is not counted.
         """
         with self._condition:
             if self._gave_way or not (self.overtaken or self.released):

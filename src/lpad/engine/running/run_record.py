@@ -124,7 +124,7 @@ class RunRecord:
     def postpone(self, pause: Pause, notes: Noting) -> None:
         """Make the change wait for another attempt; its notes go to the disk as soon as possible.
 
-        If they cannot be written, a restart settles the last stored record, which also leads to another
+        If the notes cannot be written, a restart settles the last stored record, which also leads to another
         attempt.
         """
         with self._condition:
@@ -152,7 +152,7 @@ class RunRecord:
         return TriedTime.until(self.now().ran, notes=self.notes_of(DownloadNotes), uncounted=uncounted)
 
     def awaits_turn(self) -> None:
-        """Record that its pause is over, and that it waits for the card."""
+        """Record that the change's pause is over, and that it waits for the card."""
         self._store.uncounted_time.awaits_turn(self._change)
 
     def done(self, result: Outcome) -> None:

@@ -2,8 +2,8 @@
 
 An event is written in the transaction of the change that it reports, and then needs no separate transaction.
 The outbox keeps the latest events even after their delivery, so that a listener can continue after a restart.
-When it is full, events that no endpoint waits for make room first, then droppable ones, then the others;
-always the oldest first.
+When the outbox is full, events that no endpoint or listener waits for make room first, then droppable ones,
+then the others; always the oldest first.
 """
 
 from __future__ import annotations

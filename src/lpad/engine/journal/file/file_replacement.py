@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = 3
-"""The number of damaged files that are kept, the latest ones, so that a disk that damages a file every day
-does not fill up."""
+"""The number of the latest damaged files that are kept, so that a disk that damages a file every day does
+not fill up."""
 LARGEST_KEPT = 16 * 1024 * 1024
 """The maximum number of bytes kept of each file: a journal is far smaller, but another file in its place may
 not be."""

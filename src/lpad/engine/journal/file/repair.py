@@ -53,7 +53,7 @@ class Salvage(Struct):
     """The readable content of a file."""
 
     version: int = 0
-    """The version of its rows; 0 if unknown."""
+    """The version of the rows; 0 if unknown."""
     rows: dict[str, dict[_Row, _Row]] = field(default_factory=dict)
     """The rows by table and key, without checksums."""
     lost: Counter[str] = field(default_factory=Counter)
@@ -264,7 +264,7 @@ def _is_state(values: _Row) -> bool:
 def _resembles(layout: Layout, row: _Row) -> bool:
     """Whether a row with a wrong checksum probably belonged to this table.
 
-    It did if all of its values fit, or, in a table with many columns, all except one.
+    All of the row's values must fit, or, in a table with many columns, all except one.
     """
     odd_ones = sum(not column.fits(value) for column, value in zip(layout.columns, row, strict=False))
     return odd_ones <= (len(layout.columns) > _FEW)

@@ -23,11 +23,11 @@ class JournalState(enum.StrEnum):
     """The states of the journal."""
 
     OK = "ok"
-    FULL = "full"  # no space on its disk
-    READ_ONLY = "read-only"  # lpad may not write its file, folder or file system
-    LOCKED = "locked"  # another program has it open
-    DAMAGED = "damaged"  # it is not trustworthy, and no new journal can be created in its place
-    NEWER = "newer"  # written by a later lpad
+    FULL = "full"  # no space on the journal's disk
+    READ_ONLY = "read-only"  # lpad may not write the journal's file, folder or file system
+    LOCKED = "locked"  # another program has the journal open
+    DAMAGED = "damaged"  # the journal is not trustworthy, and no new one can be created in its place
+    NEWER = "newer"  # a later lpad wrote the journal
     UNWRITABLE = "unwritable"  # the disk fails, or another error occurs
 
 

@@ -2,8 +2,8 @@
 
 SQLite reads a log up to the first frame that is wrong and forgets the rest, as it must after a power cut in
 the middle of a transaction. SQLite takes a wrong bit for such a power cut, and loses all later transactions.
-This module distinguishes the two: lpad runs one transaction at a time, so a log with more than one commit
-after the wrong frame was damaged. SQLite's file format is documented at
+This module distinguishes damage from a power cut: lpad runs one transaction at a time, so a log with more
+than one commit after the wrong frame was damaged. SQLite's file format is documented at
 https://sqlite.org/fileformat2.html#walformat
 """
 
@@ -59,7 +59,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
     if not sound_header:
         size, order = page_size, "<" if order is None else order
         salts = _latest_salts(data, size, order)
-    assert order is not None, "the header or the default gives it"
+    assert order is not None, "the header or the default gives the order"
     frames = _frames(data, size, salts)
     valid = _valid(frames, (first, second), order) if sound_header else 0
     commits = [number for number, frame in enumerate(frames, start=1) if frame.committed]
@@ -141,7 +141,7 @@ def _valid(frames: list[_Frame], checksum: tuple[int, int], order: str) -> int:
 
 
 def _page_of(frame: _Frame, seed: tuple[int, int], order: str, *, last: int) -> int:
-    """Return the page number of a frame. The number may be wrong, and then an old page would count as new.
+    """Return the page number of a frame. A wrong number would make an old page count as new.
 
     Each checksum continues the previously written one, so each frame can be examined separately. SQLite's
     checksum is weak: some bits of the content have the same effect as a bit of the number.

@@ -1,9 +1,9 @@
 """The trial of blocks that are larger than a modem's quirk says (see `LargerBlocks`).
 
-The command is GetProfilesInfo with a tag list that fills a whole block of 255 bytes. It alters nothing. The
-tag of the ICCID is at the end of the list: if the line loses its end, the answer lacks the ICCIDs, however
-lenient the card is. The answer of a card without profiles proves nothing, so lpad does not try larger blocks
-with such a card.
+The command is GetProfilesInfo with a tag list that fills a whole block of 255 bytes. The command alters
+nothing. The tag of the ICCID is at the end of the list: if the line loses its end, the answer lacks the
+ICCIDs, however lenient the card is. The answer of a card without profiles proves nothing, so lpad does not
+try larger blocks with such a card.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The states of the layers of a card's data connection, as they were last seen.
 
 Every check of a layer reports its result here, and each change of a state is published once. lpad makes no
-check for this purpose alone, so a state is as old as the last check. After a restart of lpad, all are
+check only to learn a state, so a state is as old as the last check. After a restart of lpad, all states are
 unknown.
 """
 

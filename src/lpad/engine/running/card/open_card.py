@@ -313,8 +313,8 @@ class Card:
     def may_keep_session(self, *, applying: bool = True) -> bool:
         """Whether a session can stay open until the change is over.
 
-        It cannot if something could disturb it: an applier or a hook may reset the modem, and with two eUICCs
-        on one port, the other eUICC may have its turn.
+        A session cannot stay open if something could disturb it: an applier or a hook may reset the modem,
+        and with two eUICCs on one port, the other eUICC may have its turn.
 
         Args:
             applying: whether the change may use the applier meanwhile.
@@ -326,7 +326,7 @@ class Card:
     def keep_session(self, euicc: Euicc, eid: str, *, applying: bool = True) -> None:
         """Keep the present session open at its end, for `resume_session` right after the change.
 
-        Opening another session ends it first. The session is not kept if `may_keep_session` is false.
+        Opening another session ends the kept one. The session is not kept if `may_keep_session` is false.
 
         Args:
             euicc: the eUICC of the session.
