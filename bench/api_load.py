@@ -1,4 +1,4 @@
-"""The API under load: readers during a download, and misuse by runaway programs at the same time."""
+"""The API under load: readers during a download, then readers together with misbehaving programs."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _first_contact() -> list[Figure]:
         gateway.download(gateway.order(_profile(1))).check()
         wait_until_quiet(gateway)
         seen = gateway.server.counters
-        opening = seen.tcp_connects + seen.tls_handshakes  # one round trip each with TLS 1.3
+        opening = seen.tcp_connects + seen.tls_handshakes  # with TLS 1.3, each takes one round trip
         before = opening + sum(seen.requests[name] for name in BEFORE_PACKAGE)
         in_all = opening + sum(seen.requests.values())
     return [

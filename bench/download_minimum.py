@@ -17,9 +17,9 @@ MORE_BLOCKS = 0x11
 LARGEST_BLOCK = 255
 LARGEST_ANSWER = 256
 
-# The minimum number of calls of each function in a download: authenticate and prepare; copy the notifications
-# that the installation issued, which are the card's result and one more, and remove both from the card; read
-# the new state. A segment of the package has no function tag.
+# The minimum number of calls of each function in a download: authenticate and prepare; copy the two
+# notifications of the installation (the card's result and one more), and remove both from the card; read the
+# new state. A segment of the package has no function tag.
 NEEDED = {
     "BF20": 1,  # GetEuiccInfo1
     "BF2E": 1,  # GetEuiccChallenge

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the result."""
+    """One line of the bench's result."""
 
     name: str
     measured: float

@@ -32,7 +32,7 @@ FAST = 921_600
 FASTER_LINE = 0.49
 """The goal: 0.5 times lpac's time at 115,200 baud, at which lpad takes 1.02 times lpac's time."""
 RUNS = 5
-"""The shortest of these runs counts, because other work on the machine only adds time."""
+"""The number of runs. The shortest counts, because other work on the machine only adds time."""
 MANY = 10_000
 FEW = 100
 PAGE = 20

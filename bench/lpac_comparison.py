@@ -52,9 +52,9 @@ class Download:
     """The seconds of one download."""
 
     result: float
-    """Until the caller has the result."""
+    """The seconds until the caller has the result."""
     delivered: float
-    """Until the server has the notification."""
+    """The seconds until the server has the notification."""
 
 
 @dataclass(frozen=True, slots=True)

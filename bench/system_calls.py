@@ -28,7 +28,7 @@ class FileWrites:
 
 
 class Strace:
-    """Counts while the `with` block runs. It needs the program strace and the right to trace the process."""
+    """Counts a process's writes during the `with` block. Needs strace and the right to trace the process."""
 
     def __init__(self, pid: int, record: Path) -> None:
         """Prepare to trace a process.
