@@ -19,7 +19,7 @@ _FEATURES = {
     "mbim": ["mbim"],
     "qmi": ["qmi"],
 }
-"""Features by the link that the probe has found."""
+"""The features of a place, by the kind of link that the probe has found."""
 
 
 def write_bench(path: Path, where: str) -> BenchFile:

@@ -119,7 +119,7 @@ def _known_card(place: Place) -> None:
     try:
         place.strategy.to(Stand.KNOWN_CARD)
     except PlaceBroken as broken:
-        pytest.skip(f"{place.name}: {broken}")  # one failure is reported once; --complete fails on skips
+        pytest.skip(f"{place.name}: {broken}")  # with --complete, skips are failures
     except WrongCard as error:
         pytest.exit(error.sentence, returncode=WRONG_CARD)
 
@@ -133,7 +133,8 @@ def lease(place: Place) -> Iterator[Callable[..., Order]]:
         found = place.lease(confirmation=confirmation, default=default)
         if found is None:
             kind = ["code", "code with a confirmation code"][confirmation]
-            # Orders are used up: a bench continues with what it has. --complete fails on skips.
+            # Orders are used up, and a bench continues with the remaining ones. With --complete, skips count
+            # as failures.
             pytest.skip(f"no {'order at a default SM-DP+' if default else kind} is left in the pool")
         leases.append(found)
         return found
@@ -174,7 +175,7 @@ def pair(place: Place) -> tuple[str, str]:
             break
         order = place.lease()
         if order is None or not order.expendable:
-            # The test is skipped, because a profile of such an order could not be deleted afterwards.
+            # The test is skipped, because the profile of a non-expendable order must not be deleted.
             pytest.skip("the case needs two profiles, and there is no expendable code for a download")
         place.client.download_leased(place.name, order, wait=PATIENCE).check()
     first, second = profiles[0].iccid, profiles[1].iccid

@@ -1,9 +1,9 @@
 """A pool of activation codes with leases: each single-use code is used once, even after interruptions.
 
-The pool file belongs to the lab, and the bench never writes to it. The file PATH.leases next to it contains a
-JSON line for each event; the line is on the disk before the event takes effect. A code is `leased` to a test,
-then either `spent` just before a card sees the code, or `returned` unused. An unspent lease of a process that
-has ended counts as returned.
+The pool file belongs to the lab, and the bench never writes to it. Next to the pool file, PATH.leases
+contains a JSON line for each event; the line is on the disk before the event takes effect. A code is `leased`
+to a test, then either `spent` just before a card sees the code, or `returned` unused. An unspent lease of a
+process that has ended counts as returned.
 """
 
 from __future__ import annotations

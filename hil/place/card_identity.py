@@ -1,4 +1,4 @@
-"""The identity of a place's card, read without a daemon: it would deliver a wrong card's notifications."""
+"""The identity of a place's card, read without a daemon, which could deliver a wrong card's notifications."""
 
 from __future__ import annotations
 

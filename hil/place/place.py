@@ -75,7 +75,7 @@ class Place:
         own = file.bench.server if "server" in self.features else None
         self.server = OwnServer(file, own, folder=evidence / "private" / "server") if own else None
         self._bench = file.bench
-        # A Unix socket's path has at most 107 characters, and the evidence's may be longer.
+        # A Unix socket's path has at most 107 characters, and the path of the evidence may be longer.
         self._folder = Path(tempfile.mkdtemp(prefix="lpad-hil-"))
         self._daemon = DaemonProcess(
             self._folder / "lpad.yaml", launcher=_ORPHANS_END if shutil.which("setpriv") else ()
@@ -106,7 +106,7 @@ class Place:
     # The steps of the strategy.
 
     def power_on(self) -> None:
-        """Turn the power on, and wait for the right card; no command changes it."""
+        """Turn the power on, and wait for the right card, without changing it."""
         if self.power is not None:
             self.power.on()
         within = self.section.power.up_within if self.section.power is not None else 0.0

@@ -53,7 +53,7 @@ class CommandSwitch:
     command: Sequence[str]
 
     def on(self) -> None:
-        """Give power."""
+        """Turn the power on."""
         _run([part.replace("{state}", "on") for part in self.command])
 
     def off(self) -> None:
@@ -73,7 +73,7 @@ class UhubctlSwitch:
     port: str
 
     def on(self) -> None:
-        """Give power."""
+        """Turn the power on."""
         self._switch("on", seen="power")
 
     def off(self) -> None:
@@ -94,17 +94,17 @@ class UhubctlSwitch:
 
 def _run(command: Sequence[str]) -> str:
     """Run a command that switches, and return its output."""
-    told = f"switching the power with '{' '.join(command)}'"
+    told = f"cannot switch the power with '{' '.join(command)}'"
     try:
         done = subprocess.run(  # noqa: S603 - the command is from the bench file
             command, capture_output=True, text=True, check=False, timeout=_PATIENCE
         )
     except OSError as error:
-        raise CardUnreachable(f"{told} failed: {error.strerror}; install {command[0]}") from error
+        raise CardUnreachable(f"{told}: {error.strerror}; install {command[0]}") from error
     except subprocess.TimeoutExpired as error:
-        raise CardUnreachable(f"{told} took longer than {_PATIENCE:.0f} s") from error
+        raise CardUnreachable(f"{told}: the command took longer than {_PATIENCE:.0f} s") from error
     if done.returncode != 0:
-        raise CardUnreachable(f"{told} ended with {done.returncode}: {done.stderr.strip()}")
+        raise CardUnreachable(f"{told}: the command ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout
 
 

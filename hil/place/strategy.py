@@ -80,7 +80,7 @@ class Strategy:
         """Bring the place into the state that a test needs.
 
         Raises:
-            PlaceBroken: an earlier transition has failed, so this one is not tried.
+            PlaceBroken: an earlier transition has failed, so no transition is tried.
             Exception: a transition fails now, with this exception.
         """
         if self.broken is not None:

@@ -166,7 +166,7 @@ class Stage:
         self.bench.write_text(yaml.safe_dump(bench), encoding="utf-8")
 
     def _listen(self) -> None:
-        """Receive requests such as "one-modem off" at a socket, and answer when they are carried out."""
+        """Receive requests such as "one-modem off" at a socket, and answer once a request is carried out."""
         line = self._stack.enter_context(socket.socket(socket.AF_UNIX))
         (self.folder / "power").unlink(missing_ok=True)  # left over from an earlier stage
         line.bind(os.fspath(self.folder / "power"))

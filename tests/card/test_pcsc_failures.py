@@ -153,7 +153,7 @@ def test_a_missing_reader_is_reported_with_the_existing_ones(bench: Bench) -> No
 
 def test_a_reader_without_a_card_is_reported(bench: Bench) -> None:
     """A reader without card is reported as that."""
-    with pytest.raises(CardUnreachable, match="no card is in the reader; put it in"):
+    with pytest.raises(CardUnreachable, match="no card is in the reader; put a card in"):
         open_pcsc_link(SECOND, deadline=soon())
 
 

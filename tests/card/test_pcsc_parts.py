@@ -82,7 +82,7 @@ def test_without_any_reader_the_error_states_this() -> None:
         (0x80100004, LinkRefused, "too long"),
         (0x80100008, LinkRefused, "smaller block"),
         (0x80100009, CardUnreachable, "the reader has disappeared"),
-        (0x80100017, CardUnreachable, "plug it in again"),
+        (0x80100017, CardUnreachable, "plug the reader in again"),
         (0x80100066, CardUnreachable, "the card does not answer its reset"),
         (0x80100069, CardUnreachable, "the card was taken out"),
         (0x8010002E, CardUnreachable, "scdaemon"),

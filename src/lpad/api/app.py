@@ -164,7 +164,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _without_route(request: Request, error: HTTPException) -> Response:
-    """Return the answer to a path or a method that the table does not have."""
+    """Return the answer to a path or a method that the table of routes lacks."""
     path = request.url.path
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")

@@ -74,8 +74,8 @@ class LpadError(Exception):
         """Create the error with its sentence.
 
         Args:
-            sentence: what was attempted, what happened, what the reader can do; without secrets.
-                Identifiers in it are reduced to their last four digits; put complete ones into `details`.
+            sentence: what was attempted, what happened, what the reader can do; without secrets. Identifiers
+                in the sentence are reduced to their last four digits; put complete ones into `details`.
             retryable: overrides the class's value.
             details: facts, by the names and types in the class's `details`.
         """

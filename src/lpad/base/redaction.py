@@ -36,10 +36,10 @@ def last_digits(identifier: str) -> str:
 def redacted(text: str) -> str:
     """Return a text without identifiers.
 
-    Long numbers keep the last four digits, activation codes their address.
+    Long numbers keep only the last four digits, activation codes only the address.
 
-    Numbers are masked from 15 digits: decimal ones up to 32, those with hexadecimal digits up to 20. A number
-    after the word "profile" or "ICCID" is masked from the first digit.
+    Decimal numbers of 15 to 32 digits are masked, and hexadecimal numbers of 15 to 20 digits. A number after
+    the word "profile" or "ICCID" is masked from the first digit.
     """
     return _NAMED_ICCID.sub(_named, _IDENTIFIER.sub(_masked, _ACTIVATION_CODE.sub(r"\1…", text)))
 

@@ -32,7 +32,7 @@ def whole_number(text: str, *, least: int = 0, most: int = LARGEST) -> int | Non
 
     Args:
         text: a text from outside, of any length.
-        least: the smallest accepted number; a minus sign is accepted only if this is negative.
+        least: the smallest accepted number; a minus sign is accepted only if `least` is negative.
 
     Returns:
         The number; None if the text is anything else, has more than 20 characters, or is out of range.
@@ -60,7 +60,7 @@ def matched_number(digits: str | bytes) -> int:
 def hexadecimal_number(text: str, *, most: int = LARGEST) -> int | None:
     """Return a number of 1 to 16 hexadecimal digits.
 
-    None for anything else, or if it is larger than `most`.
+    None: the text is anything else, or the number is larger than `most`.
     """
     if _HEXADECIMAL.fullmatch(text) is None:
         return None
@@ -115,7 +115,7 @@ def noted_number(value: object, *, default: float, most: float) -> float:
 
     Args:
         value: the value in the journal.
-        default: the result if it is not a number from 0 to `most`.
+        default: the result if the value is not a number from 0 to `most`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return default

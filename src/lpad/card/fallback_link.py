@@ -39,7 +39,7 @@ _NOT_FOUND = "6A82"
 
 
 class WorkingPort:
-    """The port of a modem that reached the card while another one refused, in a small expendable file."""
+    """The port that reached the card while another port refused, in a small expendable file."""
 
     def __init__(self, ports: Sequence[str], *, folder: Path | None) -> None:
         """Use the ports in the order of the settings.

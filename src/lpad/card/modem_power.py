@@ -35,7 +35,7 @@ _REBOOTED = ("RDY", "^SYSSTART", "+CFUN")
 
 
 class Access(Protocol):
-    """Access to the card for the code that switches it."""
+    """Access to the card and its modem, for `take_step` and `Refresh`."""
 
     def open(self, *, deadline: Deadline) -> Link:
         """Return the open link.
@@ -54,7 +54,7 @@ class Access(Protocol):
         ...
 
     def end_session(self) -> bool:
-        """Close a session that is still open for later commands; return whether there was one."""
+        """Close a session that was kept open for later commands; return whether there was one."""
         ...
 
     def drop(self) -> None:

@@ -116,7 +116,7 @@ class Outcome(Struct):
 
     @property
     def good(self) -> bool:
-        """Whether card and modem report the wanted state, as far as they report."""
+        """Whether the card reports the wanted state, and the modem, too, if it reports an ICCID."""
         return self.holding is not None and self.noticed in (Noticed.YES, Noticed.UNKNOWN)
 
 
@@ -197,7 +197,7 @@ class Refresh:
     def read_before(self) -> IccidReport | None:
         """The ICCID that the modem read when it was prepared.
 
-        None if it reported none, or there is no modem.
+        None if the modem reported none, or there is no modem.
         """
         return self._before.report
 

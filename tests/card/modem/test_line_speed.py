@@ -214,8 +214,8 @@ def test_an_automatic_speed_is_restored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("habits", "why"),
     [
-        ({"line_rates": ()}, "it does not offer 921600 baud"),
-        ({"line_rates": (9600, USUAL)}, "it does not offer 921600 baud"),
+        ({"line_rates": ()}, "the modem does not offer 921600 baud"),
+        ({"line_rates": (9600, USUAL)}, "the modem does not offer 921600 baud"),
     ],
 )
 def test_a_modem_without_the_speed_stays_at_the_usual_one(
@@ -242,7 +242,7 @@ def test_a_modem_that_refuses_the_speed_it_offers(tmp_path: Path, caplog: pytest
         modem.once(f"AT+IPR={FAST}", executed=False, instead=("ERROR",))
         assert model(host(modem, tmp_path)) == "PtyModem"
         assert (modem.line_rate, noted(tmp_path)) == (USUAL, False)
-        assert "it refuses 921600 baud" in caplog.text
+        assert "the modem refuses 921600 baud" in caplog.text
 
 
 def test_a_modem_that_says_ok_and_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -251,7 +251,7 @@ def test_a_modem_that_says_ok_and_stays(tmp_path: Path, caplog: pytest.LogCaptur
         modem.once(f"AT+IPR={FAST}", executed=False, instead=("OK",))
         assert model(host(modem, tmp_path)) == "PtyModem"
         assert (modem.line_rate, lasting(tmp_path)["raised"]) == (USUAL, False)
-        assert "it does not answer at 921600 baud" in caplog.text
+        assert "the modem does not answer at 921600 baud" in caplog.text
 
 
 def test_a_port_whose_speed_the_modem_does_not_name_is_left_alone(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_a_modem_that_is_deaf_at_the_new_speed_is_lost_once(
         opened = host(modem, tmp_path)
         with pytest.raises(CardUnreachable):
             model(opened)
-        assert "it does not answer at 921600 baud" in caplog.text
+        assert "the modem does not answer at 921600 baud" in caplog.text
         assert lasting(tmp_path) == {"fast": FAST, "former": USUAL, "raised": True, "failed": True}
         kill(opened)
         modem.cut_power()

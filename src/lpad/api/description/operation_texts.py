@@ -1,4 +1,4 @@
-"""Texts of the document that are in no type or handler: the purpose of each operation, and its group."""
+"""Texts of the OpenAPI document that no type or handler has: each operation's purpose and group."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _GROUPS = (
 TEXTS = {
     "get_system": "`health.ok` is false if the journal cannot be written. `settings` shows which changed"
     " keys need a restart, and the mistakes in the file.",
-    "list_ports": "Use this to find the value for a card's setting `port` or `reader`. lpad opens no port.",
+    "list_ports": "Use the list to set a card's `port` or `reader`. lpad opens no port.",
     "list_euiccs": "One entry for each card in the settings, whether lpad reaches it or not. The answer"
     " comes from memory; lpad does not ask the cards.",
     "get_euicc": "The answer is as of `read_at`; `POST …/refresh` reads the card again. A field is null if"
@@ -53,16 +53,16 @@ TEXTS = {
     "list_profiles": "The answer is as of `read_at`. Entries that lpad cannot read are in `unreadable`;"
     " they do not hide the others.",
     "get_profile": "The ICCID or the AID in the path names the profile.",
-    "get_icon": "The picture as the operator's server delivered it. 404 if the profile has none.",
+    "get_icon": "The picture as the operator's server delivered it. The answer is 404 without a picture.",
     "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty"
     " nickname removes the stored one.",
-    "delete_profile": "This cannot be undone, and the activation code is used up. An enabled profile must"
-    " be disabled first.",
+    "delete_profile": "The deletion cannot be undone, and the activation code is used up. An enabled"
+    " profile must be disabled first.",
     "get_network": "`given_by` and `why` name the source: the owner, the order, a pattern in the settings,"
     " or nothing.",
     "put_network": "The request replaces all settings. An omitted field gets its default, except"
     " `password`, which stays. The settings apply with the next switch to the profile.",
-    "delete_network": "The answer shows the settings that apply instead.",
+    "delete_network": "The answer shows the settings that apply after the deletion.",
     "enable_profile": "The previous profile is disabled in the same step. With a guard, lpad enables it"
     " again unless all conditions are met in time. If the profile is already enabled,"
     " the result has `already`.",
@@ -80,16 +80,16 @@ TEXTS = {
     "list_platforms": "The answer has each platform's name and capabilities. lpad contacts no platform.",
     "list_products": "lpad asks the platform for each request; price and validity are in the platform's"
     " words.",
-    "reset_euicc": "This cannot be undone. At least one field must be true.",
+    "reset_euicc": "The reset cannot be undone. At least one field must be true.",
     "list_notifications": "The list is in the order of delivery. `pending` counts all pending"
     " notifications, even those of other pages.",
     "deliver_notifications": "lpad also delivers without this request, and retries for days. With this"
     " request, lpad tries immediately.",
     "retry_notification": "A notification that was set aside because the server refused it is sent, too.",
-    "drop_notification": "The operator's server then never learns of the event. Use this only if the"
-    " server no longer exists.",
-    "list_changes": "Without `limit`, the answer has all stored changes. With it, `next` is the `before` of"
-    " the next page, and null on the last page.",
+    "drop_notification": "The operator's server never receives a dropped notification. Drop a"
+    " notification only if the server no longer exists.",
+    "list_changes": "Without `limit`, the answer has all stored changes. With `limit`, `next` is the `before`"
+    " of the next page, and null on the last page.",
     "get_change": "`state` is queued, running, waiting, done, failed or cancelled; `error` explains a"
     " failure. With `wait`, the answer comes when the change has ended or asks a question.",
     "cancel_change": "A step that the card has begun is finished first. A change that has ended cannot be"
@@ -102,11 +102,11 @@ TEXTS = {
     "list_listeners": "A listener is a program on this device that reads `/v1/events` under a name.",
     "acknowledge_events": "A full outbox first drops the events that no webhook needs and all named"
     " listeners have acknowledged.",
-    "forget_listener": "Use this for a program that has been removed from the device.",
+    "forget_listener": "Use this request for a program that has been removed from the device.",
     "list_webhooks": "`dropped` counts, by type, the events for which the outbox had no room.",
     "try_webhook": "The answer contains the endpoint's answer, even if the delivery failed.",
-    "pause_webhook": "Meanwhile the endpoint's events wait in the outbox.",
-    "resume_webhook": "Use this after a pause, or once an endpoint that answered 410 exists again.",
+    "pause_webhook": "While the endpoint is paused, its events wait in the outbox.",
+    "resume_webhook": "Use this request after a pause, or once an endpoint that answered 410 exists again.",
     "redeliver_webhook": "The event keeps its ID, so that a receiver can recognize the repetition.",
     "get_metrics": "docs/metrics.md explains each metric.",
     "describe": "OpenAPI 3.1, generated from the table of the paths that lpad serves.",

@@ -1,4 +1,4 @@
-"""One operation of the document, from its row in the table of routes."""
+"""One operation of the OpenAPI document, generated from its route."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STREAM = "text/event-stream"
 _EVENT = {
-    "description": "one event; docs/api.md lists them with their data",
+    "description": "one event; docs/api.md lists the types of events with their data",
     "type": "object",
     "required": ["id", "event", "data"],
     "properties": {
@@ -128,7 +128,7 @@ def _good(route: Route, refs: Mapping[type, Schema]) -> dict[str, Any]:
 
 
 def _bad(route: Route) -> dict[str, Any]:
-    """Return the problems that a route can answer with, by status, each with its kinds."""
+    """Return the description of a route's problems, by HTTP status; each names its kinds."""
     responses: dict[str, Any] = {}
     for status in sorted(statuses_of(route)):
         responses[str(status)] = {

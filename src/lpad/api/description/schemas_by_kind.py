@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def by_kind(components: Schema, refs: Mapping[type, Schema], *, statuses: Iterable[int]) -> None:
-    """Replace the schemas of a change, an error in it, and a problem by one for each kind.
+    """Replace the schemas of a change, of an error in a change, and of a problem by one schema for each kind.
 
     Args:
         components: all schemas by name; those of `Change`, `Failure` and `Problem` are replaced.

@@ -31,7 +31,7 @@ async def discover(call: Call) -> Response:
         confirm=body.confirm,
         servers=tuple(str(ServerAddress.parse(each)) for each in body.servers),
     )
-    _ = call.wait  # a wrong number is refused before the change is made
+    _ = call.wait  # an invalid `wait` is refused before a change is created
     name = call.path["name"]
     key = call.key(name, Kind.DISCOVER, asked, None)
     submission = await asyncio.to_thread(call.engine.submit, name, asked, key=key, asked_by=call.peer.uid)

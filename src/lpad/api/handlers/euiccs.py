@@ -176,7 +176,7 @@ async def patch_profile(call: Call) -> Response:
 
 
 async def delete_profile(call: Call) -> Response:
-    """Delete a profile; with `?missing=ok`, a missing one is not an error."""
+    """Delete a profile; with `?missing=ok`, a missing profile is not an error."""
     missing = call.query.get("missing", "error")
     if missing not in ("ok", "error"):
         raise InvalidValue("'missing' must be 'ok' or 'error'")
@@ -184,7 +184,7 @@ async def delete_profile(call: Call) -> Response:
 
 
 async def enable_profile(call: Call) -> Response:
-    """Enable a profile, under a guard if one is given; the previously enabled one is disabled."""
+    """Enable a profile, under a guard if one is given; the previously enabled profile is disabled."""
     guard = call.body_of(EnableRequest).guard
     asked = params.EnableParams(iccid=_target(call), guard=_guard(guard), unguarded=guard is None)
     return await _submit(call, asked)
@@ -315,7 +315,7 @@ def redacted(matching_id: str) -> str:
 
 
 async def _submit(call: Call, asked: Params, secrets: dict[str, str] | None = None) -> Response:
-    _ = call.wait  # a wrong number is refused before a change is created
+    _ = call.wait  # an invalid `wait` is refused before a change is created
     name = call.path["name"]
     key = call.key(name, kind_of(asked), asked, secrets)
     submission = await asyncio.to_thread(

@@ -54,7 +54,7 @@ def _iccid(call: Call) -> str:
 
     Raises:
         InvalidValue: the name is neither ICCID nor AID.
-        Conflict: it is the AID of a profile whose ICCID the card does not give.
+        Conflict: the name is the AID of a profile for which the card reports no ICCID.
     """
     name = profile_target(call.path["iccid"])
     if isinstance(name, Iccid):

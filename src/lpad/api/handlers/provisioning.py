@@ -66,7 +66,7 @@ async def provision(call: Call) -> Response:
         guard=guard,
         unguarded=body.enable and body.guard is None,
     )
-    _ = call.wait  # a wrong number is refused before the change is made
+    _ = call.wait  # an invalid `wait` is refused before a change is created
     name = call.path["name"]
     key = call.key(name, Kind.PROVISION, asked, None)
     submission = await asyncio.to_thread(call.engine.submit, name, asked, key=key, asked_by=call.peer.uid)

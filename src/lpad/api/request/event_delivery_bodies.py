@@ -13,7 +13,7 @@ from lpad.api.request.request_bodies import Request
 class EventTypeView(msgspec.Struct, frozen=True, kw_only=True):
     """A type of event: its name, its meaning, and the JSON schema of its data.
 
-    `droppable`: whether a full outbox drops it before others.
+    `droppable`: whether a full outbox drops such events before others.
     """
 
     type: str

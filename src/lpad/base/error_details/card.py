@@ -8,8 +8,8 @@ from lpad.base.error_details.request import Details
 class CardDetails(Details, total=False):
     """The answer of the card, modem or reader, if there was one.
 
-    `sw`: status word, 4 hexadecimal digits. `modem_error`: final result code. `modem_lock`: the lock that
-    a PIN or the like opens. `pcsc`: code of PC/SC, 8 hexadecimal digits. `layer`: the layer that failed.
+    `sw`: status word, 4 hexadecimal digits. `modem_error`: final result code. `modem_lock`: the lock that a
+    PIN or another code opens. `pcsc`: code of PC/SC, 8 hexadecimal digits. `layer`: the layer that failed.
     """
 
     layer: str

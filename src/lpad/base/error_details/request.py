@@ -8,7 +8,7 @@ import msgspec
 
 
 class Details(TypedDict, total=False):
-    """The details of any error: the ICCID or AID of a profile that its change had already `installed`."""
+    """The details of any error: the ICCID or AID of a profile that the change had already `installed`."""
 
     installed: str
 
@@ -88,7 +88,7 @@ class JournalDetails(Details, total=False):
 
 
 class NetworkDetails(Details, total=False):
-    """The layer that failed, or the owner's program (`hook`, `command`), and the cause in its own words."""
+    """The layer that failed, or the owner's program (`hook`, `command`), and the cause as reported."""
 
     cause: str
     layer: str

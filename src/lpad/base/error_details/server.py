@@ -6,7 +6,7 @@ from lpad.base.error_details.request import Details
 
 
 class UnreachedDetails(Details, total=False):
-    """The HTTP status of another host's answer, or the cause on this side, such as `no-interface`."""
+    """The HTTP status of another host's answer, or the cause on this device, such as `no-interface`."""
 
     cause: str
     http_status: int

@@ -385,7 +385,7 @@ def open_at_link(
     Args:
         port: the modem's AT port, locked until the link is closed.
         baud: bits per second; USB modems accept any.
-        speed: raises the line's speed while the port is open; None: it stays as it is.
+        speed: raises the line's speed while the port is open; None: the speed stays as it is.
         memory: the modems remembered across restarts; None: none.
         overrides: the settings' quirks; see `Quirks.merged`.
         open_line: opens the port; another function may borrow it first.

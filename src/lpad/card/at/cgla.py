@@ -49,8 +49,8 @@ class AtCglaLink:
 
         Args:
             modem: the modem, which only this link uses, and which is closed with the link.
-            channel_in_class: whether the class byte contains the channel. By TS 27.007 it must not, because
-                the modem inserts the channel; but some modems pass the class byte on unchanged.
+            channel_in_class: whether the class byte contains the channel. By TS 27.007 the class byte must
+                not, because the modem inserts the channel; but some modems pass the class byte on unchanged.
             name: prefix of each line of the APDU trace, such as the port.
         """
         self._modem = modem
@@ -78,8 +78,7 @@ class AtCglaLink:
         """Open a channel to the first of `aids` that the modem finds (see `Link`).
 
         Modems mostly give no reason for a refusal: they answer ERROR if the application is unknown, if no
-        channel is free, and if the command is unknown. Only if each AID is 'not found' does the error report
-        it (6A82).
+        channel is free, and if the command is unknown. The error is 6A82 only if each AID is 'not found'.
 
         Raises:
             LinkRefused: the modem refused without a reason.
@@ -197,7 +196,7 @@ class CglaChannel:
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`); does nothing if the card has lost it.
 
-        A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card, whose P2 00 means the
+        A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card; its P2 00 means the
         channel in the class byte (ISO/IEC 7816-4, 11.1.2).
         """
         if not self._open:

@@ -81,7 +81,7 @@ class TracedCard:
 def _outline(data: bytes) -> str:
     """Return the leading tag and the length of a payload, never its content.
 
-    Later blocks begin in the middle of a command, so a tag is shown only if it looks like one of ES10's.
+    Later blocks begin in the middle of a command, so a tag is shown only if it looks like a tag of ES10.
     """
     tag = f"{data[:2].hex().upper()}… " if data[0] == _ES10 else ""
     return f"[{tag}{len(data)} bytes]"

@@ -25,7 +25,7 @@ def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempte
 
     Raises:
         CardUnreachable, CardBusy: as in `RawCard`; LinkRefused only if the card has not seen the command.
-        CardMalformed: no status word, or an answer without end.
+        CardMalformed: no status word, or an endless answer.
     """
     machine = Exchange(command)
     while machine.to_send is not None:

@@ -110,8 +110,8 @@ class RawLink:
         """Close channels that an earlier process left open, and return how many.
 
         Args:
-            handle: the channel's number; None if unknown: then all are checked, and those of the modem stay
-                open.
+            handle: the channel's number; None if unknown: then all channels are checked, and the modem's
+                channels stay open.
 
         Raises:
             CardError: the card cannot be reached, or the modem passes no commands to logical channels.
@@ -136,7 +136,7 @@ class RawLink:
         return LogicalChannel(self._card, _BASIC, select_first(self._card, _BASIC, aids, deadline=deadline))
 
     def _keep(self, number: int) -> None:
-        """Keep a channel that cannot be closed for the next session, so that only one channel is lost."""
+        """Note a channel that cannot be closed; the next session uses it, so only one channel is lost."""
         self._not_closed = number
 
     def _still_open(self, *, deadline: Deadline) -> int | None:

@@ -1,7 +1,7 @@
 """The terminal's role on links without another terminal: it fetches and answers proactive commands.
 
-In a modem, the modem does this; behind a PC/SC reader, lpad is the card's only terminal. A card whose REFRESH
-is not answered keeps its old profile, or refuses further commands with 6985.
+A modem answers the commands of its card; behind a PC/SC reader, lpad is the card's only terminal. A card
+whose REFRESH is not answered keeps its old profile, or refuses further commands with 6985.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class ProactiveCard:
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU on (see `RawCard`), and serve the card's proactive commands.
 
-        Failures of serving are only logged, because the answer to the command has arrived and remains valid.
-        Inside a chain of STORE DATA nothing is served; the card will answer 91xx again.
+        A failure to serve a command is only logged, because the answer to the command has arrived and remains
+        valid. Inside a chain of STORE DATA nothing is served; the card will answer 91xx again.
         """
         answer = self._card.transmit(apdu, deadline=deadline)
         if len(answer) >= 2 and not apdu.command.unfinished:

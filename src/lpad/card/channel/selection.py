@@ -36,8 +36,8 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
         aids: the names, preferred first.
 
     Raises:
-        CardStatus: the card accepts none of `aids`; `sw` is 6A82 if all are unknown, otherwise the first
-            other status word.
+        CardStatus: the card accepts none of `aids`; `sw` is 6A82 if all names are unknown, otherwise the
+            first other status word.
         CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
     """
     if not aids:

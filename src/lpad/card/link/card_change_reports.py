@@ -27,11 +27,11 @@ NO_CARD_REPORT = CardReport(0)
 
 @runtime_checkable
 class CardReporting(Protocol):
-    """A link that may receive such indications, even while the slot is empty (see `Listening`)."""
+    """A link that may receive indications about its card, even while the slot is empty (see `Listening`)."""
 
     @property
     def reports_card(self) -> bool:
-        """Whether the modem sends such indications over the present port."""
+        """Whether the modem sends indications about its card over the present port."""
         ...
 
     @property
@@ -45,5 +45,5 @@ class CardReporting(Protocol):
 
 
 def was_answered(error: LpadError) -> bool:
-    """Whether the modem has answered, although the card cannot be used: it can report the next card."""
+    """Whether the modem answered although the card cannot be used; such a modem can report the next card."""
     return isinstance(error, CardBusy | CardStatus) or "modem_error" in error.details

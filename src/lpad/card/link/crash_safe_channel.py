@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from lpad.protocol.apdu import Apdu
 
 _TOO_SMALL_TO_BLAME = 63
-"""The size of a block in bytes that every link accepts, so that a refusal has another cause than the
-length."""
+"""The size of a block in bytes that every link accepts; a refusal must have another cause than the length."""
 
 
 class NamedChannel(Channel, Protocol):

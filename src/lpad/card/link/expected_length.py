@@ -46,7 +46,7 @@ class AnswerLengthChannel:
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU (see `Channel`).
 
-        A read-only command with an empty answer is repeated in the other form.
+        A read-only command with an empty answer is repeated in the other form, with or without Le.
         """
         command = apdu.command
         if command.block is None or command.unfinished or command.le is not None:

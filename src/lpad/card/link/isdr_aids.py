@@ -1,6 +1,6 @@
 """The names of the ISD-R on cards.
 
-SGP.22 defines one; vendors of removable eUICCs use their own.
+SGP.22 defines one name; vendors of removable eUICCs use their own names.
 """
 
 from __future__ import annotations

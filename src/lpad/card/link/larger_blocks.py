@@ -1,8 +1,8 @@
 """Links that may pass larger blocks than the modem's quirk states.
 
-A quirk applies to a family of modems, and many firmwares pass larger blocks. lpad tries this once with each
-modem, with a harmless command, and remembers the result. A modem may also begin to lose long lines silently
-later: after the first sign of this, lpad sends no more larger blocks.
+A quirk applies to a family of modems, and many firmwares pass larger blocks. lpad tries larger blocks once
+with each modem, with a harmless command, and remembers the result. A modem may also begin to lose long lines
+silently later: after the first sign of this, lpad sends no more larger blocks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The interfaces of the card edge, through which the rest of lpad uses a card over any kind of link.
 
-Two kinds of link exist. A raw card (AT+CSIM, PC/SC) transmits APDUs and `logical_channel` manages
-channels on it; a modem-owned channel (AT+CCHO family, QMI, MBIM) opens and closes them for lpad. Both are
-used through `Link`.
+Two kinds of link exist. A raw card (AT+CSIM, PC/SC) transmits APDUs and `logical_channel` manages channels on
+it; a modem-owned channel (AT+CCHO family, QMI, MBIM) opens and closes them for lpad. lpad uses both kinds
+through `Link`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Device(Protocol):
     """The device that contains the card: a modem or a reader."""
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the device's IMEI, or None if it has or reports none."""
+        """Return the device's IMEI, or None if the device reports none."""
         ...
 
     def close(self) -> None:

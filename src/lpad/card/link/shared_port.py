@@ -1,4 +1,4 @@
-"""One port to a card with two eUICCs: each gets its own link, and they take turns.
+"""One port to a card with two eUICCs: each eUICC gets its own link, and the links take turns.
 
 Cards with two secure elements (ESTK.me) have two ISD-Rs with an EID each, behind one modem whose port
 is locked. The workers of the two eUICCs are independent of each other.

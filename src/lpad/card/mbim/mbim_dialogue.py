@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 _I = TypeVar("_I", bound=Information)
 
 OPENING = 5.0
-"""Seconds for the answer to Open; it is sent again once, because a modem may have lost the first."""
+"""Seconds for the answer to Open; lpad sends Open once more, because a modem may lose the first one."""
 _PROXY_OPENING = 20
 _INDICATIONS_KEPT = 64
 _REPORTS = {
@@ -236,7 +236,7 @@ class MbimDialogue:
         return self._port.fileno()
 
     def hear(self) -> bool:
-        """Read what has arrived, and return whether it reported on the connection since the last call.
+        """Read the messages, and return whether one has reported on the connection since the last call.
 
         Raises:
             CardUnreachable: the port is gone.
@@ -280,7 +280,7 @@ class MbimDialogue:
         )
 
     def _configure_proxy(self, deadline: Deadline) -> None:
-        """Tell mbim-proxy which device to use; it opens the device once for all its users."""
+        """Tell mbim-proxy which device to use; the proxy opens the device once for all its users."""
         self._check_time("cannot use mbim-proxy", deadline)
         until = deadline.within(_PROXY_OPENING)
         transaction = self._next_transaction()
@@ -314,7 +314,7 @@ class MbimDialogue:
             self._port.write(fragment, deadline=deadline)
 
     def _answer(self, transaction: int, deadline: Deadline) -> Message | None:
-        """Return the answer to a transaction; earlier ones that come late are dropped."""
+        """Return the answer to a transaction; drop late answers to earlier transactions."""
         while True:
             data = self._port.read(deadline=deadline)
             if not data:
@@ -322,10 +322,10 @@ class MbimDialogue:
             for message in self._take(data):
                 if message.transaction == transaction:
                     return message
-                _log.debug("%s: a late %s", self.name, type(message).__name__)
+                _log.debug("%s: dropped a late %s", self.name, type(message).__name__)
 
     def _read(self, deadline: Deadline) -> bool:
-        """Read what there is, for indications; return whether anything was read."""
+        """Read the available data and keep its indications; return whether anything was read."""
         data = self._port.read(deadline=deadline)
         self._take(data)
         return bool(data)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 GROUP = 0x4C50
-"""lpad's own group of channels. ModemManager and lpac use 1, so closing lpad's group leaves theirs open."""
+"""lpad's own group of channels. ModemManager and lpac use 1, so closing lpad's group does not affect them."""
 _NOT_SELECTED = (Status.SELECT_FAILED, Status.INVALID_PARAMETERS, Status.FAILURE)
 
 
@@ -191,7 +191,7 @@ class MbimLink(ControlLink[MbimModem]):
             raise CardBusy("cannot select the ISD-R: the card restarts; try again")
 
     def _card_key(self, *, deadline: Deadline) -> str | None:
-        """Return a digest of the ICCID that the modem reads; None: it reads none, as with an empty eUICC."""
+        """Return a digest of the ICCID that the modem reads; None: there is none, as with an empty eUICC."""
         report = self.modem.iccid(deadline=deadline).report
         return None if report is None else hashlib.sha256(str(report.likeliest).encode()).hexdigest()[:16]
 

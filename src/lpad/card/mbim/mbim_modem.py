@@ -83,7 +83,7 @@ class MbimModem:
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: MbimDialogue) -> None:
-        """Use a dialogue; nothing is sent before the first question."""
+        """Use a dialogue; nothing is sent before the first query."""
         self.dialogue = dialogue
         self.patience = AtTimeouts()
         self._cause = SessionCause()

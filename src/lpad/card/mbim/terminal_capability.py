@@ -1,4 +1,4 @@
-"""TERMINAL CAPABILITY on an MBIM port: the modem stores it and sends it when the card starts.
+"""TERMINAL CAPABILITY on an MBIM port: the modem stores this command and sends it when the card starts.
 
 The modem owns the basic channel, so lpad does not send the command itself (Microsoft's low-level UICC
 access).

@@ -40,8 +40,8 @@ class AtModem:
         """Use a line; nothing is sent before the first command.
 
         Args:
-            patience: the time limits; None: the default ones.
-            speed: raises and restores the line's speed; None: it stays as it is.
+            patience: the time limits; None: the defaults.
+            speed: raises and restores the line's speed; None: the speed stays as it is.
         """
         self._line = line
         self._speed = speed
@@ -52,7 +52,7 @@ class AtModem:
         self.patience = patience or AtTimeouts()
 
     def ask(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
-        """Send a command once and return its answer; anything but OK raises.
+        """Send a command once and return its answer; raise an error unless the result is OK.
 
         Args:
             patience: the maximum number of seconds to wait for the answer after the command was sent.

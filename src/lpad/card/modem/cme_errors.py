@@ -92,8 +92,8 @@ _BY_LOCK = {refusal.lock: refusal for refusal in reversed(_REFUSALS.values()) if
 def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
     """Return the error for an answer that is not OK.
 
-    The details contain `modem_error`, the modem's answer, and `modem_lock` if it requires a PIN or another
-    code first.
+    The details contain `modem_error`, the modem's answer, and `modem_lock` if the modem requires a PIN or
+    another code first.
 
     Args:
         attempted: the command without parameters, and the port.

@@ -43,7 +43,7 @@ _Rate = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_RATE)]
 
 
 class _Note(Struct, frozen=True):
-    """Facts that must outlast a killed lpad."""
+    """Facts that must remain known if lpad is killed."""
 
     fast: _Rate
     former: _Rate
@@ -198,15 +198,15 @@ class LineSpeed:
             return
         answer = ask(set_line_rate(fast))
         if answer is not None and not answer.ok:
-            self._refused(line, f"it refuses {fast} baud")
+            self._refused(line, f"the modem refuses {fast} baud")
             self._remove()
             return
         line.change_speed(fast)
         if not _proven(ask):
-            self._failed(line, "it does not answer")
+            self._failed(line, "the modem does not answer")
             return  # the next command fails, and both speeds are tried
         if line.speed != fast:
-            self._failed(line, "it does not answer")
+            self._failed(line, "the modem does not answer")
         elif any(ask(_LONG) != expected for _ in range(2)):
             self._failed(line, f"a line of {len(_LONG.text)} characters was lost")
         else:
@@ -221,7 +221,7 @@ class LineSpeed:
         """Return the answer to a long line at the usual speed; None without one."""
         answer = ask(_LONG)
         if answer is None and _proven(ask):
-            self._refused(line, f"it does not answer a line of {len(_LONG.text)} characters")
+            self._refused(line, f"the modem does not answer a line of {len(_LONG.text)} characters")
         return answer
 
     def _port_can(self, line: Line, fast: int) -> bool:
@@ -232,19 +232,19 @@ class LineSpeed:
         return can
 
     def _former(self, line: Line, ask: Ask, fast: int) -> int | None:
-        """Return the speed to restore later; None if the modem does not offer the fast one, or is silent."""
+        """Return the speed to restore later; None if the modem is silent or lacks the fast speed."""
         offered = ask(line_rates())
         if offered is None:
             return None
         if not offered.ok or not offers_line_rate(offered, fast):
-            self._refused(line, f"it does not offer {fast} baud")
+            self._refused(line, f"the modem does not offer {fast} baud")
             return None
         present = ask(line_rate())
         if present is None:
             return None
         former = line_rate_told(present) if present.ok else None
         if former not in (AUTOMATIC, self._usual):
-            self._refused(line, f"its AT+IPR? does not report the {self._usual} baud of this port")
+            self._refused(line, f"the modem's AT+IPR? does not report the {self._usual} baud of this port")
             return None
         return former
 

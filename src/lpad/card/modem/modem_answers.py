@@ -15,7 +15,7 @@ class ModemIccid(Frozen, kw_only=True):
     """A modem's report on the ICCID that it reads."""
 
     tells: bool
-    """Whether the modem knows a command for the ICCID."""
+    """Whether the modem has a command that reports the ICCID."""
     report: IccidReport | None = None
     """None: the modem reads no ICCID at present."""
     lock: str | None = None

@@ -1,4 +1,4 @@
-"""A note on disk while something in the modem is powered down, so that lpad powers it up in any case.
+"""A note on disk while something in the modem is powered down, so that lpad powers it up even after a crash.
 
 A process that dies between AT+CFUN=0 and AT+CFUN=1 would leave a gateway without its connection.
 """

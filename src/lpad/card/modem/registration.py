@@ -1,6 +1,6 @@
 """Whether the modem is registered with the network: asked once, then watched.
 
-While lpad waits, the modem announces changes. Some modems announce them on another port, so lpad also asks
+While lpad waits, the modem announces changes. Some modems announce changes on another port, so lpad also asks
 again from time to time.
 """
 
@@ -121,7 +121,7 @@ class RegistrationWatch:
         return not self.registered and any(each.status == DENIED for each in self.status)
 
     def listen(self, *, deadline: Deadline) -> bool:
-        """Wait until the modem announces something or the deadline; return whether it did.
+        """Wait for an announcement until the deadline; return whether the modem announced anything.
 
         Raises:
             CardUnreachable: the port is gone.

@@ -41,7 +41,7 @@ class CallThread:
         self._thread.start()
 
     def call(self, function: Callable[[], _T], *, deadline: Deadline) -> _T:
-        """Make a call and return what it returned.
+        """Make a call and return its result.
 
         Raises:
             OverdueError: the call did not return in time; this object must no longer be used.

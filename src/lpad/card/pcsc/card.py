@@ -31,7 +31,7 @@ _MOST_RESETS = 3
 
 _abandoned: dict[str, CallThread] = {}
 """For each reader, the thread that still uses the reader, perhaps in an overdue call. No second thread is
-started while it lives, because pcscd would refuse its connection (SCARD_E_SHARING_VIOLATION)."""
+started while that thread lives, because pcscd would refuse its connection (SCARD_E_SHARING_VIOLATION)."""
 _abandoned_lock = threading.Lock()
 _suspects: set[str] = set()
 """Readers whose card was lost during an operation, which may still be unfinished."""
@@ -180,7 +180,7 @@ class PcscCard:
                 return
         raise CardBusy(
             f"cannot use the card in {self._name}: it is reset again and again; stop the programs that reset"
-            " it, or check that it sits firmly in the reader"
+            " it, or check that the card sits firmly in the reader"
         )
 
     def _clear_suspicion(self, connection: Connection, *, deadline: Deadline) -> None:

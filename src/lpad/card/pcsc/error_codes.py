@@ -39,7 +39,7 @@ _NO_PCSCD = _Failure(
     "install the Debian package pcscd, or start it with 'systemctl start pcscd.socket'",
 )
 _READER_GONE = _Failure(
-    "the reader has disappeared", "plug it in again; if pcscd still does not see it, restart pcscd"
+    "the reader has disappeared", "plug the reader in again; if pcscd still does not see it, restart pcscd"
 )
 _TOO_LONG = _Failure(
     "the reader's driver refuses the command",
@@ -48,7 +48,7 @@ _TOO_LONG = _Failure(
 )
 _MUTE = _Failure(
     "the card does not answer its reset",
-    "check that it sits firmly in the reader and clean its contacts, or try another reader",
+    "check that the card sits firmly in the reader and clean the contacts, or try another reader",
 )
 
 # pcsc-lite's winscard; Windows uses the same numbers.
@@ -57,7 +57,7 @@ _FAILURES = {
     CANCELLED: _Failure("the call was cancelled", "try again"),
     INVALID_HANDLE: _Failure("pcscd was restarted", "try again"),
     INVALID_PARAMETER: _TOO_LONG,
-    0x80100006: _Failure("no memory is left", "free some, or restart pcscd"),
+    0x80100006: _Failure("no memory is left", "free some memory, or restart pcscd"),
     INSUFFICIENT_BUFFER: _TOO_LONG,
     UNKNOWN_READER: _READER_GONE,
     TIMEOUT: _Failure("no answer came in time", "try again"),
@@ -67,7 +67,7 @@ _FAILURES = {
         CardBusy,
     ),
     NO_SMARTCARD: _Failure(
-        "no card is in the reader", "put it in; many readers need the contacts facing down"
+        "no card is in the reader", "put a card in; many readers need the contacts facing down"
     ),
     PROTO_MISMATCH: _Failure(
         "reader and card have no protocol in common", "use another reader", CardUnreachable, retryable=False
@@ -79,22 +79,21 @@ _FAILURES = {
     0x80100014: _Failure("pcscd reports an unknown error", "take the card out and put it in again"),
     0x80100015: _MUTE,
     NOT_TRANSACTED: _Failure(
-        "the card did not answer", "take the card out and put it in again; it may have been removed"
+        "the card did not answer", "take the card out and put it in again; the card may have been removed"
     ),
     0x80100017: _READER_GONE,
     0x8010001D: _NO_PCSCD,
     0x8010001E: _NO_PCSCD,
     NO_READERS: _Failure(
         "there is no reader",
-        "plug one in; if one is plugged in, pcscd lacks its driver (Debian package libccid), or another"
-        " program,"
-        " such as GnuPG's scdaemon, has claimed the USB device",
+        "plug a reader in; if one is plugged in, pcscd lacks its driver (Debian package libccid), or another"
+        " program, such as GnuPG's scdaemon, has claimed the USB device",
     ),
     0x80100065: _MUTE,
     0x80100066: _MUTE,
-    0x80100067: _Failure("the card has no power", "take it out and put it in again"),
+    0x80100067: _Failure("the card has no power", "take the card out and put it in again"),
     RESET_CARD: _Failure("another program has reset the card", "try again, or stop that program", CardBusy),
-    REMOVED_CARD: _Failure("the card was taken out", "put it in again"),
+    REMOVED_CARD: _Failure("the card was taken out", "put the card in again"),
     REFUSED: _Failure(
         "pcscd refuses this user",
         "add a polkit rule that allows lpad's user the actions 'org.debian.pcsc-lite.access_pcsc' and"

@@ -22,7 +22,7 @@ def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
     for process in sorted(proc.glob("[0-9]*"), key=lambda each: (len(each.name), each.name)):
         if process.name == str(os.getpid()):
             continue
-        with suppress(OSError, UnicodeDecodeError):  # gone meanwhile
+        with suppress(OSError, UnicodeDecodeError):  # the process has ended
             name = (process / "comm").read_text(encoding="utf-8").strip()
             if name != _DAEMON and (name in _KNOWN or _has_library(process)):
                 found.append(f"{name} (pid {process.name})")

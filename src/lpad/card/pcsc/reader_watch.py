@@ -23,7 +23,7 @@ _LONG = 7 * 24 * 3600.0
 _EVENTS = 16
 """The bit of a reader's state at which its counter of card insertions and removals begins."""
 _LOST = 0.05
-"""Seconds after which a cancellation is sent again: one sent before the wait has begun is lost."""
+"""Seconds after which a cancellation is sent again: a cancellation before the wait begins is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class ReaderWatch:
     def wait_for_change(self, *, deadline: Deadline) -> Sight:
         """Return the presence as soon as it differs from the last call's, or at the deadline.
 
-        The first call returns immediately, and so does one that `close` ends.
+        The first call returns immediately, and so does a call that `close` ends.
 
         Raises:
             CardUnreachable: pcscd is gone; create a new watch when it is back.

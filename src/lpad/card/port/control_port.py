@@ -155,7 +155,7 @@ def open_control_port(
 
     Args:
         port: device, such as /dev/cdc-wdm0 or /dev/wwan0mbim0; or the path of a Unix socket.
-        proxy: the proxy's abstract socket, which is used if it accepts connections; None: none is used.
+        proxy: the proxy's abstract socket, which is used if it accepts connections; None: lpad uses no proxy.
         opener: opens ports that this process may not open.
         privileged: whether the proxy serves this process; None: only a process of root is served.
 

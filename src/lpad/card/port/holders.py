@@ -39,7 +39,7 @@ def modem_manager_runs() -> bool:
 
 
 def names_of_holders(port: str) -> frozenset[str]:
-    """Return the names of the processes that have a port open; only root sees other users'."""
+    """Return the names of the processes that have a port open; only root sees other users' processes."""
     return frozenset(name for name, _ in _holders(port, _PROCESSES))
 
 

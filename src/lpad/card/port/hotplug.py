@@ -141,4 +141,4 @@ class PortWatch:
             try:
                 notify(there())
             except Exception:  # noqa: BLE001 - logged; the other ports, and later reports, must not be lost
-                _log.exception("a port that appeared or disappeared: internal-error")
+                _log.exception("cannot report that a port appeared or disappeared: internal-error")

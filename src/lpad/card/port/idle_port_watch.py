@@ -1,4 +1,4 @@
-"""An alarm that rings when an idle port has something to read, without reading it and without ticks."""
+"""An alarm that rings when an idle port has something to read; it neither reads the port nor polls."""
 
 from __future__ import annotations
 

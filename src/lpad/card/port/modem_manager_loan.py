@@ -53,7 +53,7 @@ class PortLoan:
 
     @property
     def was_lent(self) -> bool:
-        """Whether ModemManager had the modem and released it when it was last asked."""
+        """Whether ModemManager had the modem, and released it at lpad's last request."""
         # ModemManager does not show a lent modem whose name has changed; the modem is still lent.
         inhibitions = tuple(self._inhibitions.values())
         return any(each.holds for each in inhibitions) if inhibitions else self._was_lent
@@ -123,7 +123,7 @@ class PortLoan:
 
 
 class _BorrowedLine:
-    """The serial line of a borrowed port, which ends the loan when it is closed."""
+    """The serial line of a borrowed port; the loan continues after the line is closed."""
 
     def __init__(self, line: SerialLine, loan: PortLoan) -> None:
         self._line = line

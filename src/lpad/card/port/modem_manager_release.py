@@ -1,6 +1,6 @@
-"""A request over D-Bus that ModemManager, which claims every modem, releases one.
+"""A request over D-Bus that makes ModemManager, which claims every modem, release one modem.
 
-InhibitDevice makes it close a modem's ports and forget the modem, until the inhibition is lifted or
+InhibitDevice makes ModemManager close a modem's ports and forget the modem, until the inhibition is lifted or
 the requesting connection ends. So a modem is returned even if lpad is killed.
 """
 
@@ -76,7 +76,7 @@ class Inhibition:
 
     @property
     def holds(self) -> bool:
-        """Whether ModemManager was inhibited; false if it does not run or does not have the modem."""
+        """Whether ModemManager released the modem; false if it does not run or does not have the modem."""
         return self._uid is not None
 
     def end(self) -> None:
@@ -120,7 +120,7 @@ class Inhibition:
     # The following methods run in the bus connection's thread.
 
     def _hear_start(self, signal: Signal) -> None:
-        """React to a start or end of ModemManager; a restarted one has no inhibitions."""
+        """React to a start or end of ModemManager; after a restart, ModemManager has no inhibitions."""
         if signal.body[2] and self._uid is not None:
             self._inhibit_again(self._uid)
 
@@ -128,7 +128,7 @@ class Inhibition:
         """React to a new modem of ModemManager."""
         uid = self._uid_of(of_interfaces(signal.body[1]))
         if uid is not None:
-            # ModemManager may be connecting it already, which takes longer than this thread may wait
+            # ModemManager may be connecting the modem already, which takes longer than this thread may wait
             arguments = (signal.body[0], uid)
             threading.Thread(target=self._borrow, args=arguments, name="lpad-borrowing", daemon=True).start()
 
@@ -147,7 +147,7 @@ class Inhibition:
             if error is None:
                 self._borrowed(uid)
             else:
-                # If the modem is not found, ModemManager has just started and will probe it later.
+                # If the modem is not found, ModemManager has just started and will probe the modem later.
                 _log.info("%s: ModemManager: %s", self._port, error)
 
         assert self._bus is not None
@@ -163,7 +163,7 @@ class Inhibition:
                 retryable=False,
             )
         again = " because it no longer has the modem; try again" if refusal.nobody_there else ""
-        # after a failed inhibition of another program, ModemManager counts a modem that it shows as inhibited
+        # another program's failed inhibition may leave a modem inhibited, although ModemManager shows it
         restart = "restart ModemManager, " if refusal.busy else ""
         return CardBusy(
             f"{attempted} ({refusal}){again}; if this persists, {restart}check whether another program has"
