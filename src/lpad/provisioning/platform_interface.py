@@ -188,7 +188,7 @@ class Platform(Protocol):
         """Return the present state of a reservation; its stage is GONE if the platform no longer knows it."""
 
     def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
-        """Activate the line, or begin to."""
+        """Activate the line, or begin its activation."""
 
     def release(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Release a profile that was not downloaded."""

@@ -56,7 +56,7 @@ DEFAULT_PROTOCOL_VERSION = "2.2.2"
 
 
 class Interface(StrEnum):
-    """The role in which a server is called; it names the functions in errors."""
+    """The role in which a server is called; errors name its functions by this role."""
 
     ES9_PLUS = "ES9+"
     ES11 = "ES11"

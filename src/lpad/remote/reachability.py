@@ -37,7 +37,7 @@ _PATIENCE_PER_QUERY = 5.0
 _SILENCE_WITH_OTHERS = 5.0
 """Seconds without progress at an address that accepted the connection, if the name has others to try."""
 _MOST_RESOLVERS = 3
-"""The number of servers in /etc/resolv.conf that the system itself asks (resolv.conf(5))."""
+"""The number of servers in /etc/resolv.conf that the system's resolver queries (resolv.conf(5))."""
 _AT_ONCE = 4096
 """The number of bytes that are read at a time; only the head of an answer is needed."""
 _RESOLVERS = Path("/etc/resolv.conf")

@@ -31,7 +31,7 @@ class SettingsFile(Frozen):
     """Settings with their file; relative paths start from the file's folder.
 
     `places` has the file and the line of each value, `replaced` the earlier places of values that a drop-in
-    replaces. `lines` has the lines in the main file alone.
+    replaces. `lines` has only the lines in the main file.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""The whole settings file, as one section of sections."""
+"""The whole settings file, as a section that contains all others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Settings(Section, frozen=True):
-    """The sections of the whole file."""
+    """All sections of the settings file."""
 
     euiccs: dict[str, EuiccSection] = {}
     socket: Text = "/run/lpad/lpad.sock"

@@ -1,6 +1,6 @@
 """A card that answers like a recorded one, to test a vendor's bug without the card.
 
-It replays an APDU record (`log: {apdus: FILE}`). Equal commands in the same order get equal answers. A
+The card replays an APDU record (`log: {apdus: FILE}`). Equal commands in the same order get equal answers. A
 command with other content, such as a new session's signatures, gets the next recorded answer to a command
 with the same instruction, parameters and first tag. Commands that only concern the link (channels, SELECT,
 TERMINAL CAPABILITY) succeed if the record lacks them, because a modem may have handled or refused them
@@ -70,7 +70,7 @@ class ReplayedCard:
         return cls(found[euicc] if euicc is not None else next(iter(found.values())))
 
     def reset(self) -> bytes:
-        """Return an answer to reset; the record continues at its position."""
+        """Return a standard answer to reset; the replay continues at its position in the record."""
         return ANSWER_TO_RESET
 
     def transmit(self, apdu: bytes) -> bytes:

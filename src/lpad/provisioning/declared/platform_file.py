@@ -1,4 +1,4 @@
-"""A platform's YAML file: read, joined with what it inherits by `like`, and typed."""
+"""A platform's YAML file: read, merged with the description that it inherits by `like`, and typed."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise InvalidSettings(f"the platform's file {path} is not YAML: {error}") from error
     if not isinstance(document, dict) or not _shallow(document, _DEEPEST):
         raise InvalidSettings(
-            f"the platform's file {path} must contain keys and values, like the shipped ones"
+            f"the platform's file {path} must contain keys and values, like lpad's own files"
         )
     return document
 

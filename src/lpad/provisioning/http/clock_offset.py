@@ -1,6 +1,6 @@
 """The difference between the platform's clock and this device's, for signatures only.
 
-A board without a clock battery starts in the past, and a platform refuses a signature over such a time. The
+A board without a clock battery starts in the past, and a platform refuses a signature over a wrong time. The
 answer's Date shows the difference. lpad never sets the system's clock by it, and TLS still checks dates
 against that clock.
 """

@@ -32,7 +32,7 @@ def unpacked(body: bytes, coding: str, *, limit: int) -> bytes:
     Args:
         body: the compressed bytes.
         coding: gzip, x-gzip or deflate.
-        limit: the maximum number of decompressed bytes; at most one more is ever produced.
+        limit: the maximum number of decompressed bytes; at most one more is produced.
 
     Returns:
         The bytes; one more than `limit` if there would be more.

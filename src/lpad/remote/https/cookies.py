@@ -1,6 +1,6 @@
 """Cookies of one session with one server (RFC 6265): some servers use them to keep a transaction on one node.
 
-They live as long as the connection object, are sent to that server only, and are never written anywhere.
+Cookies live as long as the connection object, are sent only to their server, and are never stored on disk.
 """
 
 from __future__ import annotations

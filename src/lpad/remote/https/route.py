@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INTERFACE = LazyPattern(r"[!-.0-~]{1,15}")
-"""Names of Linux: up to 15 bytes without spaces and slashes (netdevice(7), IFNAMSIZ)."""
+"""Interface names on Linux: up to 15 bytes without spaces and slashes (netdevice(7), IFNAMSIZ)."""
 _LARGEST_FILE = 4096
 
 

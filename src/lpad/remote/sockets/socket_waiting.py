@@ -1,6 +1,6 @@
 """Waiting for sockets: until a deadline, for a limited silence, or until a cancellation.
 
-Sockets stay non-blocking. Only one poll(2) blocks, and a cancellation wakes it, too: the thread returns
+Sockets remain non-blocking. Only one poll(2) blocks, and a cancellation wakes it, too: the thread returns
 within milliseconds, no matter which event the socket waits for.
 """
 
@@ -123,6 +123,6 @@ class Waiting:
         """Carry out the TLS handshake.
 
         Raises:
-            TimeoutError, OSError: as in `act`; ssl.SSLError among them.
+            TimeoutError, OSError: as in `act`, including ssl.SSLError.
         """
         self.act(stream, stream.do_handshake, wants=READABLE)

@@ -37,9 +37,7 @@ def _set_groups(context: ssl.SSLContext) -> bool:
     import ctypes  # noqa: PLC0415  half a megabyte, needed only for such servers
 
     library = getattr(sys.modules.get("_ssl"), "__file__", None)
-    if (
-        not _KNOWN_LAYOUT or library is None
-    ):  # an OpenSSL that is linked into the interpreter hides its functions
+    if not _KNOWN_LAYOUT or library is None:  # a statically linked OpenSSL hides its functions
         return False
     try:
         control = ctypes.CDLL(library).SSL_CTX_ctrl

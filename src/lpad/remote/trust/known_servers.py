@@ -36,7 +36,7 @@ class TrustMemory:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Read the file."""
+        """Read the file of known servers."""
         self._path = path
         self._lock = threading.Lock()
         self._anchors: dict[tuple[str, bytes], bytes] = {}

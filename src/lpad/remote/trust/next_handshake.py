@@ -58,7 +58,7 @@ class Handshakes:
         self._server = server
         self._trust = trust
         self.named = trust.memory.authorities(card.eid, card.authorities)
-        """The CIs that the card names; below, those that are permitted."""
+        """The CIs that the card names; `authorities` has only the permitted ones."""
         self.authorities = trust.permitted(self.named)
         self._tried: list[Offer] = []
         memory, name = trust.memory, str(server)
@@ -73,7 +73,7 @@ class Handshakes:
         )
         self._remembered = remembered
         self.presented: list[bytes] = []
-        """The certificates that the server showed last, followed by the path found in them."""
+        """The certificates that the server showed last; `path` is the path found in them."""
         self.path: tuple[ChainLink, ...] = ()
         self.verified: list[bytes] = []
         """The chain that OpenSSL verified, the anchor last."""
@@ -214,10 +214,10 @@ def verified_chain(tls: ssl.SSLSocket) -> list[bytes]:
 def _chain(tls: Any, method: str) -> list[bytes]:
     if sys.version_info >= (3, 13):
         return list(getattr(tls, method)())
-    # Python 3.10 to 3.12 have the same methods one layer below, where they return OpenSSL's own objects.
+    # In Python 3.10 to 3.12 only the internal object has these methods; they return OpenSSL's objects.
     import _ssl  # noqa: PLC0415  only these versions need it
 
-    return [each.public_bytes(_ssl.ENCODING_DER) for each in getattr(tls._sslobj, method)() or ()]  # noqa: SLF001  see above
+    return [each.public_bytes(_ssl.ENCODING_DER) for each in getattr(tls._sslobj, method)() or ()]  # noqa: SLF001  no public object has these methods
 
 
 def _described(offer: Offer) -> str:

@@ -1,8 +1,8 @@
 """Revoked certificates, by the CRL files that the operator provides.
 
 OpenSSL requires a list of every issuer in a chain or of none, and a CI's certificate to verify the CI's list.
-A device has lists of some issuers at most, and only the key of a card's CI. So a list applies to the
-certificates that the same key has signed, and a chain without lists passes.
+A device has at most the lists of some issuers, and not the certificate of a card's CI. So lpad applies a list
+to the certificates that the list's own key has signed, and accepts a chain without lists.
 """
 
 from __future__ import annotations

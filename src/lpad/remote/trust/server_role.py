@@ -2,7 +2,7 @@
 
 A CI certifies card makers, cards and servers for several purposes, all under one key, and the role is in
 certificatePolicies, which OpenSSL does not check. Without the check, a card maker's certificate could certify
-servers. Certificates of the web's PKI have no such roles, and need none.
+servers. Certificates of the web's PKI have no eSIM roles, and need none.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Report(Frozen):
         self.mistakes.append(_mistake(self._place(path), path, told))
 
     def add(self, other: Report, places: Mapping[KeyPath, InFile]) -> None:
-        """Add the mistakes of one of several files, whose values have these places."""
+        """Add the mistakes of one of several files; `places` are the places of this file's values."""
         there = places.get(())
         for each in other.mistakes:
             self.mistakes.append(Mistake(each.line, each.key, each.told, there.file if there else None))

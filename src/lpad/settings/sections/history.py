@@ -10,7 +10,7 @@ from lpad.settings.parsing.section_base import Section
 
 
 class HistorySection(Section, frozen=True):
-    """The number of changes that are kept, and the days; the limit that is reached first counts."""
+    """The maximum number of kept changes, and of days; the limit that is reached first counts."""
 
     changes: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 500
     days: Annotated[float, msgspec.Meta(gt=0, le=36_500)] = 365

@@ -30,7 +30,7 @@ class ProvisioningSection(Section, frozen=True):
     within: Within = 180
 
     def check(self, report: Report) -> None:
-        """Report impossible conditions."""
+        """Report invalid conditions."""
         for index, condition in enumerate(self.until):
             report.parsed(Condition.parse, condition, "until", index)
 

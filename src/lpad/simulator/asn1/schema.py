@@ -117,7 +117,7 @@ def parse() -> dict[str, Any]:
 
 
 class _ObjectIdentifier(der.ObjectIdentifier):  # type: ignore[misc] # asn1tools has no types
-    """Corrects asn1tools 0.169, which reads OID 2.999.10 as 26.39.10, although the first is at most 2."""
+    """Corrects asn1tools 0.169, which reads OID 2.999.10 as 26.39.10; the first number is at most 2."""
 
     def decode_content(self, data: Any, offset: int, length: int) -> tuple[str, int]:
         text, end = super().decode_content(data, offset, length)

@@ -54,8 +54,8 @@ class PendingNotification:
 class SoftCard:
     """An eUICC whose memory is a folder.
 
-    It has power from construction to `close`; a context manager closes it. It serves one thread at a
-    time. Two processes cannot power the same card.
+    The card has power from construction to `close`; a context manager closes it. The card serves one thread
+    at a time. Two processes cannot power the same card.
     """
 
     def __init__(

@@ -83,7 +83,7 @@ class MbimFunction:
     def __init__(
         self, card: Card, *, personality: ModemPersonality | None = None, habits: MbimHabits | None = None
     ) -> None:
-        """Switch on.
+        """Switch the function on.
 
         Args:
             card: the card in the slot `card_slot` of the habits.
@@ -191,7 +191,7 @@ class MbimFunction:
         self._announce(Basic.SUBSCRIBER_READY_STATUS)
 
     def swap_card(self, card: Card) -> None:
-        """Insert another card, or the same one again."""
+        """Insert another card, or the previous one again."""
         self._inserted = True
         self._card.card = card
         self._atr = card.reset()

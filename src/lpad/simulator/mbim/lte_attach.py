@@ -28,7 +28,7 @@ _FACTORY = tuple(LteAttachContext(ip_type=1, roaming=each, source=_MODEM) for ea
 
 
 class LteAttachContexts:
-    """Stores the contexts; that for the home network is the modem's context 1 from the next attach on."""
+    """Stores the contexts; the home network's is the modem's context 1 from the next attach on."""
 
     def __init__(self, contexts: ModemContexts) -> None:
         """Begin with the factory's contexts."""

@@ -25,7 +25,7 @@ UNKNOWN = 100
 
 
 class ChannelRefusedError(Exception):
-    """The modem refuses; `code` is that of +CME ERROR, or None for plain ERROR."""
+    """The modem refuses; `code` is the code of +CME ERROR; None: plain ERROR."""
 
     def __init__(self, code: int | None) -> None:
         super().__init__(code)

@@ -52,7 +52,7 @@ class ControlFunction(Protocol[_M]):
         """Return the indications that are due."""
 
     def lose_power(self) -> None:
-        """Restart unannounced."""
+        """Restart the modem unannounced."""
 
     def disconnect(self) -> None:
         """Forget everything about the host: the port has disappeared."""

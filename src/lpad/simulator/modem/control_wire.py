@@ -32,10 +32,10 @@ class Wire(Protocol):
         """Send bytes to the host, if a host is connected."""
 
     def vanish(self) -> None:
-        """Disappear, like a device that is unplugged."""
+        """Make the port disappear, like an unplugged device."""
 
     def come_back(self) -> None:
-        """Appear again at the same path."""
+        """Make the port appear again at its path."""
 
 
 class PtyWire:

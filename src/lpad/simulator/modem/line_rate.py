@@ -42,7 +42,7 @@ class LineRate:
             self.rate = self._at_power_on
 
     def heard(self, data: bytes, terminal: int | None) -> bytes:
-        """Return the characters as they arrive on the other side.
+        """Return the characters that the receiving side reads.
 
         Args:
             data: the characters that were sent, in either direction.

@@ -116,7 +116,7 @@ class PtyModem:
 
     @property
     def device(self) -> str:
-        """The pty itself, whose name changes when it comes back."""
+        """The pty's own name, which changes when the port comes back."""
         return self._port.name
 
     @property
@@ -245,7 +245,8 @@ class PtyModem:
             on: how the command starts, such as "AT+CSIM"; empty: any.
             delay: seconds by which the answer is delayed.
             before: lines sent before the answer.
-            instead: lines in place of the answer, final line included; () hangs; None: the answer.
+            instead: lines in place of the answer, final line included; (): no answer;
+                None: the modem's own answer.
             executed: whether the command is carried out if `instead` replaces its answer.
             vanish: whether the port disappears instead of the answer.
         """

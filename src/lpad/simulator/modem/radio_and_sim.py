@@ -26,7 +26,7 @@ class RadioAndSim:
         reset_card: Callable[[], bytes],
         personality: ModemPersonality,
     ) -> None:
-        """Switch on. The card is read when its ICCID is first requested.
+        """Switch the modem on. The card is read when its ICCID is first requested.
 
         Args:
             transmit: passes an APDU to the card.

@@ -106,7 +106,7 @@ class ModemRegistration:
 
     @property
     def _attempt(self) -> tuple[int, int]:
-        """The data that distinguishes two attempts to register."""
+        """The data that differs between two attempts to register."""
         return self._radio.restarts, self._contexts.attaches
 
     @property

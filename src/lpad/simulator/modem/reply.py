@@ -32,15 +32,15 @@ class Reply:
     final: str = "OK"
     proactive: int | None = None
     after: tuple[str, ...] = ()
-    """Unsolicited lines that follow."""
+    """Unsolicited lines after the final line."""
     line_rate: int | None = None
-    """The speed of the serial line that the command sets; None: it stays."""
+    """The speed of the serial line that the command sets; None: the speed does not change."""
     away: float | None = None
-    """Seconds for which the port then disappears; None: it stays."""
+    """Seconds for which the port disappears after the reply; None: the port stays."""
 
 
 class Replies:
-    """Makes a modem's answers; `error_level` is what +CMEE has set."""
+    """Makes a modem's answers; `error_level` is the level that +CMEE has set."""
 
     def __init__(self, personality: ModemPersonality) -> None:
         self.error_level = personality.error_level

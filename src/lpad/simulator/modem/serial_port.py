@@ -44,7 +44,7 @@ class PtyPort:
             path: where to put a symbolic link to the pty; None: the pty's own name.
             baud: bits per second to emulate; None: as fast as possible.
             rate: the speed that the modem has set; None: it takes any.
-            wait: waits until a monotonic time, and serves others meanwhile.
+            wait: waits until a monotonic time, and serves other threads' calls meanwhile.
 
         Raises:
             InvalidValue: `path` exists and is not a symbolic link.

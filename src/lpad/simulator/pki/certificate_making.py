@@ -25,7 +25,7 @@ ROLE_DP_AUTH = "2.23.146.1.2.1.4"
 ROLE_DP_PB = "2.23.146.1.2.1.5"
 ROLE_DS_TLS = "2.23.146.1.2.1.6"
 ROLE_DS_AUTH = "2.23.146.1.2.1.7"
-# SGP.22 v3.1, 4.5.2.1: the OIDs of SGP.22 versions 2 and 3 mean the same role.
+# The OIDs of SGP.22 versions 2 and 3 mean the same role (SGP.22 v3.1, 4.5.2.1).
 ROLES_EUICC = frozenset({ROLE_EUICC, "2.23.146.1.2.1.0.0.0.0.0"})
 ROLES_EUM = frozenset({ROLE_EUM, "2.23.146.1.2.1.0.0.0", "2.23.146.1.2.1.0.0.0.0"})
 

@@ -3,11 +3,11 @@
     ci/      CERT_CI_ECDSA_NIST.der             SK_CI_ECDSA_NIST.pem             the root
     eum/     CERT_EUM_ECDSA_NIST.der            SK_EUM_ECDSA_NIST.pem            the card maker
     dpauth/  CERT_S_SM_DPauth_ECDSA_NIST.der    SK_S_SM_DPauth_ECDSA_NIST.pem    DP2auth: another server
-    dppb/    CERT_S_SM_DPpb_ECDSA_NIST.der      SK_S_SM_DPpb_ECDSA_NIST.pem      DP2pb: likewise
+    dppb/    CERT_S_SM_DPpb_ECDSA_NIST.der      SK_S_SM_DPpb_ECDSA_NIST.pem      DP2pb: another server
     dptls/   CERT_S_SM_DP_TLS_NIST[.word].der   SK_S_SM_DP_TLS_NIST.pem
     euicc/   CERT_EUICC_<EID>_ECDSA_NIST.der    SK_EUICC_<EID>_ECDSA_NIST.pem    minted on demand
 
-and the same with BRP in the place of NIST. A role may be missing on one of the curves: the
+and the same files with BRP in place of NIST. A role may be missing on one of the curves: the
 published folder has no brainpool EUM, and no private key of the brainpool CI.
 """
 
@@ -188,7 +188,7 @@ def _complete(folder: Path) -> bool:
 def _create(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        # A card and a server were started at the same time, and the other one has created the folder.
+        # Another process, such as a server started at the same time, has created the infrastructure.
         if _complete(folder):
             return
         for curve in Curve:

@@ -113,7 +113,7 @@ class SimulatedPlatform:
         return time.time() + self.clock_offset
 
     def start(self) -> None:
-        """Listen.
+        """Begin to listen.
 
         Raises:
             OSError: the port is taken.

@@ -39,7 +39,7 @@ class SmdpShelf:
         size: int = 1500,
         announce: Callable[[Order], None] | None = None,
     ) -> None:
-        """Prepare.
+        """Prepare the shelf.
 
         Args:
             orders: the server's orders.

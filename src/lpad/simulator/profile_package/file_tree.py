@@ -88,7 +88,7 @@ class FileTree:
     """Key references that directories name."""
 
     def add_template(self, element: Tlv) -> None:
-        """Create the files of a file-system element; files that it leaves to its template are not checked.
+        """Create the files of a file-system element; files that only its template describes are not checked.
 
         Raises:
             MalformedError: a file cannot be created.

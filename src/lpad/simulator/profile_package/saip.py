@@ -259,7 +259,7 @@ class ProfileStream:
 
 
 def _defined_pins(element: Tlv) -> set[int]:
-    """Return the key references in PE-PINCodes; empty if it shares those of another directory."""
+    """Return the key references in PE-PINCodes; empty if the element shares those of another directory."""
     codes = element.get(0xA1).find(0xA0)
     if codes is None:
         return set()

@@ -89,7 +89,7 @@ class QmiFunction:
     def __init__(
         self, card: Card, *, personality: ModemPersonality | None = None, habits: QmiHabits | None = None
     ) -> None:
-        """Switch on.
+        """Switch the modem on.
 
         Args:
             card: the card in the slot `card_slot` of the habits.
@@ -218,7 +218,7 @@ class QmiFunction:
         self._announce_card()
 
     def swap_card(self, card: Card) -> None:
-        """Insert another card, or the same one again."""
+        """Insert another card, or the previous one again."""
         self._inserted = True
         self._card.card = card
         self._atr = card.reset()

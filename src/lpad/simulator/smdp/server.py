@@ -74,7 +74,7 @@ class SmDp:
             check_memory: whether the server refuses profiles that do not fit into the card (8.1/4.8).
             session_seconds: the maximum duration of a session.
             bind: IP address to listen on.
-            functions: the server's functions; those of an SM-DS are others.
+            functions: the server's functions; an SM-DS has others.
         """
         self._functions = functions
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ class SmDp:
         return self._notifications.all()
 
     def start(self) -> None:
-        """Listen.
+        """Begin to listen.
 
         Raises:
             OSError: the port is taken.
@@ -155,7 +155,7 @@ class SmDp:
         self._context = self._context_of(tls)
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-        """Carry out one function, one at a time."""
+        """Carry out a function; calls wait for one another."""
         with self._lock:
             return answer(self._running, function, body, faults, functions=self._functions)
 

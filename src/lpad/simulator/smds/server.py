@@ -1,6 +1,6 @@
 """The simulated SM-DS: ES11 over HTTPS on loopback, with its events in one folder.
 
-It is the simulated SM-DP+ with other certificates and functions; see `smdp/server.py`.
+The server is the simulated SM-DP+ with other certificates and functions; see `smdp/server.py`.
 """
 
 from __future__ import annotations
@@ -67,5 +67,5 @@ def make_smds(
 
 
 def events_of(folder: Path) -> Events:
-    """Return the events of the SM-DS of a folder."""
+    """Return the events of the SM-DS in a folder."""
     return Events(folder / "events")

@@ -120,7 +120,7 @@ class EuiccSection(Section, frozen=True):
 
 
 def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
-    """Report a place shared by entries that are not eUICCs of one card with different AIDs."""
+    """Report entries that share a place, unless they are eUICCs of one card with different AIDs."""
     seen: list[tuple[str, EuiccSection]] = []
     for name, euicc in euiccs.items():
         if report.sound(name) and euicc.places:

@@ -29,7 +29,7 @@ class HealthSection(Section, frozen=True):
     lasting: Lasting = 600
 
     def check(self, report: Report) -> None:
-        """Report names that are not profiles, and invalid conditions of health."""
+        """Report a value that is neither an ICCID nor an AID, and invalid conditions of health."""
         if report.sound("iccid"):
             report.parsed(profile_target, self.iccid, "iccid")
         if report.sound("healthy"):

@@ -48,7 +48,7 @@ class SwitchingSection(Section, frozen=True):
     accept_offline: bool = False
 
     def check(self, report: Report) -> None:
-        """Report names that are not profiles."""
+        """Report values that are neither an ICCID nor an AID."""
         for name in ("protected", "fallback"):
             for index, iccid in enumerate(getattr(self, name)):
                 report.parsed(profile_target, iccid, name, index)

@@ -26,7 +26,7 @@ _DAY = 24 * 3600.0
 
 
 class DiscoverySection(Section, frozen=True):
-    """When lpad queries SM-DSs without a request, further SM-DSs, and what lpad does with events."""
+    """The times of queries without a request, further SM-DSs, and the use of the events found."""
 
     when: When = "never"
     interval: Interval = _DAY

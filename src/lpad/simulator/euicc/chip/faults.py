@@ -38,7 +38,7 @@ class CardFaults:
     """The number of further switches, resets and deletions that are answered catBusy."""
 
     def answer(self, tag: int, response: bytes, *, times: int = 1) -> None:
-        """Make the function answer `response`, a whole element, without doing anything."""
+        """Make a function only answer `response`, a whole element, without carrying anything out."""
         self._by_tag[tag] = _Fault(lambda _request: response, times)
 
     def refuse(self, tag: int, code: int, *, times: int = 1) -> None:
@@ -46,11 +46,11 @@ class CardFaults:
         self.answer(tag, tlv.encode(tag, tlv.encode(0x80, bytes([code]))), times=times)
 
     def status(self, tag: int, status: int, *, times: int = 1) -> None:
-        """Make the function do nothing, and answer with the status word and without data."""
+        """Make a function do nothing, and answer with only this status word."""
         self._by_tag[tag] = _Fault(lambda _request: status, times)
 
     def corrupt(self, tag: int, change: Callable[[bytes], bytes | int], *, times: int = 1) -> None:
-        """Execute the function, and alter its answer with `change`."""
+        """Carry a function out, and alter its answer with `change`."""
         self._corrupt[tag] = _Fault(change, times)
 
     def lose_power_after(self, apdus: int, *, executed: bool = False) -> None:

@@ -29,7 +29,7 @@ class OneTimeKeys:
         """Return the stored unused key for which the server has a package, or a new one.
 
         Args:
-            server: CERT.DPpb, whose curve the key is on.
+            server: CERT.DPpb, whose curve is also the key's.
             offered: bppEuiccOtpk, the 65-byte public point.
         """
         for kept in self._chip.state.one_time_keys:

@@ -129,7 +129,7 @@ class Profiles:
     def euicc_memory_reset(self, request: Tlv) -> bytes:
         """Answer ES10c.eUICCMemoryReset (5.7.19).
 
-        It also deletes enabled profiles, and those that a rule protects.
+        The reset also deletes enabled profiles, and profiles that a rule protects.
         """
         chip = self._chip
         options = bits_of(chip.decode("EuiccMemoryResetRequest", request)["resetOptions"])

@@ -21,7 +21,7 @@ class _Rest:
     channel: int
     data: bytes
     repeated: bytes | None = None
-    """The command (without Le) whose repetition fetches the answer; None: GET RESPONSE does."""
+    """The command (without Le) whose repetition fetches the answer; None: GET RESPONSE fetches it."""
 
 
 class Answering:
@@ -84,7 +84,7 @@ class Answering:
         self._rest = None
 
     def _portion_of(self, channel: int, data: bytes, asked: int | None) -> bytes:
-        """Return the largest possible portion, and keep the rest."""
+        """Return the largest possible portion of the data, and keep the remaining data."""
         length = min(asked or 256, self._portion, len(data))
         piece, left = data[:length], data[length:]
         if left:

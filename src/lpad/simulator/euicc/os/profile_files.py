@@ -66,7 +66,7 @@ class ProfileFiles:
         return cls({MF, *applications.values(), *tree.directories}, files, applications)
 
     def application(self, aid: bytes) -> Path | None:
-        """Return the ADF of the application whose name begins with the first seven bytes."""
+        """Return the ADF of the application whose name begins with the first seven bytes of `aid`."""
         if len(aid) < 5:
             return None
         wanted = aid[: len(USIM)]

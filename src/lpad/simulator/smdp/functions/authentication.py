@@ -57,7 +57,7 @@ class CardAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The LPA's data in the card's answer, as far as orders depend on it."""
+    """The LPA's data in the card's answer, on which orders depend."""
 
     matching_id: str
     tacs: frozenset[str]

@@ -24,7 +24,7 @@ _SM4 = 0x89
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A parsed package: its elements by tag, and the key and the data of the first one's signature."""
+    """A parsed package: its elements by tag, and the key and data of the first element's signature."""
 
     parts: dict[int, bytes]
     dp_pb: Credential
@@ -42,7 +42,7 @@ class Package:
             "own_otpk": channel.get(0x5F49).value,
             "euicc_otpk": self.euicc_otpk,
         }
-        signed = secure_channel(self.dp_pb, **(fields | changes))  # type: ignore[arg-type]  # one dict, two types
+        signed = secure_channel(self.dp_pb, **(fields | changes))  # type: ignore[arg-type]  # the dict mixes two types
         return tlv.encode(_PACKAGE, *(self.parts | {_SECURE_CHANNEL: signed}).values())
 
 

@@ -80,7 +80,7 @@ def _signer(site: ServerContext, call: Call, dp_auth: Credential, dp_pb: Credent
 
 
 def _read_info1(info1: Tlv) -> tuple[bytes, list[bytes], list[bytes]]:
-    """Return the version, the CIs that the card trusts, and those that it signs with."""
+    """Return the card's version, the CIs that it trusts, and the CIs under which it can sign."""
     try:
         return (
             info1.get(_SVN).value,

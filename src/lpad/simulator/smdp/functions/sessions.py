@@ -34,7 +34,7 @@ class Session:
         transaction_id: 16 random bytes.
         server_challenge: 16 random bytes.
         address: the server's address in serverSigned1.
-        ci: the CI whose chain the eUICC signs with.
+        ci: the CI of the certificate chain with which the eUICC signs.
         dp_auth: the server's credential for authentication.
         dp_pb: the server's credential for binding, of the same CI.
         ends_at: the end of the session on the monotonic clock.

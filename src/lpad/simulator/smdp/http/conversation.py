@@ -69,7 +69,7 @@ class HttpConversation(HttpConnection):
         self.send_header("X-Admin-Protocol", told if told.startswith("gsma/rsp/v") else _OWN_PROTOCOL)
         if answer.location is not None:
             self.send_header("Location", answer.location)
-        # Sent even with an empty body, because a client in the field checks the type before anything else.
+        # Sent even with an empty body, because a real client checks the type before anything else.
         self.send_header("Content-Type", answer.content_type)
         if answer.status != HTTPStatus.NO_CONTENT:  # RFC 9110, 8.6: none with 204
             self.send_header("Content-Length", str(len(answer.body)))

@@ -1,4 +1,4 @@
-"""Write files so that a process that reads one meanwhile sees the whole old or new content."""
+"""Writes files so that a concurrent reader sees either the old or the new content, and all of it."""
 
 from __future__ import annotations
 
