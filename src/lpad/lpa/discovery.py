@@ -125,7 +125,7 @@ class Discovery:
         """Connect the participants.
 
         Args:
-            euicc: an open ISD-R; stays open.
+            euicc: an open ISD-R, which remains open.
             connect: opens a connection to a server.
             device: TAC, IMEI and capabilities of the device.
             eid: EID of the intended card; None: any card.

@@ -76,9 +76,8 @@ class Download:
         """Connect the participants.
 
         Args:
-            euicc: an open ISD-R; stays open.
-            server: the SM-DP+ at the order's address; stays open, so that the notification can go over
-                the same connection.
+            euicc: an open ISD-R, which remains open.
+            server: the SM-DP+ at the order's address; its connection remains open for the notification.
             device: TAC, IMEI and capabilities of the device, which are sent to the card and the server.
             listener: receives each step and makes the decisions.
             eid: EID of the card that the profile is for; None: any card.

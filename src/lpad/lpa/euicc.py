@@ -179,7 +179,7 @@ class Euicc:
     ) -> ProfileInstallationResult:
         """Send the package segment by segment until the card has its result (5.7.6).
 
-        A card that finds a fault returns its result after an earlier segment. Then the rest is not sent.
+        If a card finds a fault, it returns its result after an earlier segment, and no further one is sent.
 
         Args:
             on_bytes: called after each block with the numbers of accepted bytes and of all bytes.

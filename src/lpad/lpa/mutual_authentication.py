@@ -46,7 +46,7 @@ class MutualAuthentication:
 
         Args:
             euicc: an open ISD-R.
-            server: the server; stays open.
+            server: the server, whose connection remains open.
             device: TAC, IMEI and capabilities of the device, for the card and the server.
             eid: EID of the intended card; None: any card.
             interface: the interface over which the server is called.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.codec.messages.metadata import OperatorId, ProfileMetadata
     from lpad.codec.messages.rules_authorisation_table import AuthorisationRule
 
-# This is not a rule: it controls how the other rules may be changed later.
+# pprUpdateControl is not a rule: it controls how the other rules may be changed later.
 _UPDATE_CONTROL = "pprUpdateControl"
 _ANY_DIGIT = 0xE
 

@@ -137,7 +137,7 @@ class BrokerConnection:
             raise ConnectionLost(f"cannot publish at {self._name}: there is no connection")
         properties = None
         if self._settings.version == "5" and message.content_type is not None:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # untyped there
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # untyped in paho
             properties.ContentType = message.content_type
         info = client.publish(
             message.topic, message.payload, qos=1, retain=message.retain, properties=properties
@@ -251,7 +251,7 @@ class BrokerConnection:
         settings = self._settings
         try:
             if settings.version == "5":
-                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # untyped there
+                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # untyped in paho
                 properties.SessionExpiryInterval = SESSION_LASTS
                 properties.MaximumPacketSize = LARGEST_MESSAGE
                 client.connect(

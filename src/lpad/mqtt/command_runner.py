@@ -57,7 +57,7 @@ class CommandRunner:
         topics: Topics,
         allowed: Collection[str],
     ) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Args:
             new_client: returns a client of lpad.
@@ -110,7 +110,7 @@ class CommandRunner:
         try:
             self._waiting.put_nowait((topic, message))
         except queue.Full:
-            # The command's message stays unchanged, and the broker delivers it again with the next
+            # The command's message remains unchanged, and the broker delivers it again with the next
             # connection.
             log.warning("refused the command %s: %d others wait", topic, MOST_WAITING)
             self._forget(topic)

@@ -88,7 +88,7 @@ class EventForwarder:
         redacted: bool,
         on_event: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Args:
             source: lpad's client.
@@ -252,7 +252,7 @@ class EventForwarder:
             since = self._refused_at.setdefault(event.number, time.monotonic())
             if time.monotonic() - since < SET_ASIDE_AFTER:
                 raise
-            log.error("event %d is no longer sent: %s", event.number, error.sentence)  # noqa: TRY400 - the broker's refusal
+            log.error("event %d is no longer sent: %s", event.number, error.sentence)  # noqa: TRY400 - the broker has refused it
         self._refused_at.pop(event.number, None)
         self._unconfirmed.popleft()
         self._position = event.number

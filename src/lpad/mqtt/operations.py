@@ -101,7 +101,7 @@ def _provision(lpad: Client, asked: ProvisionFields, card: str, key: str) -> Cha
     )
 
 
-def _refresh(lpad: Client, asked: CommandFields, card: str, key: str) -> Change:  # noqa: ARG001 - one form for all
+def _refresh(lpad: Client, asked: CommandFields, card: str, key: str) -> Change:  # noqa: ARG001 - one signature for all operations
     return lpad.refresh(card, key=key)
 
 

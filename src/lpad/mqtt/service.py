@@ -39,7 +39,7 @@ class Service:
     """The connection to the broker, with its users: commands, events and states."""
 
     def __init__(self, settings: MqttSettings, *, folder: Path) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Args:
             settings: the settings file as it was read.

@@ -50,7 +50,7 @@ class Applied(Frozen, kw_only=True):
     memory: Mapping[str, str] = field(default_factory=dict)
     """The earlier state for `undo`: `prepare` returns it, and the journal stores it.
 
-    It has at most 4096 characters, and contains no secret."""
+    The state has at most 4096 characters, and contains no secret."""
     interface: str | None = None
     """The network interface that the connection uses, such as wwan0; None: unknown."""
 

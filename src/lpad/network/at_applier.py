@@ -97,7 +97,7 @@ class AtApplier:
         )
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Open the session on a control port; on an AT port, the modem attaches by itself."""
+        """Open the session on a control port; on an AT port, the modem itself attaches."""
         opened = _over_session(
             wanted,
             lambda session: open_session(session, wanted.settings, deadline=deadline),
@@ -153,7 +153,7 @@ class AtApplier:
         return Applied(told="the modem stores no settings per profile")
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Ask the modem for the bearer of the first context and for its addresses."""
+        """Ask the modem whether context 1 is active, and for the context's addresses."""
         modem = wanted.modem
         if modem is None or deadline.passed:
             return Connection()

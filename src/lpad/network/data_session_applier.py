@@ -1,8 +1,8 @@
 """The applier `at` on a control port: the modem's data session in place of AT contexts.
 
-MBIM's CONNECT or QMI's Start Network opens the session. lpad opens it with a profile's settings once the
-modem is registered; a rollback opens it with the previous settings. A modem that stores settings of its
-initial bearer (MBIM's LTE attach configuration) gets them before that.
+MBIM's CONNECT or QMI's Start Network opens the session. lpad opens the session with a profile's settings once
+the modem is registered; a rollback opens it with the previous settings. A modem that stores settings of its
+initial bearer (MBIM's LTE attach configuration) gets these settings first.
 """
 
 from __future__ import annotations

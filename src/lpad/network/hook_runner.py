@@ -1,7 +1,7 @@
 """The runner: runs the owner's command and hooks for the daemon, as a user whom the owner names.
 
-The runner is a separate process, so that the daemon's sandbox can remain strict. It runs only the programs in
-its own arguments; the daemon determines the time and the variables of each run.
+The runner is a separate process, so that the daemon's sandbox can remain strict. The runner runs only the
+programs in its own arguments; the daemon determines the time and the variables of each run.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def store_data(
     """Cut one ES10 command into STORE DATA commands for the basic channel (SGP.22 v2.5, 5.7.2).
 
     P2 starts at 00 for every ES10 command and for every segment of a bound profile package. No Le is sent:
-    T=0 has none, and on an AT port it would only cost two characters.
+    T=0 has no Le, and on an AT port Le would only cost two characters.
 
     Args:
         data: the command, such as BF3E 03 5C 01 5A.
@@ -240,7 +240,7 @@ class Exchange:
         """Begin the exchange.
 
         Args:
-            command: the command to send first. After 6Cxx it is sent again, but not inside a chain, because
+            command: the command to send first. After 6Cxx this is sent again, but not inside a chain, because
                 the card has already counted the block.
         """
         self._fetch = Command(class_byte(0, channel_of(command.cla)), _GET_RESPONSE)

@@ -44,7 +44,7 @@ def ccho(aid: bytes) -> AtCommand:
 def ccho_handle(answer: AtAnswer) -> str:
     """Return the name that the modem gave to the channel, in the modem's own spelling.
 
-    Only this modem understands the name. It is not a channel number, even if it looks like one.
+    Only this modem understands the name. The name is not a channel number, even if it looks like one.
 
     Raises:
         MalformedError: the line has none of the known forms.

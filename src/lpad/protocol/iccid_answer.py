@@ -1,10 +1,10 @@
 """A modem's answer to the query for the ICCID, in the dialects of many makers.
 
 An ICCID arrives as printed, or with the digits of each pair exchanged, as in the card's file (u-blox, Huawei,
-Sierra: 98… in front); with or without its padding F; in quotes or in groups; with a slot number or the EID
-next to it or on a separate line. An answer does not show which form a modem uses. So a report keeps all
-readings of its digits, and matches an ICCID if one of the readings does. ICCIDs begin with 89, which only
-indicates the likeliest reading.
+Sierra: 98… in front). It may have its padding F, quotes or groups. A slot number or the EID may be next to it
+or on a separate line. An answer does not show which form a modem uses. So a report keeps all readings of its
+digits, and matches an ICCID if one of the readings does. ICCIDs begin with 89, which only indicates the
+likeliest reading.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def functionality_command() -> AtCommand:
 
 
 def functionality_told(answer: AtAnswer) -> int | None:
-    """Return the level that the modem reports, 0 to 255; None if it reports anything else.
+    """Return the level that the modem reports, 0 to 255; None if the answer has no level.
 
     Some modems add a second parameter: `+CFUN: 1,0`.
     """

@@ -88,7 +88,7 @@ def _twilio(callback: Callback, secret: str) -> None:
     if hashed:
         fields = ""
         if not _same(hashlib.sha256(callback.body).hexdigest(), hashed.lower()):
-            raise InvalidValue("the body is not the one whose hash is in the callback's URL")
+            raise InvalidValue("the body does not match the hash in the callback's URL")
     else:
         pairs = parse_qsl(callback.body.decode("utf-8", "replace"), keep_blank_values=True)
         # A field that comes several times counts once for each different value, in sorted order.
@@ -97,7 +97,7 @@ def _twilio(callback: Callback, secret: str) -> None:
     urls = {callback.url, *_with_other_port(callback.url)}
     algorithm = _twilios_algorithm(callback.optional_header(_TWILIO_SETTINGS) or "")
     made = [hmac.new(secret.encode(), (url + fields).encode(), algorithm).digest() for url in sorted(urls)]
-    _check(any([_same(base64.b64encode(each).decode(), given) for each in made]))  # noqa: C419 - all, always
+    _check(any([_same(base64.b64encode(each).decode(), given) for each in made]))  # noqa: C419 - compares every signature, even after a match
 
 
 def _twilios_algorithm(told: str) -> Callable[[], hashlib._Hash]:
@@ -132,12 +132,12 @@ def _standard_webhooks(callback: Callback, secret: str) -> int:
     if secret.startswith("whpk_"):
         key = _decoded(secret.removeprefix("whpk_"))
         found = [each.removeprefix("v1a,") for each in given if each.startswith("v1a,")]
-        _check(any([_ed25519(key, each, signed) for each in found]))  # noqa: C419 - all, always
+        _check(any([_ed25519(key, each, signed) for each in found]))  # noqa: C419 - compares every signature, even after a match
     else:
         key = _decoded(_padded(secret.removeprefix("whsec_")))
         made = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         found = [each.removeprefix("v1,") for each in given if each.startswith("v1,")]
-        _check(any([_same(made, each) for each in found]))  # noqa: C419 - all, always
+        _check(any([_same(made, each) for each in found]))  # noqa: C419 - compares every signature, even after a match
     return moment
 
 
@@ -206,7 +206,7 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def _check(right: bool) -> None:  # noqa: FBT001 - one word, one meaning
+def _check(right: bool) -> None:  # noqa: FBT001 - the only argument
     if not right:
         raise InvalidValue(
             "the signature is wrong: check the secret, and that URL and body are the ones that were sent,"

@@ -1,6 +1,6 @@
 """The profiles on a card, including unreadable ones, and the lookup of a profile by name.
 
-A profile's address is its ICCID. If the card reports no ICCID for a profile, or the same one for two
+A profile's address is its ICCID. If the card reports no ICCID for a profile, or the same ICCID for two
 profiles, the address is the AID of its security domain (ISD-P). If an entry
 cannot be read, lpad does not know whether a profile is missing, because that entry may be the profile.
 """
@@ -40,7 +40,7 @@ class ProfileList(Frozen):
 
     @property
     def enabled(self) -> Listed | None:
-        """The enabled profile; None if there is none or it is unknown (see `complete`)."""
+        """The enabled profile; None if there is no such profile or it is unknown (see `complete`)."""
         return next((each for each in self if each.enabled), None)
 
     @property
@@ -59,7 +59,7 @@ class ProfileList(Frozen):
 
     @property
     def complete(self) -> bool:
-        """Whether every profile and its state are readable, so an unlisted profile is not on the card."""
+        """Whether every profile and state is readable, so that an unlisted profile is not on the card."""
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
     def proves_card_of(self, before: ProfileList) -> bool:
@@ -101,7 +101,7 @@ class ProfileList(Frozen):
         return found[0] if len(found) == 1 else None
 
     def address(self, profile: Listed) -> str | None:
-        """Return the unambiguous name of this profile; None if it has none.
+        """Return the unambiguous name of this profile; None if there is no such name.
 
         The ICCID in a broken entry may be wrong, so there the AID is preferred.
         """

@@ -55,7 +55,7 @@ def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[W
 
     Args:
         profile: a profile of the list, or an unreadable entry.
-        refresh: whether the card should ask the modem for a REFRESH, if it allows a choice.
+        refresh: whether the card should ask the modem for a REFRESH, if the card allows a choice.
     """
     targets: list[Iccid | Aid] = []
     unlisted = not profiles.holds(profile)
@@ -82,7 +82,7 @@ def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline
     usually ends soon; otherwise a restart of the modem ends it (reported by openpilot).
 
     Raises:
-        CardRefused: the card stays busy, or refuses for another reason.
+        CardRefused: the card is still busy, or refuses for another reason.
         CardError: raised by `act`.
     """
     until = deadline.within(BUSY)

@@ -1,4 +1,4 @@
-"""The check before a switch begins whether lpad can evaluate the conditions of its guard."""
+"""Checks, before a switch begins, whether lpad can evaluate the conditions of its guard."""
 
 from __future__ import annotations
 

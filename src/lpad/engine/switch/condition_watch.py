@@ -93,7 +93,7 @@ class ConditionWatch:
         ends_on_lock: bool = False,
         started_anew: bool = False,
     ) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Args:
             standstill: reports when lpad did not run.

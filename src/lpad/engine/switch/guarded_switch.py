@@ -87,7 +87,7 @@ def guarded_switch(
 
     Raises:
         NotFound, Conflict, CardError: nothing was switched.
-        SwitchRolledBack: the previous profile, or one of the fallback order, is enabled.
+        SwitchRolledBack: the previous profile, or a profile of the fallback order, is enabled.
         SwitchStuck: none of the profiles could be enabled.
         Cancelled: the change was cancelled, and the switch rolled back.
         Suspended: the card was lost, or lpad is stopping; the change is resumed later.
@@ -130,7 +130,7 @@ class _GuardedSwitch:
     def _begin(self) -> SwitchResult:
         guard = self._run.change.guard
         if guard is None:
-            # After a restart, they are not checked: another version of lpad may have accepted the conditions.
+            # After a restart, conditions are not checked: another version of lpad may have accepted them.
             self._conditions = conditions_of(self._asked)
             check_possible(
                 self._context, self._conditions, deadline=Deadline.after(self._context.timeouts.switch)
@@ -228,7 +228,7 @@ class _GuardedSwitch:
             )
         if guard.phase is Phase.SWITCHING:
             return self._switch(Purpose(step="enable-profile-again"), seconds=left)
-        self._network.apply()  # the profile's own settings, whatever was tried before
+        self._network.apply()  # applies the profile's own settings, whatever was tried before
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
 
     def _is_lost(self, guard: Guard) -> bool:

@@ -29,7 +29,7 @@ _LEAST = 1.0
 
 
 class NetworkAttempts:
-    """The attempts at the steps of one switch, one step after the other; none raises an error."""
+    """The attempts at the steps of one switch, one step after the other; no attempt raises an error."""
 
     def __init__(self, steps: Steps, *, limit: float, until: Deadline | None) -> None:
         """Prepare; nothing is attempted.
@@ -59,7 +59,7 @@ class NetworkAttempts:
         """Repeat a step until it is done, has failed, or its time has passed; a failure is kept and logged.
 
         Args:
-            act: one attempt.
+            act: makes one attempt.
             ends: ends the wait early; None: only the end of lpad ends the wait.
             once: whether to make one attempt only.
             culprit: the layer that a report names if the attempt is cancelled, or fails because of a fault in
@@ -78,7 +78,7 @@ class NetworkAttempts:
                 break
             except Exception:  # a fault in an applier must not prevent the rollback
                 log.exception("change %d: internal-error", self._steps.change_id)
-                outcome = Failed(layer=culprit, told="it failed because of a fault in lpad; see lpad's log")
+                outcome = Failed(layer=culprit, told="a fault in lpad has ended the step; see lpad's log")
             if once or not isinstance(outcome, TryAgain) or deadline.remaining() <= outcome.after:
                 break
             with ends.waking(woken.set):

@@ -6,8 +6,8 @@
     post-switch                     the owner's hooks
     undo-network                    the switch is rolled back; the previous profile's apply and connect follow
 
-Each is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that after a power
-cut at any point, the enabled profile gets the right settings. After the switch was sent to the card, a
+Each name is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that after a
+power cut at any point, the enabled profile gets the right settings. After the switch was sent to the card, a
 failure is only reported: the guard decides whether the device is reachable. `network_target.py` has the
 profile, its settings and the modem; `network_attempts.py` repeats a step that is not ready, and keeps the
 failures.
@@ -106,7 +106,7 @@ class NetworkSteps:
         A resumed switch is already prepared, and keeps the remembered data.
 
         Raises:
-            NetworkFailed: a hook or the applier failed, which stops an ordinary enable by the settings.
+            NetworkFailed: a hook or the applier failed, and the settings do not ignore this.
             JournalUnavailable: the start of the switch cannot be recorded.
             Cancelled: the change was cancelled.
         """
@@ -210,7 +210,7 @@ class NetworkSteps:
         )
 
     def renew(self) -> None:
-        """Bring the settings into force for a profile that is already enabled, if they are not."""
+        """Bring the settings into force for a profile that is already enabled, if necessary."""
         if not self._has_applier or (wanted := self._wanted()) is None:
             return
         self._steps.follow("verify-network")
@@ -221,7 +221,7 @@ class NetworkSteps:
         )
         if isinstance(outcome, Applied):
             return
-        del self._attempts.failures[failures:]  # the following steps correct this
+        del self._attempts.failures[failures:]  # the following steps remove this failure's cause
         begun = PendingSwitch(change=self._steps.change_id, eid=wanted.eid, iccid=wanted.iccid)
         try:
             self._context.pending.begin(self._euicc, begun)
@@ -265,7 +265,7 @@ class NetworkSteps:
             self._context.pending.end(self._euicc)
 
     def forget(self, iccid: str) -> str | None:
-        """Have the applier remove its data of a profile that is no longer on the card.
+        """Have the applier remove its data on a profile that is no longer on the card.
 
         A failure is kept in the journal, and lpad tries again later.
 

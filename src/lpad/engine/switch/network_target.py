@@ -68,7 +68,7 @@ class NetworkTarget:
         )
 
     def _modem_at_hand(self) -> Modem | None:
-        """Return the modem; None: the card is in a reader. A returned modem is not borrowed."""
+        """Return the modem, which is not borrowed yet; None: the card is in a reader."""
         card = self._context.card
         if card.port.device is not None:
             return ModemAtHand(card)

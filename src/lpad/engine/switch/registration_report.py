@@ -26,7 +26,7 @@ _LIMIT = 5.0
 def look_at_registration(
     context: Context, connection: Connection | None, *, settled: bool = False
 ) -> str | None:
-    """Return the registration in words; None: it cannot be observed.
+    """Return the registration in words; None: the registration cannot be observed.
 
     After lpad has returned a modem to its owner, it does not borrow the modem again for this query.
 

@@ -1,4 +1,4 @@
-"""Switching profiles, and making sure that card and modem agree afterwards."""
+"""Switches profiles, and makes sure that card and modem agree on the enabled profile."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class _Switch:
         """The error that replaced the card's answer."""
 
     def ask(self, *, deadline: Deadline) -> bool:
-        """Send the request in a separate session; return False if the profile is already in that state."""
+        """Send the request in a separate session; return False if there was nothing to do."""
         self._run.step("read-profiles")
         with self._context.card.session(deadline=deadline) as euicc:
             check_same_card(self._run, euicc, deadline=deadline)
@@ -199,7 +199,7 @@ class _Switch:
 
     @property
     def meant(self) -> Iccid | None:
-        """The profile to enable; None if there is none, or if its ICCID is not certain."""
+        """The profile to enable; None if there is no such profile, or its ICCID is not certain."""
         profile = self._profile if self._enabled else None
         return Iccid.parse(profile.iccid) if profile is not None and profile.sure and profile.iccid else None
 
@@ -403,9 +403,9 @@ def verify(
 def copies_later(run: Run, context: Context) -> bool:
     """Whether notifications are copied after the caller has the result.
 
-    They are copied immediately during a guarded switch, which waits anyway, and on a borrowed port, which
-    lpad would otherwise borrow again. The same applies if another change, such as an overtaken download, has
-    not ended, because its notifications must come later.
+    Notifications are copied immediately during a guarded switch, which waits anyway, and on a borrowed port,
+    which lpad would otherwise borrow again. The same applies if another change, such as an overtaken
+    download, has not ended, because its notifications must come later.
     """
     others = (each for each in context.changes() if each.id != run.change.id)
     return run.change.guard is None and context.card.hold is None and all(each.state.ended for each in others)

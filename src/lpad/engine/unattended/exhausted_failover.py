@@ -24,7 +24,7 @@ def is_exhausted(
     healthy_at: int,
     since_end: Callable[[Change], float],
 ) -> bool:
-    """Return whether every other profile of the order has failed since the enabled one was healthy.
+    """Return whether every other profile of the order has failed since the enabled profile was healthy.
 
     Args:
         policy: has the order of the profiles.

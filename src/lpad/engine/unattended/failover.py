@@ -168,7 +168,7 @@ class Failover:
         self._news.set()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait until failover has ended, at most until the deadline; only the modem's answer can delay it."""
+        """Wait until failover has ended, at most until the deadline; failover waits only for the modem."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 
@@ -305,7 +305,7 @@ class Failover:
         return self._ailing_until.passed
 
     def _fail_over(self, rule: HealthRule, card: Snapshot) -> None:
-        """Request a switch to the next profile, and rest afterwards in any case."""
+        """Request a switch to the next profile, and then rest in any case."""
         self._ailing_until = None
         wanted = self._policy.following(
             self._tried_last(rule.iccid, card.listed), listed=card.listed, enabled=rule.iccid

@@ -42,7 +42,7 @@ class OnFailover:
         wish: Callable[[], WishRecord | None],
         cancel: Callable[[int], object],
     ) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Args:
             policy: names the platform, and the guard.
@@ -76,7 +76,7 @@ class OnFailover:
             return
         for change in self._changes():
             if change.origin == FAILOVER and change.kind is Kind.PROVISION and not change.state.ended:
-                log.info("change %d: no other profile is needed any more", change.id)
+                log.info("change %d: another profile is no longer needed", change.id)
                 try:
                     self._cancel(change.id)
                 except (Conflict, NotFound):  # the change has ended meanwhile

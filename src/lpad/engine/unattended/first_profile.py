@@ -80,7 +80,7 @@ class Provisioning(OwnAttempts):
         self._hurried_at: float | None = None
 
     def state(self, eid: str | None) -> ProvisioningState | None:
-        """Return the state of a card; None if lpad requests no profile for it."""
+        """Return the state of a card; None if lpad requests no profile for the card."""
         if not self._card.port.provisioning.on_empty or eid is None:
             return None
         try:
@@ -110,13 +110,13 @@ class Provisioning(OwnAttempts):
         self._due_at = time.monotonic() + wait
 
     def hurry(self) -> None:
-        """Soon repeat an attempt that found no network, because a network has returned; for any thread."""
+        """Soon repeat an attempt that found no network, because a network is back; for any thread."""
         self._hurried_at = time.monotonic() + _REST
         if self._without_network and self._due_at is not None:
             self._due_at = min(self._due_at, self._hurried_at)
 
     def begin(self, card: Snapshot) -> None:
-        """Begin an attempt: store the time of the next one, then queue it."""
+        """Begin an attempt: store the time of the next attempt, then queue the change."""
         self._due_at = None
         self._hurried_at = None
         if card.eid is None:

@@ -48,8 +48,8 @@ _TROUBLED = 60.0
 class RescueState(Frozen, kw_only=True):
     """The state of a rescue; moments are on the journal's steady clock.
 
-    `change` ended stuck; `wanted` are ICCIDs or AIDs in the order in which they are tried, None means
-    that no profile is enabled; `unwanted` is the rejected profile.
+    `change` ended stuck; `wanted` are ICCIDs or AIDs in the order of the attempts; None means that no
+    profile is to be enabled. `unwanted` is the rejected profile.
     """
 
     change: int
@@ -98,7 +98,7 @@ class Rescue:
         timer.daemon = True
         try:
             timer.start()
-        except RuntimeError as error:  # in this case the attempt begins after the run
+        except RuntimeError as error:  # without the timer, the attempt begins after the run
             log.warning("%s: cannot start the timer of the rescue: %s", self._euicc, error)
         try:
             yield
@@ -106,7 +106,7 @@ class Rescue:
             timer.cancel()
 
     def state(self, eid: str | None) -> RescueState | None:
-        """Return the state of a card's rescue; None if there is none, or the journal cannot be read."""
+        """Return the state of a card's rescue; None if there is no rescue, or the journal cannot be read."""
         if eid is None:
             return None
         if eid not in self._known:
@@ -150,7 +150,7 @@ class Rescue:
             self._due_at = max(time.monotonic() + wait, self._rests_until)
 
     def begin(self, card: Snapshot) -> None:
-        """Begin an attempt: record it with the time of the next attempt, then queue it."""
+        """Begin an attempt: store it and the time of the next attempt, then queue the change."""
         self._due_at = None
         state = self.state(card.eid)
         if card.eid is None or state is None:

@@ -153,7 +153,7 @@ class DiscoveredEvents(OwnAttempts):
         return planned
 
     def _error_of(self, change_id: int) -> Failure | None:
-        """Return why a discovery failed; None: it did not."""
+        """Return why a discovery failed; None: the discovery did not fail."""
         try:
             change = self._store.change(change_id)
         except NotFound:
@@ -218,7 +218,7 @@ def next_time(
     by a random time.
 
     Args:
-        known: the planned time; None: none was planned.
+        known: the planned time; None: no discovery was planned.
         every: the seconds of a period.
         jitter: the maximum number of seconds of a delay.
         failed: whether the discovery that was begun last has failed.

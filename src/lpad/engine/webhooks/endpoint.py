@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOOPBACK = LazyPattern(r"localhost|127(\.[0-9]{1,3}){3}")
 _TARGET = LazyPattern(r"/[!-~]*")
 _HEADER_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "").replace('"', "")
-"""Characters that stay unescaped in a CloudEvents header (HTTP binding 1.0.2, 3.1.3.2)."""
+"""Characters that are not escaped in a CloudEvents header (HTTP binding 1.0.2, 3.1.3.2)."""
 _HTTP_PORT = 80
 
 

@@ -30,7 +30,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         position: the latest event that was accepted or set aside.
         address: identifies the endpoint's address.
-        again: events that are sent again, before all others.
+        again: events that are sent again, before all other events.
         attempts: the failed attempts for the current event.
         spent: the seconds for which the current event was tried.
         tried_at: the time of the current event's last attempt, in the seconds that lpad has run.

@@ -146,7 +146,7 @@ class Observer:
         eid: str | None = None,
         copies_later: bool = False,
     ) -> Snapshot:
-        """Read the parts that changes may alter, or the whole card if it is new or requested.
+        """Read the parts that changes may alter; for a new card or on request, read the whole card.
 
         Args:
             euicc: an open ISD-R.
@@ -215,7 +215,7 @@ class Observer:
                 error,
                 error.kind,
             )
-        except Exception:  # must not fail the change for which the card was read
+        except Exception:  # an error must not fail the change for which the card was read
             log.exception("%s: network settings of deleted profiles: internal-error", self._snapshot.name)
         else:
             for iccid in gone:
@@ -259,10 +259,10 @@ class Observer:
             self._outbox.wake()  # the running change may wait for a person before it ends
 
     def absent(self, error: LpadError) -> None:
-        """Publish why the card cannot be used; a link stays open only to hear of another card."""
+        """Publish why the card cannot be used; a link remains open only for reports of another card."""
         self._card.rest(error)
         served = isinstance(error, CardServed)
-        if not served:  # otherwise another worker owns the card, and its release is reported to this one
+        if not served:  # otherwise another worker owns the card, and reports its release to this one
             self._ownership.release(self._claimant)
         with self._lock:
             self._presence.missed(served=served)

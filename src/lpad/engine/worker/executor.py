@@ -103,7 +103,7 @@ class Executor:
             run.begin()
         except LpadError as error:  # cancelled meanwhile, or the journal cannot be written
             if run.stopped:
-                return  # the change stays unchanged for the next start
+                return  # the change is unchanged for the next start
             if _makes_way(run, error):
                 self._keep(run, self._make_way)
             elif not self._tried_again(run, error):
@@ -243,7 +243,7 @@ class Executor:
         self._interrupted.keep_open(run.change, limit)
 
     def _tried_again(self, run: Run, error: LpadError) -> bool:
-        """Make a download wait for another attempt, if one can help."""
+        """Make a download wait for another attempt, if that can help."""
         if not run.change.kind.downloads or run.change.guard is not None:
             return False  # the guarded switch has ended
         if run.settled is not None:

@@ -67,7 +67,7 @@ class HungModem:
             self._resets.helped()
 
     def help(self) -> bool:
-        """Take the next step of the modem's ladder; return whether lpad took one."""
+        """Take the next step of the modem's ladder; return whether lpad took a step."""
         self._due_at = None
         self._refused = 0
         try:

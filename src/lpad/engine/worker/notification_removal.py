@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ACCEPTED = 5.0
-"""Seconds for which a session that has copied notifications stays open until servers accept them, so that the
+"""Seconds for which a session that has copied notifications waits until servers accept them, so that the
 session can also remove them from the card. Any other work ends the session earlier."""
 
 
@@ -46,7 +46,7 @@ class NotificationRemoval:
             card: the worker's card.
             loop: the worker's thread, which is woken.
             observer: copies the notifications.
-            outbox: delivers them.
+            outbox: delivers the notifications.
             timeouts: the time limits.
             wanted: returns whether there is other work; called with the lock held.
         """

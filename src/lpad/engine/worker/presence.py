@@ -54,7 +54,7 @@ class Presence:
         self._failures += 1
 
     def look_now(self) -> None:
-        """Try an absent card immediately, and again soon afterwards."""
+        """Try an absent card immediately, and soon again."""
         self._failures = 0
         self._look_at = time.monotonic()
         self._told = True
@@ -77,12 +77,12 @@ class Presence:
 
     @property
     def looks_at(self) -> float | None:
-        """The monotonic time of the next attempt to reach the card; None while it is present."""
+        """The monotonic time of the next attempt to reach the card; None while the card is present."""
         return None if self._ready else self._look_at
 
     @property
     def port_went_at(self) -> float | None:
-        """When the port of a present card disappeared, in monotonic time; None if it did not."""
+        """When the port of a present card disappeared, in monotonic time; None if the port exists."""
         return self._port_went if self._ready else None
 
     def take_news(self) -> bool:

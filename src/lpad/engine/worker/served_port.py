@@ -90,7 +90,7 @@ class ServedPort:
         if self._end_watch is not None:
             self._end_watch()
 
-    def _seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's one argument
+    def _seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's only argument
         """Receive, in another thread, whether the port exists; a running change itself detects this."""
         with self._loop.waking():
             self._presence.port_seen(there=there)

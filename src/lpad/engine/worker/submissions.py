@@ -47,7 +47,7 @@ class Submissions:
         platforms: Platforms,
         wish: Callable[[str], WishRecord | None],
     ) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Args:
             workers: carry out the changes.
@@ -164,8 +164,8 @@ class Submissions:
     def close_wish(self, euicc: str, wishes: WishStore) -> WishRecord:
         """Close an abandoned wish, even if its order has already been paid; return the wish.
 
-        The order stays at the platform. A later request finds it there and uses it, so that it is not paid
-        for twice.
+        The order remains at the platform. A later request finds the order there and uses it, so that
+        it is not paid for twice.
 
         Raises:
             NotFound: the settings name no such card, or it has no open wish.

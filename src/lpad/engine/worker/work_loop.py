@@ -35,13 +35,13 @@ class Work(Frozen, kw_only=True):
     last: Sequence[Act]
     """Acts that the loop carries out at its end."""
     search: Act
-    """Called before the sources are searched, with the lock held."""
+    """The loop calls this before it asks the sources, with the lock held."""
     rest: Act
-    """Called before a wait, with the lock held."""
+    """The loop calls this before a wait, with the lock held."""
     wake: Act
-    """Called after a wait, with the lock held."""
+    """The loop calls this after a wait, with the lock held."""
     end: Act
-    """Called after the last search, with the lock held."""
+    """The loop calls this after it has asked the sources for the last time, with the lock held."""
     seconds: Callable[[], float | None]
     """Returns the maximum duration of a wait; None: until the loop is woken. Called with the lock held."""
 

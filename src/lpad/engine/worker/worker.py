@@ -138,7 +138,7 @@ class Worker:
             submit=self.queue.submit,
             snapshot=lambda: self._observer.snapshot,
         )
-        """The changes that lpad begins by itself."""
+        """The changes that lpad begins without a request."""
         self.pending = PendingSwitches(journal.memos)
         """The unfinished switches with network settings."""
         self.unforgotten = UnforgottenProfiles(journal.memos)
@@ -286,7 +286,7 @@ class Worker:
         return self._idle_since if pending else None
 
     def check_offline(self, params: Params, *, origin: str) -> None:
-        """Check that a caller's request does not take the device offline, or that it accepts this.
+        """Check that a caller's request does not take the device offline, or that the request accepts this.
 
         Raises:
             WouldGoOffline: the request would do this.
@@ -448,7 +448,7 @@ class Worker:
             return
         with self._loop.lock:
             if self._loop.stopping:
-                self.queue.put_back(run)  # the change stays unchanged in the journal
+                self.queue.put_back(run)  # the change remains unchanged in the journal
                 return
             run = self.queue.reconsider(run)
         with self.unattended.rescue.overtaking(run):

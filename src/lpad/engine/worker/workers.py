@@ -22,7 +22,7 @@ class Hire(Protocol):
     """Creates a worker."""
 
     def __call__(self, port: CardPort, /, *, port_free: Callable[[], None]) -> Worker:
-        """Return a worker for a card; `port_free` is called when it has released a port."""
+        """Return a worker for a card; `port_free` is called when the worker has released a port."""
 
 
 class Workers:
@@ -56,7 +56,7 @@ class Workers:
         return worker
 
     def holding(self, change: Change) -> Worker | None:
-        """Return the worker with a change, even one that is ending; None if there is none."""
+        """Return the worker with a change, even one that is ending; None without a worker."""
         leaving = [each for each in self._leaving if each.queue.run(change.id) is not None]
         return next(iter(leaving), self._workers.get(change.euicc))
 
@@ -118,7 +118,7 @@ class Workers:
 
     @property
     def all_alive(self) -> bool:
-        """Whether every card has its worker."""
+        """Whether every card's worker runs."""
         return all(worker.alive for worker in self._workers.values())
 
     @property

@@ -62,7 +62,7 @@ class ModemManagerApplier:
     signals = SIGNALS
 
     def __init__(self, *, connects: bool) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Args:
             connects: whether ModemManager makes the connection (Simple.Connect); false if another program

@@ -51,7 +51,7 @@ _MAYBE_LATER = 503
 def judged(
     response: httpx.Response, call: Call, declaration: Declaration, *, platform: str, attempted: str
 ) -> Any:
-    """Return the JSON of a good answer; None if it has no body and needs none.
+    """Return the JSON of a good answer; None if the answer has no body and needs none.
 
     Raises:
         PlatformRefused, PlatformBusy, PlatformUnclear, ServerFailed: see the module's table.

@@ -38,7 +38,7 @@ class Caller:
         transport: httpx.BaseTransport,
         auth: httpx.Auth,
     ) -> None:
-        """Prepare.
+        """Prepare the object.
 
         Raises:
             InvalidSettings: `base` is not https.

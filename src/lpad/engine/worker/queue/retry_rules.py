@@ -108,7 +108,7 @@ class Retry(Frozen, kw_only=True):
     notes: Noting
 
 
-def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa: PLR0911 - one line a class
+def course_of(error: LpadError, *, synchronised: bool = True) -> Course:  # noqa: PLR0911 - one return for each class of error
     """Return the course of action after an error."""
     if isinstance(error, ClockNotSet):
         return Course.TIME
@@ -143,7 +143,7 @@ def retry_after(
     card_there: bool = True,
     synchronised: bool = True,
 ) -> Retry | None:
-    """Return the next attempt of a failed change; None if it ends.
+    """Return the next attempt of a failed change; None if the change ends.
 
     Args:
         change: a download; its `retry_for` is the number of seconds for which it is tried; with `when_online`
