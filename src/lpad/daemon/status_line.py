@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lpad.api.request.settings_state import Configuration
 from lpad.daemon import systemd
 from lpad.engine.change.change import State
+from lpad.engine.change.event_hub import PROGRESS
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Status:
         self._configuration = Configuration()
         self._told = ""
         self._due = False
-        self._news = engine.subscribe(self._wake)
+        self._news = engine.subscribe(self._wake, ignored=PROGRESS)
 
     def configured(self, configuration: Configuration) -> None:
         """Show this state of the settings in the line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NoReturn
 
-from lpad.engine.change.event_hub import PATIENCE, REMEMBERED, Hub
+from lpad.engine.change.event_hub import PATIENCE, PROGRESS, REMEMBERED, Hub
 
 
 def nothing() -> None:
@@ -30,6 +30,19 @@ def test_a_listener_is_woken() -> None:
     hub.subscribe(woken.set)
     threading.Thread(target=hub.publish, args=("change", {})).start()
     assert woken.wait(30)
+
+
+def test_an_ignored_event_wakes_no_listener() -> None:
+    """A listener that ignores the reports on bytes sleeps during a download, and wakes at its end."""
+    hub = Hub()
+    woken = threading.Event()
+    subscription = hub.subscribe(woken.set, ignored=PROGRESS)
+    hub.publish("progress", {"sent": 1})
+    assert not woken.is_set()
+    assert subscription.take() == []
+    hub.publish("change", {"n": 1})
+    assert woken.is_set()
+    assert [event.type for event in subscription.take()] == ["change"]
 
 
 def test_a_broken_listener_does_not_affect_the_others() -> None:

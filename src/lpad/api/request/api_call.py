@@ -13,6 +13,7 @@ from starlette.responses import Response
 from lpad.base.errors import InvalidValue
 from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import decimal_number, whole_number
+from lpad.engine.change.event_hub import PROGRESS
 from lpad.engine.change.idempotency import IdempotencyKey
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ async def either(*events: asyncio.Event, within: float | None = None) -> bool:
 async def _settled(call: Call, change_id: int) -> Change:
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
-    subscription = call.engine.subscribe(partial(wake, loop, news))
+    subscription = call.engine.subscribe(partial(wake, loop, news), ignored=PROGRESS)
     try:
         async with asyncio.timeout(call.wait):
             while True:

@@ -25,6 +25,9 @@ REMEMBERED = 512
 PATIENCE = 256
 """The maximum number of events that are queued for a slow listener."""
 
+PROGRESS = frozenset({"progress"})
+"""The type of the events that report a download's bytes, dozens of them in a second."""
+
 _ID = LazyPattern(r"[0-9a-f]{6}-[0-9]{1,18}")
 
 
@@ -41,17 +44,22 @@ class Event(Frozen, kw_only=True):
 class Subscription:
     """One listener's bounded queue; `wake` is called, from any thread, when there are events."""
 
-    def __init__(self, hub: Hub, wake: Callable[[], None], *, start: str) -> None:
+    def __init__(
+        self, hub: Hub, wake: Callable[[], None], *, start: str, ignored: frozenset[str] = frozenset()
+    ) -> None:
         self.start = start
         """The ID of the last event before this listener's first one."""
         self._hub = hub
         self._wake = wake
+        self._ignored = ignored
         self._lock = threading.Lock()
         self._events: deque[Event] = deque()
         self._lost = 0
 
     def put(self, event: Event) -> None:
-        """Queue an event; if the listener is too slow, the oldest is dropped."""
+        """Queue an event, unless the listener ignores its type; if it is too slow, the oldest is dropped."""
+        if event.type in self._ignored:
+            return
         with self._lock:
             self._events.append(event)
             if len(self._events) > PATIENCE:
@@ -120,17 +128,22 @@ class Hub:
             except Exception:
                 log.exception("an event of the type '%s': internal-error", type_)
 
-    def subscribe(self, wake: Callable[[], None], *, after: str | None = None) -> Subscription:
+    def subscribe(
+        self, wake: Callable[[], None], *, after: str | None = None, ignored: frozenset[str] = frozenset()
+    ) -> Subscription:
         """Listen from now on, or from the event after the one with the ID `after`.
 
         Args:
             wake: called from the publisher's thread; must return immediately and never raise.
             after: the last ID that the listener saw; if later events are forgotten, or it is from an earlier
                 run, the first event is `lost`.
+            ignored: types of events that the listener does not get and is not woken for.
         """
         with self._lock:
             known = after is not None and _ID.fullmatch(after)
-            subscription = Subscription(self, wake, start=known[0] if known else self.last_id)
+            subscription = Subscription(
+                self, wake, start=known[0] if known else self.last_id, ignored=ignored
+            )
             if after is not None:
                 self._replay(subscription, after if known else "")
             self._subscriptions.append(subscription)

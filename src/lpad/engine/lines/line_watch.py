@@ -21,6 +21,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.engine.change.change import Kind, State
+from lpad.engine.change.event_hub import PROGRESS
 from lpad.engine.lines.line_record import LineRecord
 from lpad.engine.lines.line_search import find_line, platforms_with_lines
 from lpad.engine.snapshot.profile import Profile
@@ -101,7 +102,7 @@ class LineWatch:
     def begin(self) -> None:
         """Start if a platform of the settings knows lines; a later call applies new settings."""
         if self._thread is None and not self._stopping and platforms_with_lines(self._platforms):
-            self._subscription = self._hub.subscribe(self._news.set)
+            self._subscription = self._hub.subscribe(self._news.set, ignored=PROGRESS)
             self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
             self._thread.start()
         self._news.set()

@@ -23,6 +23,7 @@ from lpad.base.frozen import Frozen
 from lpad.base.guard_condition import ConditionKind
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, Kind, State, now
+from lpad.engine.change.event_hub import PROGRESS
 from lpad.engine.change.overtaking import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_network, look
@@ -149,7 +150,7 @@ class Failover:
 
     def start(self) -> None:
         """Begin to check."""
-        self._subscription = self._hub.subscribe(self._news.set)
+        self._subscription = self._hub.subscribe(self._news.set, ignored=PROGRESS)
         self._thread.start()
 
     @property
