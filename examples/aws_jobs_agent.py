@@ -36,7 +36,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def details(message: dict[str, Any]) -> dict[str, str]:
-    """Return the statusDetails of a command's message: texts, without empty ones and control characters."""
+    """Return the statusDetails of a command's message: non-empty texts without control characters."""
     found = {name: message.get(name) for name in ("change", "question", "kind", "reason")}
     found["iccid"] = (message.get("result") or {}).get("iccid")
     texts = {
@@ -54,7 +54,7 @@ class Agent:
         self._commands = f"{settings['prefix']}/cmd"
         self._allowed: set[str] = set()
         self._running: dict[str, Any] | None = None
-        """The running job execution; AWS starts one after the other."""
+        """The running job execution; AWS starts one at a time."""
         self._topic = ""
         self._told: dict[str, Any] = {}
         self._lock = threading.RLock()
@@ -130,7 +130,7 @@ class Agent:
 
     def _begin(self, execution: dict[str, Any]) -> None:
         if self._running is not None and _name(self._running) == _name(execution):
-            return  # delivered twice
+            return  # AWS has delivered the execution twice
         document = execution.get("jobDocument") or {}
         operation = document.get("operation")
         if operation not in self._allowed:

@@ -31,7 +31,7 @@ class Connection(http.client.HTTPConnection):
 
 
 def call(method: str, path: str, body: Any = None) -> Any:
-    """Return the answer; a problem ends the program with its sentence."""
+    """Return the answer; an error ends the program and prints its sentence."""
     # With a key, lpad carries out the request once, even if it is repeated after a lost answer.
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     content = json.dumps(body) if body is not None else None
@@ -89,7 +89,7 @@ def follow(change: int) -> None:
 
 
 def main(euicc: str, code: str) -> None:
-    """List, download, enable, list."""
+    """List the profiles, download one, enable it, and list again."""
     show_profiles(euicc)
     change = call("POST", f"/v1/euiccs/{euicc}/downloads", {"activation_code": code})
     follow(change["id"])

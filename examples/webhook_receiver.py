@@ -60,7 +60,7 @@ class Receiver(BaseHTTPRequestHandler):
     """The accepted events; a real receiver stores them, as lpad repeats an event whose answer was lost."""
 
     def do_POST(self) -> None:
-        """Take an event."""
+        """Receive an event."""
         length = self.headers["Content-Length"] or "0"
         body = self.rfile.read(min(int(length), LARGEST)) if length.isdecimal() else b""
         if not is_genuine(self.key, self.headers, body):

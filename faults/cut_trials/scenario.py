@@ -141,7 +141,7 @@ _SWITCHED = Holding(profiles=_TWO.profiles, enabled=SECOND)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One row of the table.
+    """One scenario, which is one row of the report's table.
 
     Attributes:
         title: the printed name.
@@ -151,7 +151,7 @@ class Scenario:
         after: the card's content after the change is done; by default the second profile is enabled.
         offline: whether the device has no network until the change.
         may_be_done: whether the change may end as `done`.
-        applier: what applies each profile's APN.
+        applier: the name of the applier of each profile's APN.
         hooks: whether the owner has hooks, which record each event.
         platform: the kind of operator's platform that provides the profile, or None. With a platform, the
             script repeats a failed change, because its wish is still open.
@@ -297,12 +297,12 @@ _OVER_AT: Mapping[str, Scenario] = {
 }
 
 _LINKS = {"mbim": ("MBIM", "wwan0mbim0"), "qmi": ("QMI", "wwan0qmi0")}
-"""The protocols of control ports, and the name of a modem's port."""
+"""The protocols of control ports, each with the name of a modem's port."""
 _OVER_CONTROL_PORTS = ("enable", "guarded", "download", "disable", "delete", "rollback")
 
 
 def _over(link: str, key: str) -> Scenario:
-    """Return a scenario over AT as one over a control port."""
+    """Return a copy of a scenario over AT that uses a control port."""
     protocol, port = _LINKS[link]
     subject, *rest = _OVER_AT[key].title.split(",", 1)
     return replace(_OVER_AT[key], title=",".join((f"{subject} over {protocol}", *rest)), modem_port=port)

@@ -142,7 +142,7 @@ class Stage:
         return counts
 
     def run(self, key: str, cut: Cut, *, keep: bool = False) -> Outcome:
-        """Cut a scenario off, and return the outcome; run it again if it did not reach the cut.
+        """Run a scenario with a cut, and return the outcome; repeat a run that did not reach the cut.
 
         Args:
             key: the scenario's key.
@@ -377,7 +377,7 @@ def _ended(device: Device) -> bool:
 def _quiet(device: Device) -> bool:
     """Whether nothing is left to do: no notification on the card or in the outbox, and no open channel.
 
-    The outbox also opens sessions, so a single check may fall between two of them.
+    The outbox also opens sessions, so a single check may fall between two sessions.
     """
     for _ in range(_LOOKS):
         if not _idle(device):

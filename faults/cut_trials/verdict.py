@@ -21,7 +21,7 @@ _SESSION = 10.0
 
 
 def violations(device: Device, scenario: Scenario, change: Change | None, *, lost: bool = False) -> list[str]:
-    """Return one sentence for each violated check; empty if all is well.
+    """Return one sentence for each violated check; empty if no check is violated.
 
     Args:
         device: the device after the cut, when nothing is left to do.
@@ -93,7 +93,7 @@ def _hooks(device: Device, *, lost: bool) -> list[str]:
 
 
 def _events(device: Device, change: Change | None, *, lost: bool) -> list[str]:
-    """Compare the backend's events with the actual ones: each arrives in order, and always with one ID."""
+    """Check that the backend got each event, in order and always with the same ID."""
     device.uplink.come_back()
 
     def delivered() -> bool:

@@ -198,7 +198,7 @@ class Device:
 
     @property
     def open_channels(self) -> tuple[int, ...]:
-        """The card's open channels that lpad can close; those of a lost port stay open until a card reset."""
+        """The card's open channels that lpad can close; those of a lost port need a card reset."""
         if self.other_port is None or self._port_there():
             return self.card.open_channels
         return tuple(self.other_port.function.channels.open)
@@ -434,7 +434,7 @@ class Device:
             kernel.sendto(_UEVENT, str(self.folder / UEVENTS))
 
     def mend(self) -> None:
-        """Restore everything that a cut took away, except the daemon."""
+        """Restore everything that a cut removed, except the daemon."""
         self.disk.make_room()
         self.uplink.come_back()
         self.step_counter.server_is_back()

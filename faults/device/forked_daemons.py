@@ -58,7 +58,7 @@ class Daemon:
 
 
 class DaemonForks:
-    """The process that forks daemons; it ends when its parent process ends, or by `close`."""
+    """The process that forks daemons; `close` or the end of its parent process ends it."""
 
     def __init__(self) -> None:
         """Start the forking process, which loads lpad's code."""
@@ -78,7 +78,7 @@ class DaemonForks:
             folder: the device's folder, which also gets the log.
             settings: the daemon's settings.
             notify: the socket to which the daemon sends READY=1.
-            bus: the address of its system bus; None: this machine's.
+            bus: the address of the daemon's system bus; None: this machine's.
         """
         assert self._process.stdin is not None, "stdin is a pipe"
         assert self._process.stdout is not None, "stdout is a pipe"
@@ -88,7 +88,7 @@ class DaemonForks:
         return Daemon(int(self._process.stdout.readline()))
 
     def close(self) -> None:
-        """End the process; the daemons that it forked are not its children."""
+        """End the forking process; its daemons are not its children, and continue."""
         self._process.communicate()
 
 

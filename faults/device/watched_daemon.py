@@ -1,9 +1,8 @@
 """The daemon as a separate process: `lpad serve`, with its writes watched and its waits shortened.
 
-The daemon's work is unchanged. Before it begins, hooks in SQLite's connections and Python's file functions
-are installed, which report each write to the harness, so that it can cut there; and the pauses between
-attempts,
-minutes to hours in the field, are shortened to fractions of a second.
+The daemon's work is unchanged. Before the daemon starts, hooks are installed in SQLite's connections and
+Python's file functions. The hooks report each write to the harness, so that the harness can cut there. The
+pauses between attempts, minutes to hours in the field, are shortened to fractions of a second.
 """
 
 from __future__ import annotations

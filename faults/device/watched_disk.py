@@ -1,4 +1,4 @@
-"""The daemon's disk: memory shared with the harness, which reports each write and requests the cut.
+"""The daemon's disk: shared memory in which the daemon reports writes and the harness requests a cut.
 
 The daemon's side runs in the daemon's process (`watched_daemon.py`), the harness's in the harness.
 """

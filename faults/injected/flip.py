@@ -55,7 +55,7 @@ def chosen(sizes: Mapping[str, int], number: int, seed: int) -> list[Flip]:
 
     Args:
         sizes: the size in bytes of each file.
-        number: the number of flips; all possible ones if there are fewer.
+        number: the maximum number of flips; all possible flips if there are fewer.
         seed: selects the flips.
     """
     bits = sum(sizes.values()) * BITS

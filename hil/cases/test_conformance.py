@@ -112,7 +112,7 @@ def test_the_same_profile_twice(place: Place, server: OwnServer) -> None:
 
 
 def test_nothing_waits_at_the_default_smdp(place: Place, server: OwnServer) -> None:
-    """A default SM-DP+ without an order for this card answers 8.2.6/3.8."""
+    """A default SM-DP+ without an order for this card refuses with the subject code 8.2.6 or 8.1.1."""
     before = place.until_ready().addresses
     place.client.set_default_smdp(place.name, server.address, wait=PATIENCE).check()
     try:
@@ -127,7 +127,7 @@ def test_nothing_waits_at_the_default_smdp(place: Place, server: OwnServer) -> N
 
 
 def test_notification_that_is_not_taken(place: Place, server: OwnServer) -> None:
-    """No notification is lost while its server refuses them, and the profile is usable meanwhile."""
+    """No notification is lost while the server refuses notifications, and the profile is usable meanwhile."""
     seen = len(server.notifications)
     server.do_wrong(
         Fault(kind=FaultKind.HTTP_STATUS, function="handleNotification", value=500, times=0),

@@ -190,7 +190,7 @@ def test_tls(place: Place, server: OwnServer, identity: TlsIdentity) -> None:
 
 @pytest.mark.parametrize("fault", PECULIAR.values(), ids=PECULIAR)
 def test_peculiar(place: Place, server: OwnServer, fault: Fault) -> None:
-    """A harmless deviation does not fail the download."""
+    """A harmless deviation does not make the download fail."""
     server.do_wrong(fault)
     works(place, server)
 
