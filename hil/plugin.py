@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the bench file and register the markers.
 
     Raises:
-        UsageError: there is no bench file, or it is wrong.
+        UsageError: the bench file is missing or invalid.
     """
     config.addinivalue_line("markers", "needs(*features): runs at places that have them all")
     config.addinivalue_line(

@@ -1,8 +1,8 @@
 """Whether threads make progress; the watchdog checks this before it reports that lpad is alive.
 
 A watched thread works until some deadline, or rests. Every blocking call reads its deadline just before it
-blocks, so `Deadline` records here how long the thread will wait, and no other code has to report it. A
-thread that is far beyond the deadline that it read last is in a call that ignores deadlines: a driver that
+blocks, so `Deadline` records here how long the thread will wait, and no other code has to report it. If a
+thread is far beyond the last deadline that it read, it is in a call that ignores deadlines: a driver that
 does not return, or a file on a failing memory card. No code in the process can end such a call; only a
 restart can.
 """

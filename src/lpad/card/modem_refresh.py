@@ -109,8 +109,7 @@ class Outcome(Struct):
     error: CardError | None = None
     """Why the card could not be read the last time."""
     remark: str | None = None
-    """A remark about the modem for the user, although the switch succeeded, such as that it requires
-    a PIN."""
+    """A remark about the modem for the user of a successful switch, such as that the modem requires a PIN."""
     held_back: str | None = None
     """Why the modem was not restarted again."""
 

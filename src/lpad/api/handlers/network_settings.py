@@ -26,7 +26,7 @@ async def get_network(call: Call) -> Response:
 async def put_network(call: Call) -> Response:
     """Set a profile's network settings.
 
-    The settings apply from the profile's next enable on, even if it is not on the card yet.
+    The settings apply from the profile's next enable on, even if the profile is not on the card yet.
     """
     iccid = _iccid(call)
     name = call.path["name"]

@@ -1,7 +1,7 @@
 """Fields of a log entry in addition to its text: the card, the change, the kind of error.
 
-A worker's thread sets the fields once, and all entries logged in that thread carry the fields, even entries
-from lower floors of the code, which do not know the names of cards or changes.
+A worker's thread sets the fields once, and all entries that this thread logs carry the fields. So entries
+from lower floors of the code, which do not know the card or the change, carry them, too.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class AnswerLengthChannel:
             answer = self._channel.transmit(first, deadline=deadline)
         except LinkRefused:
             if not self._needed:
-                raise  # Le is not the reason for the empty answer, so it is still omitted
+                raise  # the command had no Le, so the refusal has another reason
         else:
             if not (_is_empty(answer) or (self._needed and _status(answer) == _WRONG_LENGTH)):
                 return answer

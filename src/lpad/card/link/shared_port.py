@@ -109,7 +109,7 @@ class SharedPort:
     def leave(self) -> None:
         """Record that a user has left, because it has finished or has lost the card.
 
-        The port is reopened for the others, because a failure for one user is a failure for all.
+        The port is reopened for the other users, because a failure for one user is a failure for all.
         """
         with self._counting:
             self._users -= 1
@@ -176,7 +176,7 @@ class SharedLink:
 
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
-        """Lend the modem, as `Link` describes; the others wait until it is returned.
+        """Lend the modem (see `Link`); the other users wait until the modem is returned.
 
         Raises:
             CardBusy: another user of this port does not end in time.
@@ -190,7 +190,7 @@ class SharedLink:
             self._port.end()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
-        """Open a channel (see `Link`); the others wait until it is closed.
+        """Open a channel (see `Link`); the other users wait until the channel is closed.
 
         Raises:
             CardBusy: another user of this port does not end in time.
@@ -204,7 +204,7 @@ class SharedLink:
         return TurnChannel(channel, end=self._port.end)
 
     def close(self) -> None:
-        """Release the port to the others."""
+        """Release the port to the other users."""
         if not self._left:
             self._left = True
             self._port.leave()

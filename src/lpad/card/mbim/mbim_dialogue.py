@@ -193,7 +193,7 @@ class MbimDialogue:
         patience: float,
         deadline: Deadline,
     ) -> _I | None:
-        """Query the modem (see `ask`); None if it refuses or answers unintelligibly."""
+        """Query the modem (see `ask`); None if the modem refuses or answers unintelligibly."""
         try:
             answer = self.ask(
                 service, cid, information, attempted=attempted, patience=patience, deadline=deadline

@@ -203,7 +203,7 @@ class MbimModem:
         self._session.close(deadline=deadline)
 
     def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
-        """Return the settings with which the modem attaches to LTE; empty: it does not report them."""
+        """Return the settings with which the modem attaches to LTE; empty: the modem does not report them."""
         return tuple(map(_wish_of, self._lte_attach.read(deadline=deadline) or ()))
 
     def store_attach_settings(self, wish: SessionWish, *, deadline: Deadline) -> bool:

@@ -126,7 +126,7 @@ def is_phone_failure(error: CardError) -> bool:
 
 
 def lock_of(error: CardError) -> str | None:
-    """Return the lock that an error reports, such as SIM PIN; None if it reports none."""
+    """Return the lock that an error reports, such as SIM PIN; None if the error reports none."""
     lock = error.details.get("modem_lock")
     return None if lock is None else str(lock)
 

@@ -92,7 +92,7 @@ class StoresInitialBearer(Protocol):
     """A modem that may store the settings of its initial bearer, and report them."""
 
     def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
-        """Return the settings with which the modem attaches; empty: it does not report them."""
+        """Return the settings with which the modem attaches; empty: the modem does not report them."""
         ...
 
     def store_attach_settings(self, wish: SessionWish, *, deadline: Deadline) -> bool:

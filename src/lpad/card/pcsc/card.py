@@ -41,7 +41,7 @@ class PcscCard:
     """A card in a reader, used exclusively or shared.
 
     With exclusive use, no other program can use the reader until `close`, as with a serial port's lock. With
-    shared use, others may connect, but a transaction from `begin` to `end` keeps them from selecting
+    shared use, other programs may connect, but a transaction from `begin` to `end` keeps them from selecting
     something else during a session.
     """
 

@@ -31,7 +31,7 @@ class Sight:
     """The presence of a reader and its card."""
 
     reader: str | None
-    """The reader's full name; None if it is not plugged in."""
+    """The reader's full name; None if the reader is not plugged in."""
     card: bool
     events: int = field(default=0, compare=False)
     """pcscd's count of how often a card was inserted or removed."""
@@ -68,7 +68,7 @@ class ReaderWatch:
         The first call returns immediately, and so does a call that `close` ends.
 
         Raises:
-            CardUnreachable: pcscd is gone; create a new watch when it is back.
+            CardUnreachable: pcscd is gone; create a new watch when pcscd is back.
         """
         with self._in_use:
             while not self._closing:

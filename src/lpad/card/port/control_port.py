@@ -203,7 +203,7 @@ def _opened_device(port: str, opener: PortOpenerClient) -> int:
 
 
 def _proxy_connection(proxy: str, *, opener: PortOpenerClient | None) -> int | None:
-    """Return a connection to the proxy; None if it does not run.
+    """Return a connection to the proxy; None if the proxy does not run.
 
     Args:
         opener: makes the connection in place of this process, which the proxy would refuse. Without an

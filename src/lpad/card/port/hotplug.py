@@ -53,7 +53,7 @@ def open_uevents() -> socket.socket | None:
 
 
 def subsystem_of(message: bytes) -> bytes | None:
-    """Return the subsystem in a message of the kernel or udev; None if it names none."""
+    """Return the subsystem in a message of the kernel or udev; None if the message names none."""
     start = 0
     if message.startswith(_UDEV):
         if len(message) < 24:

@@ -141,7 +141,7 @@ class PortNames:
 
 
 def _digest(opened: Opened, *, deadline: Deadline) -> str | None:
-    """Return a digest that identifies the modem; None if it reports no IMEI or does not answer."""
+    """Return a digest that identifies the modem; None if the modem reports no IMEI or does not answer."""
     try:
         imei = opened.imei(deadline=deadline)
     except CardError as error:
