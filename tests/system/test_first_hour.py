@@ -60,22 +60,22 @@ class Step:
 
 STEPS = (
     Step("After `apt install ./lpad_*.deb`, lpad runs and has no card yet:", "lpactl status", "root"),
-    Step("`lpad setup` finds it. The simulated modem is not in /dev, so its path is given here:",
+    Step("`lpad setup` finds the card. The simulated modem is not in /dev, so its path is given here:",
          f"lpad setup --port {SIM}/modem --yes", "root"),
-    Step("The user ada is in the group lpad now. The first screen:", "lpactl status"),
+    Step("The user ada is in the group lpad now. This is her first screen:", "lpactl status"),
     Step("A code that the shell has damaged is recognised:", "lpactl download LPA:1", code=2),
-    Step("In single quotes it works:", f"lpactl download '{CODE}'"),
-    Step("The profile is on the card, gets a name, and is enabled by it:", "lpactl profiles"),
+    Step("In single quotes, the code is intact:", f"lpactl download '{CODE}'"),
+    Step("The profile is on the card. It gets a name, and is then enabled by this name:", "lpactl profiles"),
     Step("", "lpactl rename 'Demo profile' home"),
     Step("", "lpactl enable home"),
-    Step("A name that does not exist:", "lpactl enable hoem", code=3),
-    Step("A server that does not exist: lpad states how long it tries. Ctrl-C leaves the change running:",
+    Step("lpad refuses a name that does not exist:", "lpactl enable hoem", code=3),
+    Step("If a server does not exist, lpad states how long it tries. Ctrl-C leaves the change running:",
          "lpactl download 'LPA:1$smdp.example.invalid$X'", code=INTERRUPTED, until="keeps trying"),
     Step("The status shows the waiting change and the command that ends it:", "lpactl status"),
     Step("", "lpactl cancel 4"),
-    Step("The history so far:", "lpactl changes"),
+    Step("This is the history so far:", "lpactl changes"),
     Step("Deleting needs an answer, or `--yes`:", "lpactl delete home", code=2),
-    Step("For a bug report:", "lpactl doctor"),
+    Step("This page is for a bug report:", "lpactl doctor"),
 )  # fmt: skip
 
 
