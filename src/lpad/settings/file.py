@@ -45,13 +45,12 @@ class SettingsFile(Frozen):
         """Read and check a settings file and its drop-ins.
 
         The drop-ins of `lpad.yaml` are the files `*.yaml` in the folder `lpad.yaml.d`, in the order of their
-        names. Each can change single values of the files before it.
+        names. Each drop-in can change single values of the files before it.
 
         Raises:
             InvalidSettings: a file is unreadable, not YAML, or has unknown keys or values out of range. The
                 sentence has a line for each mistake, like a compiler's output; the details contain the first
-                one's
-                `key` and `line`, and the number of `mistakes`.
+                mistake's `key` and `line`, and the number of `mistakes`.
         """
         document = MergedDocument()
         lines: Mapping[KeyPath, int] = {}

@@ -34,7 +34,7 @@ class ExchangeRecord:
         self._kept: list[dict[str, Any]] = []
 
     def take(self, exchange: Exchange) -> None:
-        """Keep an exchange, masked."""
+        """Keep an exchange with its secrets masked."""
         whole = exchange.url == self._token  # a token's request and answer are secret as a whole
         self._kept.append(
             {

@@ -82,7 +82,7 @@ class Call(_Block, frozen=True, kw_only=True):
         each: the path of a list, whose entries are read.
         match: names of read values, and the templates that these must equal.
         next: the path at which an answer has the address of the next page.
-        next_header, next_query: the header with the mark of the next page, and the parameter for it.
+        next_header, next_query: the header with the mark of the next page, and its query parameter.
         read: the name and the path of each value.
         then: another call that uses the values read so far, and adds its own.
     """

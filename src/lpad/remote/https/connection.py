@@ -43,7 +43,7 @@ _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class HttpAnswer(Struct, frozen=True):
-    """An answer, decompressed; `headers` are all of them, in their order."""
+    """An answer, decompressed; `headers` are all headers, in their order."""
 
     status: int
     body: bytes

@@ -69,8 +69,8 @@ class TimedBackend(httpcore.NetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,  # noqa: ARG002  `waiting` replaces the timeout
-        local_address: str | None = None,  # noqa: ARG002  lpad never sets it
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002  lpad never sets it
+        local_address: str | None = None,  # noqa: ARG002  lpad does not use this argument
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002  lpad does not use this argument
     ) -> TimedStream:
         """Resolve and connect to the first address that answers.
 

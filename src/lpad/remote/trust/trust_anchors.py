@@ -51,13 +51,13 @@ class Trust:
         revocations: Iterable[RevocationList] = (),
         client: tuple[Path, Path | None] | None = None,
     ) -> None:
-        """Trust the system's roots and more.
+        """Trust the system's roots and further anchors.
 
         Args:
             extra: CA certificates, DER.
             use_system_roots: whether to trust the system's roots.
             minimum_version: the minimum version of TLS.
-            forbidden: key identifiers of CIs that are never trusted, even if a card names them; None as in
+            forbidden: key identifiers of CIs that are never trusted, even if a card names them; None: see
                 `certificate_issuers.permitted`.
             memory: the knowledge about servers; None begins a new one.
             revocations: lists of revoked certificates.

@@ -30,7 +30,7 @@ class Event(IntEnum):
 
 
 class Notifications:
-    """The list of notifications. After recording one, the caller must commit."""
+    """The list of notifications. After recording a notification, the caller must commit."""
 
     def __init__(self, chip: Chip) -> None:
         """Manage this chip's list."""

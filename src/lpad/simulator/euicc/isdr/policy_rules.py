@@ -1,4 +1,4 @@
-"""Profile Policy Rules against the Rules Authorisation Table (SGP.22 v2.5, 2.9.2 and 2.9.3)."""
+"""The check of Profile Policy Rules against the Rules Authorisation Table (SGP.22 v2.5, 2.9.2 and 2.9.3)."""
 
 from __future__ import annotations
 
