@@ -33,7 +33,7 @@ class HookRunner(Frozen, kw_only=True):
     command: Path | None
     """The program of the applier `command`; None without this program."""
     hooks: Path | None
-    """The folder of hooks; no hooks are run if it is None or missing."""
+    """The folder of hooks; no hooks are run if the folder is None or missing."""
 
     def serve(self, listening: socket.socket) -> None:
         """Serve one connection after the other, until the process is ended."""

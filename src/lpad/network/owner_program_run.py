@@ -66,7 +66,7 @@ def _others_can_write(what: str, found: os.stat_result, *, sticky: bool = False)
 def run_program(
     path: Path, *, environment: Mapping[str, str], password: str, limit: float, client: int | None = None
 ) -> RunAnswer:
-    """Run a program until it ends or reaches its time limit, which kills its process group.
+    """Run a program until it ends or reaches its time limit; then kill its process group.
 
     Args:
         environment: the program's variables, in addition to PATH; nothing is inherited.

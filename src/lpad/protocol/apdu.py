@@ -240,8 +240,8 @@ class Exchange:
         """Begin the exchange.
 
         Args:
-            command: the command to send first. After 6Cxx this is sent again, but not inside a chain, because
-                the card has already counted the block.
+            command: the command to send first. After 6Cxx this command is sent again, but not inside a chain,
+                because the card has already counted the block.
         """
         self._fetch = Command(class_byte(0, channel_of(command.cla)), _GET_RESPONSE)
         self._command = command

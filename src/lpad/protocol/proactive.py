@@ -1,7 +1,7 @@
 """Proactive commands of a card, and the answers of a terminal that is only an LPA.
 
-A status word 91xx means that a command of xx bytes waits; FETCH gets it, TERMINAL RESPONSE answers it
-(ETSI TS 102 223, 6). No I/O.
+A status word 91xx means that a command of xx bytes waits; FETCH gets the command, TERMINAL RESPONSE answers
+it (ETSI TS 102 223, 6). No I/O.
 """
 
 from __future__ import annotations

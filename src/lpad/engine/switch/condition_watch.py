@@ -5,8 +5,8 @@ it has succeeded once. A confirmation may come at any time. A borrowed modem is 
 because its owner cannot connect while lpad uses the port.
 
 lpad observes nothing while it is suspended or does not run. If the time limit passes meanwhile, lpad checks
-each unmet condition except a confirmation again. After a restart of the device or the modem, this lasts for
-up to a minute, because the modem must first find its network; otherwise each condition is checked once.
+each unmet condition except a confirmation again. After a restart of the device or the modem, the checks last
+for up to a minute, because the modem must first find its network; otherwise each condition is checked once.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def forget_again(context: Context, ending: Cancellation) -> None:
 
 
 def return_modem(context: Context, ending: Cancellation) -> None:
-    """Return an idle modem to ModemManager, and have the connection restored that the loan ended.
+    """Return an idle modem to ModemManager, and restore the connection that the loan ended.
 
     Args:
         context: the card, and the way to the modem.

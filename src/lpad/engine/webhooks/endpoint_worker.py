@@ -125,7 +125,7 @@ class EndpointWorker:
         return sequence > progress.position or sequence in (*progress.again, *progress.unreached)
 
     def pending(self) -> int:
-        """Return the number of waiting events, computed from memory and the last event on the disk.
+        """Return the number of waiting events; the events are read from the disk for this.
 
         Raises:
             JournalUnavailable: the journal cannot be read.

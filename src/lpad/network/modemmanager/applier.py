@@ -207,8 +207,8 @@ def wait_for_card(
 ) -> ManagedModem | Failed | TryAgain:
     """Wait until ModemManager shows the modem with the wanted profile; it probes the modem first.
 
-    ModemManager does not automatically probe a modem again whose port lpad has not borrowed, or that does not
-    report its new profile. Then lpad requests another probe, once.
+    If lpad has not borrowed the modem's port, or the modem does not report its new profile, ModemManager does
+    not automatically probe the modem again. Then lpad requests another probe, once.
 
     Raises:
         BusError: see `Bus.call`.

@@ -1,6 +1,6 @@
 """A modem of ModemManager, found by its IMEI.
 
-Each time that ModemManager probes a modem it makes a new object with a new path (/Modem/0, /Modem/1, …), for
+Each time ModemManager probes a modem, it makes a new object with a new path (/Modem/0, /Modem/1, …), for
 instance after lpad has borrowed the port. So a path is valid only briefly, and the IMEI identifies the modem.
 """
 

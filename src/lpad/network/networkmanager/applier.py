@@ -1,4 +1,4 @@
-"""The applier `networkmanager`: one connection for each profile, activated explicitly once the card has it.
+"""The applier `networkmanager`: one connection for each profile, activated once that profile is enabled.
 
 `gsm.sim-id` alone does not keep connections apart: NetworkManager may dial a connection for another ICCID on
 a new modem before NetworkManager has read the SIM's ICCID. So the connections of an eUICC's other profiles do

@@ -2,9 +2,9 @@
 
 HTTP 2xx, or a status that the call accepts    good, unless `good` says otherwise
 what `again` names, 429, 408, 425, or 503 with Retry-After, or to a question   later
-401, 403                                       refused, cause `credentials`, unless `causes` knows better
+401, 403                                       refused, cause `credentials`, unless `causes` names another
 other 4xx with JSON or without a body          refused, with the platform's words
-5xx                                            the server failed: it may have done it, or not
+5xx                                            the server failed, and may have carried out the call, or not
 anything else: HTML, no JSON, no body, 3xx     unclear
 """
 
@@ -77,7 +77,7 @@ def judged(
         raise redirected(subject, status)
     if broken is not None:
         raise PlatformUnclear(
-            f"{subject}: HTTP {status}, and {broken}; something else may answer in its place, such as a"
+            f"{subject}: HTTP {status}, and {broken}; another server may answer in its place, such as the"
             " log-in page of a network in between",
             http_status=status,
             platform=platform,
