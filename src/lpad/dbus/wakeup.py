@@ -15,7 +15,7 @@ restart."""
 
 
 class Bell:
-    """Triggered by a listener; a wait's end does not show the change, so callers read the state again."""
+    """A listener triggers it. The end of a wait does not show the change, so callers read the state again."""
 
     def __init__(self) -> None:
         self._rung = threading.Event()

@@ -344,8 +344,8 @@ class Engine:
     def become(self, ports: Sequence[CardPort]) -> None:
         """Serve the cards of new settings from now on; cards whose settings are unchanged stay open.
 
-        A removed card is released: its running change is cancelled at the next safe point, and the others are
-        ended.
+        A removed card is released: its running change is cancelled at the next safe point, and its other
+        changes are ended.
         """
         self._submissions.become(ports)
         self._failovers.become(ports)

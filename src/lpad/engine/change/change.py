@@ -250,7 +250,7 @@ class Change(Frozen, kw_only=True):
         return self.steps[-1].name if self.steps else None
 
     def run(self) -> Change:
-        """Begin, or continue after an answer."""
+        """Begin the change, or continue it after an answer."""
         going_on = replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
         anew = self.pause is not None or self.state is State.QUEUED
         return replace(going_on, pause=None, steps=()) if anew else going_on

@@ -135,8 +135,8 @@ class Hub:
 
         Args:
             wake: called from the publisher's thread; must return immediately and never raise.
-            after: the last ID that the listener saw; if later events are forgotten, or it is from an earlier
-                run, the first event is `lost`.
+            after: the last ID that the listener saw; if later events are forgotten, or the ID is from an
+                earlier run, the first event is `lost`.
             ignored: types of events that the listener does not get and is not woken for.
         """
         with self._lock:

@@ -1,6 +1,6 @@
 """The steady clock's marks on disk, from which it continues after a restart.
 
-A mark is written with changes, which cost a transaction anyway, and every ten minutes by a thread. A power
+A mark is written with changes, which need a transaction anyway, and every ten minutes by a thread. A power
 cut loses the time since the last mark: ages then appear shorter than they are, but never longer.
 """
 

@@ -93,9 +93,9 @@ class Collection:
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
 
-        A problem with one of them, or with the list, does not affect the others: notifications that cannot be
-        copied stay on the card and are in `uncopied`. If there are already too many copies, the remaining
-        notifications stay on the card, too.
+        A problem with one notification, or with the list, does not affect the others: notifications that
+        cannot be copied stay on the card and are in `uncopied`. If there are already too many copies, the
+        remaining notifications stay on the card, too.
 
         Returns:
             The number of new copies.

@@ -275,7 +275,7 @@ class Outbox:
         self._collection.uncopied.wake(eid)
 
     def last_number(self, eid: str) -> int:
-        """Return the highest known number of a card; -1 if none is known."""
+        """Return the highest known number of a card's notifications; -1 if none is known."""
         return max((stored.seq for stored in self.copies(eid)), default=-1)
 
     def find(self, eid: str, seq: int) -> StoredNotification | UncopiedNotification:
@@ -299,7 +299,7 @@ class Outbox:
 
         Raises:
             NotFound: there is no notification with this number.
-            Conflict: it was delivered or dropped already, or it cannot be copied from the card.
+            Conflict: the notification was already delivered or dropped, or cannot be copied from the card.
         """
         stored = self.find(eid, seq)
         if isinstance(stored, UncopiedNotification):

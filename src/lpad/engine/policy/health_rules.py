@@ -25,7 +25,7 @@ class HealthRule(Frozen, kw_only=True):
 
 
 class FailoverPolicy(Frozen, kw_only=True):
-    """The profiles of one card in order, the time for each to become healthy, the pause between switches.
+    """The profiles of one card in order, the time for each to become healthy, and the pause between switches.
 
     `provisioning` names the platform to ask for another profile when all have failed; None: none.
     """

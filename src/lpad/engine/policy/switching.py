@@ -64,7 +64,7 @@ class SwitchPolicy(Frozen, kw_only=True):
         if self.protects(profile):
             why, key = "the settings protect it", "protected"
         elif self.keep_enabled:
-            why, key = "no profile would be enabled any more, which the settings forbid", "keep_enabled"
+            why, key = "no profile would remain enabled, which the settings forbid", "keep_enabled"
         else:
             return
         raise Protected(

@@ -42,7 +42,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         platform: the platform's name in the settings.
         product, options: the request.
-        change: the change that works on it, or did so last.
+        change: the change that works on the wish, or was the last to do so.
         intent: the remote step that was begun and has an unknown outcome; empty: none.
         reservation: the platform's reservation; None: unknown.
         allowed: the number of permitted orders; a user permits each after the first.

@@ -36,7 +36,7 @@ starting, too."""
 
 
 class TakeUp(Protocol):
-    """Continues an interrupted change, before all others."""
+    """Continues an interrupted change before all other changes."""
 
     def __call__(self, change: Change, *, result: Result | None = None) -> None:
         """Queue the change, together with its result if the card has carried it out."""

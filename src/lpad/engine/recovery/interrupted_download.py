@@ -26,7 +26,7 @@ def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | N
     """Return the profile that an earlier attempt of this change has installed, or None.
 
     Raises:
-        CardRefused: by its ProfileInstallationResult, the card will never accept this profile.
+        CardRefused: the card's ProfileInstallationResult shows that it will never accept this profile.
         Conflict: the card was swapped.
         CardError: the card cannot be read.
     """

@@ -418,7 +418,7 @@ class Run(RunRecord):
     def stop(self, sentence: str) -> None:
         """End the change at its next safe point because lpad stops.
 
-        After a restart, a guarded one is resumed, and one that waits for an answer keeps waiting.
+        After a restart, a guarded change is resumed, and one that waits for an answer keeps waiting.
         """
         with self._condition:
             self._stopped = True

@@ -221,7 +221,7 @@ class EventLog:
     def _append_if_possible(self, db: sqlite3.Connection, happening: Happening) -> None:
         """Write an event; an internal error affects neither the record that it reports nor other events.
 
-        An error of the journal ends the transaction, and the event is written with a later one.
+        An error of the journal ends the transaction, and the event is written in a later transaction.
         """
         try:
             self._append(db, happening)

@@ -1,8 +1,8 @@
 """The journal's file: opened, brought to today's version, read, and written in transactions.
 
 Write-ahead log and synchronous=FULL: a finished transaction is on the disk. An unusable file never prevents
-the daemon's start. A damaged file is repaired, at the start or during reading and writing. Otherwise lpad
-reads a copy in memory instead, and refuses every attempt to write, with the reason.
+the daemon's start. A damaged file is repaired, at the start or during reading and writing. If lpad cannot use
+or repair the file, it reads a copy in memory instead, and refuses every attempt to write, with the reason.
 """
 
 from __future__ import annotations

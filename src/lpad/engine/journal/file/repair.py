@@ -94,7 +94,7 @@ class _Reader:
             self._read(pages)
 
     def _read(self, pages: Pages) -> None:
-        """Read all pages: intact ones first, so that remains of a row do not replace it."""
+        """Read all pages: intact ones first, so that the remains of a row do not replace the row."""
         unclear = []
         for number, page in pages:
             records = list(records_of(pages, number, page))

@@ -100,7 +100,7 @@ CREATE TABLE events (
 );
 """
 
-# With these indexes, showing one card's history and trimming the history read only the rows they need.
+# With these indexes, lpad reads only the needed rows to show one card's history and to trim the history.
 _HISTORY = """
 CREATE INDEX changes_euicc ON changes (euicc, id);
 CREATE INDEX changes_ended_at ON changes (ended_at);

@@ -69,7 +69,7 @@ class RegistrationQuery:
 
         Returns:
             The status; empty if the modem has no command for it; None if it could not be asked because the
-            card is busy or absent, there is no modem, or it belongs to ModemManager.
+            card is busy or absent, there is no modem, or ModemManager uses the modem.
         """
         answer = self._put(self._registrations, deadline, urgent=urgent)
         return answer if isinstance(answer, tuple) else None
