@@ -1,6 +1,6 @@
 """Notes made while a change is carried out, for use after a restart; they are not shown.
 
-One type for each kind of change. In the journal they are one flat object, in which unknown fields stay.
+Each kind of change has its own type. In the journal they are one flat object, in which unknown fields stay.
 `noting` gives the fields to update.
 """
 

@@ -3,8 +3,8 @@
 Within one boot, the clock that counts from boot decides, because it cannot be set. After a reboot there is
 only the wall clock. If the wall clock shows that the limit has passed, the limit counts as passed. If the
 wall clock was not set when the limit began, or shows an earlier time now, as on boards without a battery, the
-time without power is unknown. In that case the limit begins again, but only once, because a device that keeps
-restarting under a new profile must return to the previous one.
+time without power is unknown. If that time is unknown, the limit begins again, but only once, because a
+device that keeps restarting under a new profile must return to the previous one.
 """
 
 from __future__ import annotations

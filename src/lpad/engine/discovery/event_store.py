@@ -92,7 +92,7 @@ class EventStore:
 def is_unsent(error: LpadError | Failure) -> bool:
     """Whether no server was asked, because the device has no network, or its clock is not set.
 
-    Such an error is not counted as a failure of the server, so later waits do not become longer.
+    A query that was not sent does not count as a failure of the server, and makes no later wait longer.
     """
     return error.kind == ClockNotSet.kind or (
         error.kind == ServerUnreachable.kind and error.details.get("cause") in _NO_NETWORK

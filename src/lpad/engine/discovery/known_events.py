@@ -110,7 +110,7 @@ def after_discovery(
         discovery: the change's number.
         install: whether the events that lpad has not handled are wanted now.
         confirm: whether a local program has to confirm their profiles.
-        unasked: whether this discovery repeats earlier ones without a request. Then a failed event still
+        unasked: whether this discovery repeats earlier ones without a request. If so, a failed event still
             belongs to the discovery that wanted it first, which may have enabled another profile already.
         at: the present.
     """

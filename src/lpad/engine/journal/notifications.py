@@ -82,7 +82,7 @@ class NewCopy(Frozen, kw_only=True):
     """A notification to copy, with the fields of `StoredNotification`; `at` is the present moment.
 
     `sends`: whether lpad sends it immediately afterwards, unless other notifications wait for its recipient.
-    If so, the copy is stored in the stage `sending`, which saves a transaction.
+    A copy that is sent immediately is stored in the stage `sending`, which saves a transaction.
     """
 
     eid: str

@@ -1,4 +1,4 @@
-"""The platforms' reports on the lines of installed profiles; news in these reports become events."""
+"""The platforms' reports on the lines of installed profiles; changes in these reports become events."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class PendingSwitches:
     def end(self, euicc: str) -> None:
         """Record the end of the switch.
 
-        If this cannot be written, the switch is settled again after a restart.
+        If the end cannot be written, the switch is settled again after a restart.
         """
         with self._lock:
             if self._known.get(euicc) is None:

@@ -51,7 +51,7 @@ class StoredSettings(Struct, frozen=True, kw_only=True):
 class NetworkStore:
     """The journal's network settings, thread-safe; data is on the disk when a call returns.
 
-    Methods that write raise JournalUnavailable if they cannot.
+    Methods that write raise JournalUnavailable if writing fails.
     """
 
     def __init__(self, memos: NamedValues) -> None:

@@ -1,7 +1,7 @@
 """The operation of each kind of change: one function each, in the table `OPERATIONS`.
 
-Every operation reads the card before it acts, because a change whose goal is already reached is done. Each
-then reads the card again, because the card's state decides: a lost answer is not a failure.
+Every operation reads the card before it acts, because a change whose goal is already reached is done. Every
+operation then reads the card again, because the card's state decides: a lost answer is not a failure.
 """
 
 from __future__ import annotations

@@ -424,7 +424,7 @@ class Collection:
     ) -> int:
         """Copy what was read, and take its numbers out of `left`; return how many are new.
 
-        One transaction copies all of them; after a fault, each is copied separately.
+        One transaction copies all of them; after a fault, each notification is copied separately.
         """
         try:
             new = self._keep_all(eid, [each for _, copies in read for each in copies]) if read else 0

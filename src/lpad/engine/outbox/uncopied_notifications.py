@@ -1,8 +1,8 @@
 """Notifications that a card lists but that cannot be copied.
 
-These notifications stay on the card, are shown, and can be dropped by a user. Asking for them must not delay
-each switch, so lpad asks a card again after growing pauses. Uncopied notifications are not stored on disk,
-because the card lists them again after a restart.
+Uncopied notifications stay on the card, are shown, and can be dropped by a user. Asking for them must not
+delay each switch, so lpad asks a card again after growing pauses. The journal does not store them, because
+the card lists them again after a restart.
 """
 
 from __future__ import annotations

@@ -302,7 +302,7 @@ class Run(RunRecord):
             if on_trial or self._change.kind not in OVERTAKEN or self._change.state.ended:
                 return False
             self._hold = after(self._hold, HoldEvent.OVERTAKE)
-            # This is set last, because the woken thread reads the other fields.
+            # The waits end last, because the woken thread reads the other fields.
             self.interruption.cancel(f"change {self._change.id} makes way for {by}")
             self._condition.notify_all()
             return self._hold is not Hold.BEYOND
@@ -403,8 +403,8 @@ class Run(RunRecord):
 
         Args:
             sentence: the reason.
-            undo: whether to undo what the change has begun elsewhere. Only a user's cancellation requests
-                this.
+            undo: whether to undo what the change has begun elsewhere, as only a user's cancellation
+                requests.
         """
         with self._condition:
             if self._cancelled is None:

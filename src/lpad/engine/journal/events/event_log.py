@@ -79,11 +79,11 @@ class EventLog:
         self._listeners: list[Callable[[], None]] = []
         self._count: int | None = None
         self.most = KEPT
-        """The number of events that are kept; takes effect with the next one."""
+        """The number of events that are kept; a new one takes effect with the next event."""
         self.device: str | None = None
         """The device's name in the settings; None: a UUID, made with the first event."""
         self.awaited_by: list[Callable[[int, str], bool]] = []
-        """Each returns immediately whether an endpoint or listener awaits an event, by number and type."""
+        """Return immediately whether an endpoint or listener awaits an event, by its number and type."""
 
     @contextmanager
     def writing(

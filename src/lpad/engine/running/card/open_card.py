@@ -195,7 +195,7 @@ class Card:
         A kept link is also closed at the next use, because lpad has to query the modem's slots again.
 
         Args:
-            error: why the card cannot be used. Only a modem that has answered is listened to.
+            error: why the card cannot be used. lpad listens only to a modem that has answered.
         """
         self.end_session(error)
         link: object = self._link
