@@ -31,7 +31,7 @@ def test_every_question_is_answered(place: Place) -> None:
     assert report is not None
     assert report["error"] is None
     refused = {each["what"] for each in report["timings"] if each["refused"] is not None}
-    assert refused <= {"GetProfilesInfo, asked in 255 bytes"}, "some cards refuse a list of so many tags"
+    assert refused <= {"GetProfilesInfo in a block of 255 bytes"}, "some cards refuse a list of so many tags"
 
 
 def test_the_way_carries_long_answers(place: Place) -> None:

@@ -66,7 +66,7 @@ def test_a_probe_reads_the_card_in_every_simulated_modem(name: str) -> None:
     assert not card.open
     assert [each.what for each in report.timings][:3] == [
         "open port",
-        "IMEI, and the lines left on the port",
+        "IMEI, and leftover lines on the port",
         "AT",
     ]
 

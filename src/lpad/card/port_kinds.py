@@ -47,7 +47,7 @@ class Way(Frozen):
     """None: nothing has to be restored or returned."""
 
     def give_back(self) -> None:
-        """Restore the line, and end the loan, once nothing is open."""
+        """Restore the line and end the loan; called once nothing is open."""
         if self.loan is not None:
             self.loan.give_back()
 
@@ -72,7 +72,7 @@ class ModemPort(Frozen, kw_only=True):
 
     path: str
     fallbacks: tuple[str, ...] = ()
-    """Other ports of the same modem, for the case that `path` does not reach the card."""
+    """Other ports of the same modem, which lpad uses if `path` does not reach the card."""
     baud: int = 115200
     fast_baud: int | None = None
     """The speed to which an AT port is set while lpad has it, if the modem offers it; None: `baud`."""

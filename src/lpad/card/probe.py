@@ -1,6 +1,6 @@
 """A probe: a report on a card and the link to it, suitable for a bug report.
 
-It uses only read-only commands. A failure is part of the report, next to the earlier findings.
+A probe uses only read-only commands. A failure is part of the report, next to the earlier findings.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _QUESTIONS = {
     "GetEuiccConfiguredAddresses": (GET_EUICC_CONFIGURED_ADDRESSES, es10.GET_EUICC_CONFIGURED_ADDRESSES),
     "GetProfilesInfo": (bytes.fromhex("BF2D00"), es10.GET_PROFILES_INFO),
     "ListNotification": (bytes.fromhex("BF2800"), es10.LIST_NOTIFICATION),
-    "GetProfilesInfo, asked in 255 bytes": (
+    "GetProfilesInfo in a block of 255 bytes": (
         bytes.fromhex("BF2D81FB5C81F8") + b"\x5a" * 248,
         es10.GET_PROFILES_INFO,
     ),
@@ -206,7 +206,7 @@ class _Probe:
         return self._report
 
     def _ask_modem(self, link: Link, *, deadline: Deadline) -> None:
-        with self._timed("IMEI, and the lines left on the port"):
+        with self._timed("IMEI, and leftover lines on the port"):
             self._note(imei=link.imei(deadline=deadline))
         with link.lend_modem(deadline=deadline) as lent:
             if lent is not None:

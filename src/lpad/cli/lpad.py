@@ -138,7 +138,7 @@ def check_config(file: Path) -> None:
     machine now, such as a missing port, is a note.
     """
     from lpad.daemon.platforms.operator_platforms import check_platforms  # noqa: PLC0415 - only this command
-    from lpad.daemon.remote_servers import load_route, load_trust  # noqa: PLC0415 - serve has its own way to it
+    from lpad.daemon.remote_servers import load_route, load_trust  # noqa: PLC0415 - serve loads it elsewhere
     from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it
     from lpad.settings.file import origins  # noqa: PLC0415 - only this command needs it
     from lpad.settings.machine_check import notes  # noqa: PLC0415 - only this command needs it
@@ -158,7 +158,7 @@ def _tell(text: str) -> None:
     """Print the error that ended lpad; in the systemd journal, it has the priority of an error."""
     prefix = ""
     if "JOURNAL_STREAM" in os.environ:
-        from lpad.daemon.log.journald import is_journal  # noqa: PLC0415 - only there
+        from lpad.daemon.log.journald import is_journal  # noqa: PLC0415 - only under systemd
 
         prefix = "<3>" if is_journal(sys.stderr) else ""
     click.echo("\n".join(prefix + line for line in text.split("\n")), err=True)

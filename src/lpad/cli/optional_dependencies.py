@@ -27,7 +27,7 @@ def lacking(command: str) -> str | None:
 
 
 def unavailable(name: str, sentence: str) -> click.Command:
-    """Return a command that ends with a sentence, whatever its arguments are."""
+    """Return a command that ends with an error's sentence, regardless of its arguments."""
 
     def end(**_: object) -> NoReturn:
         raise click.ClickException(sentence)

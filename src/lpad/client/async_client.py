@@ -196,7 +196,7 @@ class AsyncClient:
             when_online: wait for a network until the change is cancelled, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
             network: the profile's network settings, by the names of `set_network`; None: as configured.
-            key: an idempotency key: the same request with the same key is carried out once. None: a new key.
+            key: an idempotency key: the same request with the same key is carried out once; None: a new key.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
@@ -387,7 +387,7 @@ class AsyncClient:
             roaming: whether data may flow while roaming.
             initial_bearer: same, apn or leave.
             initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
-            mtu: bytes; None: the network's.
+            mtu: bytes; None: the network's value.
         """
         body: dict[str, Any] = {
             "apn": apn,
@@ -621,7 +621,7 @@ class AsyncWebhooks:
         return decoding.decoded(await self._post(name, "pause"), Webhook)
 
     async def resume(self, name: str) -> Webhook:
-        """Have lpad continue with a paused or ended endpoint."""
+        """Have lpad send events to a paused or ended endpoint again."""
         return decoding.decoded(await self._post(name, "resume"), Webhook)
 
     async def redeliver(self, name: str, sequence: int | None = None) -> int:

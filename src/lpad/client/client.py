@@ -195,7 +195,7 @@ class Client:
             when_online: wait for a network until the change is cancelled, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
             network: the profile's network settings, by the names of `set_network`; None: as configured.
-            key: an idempotency key: the same request with the same key is carried out once. None: a new key.
+            key: an idempotency key: the same request with the same key is carried out once; None: a new key.
             wait: seconds to wait for the end.
         """
         body: dict[str, Any] = {"confirm": confirm, "enable": enable, "when_online": when_online}
@@ -380,7 +380,7 @@ class Client:
             roaming: whether data may flow while roaming.
             initial_bearer: same, apn or leave.
             initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
-            mtu: bytes; None: the network's.
+            mtu: bytes; None: the network's value.
         """
         body: dict[str, Any] = {
             "apn": apn,

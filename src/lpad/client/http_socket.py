@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection to a Unix socket: h11 implements HTTP, and a socket carries the bytes.
 
-A library with connection pools, TLS and proxies would make up most of the time in which `lpactl` starts.
+A library with connection pools, TLS and proxies would take most of the time that `lpactl` needs to start.
 """
 
 from __future__ import annotations

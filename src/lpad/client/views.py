@@ -1,6 +1,6 @@
 """The Python client's view of the API's answers; unknown fields are ignored.
 
-The annotations are evaluated with the module: msgspec would compile each string of a postponed one.
+Annotations are evaluated when the module is imported: msgspec would have to compile postponed annotations.
 """
 
 from collections.abc import Iterable
@@ -97,7 +97,7 @@ class JournalHealth(_View, frozen=True, kw_only=True):
 
 
 class Health(_View, frozen=True, kw_only=True):
-    """Whether the daemon works."""
+    """The daemon's health: its cards, its journal and its clock."""
 
     ok: bool
     cards: int
@@ -206,7 +206,7 @@ class Wish(_View, frozen=True, kw_only=True):
 
 
 class Platform(_View, frozen=True, kw_only=True):
-    """An operator's platform in the settings, and what it can do."""
+    """An operator's platform in the settings, and its abilities."""
 
     name: str
     orders: bool = True
@@ -297,7 +297,7 @@ class KnownRisk(_View, frozen=True, kw_only=True):
 class UnreadableProfile(_View, frozen=True, kw_only=True):
     """An entry of a card's list that is broken or has no ICCID, with its readable parts.
 
-    Such a profile is addressed by `isdp_aid`. `raw_iccid` is the card's value of the ICCID, in hex.
+    The profile is addressed by `isdp_aid`. `raw_iccid` is the card's value of the ICCID, in hex.
     """
 
     iccid: str | None = None
@@ -416,7 +416,7 @@ class Network(_View, frozen=True, kw_only=True):
 class Outbox(_View, frozen=True, kw_only=True):
     """A card's outbox; `unreadable` counts the entries of the card's own list that cannot be read.
 
-    `list_error` explains why the card's list cannot be read at all. `copying`: a change has just ended, and
+    `list_error` explains why the whole list cannot be read. `copying`: a change has just ended, and
     lpad has not copied its notifications from the card yet.
     """
 

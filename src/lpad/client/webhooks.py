@@ -71,7 +71,7 @@ class Webhooks:
         return decoding.decoded(self._post(name, "pause"), Webhook)
 
     def resume(self, name: str) -> Webhook:
-        """Have lpad continue with a paused or ended endpoint."""
+        """Have lpad send events to a paused or ended endpoint again."""
         return decoding.decoded(self._post(name, "resume"), Webhook)
 
     def redeliver(self, name: str, sequence: int | None = None) -> int:

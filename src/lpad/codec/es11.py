@@ -43,7 +43,7 @@ class EventEntries(Frozen):
         """Take the events from an answer; an answer without the list means that there are none.
 
         Raises:
-            MalformedError: the transaction ID is missing or impossible, or the list is not a list.
+            MalformedError: the transaction ID is missing or impossible, or the event list has another type.
         """
         listed = answer.fields.get(_ENTRIES)
         if listed is None:

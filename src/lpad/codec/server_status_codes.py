@@ -1,4 +1,4 @@
-"""The status codes of ES9+ and ES11: what a refusal means and what the reader can do about it.
+"""The status codes of ES9+ and ES11: the meaning of a refusal, and its remedy.
 
 A code is a pair of dotted numbers, subject and reason (SGP.22 v2.5, 5.2.6). Codes stay strings everywhere: as
 numbers, reason 4.10 (time to live expired) would equal reason 4.1.

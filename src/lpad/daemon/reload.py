@@ -1,7 +1,7 @@
-"""Reloading the settings: what can be applied while cards stay open is applied, the rest is reported.
+"""Reloading the settings: changes that can be made while cards stay open are applied, others reported.
 
 A file with mistakes changes nothing: the previous settings stay, and lpad reports that until the file is
-    valid.
+valid.
 """
 
 from __future__ import annotations

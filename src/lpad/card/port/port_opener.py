@@ -2,7 +2,7 @@
 
 Control ports belong to root, and mbim-proxy and qmi-proxy serve only root, while the daemon runs as a user
 without any privilege. So this process opens the port or the proxy that the daemon names, and passes its
-descriptor. It opens nothing else, and neither reads from a port nor writes to one.
+descriptor. The opener opens nothing else, and neither reads from a port nor writes to one.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class PortOpenerClient:
-    """The opener behind a socket."""
+    """The daemon's access to a port opener, through the opener's socket."""
 
     path: str = SOCKET
 
@@ -40,7 +40,7 @@ class PortOpenerClient:
             the descriptor; None if there is no opener, or this user may not use it.
 
         Raises:
-            OSError: the opener could not open the file, with the reason.
+            OSError: the opener could not open the file; the error states the system's reason.
             CardUnreachable: the opener refuses, or does not answer.
         """
         attempted = f"cannot open {wanted} through the port opener at {self.path}"

@@ -41,14 +41,14 @@ class Line(Protocol):
 
     @property
     def is_serial(self) -> bool:
-        """Whether the speed counts (see `is_serial_line`)."""
+        """Whether the speed has an effect (see `is_serial_line`)."""
         ...
 
     def change_speed(self, speed: int) -> bool:
         """Change the speed immediately, in bits per second; received input is discarded.
 
         Returns:
-            Whether the port has this speed now; otherwise it keeps the former speed.
+            Whether the port has this speed now; otherwise the port keeps the previous speed.
 
         Raises:
             CardUnreachable: the port is gone.
@@ -87,7 +87,8 @@ class Line(Protocol):
 class SerialLine:
     """An open serial port with an exclusive lock.
 
-    A wait is a single poll() until the deadline, without ticks, and without a delay once bytes arrive.
+    A wait is a single poll() until the deadline: nothing wakes up periodically, and bytes that arrive end the
+    wait.
     """
 
     def __init__(self, port: str, *, baud: int = 115200) -> None:
@@ -115,7 +116,7 @@ class SerialLine:
 
     @property
     def is_serial(self) -> bool:
-        """Whether the speed counts (see `Line`)."""
+        """Whether the speed has an effect (see `Line`)."""
         from lpad.card.port.serial_port_kind import is_serial_line  # noqa: PLC0415 - only for a faster line
 
         return is_serial_line(self.name)
@@ -172,7 +173,7 @@ class SerialLine:
             self._port.close()
 
     def _wait(self, event: int, deadline: Deadline) -> bool:
-        """Wait for an event or a hang-up, which the next read or write turns into its error."""
+        """Wait for an event or a hang-up; after a hang-up, the next read or write raises the error."""
         poll = select.poll()
         poll.register(self._port.fileno(), event)
         return bool(poll.poll(math.ceil(deadline.remaining() * 1000)))

@@ -34,8 +34,8 @@ def is_serial_line(port: str, *, sysfs: Path = SYSFS) -> bool:
 
     The kernel's serial core gives its ports the attribute `uartclk` (Linux, Documentation/ABI, sysfs-tty).
     USB adapters are recognized by their driver. A pseudo-terminal counts as a serial line: it belongs to a
-    simulator, or to a program that passes a line on. No other port does, such as one of the drivers option,
-    qcserial and cdc_acm: there, AT+IPR would change the speed of another port of the modem.
+    simulator, or to a program that passes a line on. Ports of other drivers, such as option, qcserial and
+    cdc_acm, do not count: there, AT+IPR would change the speed of another port of the modem.
 
     Args:
         port: a device or a link to one.

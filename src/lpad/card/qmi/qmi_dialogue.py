@@ -468,7 +468,7 @@ class QmiDialogue:
         try:
             client = decode(control.AllocatedClient, message.parameters).client
         except MalformedError:
-            return True  # it was refused
+            return True  # the allocation was refused
         self._send(control.ReleaseClient(client=client), 0, deadline=Deadline.after(_RELEASING))
         return True
 

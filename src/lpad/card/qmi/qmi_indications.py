@@ -40,7 +40,7 @@ class QmiIndications:
         self.reported = False
         """Whether an indication was about the registration or a data session; `hear` resets this."""
         self.card_report = NO_CARD_REPORT
-        """The number of indications about the card since the dialogue's owner has reset it."""
+        """The indications about the card since the dialogue's owner has reset this attribute."""
         self.rejection: int | None = None
         """The cause of the last rejected registration with the profile; None: the modem has reported none."""
         self.long = LongResponses()

@@ -68,7 +68,7 @@ class QmiLink(ControlLink[QmiModem]):
         self._slots_told: tuple[str, ...] = ()
 
     def describe(self) -> LinkFacts:
-        """Return the link's description of itself."""
+        """Return a description of this link."""
         return replace(super().describe(), slots=self._slots_told)
 
     @property
@@ -193,7 +193,7 @@ class QmiLink(ControlLink[QmiModem]):
         )
 
     def _close(self, channel: UimChannel, deadline: Deadline) -> None:
-        """Close lpad's channel; the note stays only if the modem does not answer."""
+        """Close lpad's channel; its note is kept only if the modem does not answer."""
         try:
             channel.close(deadline)
         except CardError as error:

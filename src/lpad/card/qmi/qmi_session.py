@@ -139,8 +139,8 @@ class QmiSession:
     def _is_up(self, *, patience: float, deadline: Deadline) -> bool:
         """Return whether a session that lpad has opened is up; another program's session does not count.
 
-        A modem may report another program's session to lpad's clients, too. So once an indication has
-        reported that lpad's session ended, lpad's session is not up.
+        A modem may report another program's session to lpad's clients, too. So lpad's session is not up if an
+        indication has reported its end.
         """
         held = self._dialogue.held
         for family, own in tuple(held.sessions.items()):

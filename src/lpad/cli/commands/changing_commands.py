@@ -327,7 +327,7 @@ def _code_judged(session: Session, change_id: int, asked: object) -> None:
 
     Args:
         session: the session.
-        change_id: the change that has the code.
+        change_id: the change that received the code.
         asked: the time limit of the question that the code answers.
     """
     change = None

@@ -35,8 +35,8 @@ def notifications(
     'retry NUMBER' tries one notification now, even one that was refused and set aside. 'drop NUMBER' removes
     one notification from lpad and from the card; its server never receives it.
 
-    An 'uncopied' notification is on the card only, because lpad could not read it. It does not block a
-    switch. 'retry' reads an uncopied notification again, and 'drop' removes it from the card.
+    An 'uncopied' notification is on the card only, because lpad could not read it. Such a notification does
+    not block a switch. 'retry' reads an uncopied notification again, and 'drop' removes it from the card.
     """
     if (number is not None) is not (action in ("retry", "drop")):
         raise click.UsageError(

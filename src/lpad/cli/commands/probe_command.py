@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def probe(session: Session, which: str | None, unredacted: bool) -> None:
     """Test a card and the link to it, and print the result for a bug report.
 
-    Nothing on the card is changed. 'lpad probe' does it without the daemon.
+    Nothing on the card is changed. 'lpad probe' makes the same test without the daemon.
     """
     if which is not None:
         session.euicc_name = _named(session, which)

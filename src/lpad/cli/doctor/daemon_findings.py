@@ -36,7 +36,7 @@ def clock(system: System) -> Finding:
 
 
 def journal(system: System) -> Iterator[Finding]:
-    """Yield whether the journal can be written, and the place of a damaged one."""
+    """Yield whether the journal can be written, and where damaged journals were set aside."""
     health = system.health.journal
     if health.error is None:
         yield Finding(about="journal", verdict=Verdict.OK, text=health.state)

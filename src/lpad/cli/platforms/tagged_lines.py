@@ -42,8 +42,8 @@ def lines(name: str, action: str, tag: str, yes: bool, config: Path) -> None:
     """Show, activate, suspend or retire all lines with a tag at the platform NAME of the settings.
 
     This command is for the machine that holds the account's key, not for gateways: it needs to read that key,
-    and changes lines of other devices. It lists the lines, asks whether to change them, and changes one after
-    the other; a refused line does not stop the others. A retired line is never served again.
+    and changes lines of other devices. The command lists the lines, asks whether to change them, and changes
+    one line after another; a refused line does not stop the others. A retired line is never served again.
     """
     platform = named(config, name)
     wanted = LineAction(action)

@@ -1,7 +1,4 @@
-"""The sources of an activation code for lpactl.
-
-An argument, a file, standard input, a picture, or its parts.
-"""
+"""The sources of an activation code for lpactl: argument, file, standard input, picture, or parts."""
 
 from __future__ import annotations
 

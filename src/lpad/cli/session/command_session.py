@@ -99,9 +99,9 @@ class Session(Struct):
         self.output.answer(self.client.request(method, path, *names, **parts))
 
     def note_next(self, following: object) -> None:
-        """Print how to show the next part of the list; None: there is none."""
+        """Print how to show the next part of a list; None: the list has no next part."""
         if following is not None:
-            self.output.note(safe(f"there are more: add --after {following}"))
+            self.output.note(safe(f"there are more entries: add --after {following}"))
 
     def show_change(self, change: Change) -> None:
         """Print the API's record of a change as JSON."""

@@ -49,7 +49,7 @@ def text_of_picture(data: bytes) -> str:
     if codes:
         return codes[0]
     if texts:
-        why = faults[texts[0]] if len(texts) == 1 else "none of them begins with LPA:1$"
+        why = faults[texts[0]] if len(texts) == 1 else "none of the QR codes begins with LPA:1$"
         raise click.UsageError(f"the QR code in the picture is not an activation code: {why}")
     raise click.UsageError("no QR code was found in the picture: try a sharper or closer one")
 

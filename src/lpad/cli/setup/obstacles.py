@@ -71,7 +71,7 @@ def modem_manager_note() -> str | None:
 
 
 def nothing_found(places: Sequence[Place]) -> str:
-    """Return what to do if no card was found."""
+    """Return advice for the case that no card was found."""
     if not places:
         return (
             "no modem port and no card reader was found. Is the modem plugged in and switched on? 'dmesg'"

@@ -49,7 +49,7 @@ class Trial(Frozen, kw_only=True):
     place: Place
     report: ProbeReport
     profiles: tuple[ProfileInfo, ...] | None = None
-    """None: unknown."""
+    """None if the profiles are unknown."""
 
     @property
     def works(self) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _LISTING = 10.0
 _AWAITED = 90.0
-"""Seconds until the service has read a card, even through a slow modem."""
+"""Seconds in which the service reads a card, even through a slow modem."""
 _OUT = Output()
 
 
@@ -294,7 +294,7 @@ def _show(config: Path, text: str) -> None:
 
 
 def _warn(ports: Sequence[str]) -> None:
-    """Print what prevents the service from using ports that this program can use."""
+    """Print the obstacles between the service and the ports that this program can use."""
     for port in ports:
         for line in (obstacles.hidden_from_service(port), obstacles.without_permission(port)):
             if line is not None:

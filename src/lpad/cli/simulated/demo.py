@@ -180,7 +180,7 @@ class _Stage:
         """Download a profile and enable it, as a program would."""
         order = add_order(self.server.orders, name="Demo profile", provider="Demo operator")
         code = order.activation_code(self.server.address, self.server.oid)
-        self.say(f"operator hands out {code}")
+        self.say(f"operator issues {code}")
         change = self._follow(client, client.download(CARD, activation_code=code))
         iccid = str((change.result or {})["iccid"])
         self.say(f"profile downloaded, ICCID {iccid}")

@@ -78,7 +78,7 @@ def euicc(
     vpcd: str | None,
     **control_ports: str | None,
 ) -> None:
-    """Run a simulated eUICC in a modem or a PC/SC reader until Ctrl-C. FOLDER contains its memory."""
+    """Run a simulated eUICC in a modem or a PC/SC reader until Ctrl-C. FOLDER contains the card's memory."""
     if (folder is None) == (replay is None):
         raise click.UsageError("give either FOLDER or --replay, not both")
     if replay is not None and (pki_folder, eid, behaviour) != (None, None, None):

@@ -78,7 +78,7 @@ class _Common(TypedDict):
 )
 @click.option("--check-memory", is_flag=True, help="Refuse profiles that do not fit on the card.")
 def smdp(folder: Path, *, curve: str | None, check_memory: bool, **common: Unpack[_Common]) -> None:
-    """Run a simulated SM-DP+ on loopback until Ctrl-C. FOLDER contains its orders."""
+    """Run a simulated SM-DP+ on loopback until Ctrl-C. FOLDER contains the server's orders."""
     common["aliases"] = (SGP26_NAME, *common["aliases"])
     make = partial(SmDp, curve=_CURVES[curve] if curve else None, check_memory=check_memory)
     _serve(make, "SM-DP+", folder, common)
@@ -89,7 +89,7 @@ def smdp(folder: Path, *, curve: str | None, check_memory: bool, **common: Unpac
 @_common_options
 @click.option("--alternative", is_flag=True, help="Run as an alternative SM-DS instead of the root.")
 def smds(folder: Path, *, alternative: bool, **common: Unpack[_Common]) -> None:
-    """Run a simulated SM-DS on loopback until Ctrl-C. FOLDER contains its events."""
+    """Run a simulated SM-DS on loopback until Ctrl-C. FOLDER contains the server's events."""
     _serve(partial(make_smds, alternative=alternative), "SM-DS", folder, common)
 
 

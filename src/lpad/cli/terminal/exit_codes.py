@@ -25,7 +25,7 @@ MEANINGS = {
     SERVER: "the SM-DP+ or the platform refused or cannot be reached",
     DAEMON: "the daemon cannot be reached",
     NOT_PERMITTED: "this user lacks the role",
-    TAKEN_BACK: "the guard of a switch was not met, and the previous profile is enabled, or another",
+    TAKEN_BACK: "the guard of a switch was not met, and the previous or another profile is enabled",
     INTERRUPTED: "Ctrl-C; a change that has begun continues",
     READER_GONE: "the reader of the output closed the pipe",
 }

@@ -41,7 +41,7 @@ def print_report(output: Output, report: dict[str, Any], ports: dict[str, Any]) 
 
     Args:
         report: as `ProbeReport.shown` returns it.
-        ports: `serial`, `readers` and `no_readers`, as the report shows identifiers.
+        ports: `serial`, `readers` and `no_readers`; their identifiers are redacted like those in the report.
     """
     system = {"lpad": lpad.__version__, "python": platform.python_version(), "kernel": platform.release()}
     error = report.get("error")

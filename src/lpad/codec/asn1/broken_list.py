@@ -187,7 +187,7 @@ class _Salvage:
         return False
 
     def _gap(self, data: bytes, start: int, end: int) -> None:
-        """Count the data between items: each element, and the bytes after the last one as one."""
+        """Keep the data between items: each element, and the bytes after the last element as one."""
         while start < end and data[start] in _PADDING:
             start += 1
         if header := _list_header(data, start, end):

@@ -4,7 +4,7 @@ Values, as in `simulator/asn1/schema.py`: dict for SEQUENCE, (name, value) for C
 (bytes, number of bits) for BIT STRING, str for UTF8String and OBJECT IDENTIFIER, bytes for OCTET STRING
 and for ANY (the whole element, tag and length included), None for NULL.
 
-Cards and servers follow newer or older versions of the specification, and not always exactly. So unknown
+Cards and servers follow newer or older versions of the specification, and some deviate from it. So unknown
 elements are ignored everywhere, members may come in another order, any byte other than 00 is a true BOOLEAN,
 an INTEGER may carry more leading bytes than DER allows, and text that is not UTF-8 gets U+FFFD in place of
 the wrong bytes.

@@ -1,4 +1,4 @@
-"""BIT STRINGs whose bits have names: (bytes, number of bits), bit 0 the highest of the first byte."""
+"""BIT STRINGs whose bits have names: (bytes, number of bits); bit 0 is the highest of the first byte."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def element_at(data: bytes, start: int) -> Tlv:
 
 
 def encode(tag: int, *parts: bytes) -> bytes:
-    """Return tag, shortest definite length, and the parts joined as value."""
+    """Return an element: the tag, the shortest definite length, and the joined parts as value."""
     value = b"".join(parts)
     return tag_bytes(tag) + encode_length(len(value)) + value
 

@@ -38,7 +38,7 @@ class OpenDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """MBIM_CLOSE_MSG: the host ends, and the function forgets everything about it."""
+    """MBIM_CLOSE_MSG: the host ends, and the function forgets the host's state."""
 
     transaction: int
 
@@ -71,8 +71,8 @@ class FunctionError:
 class Command:
     """MBIM_COMMAND_MSG: a command of a service, as one message whatever its number of fragments.
 
-    `action` is 0 to query and 1 to set; `info` is the information buffer. It may contain a PIN or an APDU, so
-    it is not shown.
+    `action` is 0 to query and 1 to set; `info` is the information buffer. The buffer may contain a PIN or an
+    APDU, so `repr` omits it.
     """
 
     transaction: int

@@ -1,7 +1,7 @@
 """Messages out of a stream of bytes: cut at their lengths, joined from fragments, found again after noise.
 
 A cdc-wdm port returns one message or fragment for each read; a socket or a pty returns any number of bytes.
-Both are read as a stream.
+lpad reads all of them as a stream.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST_UNFINISHED = 8
 
 
 class Receiver:
-    """Collects the bytes of one direction. It never raises: bytes that are not a message are counted."""
+    """Collects the bytes of one direction; never raises: bytes that are not a message are counted."""
 
     def __init__(self, *, types: frozenset[int] = TO_HOST) -> None:
         """Begin empty.

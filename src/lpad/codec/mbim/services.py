@@ -12,7 +12,7 @@ BASIC_CONNECT_EXTENSIONS = UUID("3d01dcc5-fef5-4d05-0d3a-bef7058e9aaf")
 UICC = UUID("c2f6588e-f037-4bc9-8665-f4d44bd09367")
 """Microsoft's low-level UICC access."""
 PROXY_CONTROL = UUID("838cf7fb-8d0d-4d7f-871e-d71dbefbb39b")
-"""mbim-proxy's own."""
+"""mbim-proxy's own service."""
 INTERNET = UUID("7e5e2a7e-4e6f-7272-736b-656e7e5e2a7e")
 """The type of a context that leads to the internet (MBIM 1.0, 10.5.12, table 10-54)."""
 

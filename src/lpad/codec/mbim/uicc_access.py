@@ -104,7 +104,7 @@ class ResetAnswer(Information):
 def status_word(status: int) -> bytes:
     """Return the two bytes of the status word in a Status field: SW1 is the lowest byte, then SW2.
 
-    9000 is the number 0x0090.
+    The status word 9000 is the number 0x0090 in the field.
 
     Raises:
         MalformedError: these bytes of the number are 0, so there is no status word.

@@ -113,8 +113,8 @@ class DeviceInfo(Frozen):
 class CtxParams1(Frozen):
     """CtxParamsForCommonAuthentication: the order and the device.
 
-    `matching_id` None leaves the element out; the empty string sends it empty. Both let the server find
-    the order by the card's EID.
+    `matching_id` None leaves the element out; the empty string sends it empty. In both cases, the server
+    finds the order by the card's EID.
     """
 
     matching_id: str | None
@@ -142,7 +142,7 @@ class CtxParams1(Frozen):
 
 
 class AuthenticateServerRequest(Frozen):
-    """AuthenticateServer (BF38): four elements from the server, with tag and length, and our CtxParams1.
+    """AuthenticateServer (BF38): four elements from the server, with tag and length, and lpad's CtxParams1.
 
     `euicc_ci_pk_id_to_be_used` (04 14 ...) is None if a v3 server omitted it.
     """
@@ -186,7 +186,7 @@ class AuthenticateServerResponse(Frozen):
     def eid(self) -> Eid | None:
         """The EID in the card's certificate; None if the answer contains none.
 
-        It is the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), so the card need not be asked.
+        The EID is the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), so the card need not be asked.
 
         Raises:
             MalformedError: the bytes are not a certificate.

@@ -24,7 +24,7 @@ class SetDefaultDpAddressResult(ResultCode):
         """Read a SetDefaultDpAddressResponse.
 
         Raises:
-            MalformedError: another answer.
+            MalformedError: the bytes are another answer.
         """
         return cls._in("SetDefaultDpAddressResponse", "setDefaultDpAddressResult", data)
 
@@ -41,7 +41,7 @@ class ConfiguredAddresses(Struct, frozen=True):
         """Read the answer; an empty address is None.
 
         Raises:
-            MalformedError: another answer.
+            MalformedError: the bytes are another answer.
         """
         value = der.decode("EuiccConfiguredAddressesResponse", raw, lenient=True)
         return cls(

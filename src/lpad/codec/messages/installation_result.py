@@ -105,7 +105,7 @@ class ProfileInstallationResult(Frozen):
     def decode(cls, raw: bytes) -> ProfileInstallationResult:
         """Read a ProfileInstallationResult, which must contain success or failure, and a sequence number.
 
-        Other data may be missing or odd, because it must not hide whether the profile is on the card.
+        Odd or missing other data must not hide whether the profile is on the card.
 
         Raises:
             MalformedError: the bytes are not a ProfileInstallationResult.

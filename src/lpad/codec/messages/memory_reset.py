@@ -21,13 +21,13 @@ class EuiccMemoryResetResult(ResultCode):
         """Read an EuiccMemoryResetResponse.
 
         Raises:
-            MalformedError: another answer.
+            MalformedError: the bytes are another answer.
         """
         return cls._in("EuiccMemoryResetResponse", "resetResult", data)
 
 
 class EuiccMemoryResetRequest(Struct, frozen=True):
-    """eUICCMemoryReset (BF34): what to delete, including enabled profiles.
+    """eUICCMemoryReset (BF34): the data to delete, including enabled profiles.
 
     Only test profiles that were loaded in the field are deleted.
     """

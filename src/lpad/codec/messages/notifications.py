@@ -49,7 +49,7 @@ class NotificationSentResult(ResultCode):
         """Read a NotificationSentResponse.
 
         Raises:
-            MalformedError: another answer.
+            MalformedError: the bytes are another answer.
         """
         return cls._in("NotificationSentResponse", "deleteNotificationStatus", data)
 

@@ -11,7 +11,7 @@ GET_RAT = bytes.fromhex("BF4300")
 
 
 class AuthorisationRule(Struct, frozen=True):
-    """One row: these policy rules are allowed to these owners, with or without the end user's consent."""
+    """One row: policy rules, the owners who may use them, and whether the end user must consent."""
 
     pprs: tuple[str, ...]
     allowed_operators: tuple[OperatorId, ...]

@@ -13,7 +13,7 @@ from lpad.codec.qmi.services import Service, Uim
 
 
 class Events(IntFlag):
-    """The events of which a client is informed."""
+    """The kinds of event that a client can have reported."""
 
     CARD_STATUS = 0x01
     SLOT_STATUS = 0x10

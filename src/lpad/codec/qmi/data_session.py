@@ -10,9 +10,9 @@ from lpad.codec.qmi.message_parameters import Body, Kind, parameter, part
 from lpad.codec.qmi.services import Service, Wds
 
 IP_ADDRESS = 1 << 8
-"""In `GetCurrentSettings`, this requests the session's address."""
+"""The bit in `GetCurrentSettings` that requests the session's address."""
 ANY_HANDLE = 0xFFFFFFFF
-"""In `StopNetwork`, this stands for the session that the modem has started by itself."""
+"""The handle in `StopNetwork` for the session that the modem has started by itself."""
 _IPV6_SIZE = 16
 
 

@@ -1,7 +1,7 @@
 """Split a stream of bytes into messages by their lengths, and find the next message after noise.
 
-A cdc-wdm port returns one frame for each read; a socket or a pty returns any number of bytes. Both are read
-as a stream.
+A cdc-wdm port returns one frame for each read; a socket or a pty returns any number of bytes. lpad reads all
+of them as a stream.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """Collects the bytes of one direction. It never raises: bytes that are not a message are counted."""
+    """Collects the bytes of one direction; never raises: bytes that are not a message are counted."""
 
     def __init__(self, direction: Direction = Direction.TO_HOST) -> None:
         """Begin empty.

@@ -1,7 +1,7 @@
 """The journal's own protocol: entries with fields, as datagrams to a socket.
 
-systemd.io/JOURNAL_NATIVE_PROTOCOL. It is stable and small; systemd's own binding for Python requires a
-compiler and libsystemd's headers at installation.
+The protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) is stable and small; systemd's own binding for Python
+requires a compiler and libsystemd's headers at installation.
 """
 
 from __future__ import annotations

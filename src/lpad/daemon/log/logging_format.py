@@ -1,7 +1,4 @@
-"""The format of the log.
-
-One entry per event, in the journal or on standard error, with identifiers redacted.
-"""
+"""The format of the log: one entry per event, in the journal or on standard error, identifiers redacted."""
 
 from __future__ import annotations
 

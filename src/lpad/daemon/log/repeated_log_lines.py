@@ -25,7 +25,7 @@ MOST = 512
 
 
 class _Line(Struct):
-    """A logged line, and the number of its repetitions since."""
+    """A logged line, and the number of its repetitions since then."""
 
     record: logging.LogRecord
     context: contextvars.Context

@@ -28,7 +28,7 @@ def webhook_endpoints(file: SettingsFile, *, route: Route) -> list[Endpoint]:
         route: the way to servers, except to an endpoint on this device, which is reached directly.
 
     Raises:
-        InvalidSettings: a key or a certificate cannot be read, or others can read a key.
+        InvalidSettings: a key or a certificate cannot be read, or other users can read a key.
     """
     return [
         Endpoint(
