@@ -19,7 +19,7 @@ PATIENCE = 120.0
 
 
 class Gateway:
-    """Serves a lab's engine; a context manager that stops both."""
+    """A context manager that serves the API of a lab's engine, and stops server and engine."""
 
     def __init__(self, lab: Lab, *, rules: AccessRules | None = None) -> None:
         self.lab = lab

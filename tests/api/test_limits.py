@@ -26,7 +26,7 @@ def _connect(gateway: Gateway) -> socket.socket:
 
 
 def test_a_user_can_hold_so_many_connections_and_no_more(gateway: Gateway) -> None:
-    """Connections beyond the limit get 503 and are closed; once others have ended, new ones are accepted."""
+    """Connections beyond the limit get 503 and are closed; once some have ended, new ones are accepted."""
     gateway.http.close()
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS):

@@ -1,4 +1,4 @@
-"""Runaway programs: they can cost the daemon only so much, and others still get answers."""
+"""Runaway programs put only a limited load on the daemon, and other programs still get answers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_an_upgrade_that_is_offered_is_ignored(gateway: Gateway, caplog: pytest.
 
 
 def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If one user has all its connections, another user can still connect."""
+    """If one user has used up its connections, another user can still connect."""
     real = Peer.of
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS):
@@ -111,7 +111,7 @@ def test_one_users_connections_are_not_anothers(gateway: Gateway, monkeypatch: p
 def test_slow_writers_get_408_and_are_closed(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    """A request that is not complete in time gets 408; others get answers meanwhile."""
+    """A request that is not complete in time gets 408; meanwhile, other requests get answers."""
     monkeypatch.setattr(connection, "SPEAKING", 0.5)
     with ExitStack() as stack:
         gateway.await_health()
@@ -153,7 +153,7 @@ def test_an_endless_body(gateway: Gateway) -> None:
         repeat(flood, chunk, times=size // len(chunk))
         answer = flood.recv(65536)
         assert problem(answer) == (400, "invalid-value")
-        # The connection is as good as before: the body was read, and thrown away.
+        # The connection still works, because lpad has read the body and discarded it.
         flood.sendall(SYSTEM)
         assert flood.recv(100).startswith(b"HTTP/1.1 200 ")
 
@@ -215,7 +215,7 @@ def test_reading_never_waits_for_the_card(gateway: Gateway) -> None:
 
 
 def test_a_full_queue_is_429_and_others_are_answered(gateway: Gateway) -> None:
-    """The change beyond the last one is refused with Retry-After; reading, and a repetition, are not."""
+    """A full queue refuses a change with Retry-After, but not a read, a repeated request or a switch."""
     order = gateway.lab.order()
     body = {"activation_code": gateway.lab.code(order), "confirm": True}
     path = f"/v1/euiccs/{CARD}/downloads"

@@ -141,7 +141,7 @@ def test_a_change_is_taken_back(gateway: Gateway) -> None:
 
 
 def test_secrets_are_redacted(gateway: Gateway) -> None:
-    """The change shows the server and the last characters of the matching ID, never all of it."""
+    """A change shows the server and the last characters of the matching ID, never the whole ID."""
     order = gateway.lab.order(confirmation_code="code-1234")
     body = {"activation_code": gateway.lab.code(order), "confirmation_code": "code-1234"}
     response = gateway.http.post(f"{EUICC}/downloads?wait=120", json=body)
@@ -163,12 +163,12 @@ def test_secrets_are_redacted(gateway: Gateway) -> None:
     ],
 )
 def test_a_download_names_one_source(gateway: Gateway, body: Any) -> None:
-    """Neither or both of activation code and default, or values of other types, are refused."""
+    """A download must have either an activation code or `default`, each with a value of its type."""
     problem(gateway.http.post(f"{EUICC}/downloads", json=body), 400, "invalid-value")
 
 
 def test_a_wrong_activation_code_is_reported_immediately(gateway: Gateway) -> None:
-    """An unreadable code leads to no change, and is not repeated."""
+    """An invalid activation code leads to no change, and the error does not contain it."""
     response = gateway.http.post(f"{EUICC}/downloads", json={"activation_code": "LPA:2$a.b$TOPSECRET"})
     problem(response, 400, "invalid-activation-code")
     assert "TOPSECRET" not in response.text

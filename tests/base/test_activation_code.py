@@ -114,7 +114,7 @@ def test_later_fields_are_ignored(more: str) -> None:
     ],
 )
 def test_invalid_activation_codes_are_refused(text: str, said: str) -> None:
-    """Any other text is refused, with the wrong field and without its secret."""
+    """Any other text is refused; the error names the wrong field, and contains no secret."""
     with pytest.raises(InvalidActivationCode, match=said) as caught:
         ActivationCode.parse(text)
     assert TOKEN not in caught.value.sentence

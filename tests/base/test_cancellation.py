@@ -1,4 +1,4 @@
-"""A cancellation ends each wait to which it was given, for sockets and for anything else."""
+"""A cancellation ends each wait that uses it, for sockets and for anything else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_first_sentence_stays() -> None:
 
 
 def test_wakes_what_is_not_a_socket() -> None:
-    """A cancellation calls a thread's own function to wake it, even if it came before the wait."""
+    """A cancellation wakes a thread by the thread's own function, even if the wait begins later."""
     cancellation = Cancellation()
     early, late, never = threading.Event(), threading.Event(), threading.Event()
     with cancellation.waking(never.set):
@@ -70,7 +70,7 @@ def test_descriptor_is_given_back() -> None:
 
 
 def test_deadline_carries_it_on() -> None:
-    """A part of a deadline ends with the whole; a deadline without a cancellation passes every check."""
+    """A cancelled deadline ends the deadlines made from it; one without a cancellation passes its check."""
     cancellation = Cancellation()
     whole = Deadline.after(60, cancellation=cancellation)
     parts = [whole, whole.within(1), whole.later(5), whole.later(5).within(1)]
@@ -84,6 +84,6 @@ def test_deadline_carries_it_on() -> None:
 
 
 def test_later_puts_off() -> None:
-    """A postponed deadline has that many more seconds."""
+    """A deadline postponed by some seconds is that much later."""
     deadline = Deadline(100.0)
     assert deadline.later(2.5) == Deadline(102.5)

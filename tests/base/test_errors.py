@@ -19,7 +19,7 @@ CLASSES = {each.__name__: each for each in every_error() if each.__module__ == "
 
 
 def raised() -> Iterator[tuple[str, str, str]]:
-    """The place, the class and the name of each detail that the package gives an error."""
+    """Yield the place, the class and the name of each detail that the package gives an error."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("synced", [True, False])
 def test_a_value_is_kept(tmp_path: Path, *, synced: bool) -> None:
-    """The folder is made for this user alone, and nothing else stays in it."""
+    """A written value is read again; file and folder are closed to others, and no other file is left."""
     path = tmp_path / "links" / "a.port"
     file = ExpendableFile(path, tuple[str, ...])
     assert file.read() is None
@@ -46,7 +46,7 @@ def test_a_damaged_file_is_none(tmp_path: Path, content: bytes, caplog: pytest.L
 def test_a_path_that_leads_elsewhere_does_not_stop_lpad(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A FIFO in its place is not waited for, and a file in place of the folder only causes a warning."""
+    """Lpad does not wait for a FIFO in the file's place; a file in the folder's place causes a warning."""
     os.mkfifo(tmp_path / "fifo")
     assert ExpendableFile(tmp_path / "fifo", str).read() is None
     (tmp_path / "file").touch()

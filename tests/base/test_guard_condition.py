@@ -24,7 +24,7 @@ from lpad.base.guard_condition import Condition, ConditionKind
     ],
 )
 def test_reads_a_condition(text: str, fields: dict[str, object]) -> None:
-    """Each form is read, with and without its optional parts; the text stays unchanged."""
+    """Each form of a condition is read, with and without its optional parts; its text stays unchanged."""
     condition = Condition.parse(text)
     assert {name: getattr(condition, name) for name in fields} == fields
     assert str(condition) == text

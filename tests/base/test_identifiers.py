@@ -132,7 +132,7 @@ def test_imei_in_both_encodings(version: int, data: str) -> None:
 
 @given(digits(14, 14))
 def test_imei_there_and_back(body: str) -> None:
-    """Any IMEI survives both encodings, and its 16-digit form with a software version is the same one."""
+    """Any IMEI survives both encodings, and its 16-digit form with a software version is the same IMEI."""
     imei = Imei.parse(body)
     assert Imei.parse(imei.digits) == imei == Imei.parse(f"{body}07")
     for version in (2, 3):

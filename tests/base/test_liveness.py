@@ -52,7 +52,7 @@ def run() -> Iterator[Run]:
 
 
 def test_a_thread_before_its_deadline_is_healthy(run: Run) -> None:
-    """A thread that has read a deadline in the future may wait for it."""
+    """A thread that has read a deadline in the future may wait until then."""
     run(lambda: Deadline.after(1000).remaining())
     assert stuck(grace=0) == []
 
@@ -67,7 +67,7 @@ def test_a_thread_beyond_its_deadline_is_stuck(run: Run) -> None:
 
 
 def test_the_last_deadline_counts(run: Run) -> None:
-    """The deadline of a short step no longer counts once the thread reads that of its whole work again."""
+    """A short step's deadline no longer counts once the thread reads the deadline of its whole work again."""
 
     def act() -> None:
         whole = Deadline.after(1000)

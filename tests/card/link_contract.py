@@ -74,7 +74,7 @@ class LinkContract:
         assert rig.card.open == set()
 
     def test_closes_the_channel_when_select_fails(self, rig: Rig) -> None:
-        """A card without ISD-R is reported as that, and keeps its channel."""
+        """A card without an ISD-R is reported as such, and the opened channel is closed."""
         rig.card.applications = ()
         with pytest.raises(CardError) as caught:
             self.command(rig, GET_EID)
@@ -113,7 +113,7 @@ class LinkContract:
 
     @pytest.mark.parametrize(("size", "blocks"), [(1, 1), (255, 1), (256, 2), (510, 2), (511, 3)])
     def test_cuts_commands_into_blocks(self, rig: Rig, size: int, blocks: int) -> None:
-        """P1 is 11 up to the last block's 91, P2 counts from 00 (SGP.22 v2.5, 5.7.2)."""
+        """P1 is 91 in the last block and 11 in the others; P2 counts from 00 (SGP.22 v2.5, 5.7.2)."""
         data = bytes(index & 0xFF for index in range(size))
         self.command(rig, data)
         sent = [command for command in rig.card.sent if command.ins == 0xE2]
@@ -138,13 +138,13 @@ class LinkContract:
 
     @pytest.mark.parametrize("portion", [1, 255, 256])
     def test_collects_an_answer_in_portions(self, rig: Rig, portion: int) -> None:
-        """61xx is followed by GET RESPONSE until all is there; 6100 stands for 256 bytes."""
+        """After 61xx, lpad sends GET RESPONSE until the answer is complete; 6100 means 256 bytes."""
         rig.card.portion = portion
         rig.card.answers[GET_EID] = bytes(index & 0xFF for index in range(40 if portion == 1 else 1000))
         assert self.command(rig, GET_EID) == rig.card.answers[GET_EID]
 
     def test_repeats_with_the_length_that_the_card_asks_for(self, rig: Rig) -> None:
-        """6Cxx to the last block is answered with the same block and that Le."""
+        """If the card answers 6Cxx to the last block, lpad repeats this block with Le xx."""
         rig.card.asks_for_length = True
         rig.card.answers[GET_EID] = EID
         assert self.command(rig, GET_EID) == EID
@@ -212,7 +212,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
     def test_takes_an_unknown_function_for_what_it_is(self, rig: Rig, status: int) -> None:
-        """Status words that refuse a SELECT mean, from the ISD-R itself, that it lacks the function."""
+        """Status words that refuse a SELECT have another meaning from the ISD-R: it lacks the function."""
         rig.card.answers[GET_EID] = EID
         rig.card.refusals[bytes(10)] = status
         with isdr_session(rig.link, deadline=soon()) as isdr:

@@ -92,7 +92,7 @@ class Service:
         )
         reply = await self.bus.request_name(NAME)
         assert reply is RequestNameReply.PRIMARY_OWNER
-        # As the real one does: it takes its name first, and shows each modem once that is probed.
+        # Like the real ModemManager, the double takes its name first, and shows each modem after probing it.
         for uid in self.modems:
             self.take(uid)
         print("ready", flush=True)
@@ -165,7 +165,7 @@ class Service:
 
 
 class ModemManagerDouble:
-    """Runs the program above."""
+    """Runs this module as a program."""
 
     def __init__(
         self,

@@ -144,7 +144,7 @@ class ScriptedCard:
         return bytes([0x61, min(len(data), self.portion or 256) & 0xFF])
 
     def _take(self, channel: int, command: Command) -> bool:
-        """Add a block to its chain, unless it is a repetition with Le; return whether it belongs there."""
+        """Add a block to its chain, unless Le marks a repetition; return whether the block is in order."""
         again = self.asks_for_length and command.le is not None
         if command.p2 == 0 and not again:
             self._chains[channel] = []

@@ -146,13 +146,13 @@ def test_without_pyscard_the_error_names_the_packages(monkeypatch: pytest.Monkey
 
 
 def test_a_missing_reader_is_reported_with_the_existing_ones(bench: Bench) -> None:
-    """A reader that is not there: the error lists those that are."""
+    """The error for a missing reader lists the existing readers."""
     with pytest.raises(CardUnreachable, match=f"'Gemalto': there are only '{FIRST}', '{SECOND}'"):
         open_pcsc_link("Gemalto", deadline=soon())
 
 
 def test_a_reader_without_a_card_is_reported(bench: Bench) -> None:
-    """A reader without card is reported as that."""
+    """A reader without a card is reported as such."""
     with pytest.raises(CardUnreachable, match="no card is in the reader; put a card in"):
         open_pcsc_link(SECOND, deadline=soon())
 
@@ -193,7 +193,7 @@ def test_the_reader_is_free_after_close(bench: Bench) -> None:
 
 
 def test_other_programs_wait_for_the_end_of_a_session(shared: PcscLink) -> None:
-    """While a session lasts, others wait for their turn and then get it (gsm-sip-bridge#17)."""
+    """During a session, other programs wait for their turn, and then get it (gsm-sip-bridge#17)."""
     with other_program("shared") as other:
         with isdr_session(shared, deadline=soon()) as isdr:
             other.tell("begin")

@@ -123,7 +123,7 @@ def test_programs_that_use_pcsc() -> None:
 
 
 def test_programs_of_other_users(tmp_path: Path) -> None:
-    """If /proc shows only a process's name, as for other users', lpad suspects GnuPG; pcscd never."""
+    """If /proc shows only a process's name, as for another user's, lpad suspects GnuPG but never pcscd."""
     for pid, name, maps in [(12, "scdaemon", None), (7, "bash", None), (9, "pcscd", "/lib/libpcsclite.so.1")]:
         process = tmp_path / str(pid)
         process.mkdir()

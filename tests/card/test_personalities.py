@@ -64,8 +64,7 @@ class TestPersonality(LinkContract):
             try:
                 warm_up(link, card, size=300 if modem_habits.cgla_breaks_at is None else 12000)
                 yield Rig(link, card, tells_why=tells)
-                # A channel that was lost in a restart of the card stays open: its handle may be the modem's
-                # by now.
+                # A channel from before a restart of the card stays open: its handle may now be the modem's.
                 assert not modem_habits.closes_channels or len(modem.open_channels) <= card.resets
             finally:
                 link.close()

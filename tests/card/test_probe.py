@@ -113,7 +113,7 @@ def test_both_euiccs_of_a_card_are_shown(tmp_path: Path, name: str, aids: tuple[
 
 
 def test_channels_left_open() -> None:
-    """Channels that a crashed process left open are counted when they had to be closed."""
+    """The report counts the channels of a crashed process that lpad had to close."""
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card) as modem:
         link = open_at_link(modem.path)

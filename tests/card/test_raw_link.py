@@ -79,7 +79,7 @@ def test_no_apdu_is_sent_that_is_not_needed(slot: Slot) -> None:
 
 
 def test_blocks_shrink_if_the_link_refuses_the_first(slot: Slot) -> None:
-    """A modem whose lines are too short for 255 bytes gets 120, and 63 if need be, from then on."""
+    """A modem whose lines are too short for 255-byte blocks gets 120-byte or 63-byte ones from then on."""
     slot.longest = 5 + 63
     with isdr_session(RawLink(slot, device=BenchDevice()), deadline=soon()) as isdr:
         isdr.command(bytes(300), deadline=soon())
@@ -111,7 +111,7 @@ def test_a_refusal_of_a_size_that_was_carried_before_is_final(slot: Slot) -> Non
 
 @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
 def test_a_channel_that_became_anothers_is_left_alone(slot: Slot, status: int) -> None:
-    """A modem that started the card again has its own application on the number that was lpad's."""
+    """After a restart of the card, lpad leaves its former channel open, which may now be the modem's."""
     with isdr_session(RawLink(slot, device=BenchDevice()), deadline=soon()) as isdr:
         isdr.command(GET_EID, deadline=soon())
         (number,) = slot.open

@@ -100,7 +100,7 @@ def test_a_bare_number_is_a_handle() -> None:
 
 
 def test_channels_of_other_programs_are_not_closed() -> None:
-    """Lpad does not begin with AT+CCHC=1 to 4, as another LPA did and FM350 refused it (lpac#209)."""
+    """Unlike another LPA, lpad does not begin with AT+CCHC=1 to 4, which FM350 refuses (lpac#209)."""
     with bench("cgla-bare-number") as (modem, link):
         get_eid(link)
         get_eid(link)

@@ -50,7 +50,7 @@ def test_a_guard_that_is_not_met(two: Terminal) -> None:
 
 
 def test_a_change_is_confirmed_by_its_number(two: Terminal) -> None:
-    """The question is shown by status, changes and the change; it is confirmed by the change's number."""
+    """Status, the list and the change itself show the question; the change's number confirms the switch."""
     asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
     number = json.loads(asked.out)["id"]
     two.lab.asked(number)

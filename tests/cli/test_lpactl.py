@@ -91,7 +91,7 @@ def test_every_command_prints_json_on_request(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("way", ["-", "--file", "--file -"])
 def test_codes_need_not_be_in_the_list_of_processes(terminal: Terminal, tmp_path: Path, way: str) -> None:
-    """An activation code is read from standard input or a file, a confirmation code too."""
+    """Activation codes and confirmation codes can be read from standard input or a file."""
     order = terminal.lab.order(confirmation_code="code-1234")
     code = terminal.lab.code(order)
     (tmp_path / "code").write_text(f"{code}\n", encoding="utf-8")
@@ -329,7 +329,7 @@ def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
 
 
 def test_a_download_that_waits_says_so(terminal: Terminal) -> None:
-    """The output shows what the change waits for, and in the end that it is done."""
+    """The output shows what the change waits for, and finally that it is done."""
     lab = terminal.lab
     code = lab.code(lab.order())
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.REFUSE, value="8.8/4.4"))

@@ -115,7 +115,7 @@ def test_the_daemon_loads_no_simulator_and_no_rich() -> None:
 
 
 def test_a_simulated_card_behind_a_port(tmp_path: Path, playing: list[subprocess.Popen[str]]) -> None:
-    """The port has the requested name, and a card answers there; its memory is the folder."""
+    """The port has the requested name, and a card answers there; the folder holds the card's memory."""
     path = tmp_path / "tty"
     told = start(
         playing, "euicc", str(tmp_path / "card"), "--pty", str(path), "--behaviour", '{"channels": 1}'

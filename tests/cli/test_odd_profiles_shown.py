@@ -112,7 +112,7 @@ def test_an_ambiguous_iccid_names_its_candidates(two: tuple[Terminal, Gateway]) 
 
 
 def test_an_iccid_is_ambiguous_no_longer_than_it_is(two: tuple[Terminal, Gateway]) -> None:
-    """After a 409 lpad reads the card again, which another program may have changed."""
+    """After a 409 lpad reads the card again, because another program may have changed it."""
     terminal, gateway = two
     lab = terminal.lab
     lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
@@ -127,7 +127,7 @@ def test_an_iccid_is_ambiguous_no_longer_than_it_is(two: tuple[Terminal, Gateway
 def test_requests_for_an_ambiguous_iccid_do_not_keep_the_card_busy(
     two: tuple[Terminal, Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many are refused, lpad reads the card again at long intervals only."""
+    """However many such requests are refused, lpad reads the card again only at long intervals."""
     monkeypatch.setattr(worker, "READ_AGAIN", 3600.0)
     terminal, gateway = two
     lab = terminal.lab
@@ -155,7 +155,7 @@ def test_an_enabled_profile_that_cannot_be_read_is_unknown(two: tuple[Terminal, 
 
 
 def test_the_client_lists_both(two: tuple[Terminal, Gateway]) -> None:
-    """`profiles` returns the readable ones as before; `profile_list` returns all."""
+    """`profiles` still returns the readable profiles only; `profile_list` returns all."""
     terminal, _ = two
     terminal.lab.card.distort(FIRST, told=NO_ICCID)
     read(terminal.lab)

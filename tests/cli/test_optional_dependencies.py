@@ -21,7 +21,7 @@ EXTRAS = (
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with lpad and all libraries but those of the extras."""
     folder = tmp_path_factory.mktemp("libraries")
-    (folder / "lpad").symlink_to(Path(lpad.__file__).parent)  # it may be among the libraries
+    (folder / "lpad").symlink_to(Path(lpad.__file__).parent)  # lpad may be installed with them
     for each in Path(sysconfig.get_path("purelib")).iterdir():
         if not each.name.startswith((*EXTRAS, "lpad")) and each.suffix != ".pth":
             (folder / each.name).symlink_to(each)

@@ -78,7 +78,7 @@ def test_without_options_nothing_is_limited_otherwise(folder: Path) -> None:
 
 @pytest.mark.parametrize(("given", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("7d", 604800)])
 def test_a_time_from_now_on(folder: Path, given: str, seconds: int) -> None:
-    """An order ends after so many seconds, minutes, hours or days."""
+    """An order ends after the given number of seconds, minutes, hours or days."""
     before = datetime.now(UTC)
     made, _ = order(folder, "--expires", given)
     assert made.expires is not None
@@ -168,7 +168,7 @@ def test_a_server_with_other_names(tmp_path: Path, playing: list[subprocess.Pope
 
 
 def test_a_confirmation_limit_of_a_card_that_tries(folder: Path) -> None:
-    """The server can read the written limits back as JSON."""
+    """The limit of wrong confirmation codes is in the order's JSON file, which the server reads."""
     order(folder, "--confirmation-code", "1", "--confirmation-limit", "1", "--expires", "1d")
     written: dict[str, Any] = json.loads(next((folder / "orders").glob("*.json")).read_text())
     assert written["confirmation_limit"] == 1

@@ -75,7 +75,7 @@ def test_a_named_aid_is_the_only_one_tried(tmp_path: Path) -> None:
 
 
 def test_a_card_with_two_euiccs_in_a_reader_is_two_cards(tmp_path: Path) -> None:
-    """Both eUICCs are reached through one reader, which is opened once."""
+    """A card's two eUICCs are reached through one reader, which is opened once."""
     card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PrivatePcscd() as pcscd, VirtualReaderCard(card, port=pcscd.port):
         wait_for_cards(present={FIRST})

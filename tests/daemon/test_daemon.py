@@ -55,7 +55,7 @@ def test_the_whole_way_through_the_socket(lab: Lab) -> None:
 
 
 def test_killed_while_loading(lab: Lab) -> None:
-    """After a power cut in the middle of LoadBoundProfilePackage the download ends done, and is done once.
+    """After a power cut in the middle of LoadBoundProfilePackage the download is completed, and only once.
 
     If the card had already installed the profile, its result decides; otherwise a new session begins.
     """
@@ -107,7 +107,7 @@ def test_killed_between_act_and_answer(lab: Lab) -> None:
 
 
 def test_stopping_with_listeners_and_a_waiting_change(lab: Lab) -> None:
-    """SIGTERM ends streams and waits for no answer; the next start tells the server and continues waiting."""
+    """SIGTERM ends streams and waits for no answer; the next start ends the server's session and waits on."""
     with Daemon(lab) as daemon, daemon.client() as client:
         order = lab.order()
         change = client.download(CARD, activation_code=lab.code(order), confirm=True, wait=PATIENCE)
@@ -149,7 +149,7 @@ def test_the_socket_answers_before_the_card_does(lab: Lab) -> None:
 
 
 def test_an_idle_daemon_sleeps(lab: Lab) -> None:
-    """Neither a listener nor an open connection makes it wake up: it uses no processor time at all."""
+    """Neither a listener nor an open connection wakes an idle daemon, so it uses no processor time."""
     with Daemon(lab) as daemon, daemon.client() as client:
         ready(client)
         stream = client.events()
@@ -172,7 +172,7 @@ def test_an_idle_daemon_sleeps(lab: Lab) -> None:
 
 
 def switches(pid: int) -> int:
-    """Return how often any thread of the process went to sleep of its own accord."""
+    """Return the number of voluntary context switches of all threads of the process."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         lines = (task / "status").read_text(encoding="ascii").splitlines()

@@ -235,7 +235,7 @@ def folder(tmp_path: Path, pki: Pki) -> Path:
 
 @pytest.fixture(autouse=True)
 def _process_as_before() -> Iterator[None]:
-    """Settings of the whole process are restored."""
+    """Restore the settings that apply to the whole process."""
     root = logging.getLogger()
     before = root.level, list(root.handlers)
     shown = logging.getLogger("lpad.payloads").level
@@ -372,7 +372,7 @@ def test_each_passed_on_setting_is_read(class_: type, name: str) -> None:
 
 @cache
 def _reads() -> set[tuple[str, str]]:
-    """Return the names of all attributes that are read below the settings, each with that of its owner."""
+    """Return the names of all attributes that are read below the settings, each with its owner's name."""
     trees = [
         ast.parse(path.read_text(encoding="utf-8"))
         for path in SOURCES.glob("**/*.py")

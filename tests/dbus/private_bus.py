@@ -73,7 +73,7 @@ class ScriptedService:
         self.do(lambda: [self._bus.send(message) for message in messages])
 
     def hear(self, sender: str, member: str, then: Callable[[Message], None]) -> None:
-        """Have signals of a name passed on, in the service's thread."""
+        """Subscribe to the signals of a name; the service's thread passes them on."""
 
         async def asked() -> None:
             rule = f"type='signal',sender='{sender}',member='{member}'"

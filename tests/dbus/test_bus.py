@@ -157,7 +157,7 @@ def test_a_closed_connection_sends_nothing(bus: Bus) -> None:
 
 
 def test_a_listener_gets_the_signals_of_its_rule(bus: Bus, service: ScriptedService) -> None:
-    """A listener hears the signals that its rule asks for, and one that it cannot understand does no harm."""
+    """A listener gets the signals that match its rule; a signal that it cannot understand does no harm."""
     heard: queue.Queue[Any] = queue.Queue()
 
     def hear(signal: Signal) -> None:

@@ -101,7 +101,7 @@ def asked(address: str, daemons: Daemons) -> list[str]:
     "states", [[REGISTERED], [-1], [0], [2], [3], ["none"], [99], [None], [CONNECTED, CONNECTED]]
 )
 def test_a_quiet_modem_is_asked_for_immediately(address: str, states: list[object]) -> None:
-    """Lpad also asks for a modem that failed, is locked, is in an unknown state or has vanished."""
+    """Lpad immediately asks for a modem in a lasting state, even if it failed, is locked or has vanished."""
     assert asked(address, Daemons(states)) == ["InhibitDevice"]
 
 

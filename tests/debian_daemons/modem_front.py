@@ -82,7 +82,7 @@ class ModemFront:
         self._refused[apn] = answer
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
-        """Wait until a condition holds that a command brings about."""
+        """Wait until one of ModemManager's commands has made a condition true."""
         with self._changed:
             assert self._changed.wait_for(holds, PATIENCE), self.received[-20:]
 

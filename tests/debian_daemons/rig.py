@@ -188,7 +188,7 @@ class Rig:
         return max((each[MODEM].number("State") or 0 for each in shown if MODEM in each), default=0)
 
     def managed(self) -> bool | None:
-        """Return whether NetworkManager manages the modem; None: it has no device for it."""
+        """Return whether NetworkManager manages the modem, or None if it has no device for the modem."""
         path = "/org/freedesktop/NetworkManager"
         for device in self.bus.properties(NETWORK_MANAGER, path, NETWORK_MANAGER, deadline=soon()).paths(
             "AllDevices"

@@ -50,7 +50,7 @@ BACK = wanted(A, SETTINGS_A, previous=B)
 
 @pytest.fixture
 def rig(rig_of: Callable[..., Rig]) -> Rig:
-    """A gateway whose owner has a connection for any SIM that does not autoconnect."""
+    """A gateway whose owner has a connection that fits any SIM and does not autoconnect."""
     rig = rig_of(A)
     rig.keyfile(
         "foreign",

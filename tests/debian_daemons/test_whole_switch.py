@@ -27,7 +27,7 @@ ICCIDS = (Iccid.parse("8900101000000000017"), Iccid.parse("8900101000000000025")
 
 
 def test_data_follows_the_card(rig_of: Callable[..., Rig]) -> None:
-    """Enables dial the profile's APN, a rollback the previous one's; a deletion removes the connection."""
+    """Each switch and rollback dials the APN of the enabled profile; a deletion removes the connection."""
     gateway = Gateway(settings=SETTINGS)
     rig = rig_of("", modem=gateway.modem)
     rig.start_network_manager()

@@ -61,7 +61,7 @@ def guarding(
 
 
 def ladder(patience: float = UNHURRIED, *, notice_in: float | None = None) -> list[dict[str, Any]]:
-    """Return two steps that help a modem, each lasting so many seconds."""
+    """Return two steps that help a modem; each lasts the given number of seconds."""
     return [
         {"step": "wait", "seconds": patience if notice_in is None else notice_in},
         {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": patience},

@@ -94,7 +94,7 @@ def test_a_refusal_is_logged_as_a_decision_and_told(lab: Lab, heard: Heard) -> N
 
 
 def test_rules_of_the_card_are_decisions_too(lab: Lab, heard: Heard) -> None:
-    """A profile that the card's table forbids is reported in the same way."""
+    """A profile that the card's table of rules forbids is logged as a decision, too."""
     metadata = ProfileMetadata(iccid=FIRST, rules=(ProfilePolicyRule.PPR1,))
     order = lab.order(metadata=metadata)
     change = lab.ended(submitted(lab, order).id)

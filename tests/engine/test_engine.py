@@ -333,7 +333,7 @@ class TestCancelling:
     def test_an_answer_in_the_moment_in_which_the_card_is_left(
         self, lab: Lab, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An answer counts even at the moment in which the download gives its session up for a change."""
+        """An answer counts even if it arrives while the download gives up its session for another change."""
         code = lab.code(lab.order())
         first = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, confirm=True).id)
         answering = threading.Thread(target=lab.engine.answer, args=(first.id, Answer(decision="accept")))
@@ -366,7 +366,7 @@ class TestCancelling:
             lab.engine.cancel(change.id)
 
     def test_a_change_is_cancelled_between_two_segments(self, lab: Lab) -> None:
-        """If cancelled between two segments, a change installs no profile; the next download works."""
+        """A download that is cancelled between two segments installs no profile; the next download works."""
         order = lab.order(size=60_000)
         secrets = {"activation_code": lab.code(order)}
         change = lab.submit(Kind.DOWNLOAD, secrets=secrets)

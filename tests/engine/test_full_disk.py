@@ -37,7 +37,7 @@ Then a limit of the log's own size leaves space, and a download continues.
 
 @contextmanager
 def no_space(beyond: Path | int = 0) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes, or the size of this file, as on a full disk."""
+    """Let no file of this process grow beyond a number of bytes, or a file's size, as on a full disk."""
     limit = beyond if isinstance(beyond, int) else beyond.stat().st_size
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
@@ -153,7 +153,7 @@ def test_a_waiting_download_whose_turn_comes_without_space_keeps_waiting(tried_a
 
 
 def test_a_download_that_was_taken_on_and_can_t_be_begun_waits_too(tried_again: Lab) -> None:
-    """Changes that are queued on the disk are carried out in the end, if need be by the next run of lpad."""
+    """Changes that are queued on the disk are carried out later, if need be by the next run of lpad."""
     lab = tried_again
     other = lab.asked(download(lab, confirm=True).id)
     change = download(lab)

@@ -258,7 +258,7 @@ def _blind(forgotten: Source) -> Callable[..., Look]:
 def test_a_watch_that_ends_without_having_looked_is_not_met(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the watch ends without a check, the guard is not met: the caller itself looks at the conditions."""
+    """If the watch ends without a check, its caller finds the conditions unmet, and lpad rolls back."""
     with guarding(tmp_path, pki) as lab:
         monkeypatch.setattr(condition_watch.ConditionWatch, "run", lambda _self: None)
         details = rolled_back(ended(lab, REGISTERED))

@@ -53,7 +53,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_does_not_register_stays_installed(tmp_path: Path, pki: Pki) -> None:
-    """If the downloaded profile does not register, the error states that it was rolled back but stays."""
+    """If the downloaded profile does not register, the switch is rolled back, and the profile stays."""
     with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
         change = lab.ended(download(lab, REGISTERED, within=2).id)
         details = rolled_back(change)
@@ -117,7 +117,7 @@ def test_stopped_under_the_guard_it_continues_with_the_next_start(
 
 
 def test_a_port_that_goes_under_the_guard_is_waited_for(tmp_path: Path, pki: Pki) -> None:
-    """As with any guarded switch, the change waits until the switch has been rolled back."""
+    """If the port disappears under the guard, the change ends only after the rollback."""
     with guarding(tmp_path, pki, registration={THIRD: 2}) as lab:
         change = download(lab, REGISTERED, within=3)
         watched(lab, change.id)

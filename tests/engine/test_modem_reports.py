@@ -82,7 +82,7 @@ def test_no_modem_is_restarted_for_an_unknown_report(tmp_path: Path, pki: Pki, l
 def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
     tmp_path: Path, pki: Pki, line: str
 ) -> None:
-    """The modem reports the old profile correctly and the new one wrongly; the result states this."""
+    """If the modem reports the old profile correctly and the new one wrongly, the result states this."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), quirks={"iccid_commands": ["AT+CCID"]}) as lab:
         both(lab)
         lab.modem.once("AT+CCID")  # before the switch
@@ -203,7 +203,7 @@ def test_a_modem_that_never_notices_is_restarted_so_often_and_no_more(tmp_path: 
 
 @pytest.mark.usefixtures("quick")
 def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pki: Pki) -> None:
-    """A restart after which the modem reads the new profile does not count towards the limit."""
+    """A restart after which the modem reads the new profile does not count towards the limit on restarts."""
     with bench(
         tmp_path, pki, notices=Notices.RESET, quirks={"refresh_ladder": [WAIT, {**RESET, "seconds": 0.5}]}
     ) as lab:

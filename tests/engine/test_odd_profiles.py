@@ -187,7 +187,7 @@ def test_a_broken_entry_is_not_a_goal_of_a_guarded_switch(tmp_path: Path, pki: P
 def test_a_profile_with_rules_that_cannot_be_read_takes_no_guard(
     tmp_path: Path, pki: Pki, rules: str
 ) -> None:
-    """Its operator may forbid disabling it, so a guarded switch sends nothing; without a guard it works."""
+    """Unreadable rules may forbid disabling, so a guarded switch is refused; an unguarded one works."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, without=(RULES,), tail=bytes.fromhex(rules))
         change = ended(lab, "confirm")
@@ -399,7 +399,7 @@ def test_the_settings_name_profiles_by_odd_iccids(tmp_path: Path, pki: Pki) -> N
 
 
 def test_failover_leaves_and_enters_profiles_with_odd_iccids(tmp_path: Path, pki: Pki) -> None:
-    """Their rules are found by the ICCID that the card reports, even if it is short or has digits A to E."""
+    """A health rule is found by the ICCID that the card reports, even a short one or one with A to E."""
     with guarding(tmp_path, pki, registration={SHORT: DENIED}) as lab:
         lab.install(iccid=HEX, name="Third")
         lab.install(iccid=SHORT, name="Fourth")

@@ -201,7 +201,7 @@ def test_cards_that_change_places(lab: Lab, monkeypatch: pytest.MonkeyPatch, oth
 
 
 def test_settings_that_take_effect_without_reopening(lab: Lab, port: CardPort, way: Counted) -> None:
-    """IMEI, policy and the like count from the next change on, and the port is not opened again."""
+    """Settings such as IMEI and policy take effect with the next change, without reopening the port."""
     lab.start(port)
     lab.install()
     lab.engine.become([replace(port, imei=Imei.parse(IMEI), policy=SwitchPolicy(protected=(FIRST,)))])

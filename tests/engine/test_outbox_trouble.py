@@ -431,7 +431,7 @@ def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
     ],
 )
 def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
-    """Only a permanent refusal, repeated often enough, sets one aside; a server that is away never does."""
+    """Only a repeated permanent refusal sets a notification aside; a server that is away never does."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)

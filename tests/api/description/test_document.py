@@ -25,7 +25,7 @@ PICTURE = "image/png"
 
 
 def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the media types of an operation's requests and good answers, each with its content."""
+    """Yield the media types of an operation's requests and successful answers, each with its content."""
     yield from operation.get("requestBody", {}).get("content", {}).items()
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
@@ -78,7 +78,7 @@ def test_each_operation_is_described(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_example_has_the_form_of_its_schema(name: str) -> None:
-    """Each request and each answer has an example that the schema admits, except a picture."""
+    """Each request and each answer, except a picture, has an example that fits its schema."""
     for media_type, content in contents(OPERATIONS[name]):
         if media_type.startswith("image/"):
             continue
@@ -93,7 +93,7 @@ def test_no_request_carries_credentials() -> None:
 
 
 def test_a_default_is_for_requests() -> None:
-    """The schemas of requests state defaults for fields that may be left out; those of answers state none."""
+    """Only the schemas of requests state defaults, for fields that may be left out."""
     asked = {each for name in OPERATIONS for each in named(OPERATIONS[name].get("requestBody"))}
     assert asked
     with_default = 0

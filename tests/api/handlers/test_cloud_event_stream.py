@@ -94,7 +94,7 @@ def test_an_unknown_form_is_refused(gateway: Gateway, form: str) -> None:
 
 
 def test_the_present_form_stays_as_it_is(lab: Lab) -> None:
-    """The stream stays the same byte for byte for programs without CloudEvents."""
+    """For programs without CloudEvents, the stream stays the same byte for byte."""
     lab.start()
     with (
         Gateway(lab) as gateway,

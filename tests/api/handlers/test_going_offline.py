@@ -1,4 +1,4 @@
-"""Requests that would take the device offline: they are refused unless they contain accept_offline."""
+"""Requests that would take the device offline are refused unless they contain accept_offline."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_dropped_events_are_counted_until_acknowledged(lab: Lab) -> None:
 
 
 def test_an_id_of_another_journal_is_reported_as_lost(lab: Lab) -> None:
-    """After an ID that lpad never assigned, a loss is reported; all events follow, none as acknowledged."""
+    """A listener that sends an ID that lpad never assigned gets `lost`, then all events, unacknowledged."""
     lab.install()
     with Gateway(lab) as gateway:
         for unknown in ("999999", "abc"):
@@ -153,7 +153,7 @@ def test_roles_of_listeners(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_while_the_disk_is_full(lab: Lab) -> None:
-    """A listener gets the events on the disk, and the rest in order once there is room again."""
+    """A listener gets the events on the full disk, and once there is space the later ones in order."""
     lab.start()
     lab.until_true(lambda: lab.engine.snapshot(CARD).eid is not None)
     with Gateway(lab) as gateway, listening(gateway, f"{STREAM}&after=0") as events:
@@ -165,7 +165,7 @@ def test_while_the_disk_is_full(lab: Lab) -> None:
             lab.engine.events.record([FAULTY])
             lab.engine.events.record([FAULTY])
             assert lab.engine.events.last() == last
-            # The stream stays open, and both kinds of listeners are admitted.
+            # The stream stays open, and lpad admits known listeners and new ones.
             assert gateway.http.put(f"{PATH}/bridge", json={"position": last}).json()["position"] == last
             with listening(gateway, "/v1/events?form=cloudevents&listener=second") as others:
                 assert next(others)["id"] == str(last)

@@ -213,7 +213,7 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
             lab.until(lambda: lab.engine.change(patient.id), lambda change: change.pause is not None)
             with no_space(tmp_path / "journal.db-wal"):
                 path = f"/v1/euiccs/{CARD}/profiles/{FIRST}/enable"
-                while gateway.http.post(path).status_code == 202:  # until the file's blocks are full
+                while gateway.http.post(path).status_code == 202:  # until the journal's last block is full
                     pass
                 seen.append(scraped(gateway))
             lab.until_true(lambda: lab.engine.journal.ok)
@@ -245,7 +245,7 @@ def _have_events_dropped(lab: Lab) -> None:
 def _endpoint_that_fails(
     gateway: Gateway, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> list[dict[str, float]]:
-    """Have an endpoint miss events, fail, give one up and accept the others; return all figures."""
+    """Return all figures after each step: an endpoint's dropped, failed, given-up and accepted events."""
     webhooks = gateway.lab.engine.webhooks
     webhooks.become([endpoint(receiver)])
     figures = [scraped(gateway)]
@@ -287,7 +287,7 @@ def _have_an_event_listed(lab: Lab) -> None:
 
 
 def _refuse_one_notification(lab: Lab) -> None:
-    """Have the server refuse one permanently, so that it is set aside."""
+    """Have the server refuse one notification permanently, so that lpad sets it aside."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.REFUSE, value="8.10/2.1", times=1000))
     lab.carry_out(Kind.DISABLE, iccid=FIRST)
     lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))

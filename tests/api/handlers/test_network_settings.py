@@ -58,7 +58,7 @@ def test_settings_are_set_shown_and_cleared(gateway: Gateway) -> None:
 
 
 def test_the_password_never_comes_back(gateway: Gateway) -> None:
-    """No answer contains the password, and an update without one keeps it until it is emptied or unused."""
+    """No answer contains the password; updates keep it until it is emptied, or no authentication uses it."""
     put(gateway, FIRST, **FULL, password=PASSWORD)
     assert PASSWORD not in gateway.http.get(network(FIRST)).text
     assert put(gateway, FIRST, **{**FULL, "apn": "other"})["password_set"] is True

@@ -1,4 +1,4 @@
-"""The webhook endpoints over the API: shown, tested, paused, resumed, and sent an event again."""
+"""The API shows, tests, pauses and resumes webhook endpoints, and sends them an event again."""
 
 from __future__ import annotations
 

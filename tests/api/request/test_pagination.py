@@ -54,7 +54,7 @@ def test_every_list_has_a_limit_and_a_cursor() -> None:
 
 
 def test_a_list_in_pages_has_each_item_once(gateway: Gateway) -> None:
-    """Whatever the limit, the pages together are the list; the last one has no `next`."""
+    """Whatever the limit, the pages together are the complete list; the last page has no `next`."""
     path = "/v1/event-types"
     whole = gateway.get(path)["types"]
     assert len(whole) == len(EVENT_TYPES)

@@ -97,7 +97,7 @@ def test_the_documents_roles_are_the_tables() -> None:
 def test_only_reading_needs_no_more_than_the_role_read() -> None:
     """Each row of the table that is not a GET names a higher role, or requires the role of its change.
 
-    Except that a program that may only read keeps, and may give up, its own position in the stream of events.
+    The exception is /v1/listeners/{name}: a program with the role read may store and delete its own position.
     """
     for route in ROUTES:
         reads = route.method == "GET" or route.path == "/v1/listeners/{name}"
@@ -106,9 +106,9 @@ def test_only_reading_needs_no_more_than_the_role_read() -> None:
 
 
 def call(gateway: Gateway, uid: int, groups: str, request: str) -> tuple[int, str, str]:
-    """Call as another user, as only root can."""
+    """Send a request as another user, which only root can do."""
     gateway.lab.folder.chmod(0o755)
-    # From the folder itself, because each new run of pytest closes those above it to other users.
+    # The path is relative, because each new run of pytest closes the folders above it to other users.
     found = subprocess.run(
         [sys.executable, "-c", CALLER, gateway.path.name, str(uid), groups, request],
         check=True,
@@ -121,9 +121,9 @@ def call(gateway: Gateway, uid: int, groups: str, request: str) -> tuple[int, st
 
 
 def test_callers_of_other_users(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
-    """Each role opens its paths and no other; a refusal names the role and is logged with user and process.
+    """Each role permits its own paths only; a refusal names the role and is logged with user and process.
 
-    Only root can become another user; any other user that runs this test checks its own calls alone.
+    Only root can become another user; any other user that runs this test makes no such calls.
     """
     rules = AccessRules(
         {
@@ -166,7 +166,7 @@ def test_callers_of_other_users(lab: Lab, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
-    """A user with the role install may request a profile and cancel this, but not abandon a paid order."""
+    """A user with the role install may request a profile, but only an administrator may abandon a wish."""
     rules = AccessRules(
         {Role.INSTALL: Holders(users=frozenset({OTHER})), Role.ADMIN: Holders(users=frozenset({OTHER - 1}))}
     )
@@ -181,9 +181,9 @@ def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
 
 
 def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
-    """Cancelling a change and answering it need the role of its kind; without a role, a user gets no details.
+    """Cancelling or answering a change needs the role of its kind; without a role, a user gets no details.
 
-    Only root can become another user: for other users there is nothing to check here.
+    Only root can become another user, so a run by any other user checks nothing.
     """
     rules = AccessRules(
         {Role.SWITCH: Holders(users=frozenset({OTHER})), Role.INSTALL: Holders(groups=frozenset({GROUP}))}

@@ -1,4 +1,4 @@
-"""The listening socket: its rights, its predecessors, and a server that sleeps."""
+"""The listening socket: its permissions, earlier files at its path, and the server behind it."""
 
 from __future__ import annotations
 

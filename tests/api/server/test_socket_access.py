@@ -1,4 +1,4 @@
-"""The socket's access control list, as the kernel keeps it; script/system-test makes connections."""
+"""The socket's access control list in the kernel; script/system-test checks it with connections."""
 
 from __future__ import annotations
 

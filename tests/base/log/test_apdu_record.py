@@ -113,7 +113,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The owner of the file could read the record, although lpad, which may be root, could write it."""
+    """Even as root, lpad writes no record into another user's file, because that user could read it."""
     (tmp_path / "record").touch()
     owner = (tmp_path / "record").stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
@@ -123,7 +123,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_file_of_its_own_is_appended_to_and_closed_to_others(tmp_path: Path) -> None:
-    """After a restart the record continues in the same file, which others cannot read however it was made."""
+    """After a restart the record continues in the same file, which lpad closes to other users."""
     (tmp_path / "record").write_text("before\n", encoding="utf-8")
     (tmp_path / "record").chmod(0o644)
     record_apdus(tmp_path / "record")

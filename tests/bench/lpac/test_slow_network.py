@@ -14,7 +14,7 @@ PIECES = [bytes([number]) * 3000 for number in range(100)]
 
 
 def test_bytes_arrive_in_order_after_two_round_trips() -> None:
-    """An answer to the first bytes takes the connection's round trip and its own; the end arrives, too."""
+    """A first answer takes two round trips, one of them to connect; the end of the stream arrives, too."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         echo = threading.Thread(target=_echo, args=(listening,))
         echo.start()
@@ -38,7 +38,7 @@ def test_bytes_arrive_in_order_after_two_round_trips() -> None:
 
 
 def _echo(listening: socket.socket) -> None:
-    """Return all bytes of one connection, until the last ones are the word "end"."""
+    """Send all bytes of one connection back, until it sends the word "end"."""
     connection, _ = listening.accept()
     connection.settimeout(LIMIT)
     with connection:

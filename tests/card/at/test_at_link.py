@@ -304,7 +304,7 @@ def test_handles_are_text_to_be_sent_back() -> None:
 
 
 def test_a_name_that_is_not_a_channel_number_is_not_put_into_class_bytes() -> None:
-    """Class bytes with the channel are refused if the name is not a channel number; the channel is closed."""
+    """A handle that is not a channel number does not fit into class bytes; the channel is closed."""
     card = card_with_eid()
     with (
         modem_with(card, handles=Handles.HEX64, csim=Csim.ABSENT) as modem,
@@ -394,7 +394,7 @@ def test_a_process_killed_while_opening_leaves_no_channel(tmp_path: Path, habits
 
 
 def test_the_note_of_an_open_channel_is_there_only_while_it_is_open(tmp_path: Path) -> None:
-    """The note is written before the channel is opened, and removed once it is closed, whatever ended it."""
+    """The note is written before the channel is opened, and removed once the channel is closed."""
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path) as link:
         note = OpenChannel(tmp_path / f"{KEY}.open")
         session = isdr_session(link, deadline=soon())
@@ -406,7 +406,7 @@ def test_the_note_of_an_open_channel_is_there_only_while_it_is_open(tmp_path: Pa
 
 
 def test_a_card_reset_under_the_session_leaves_no_note(tmp_path: Path) -> None:
-    """If the modem or the card refuses to close the channel, the channel no longer exists."""
+    """If the card is reset within a session, its channel no longer exists, so no note of it is left."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER) as modem, opened(modem, tmp_path) as link:
         with isdr_session(link, deadline=soon()):

@@ -1,4 +1,4 @@
-"""Closing a channel on links that require five bytes, or four."""
+"""Closing a channel over links that accept only commands of five bytes, or only of four."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLOSE = Apdu(Command(0, 0x70, 0x80, 1))
 
 
 class Picky(ScriptedCard):
-    """A card whose link refuses commands of some lengths, or that reports some lengths as wrong."""
+    """A card that reports some command lengths as wrong, or whose link refuses some."""
 
     refused: tuple[int, ...] = ()
     wrong: tuple[int, ...] = ()
@@ -48,7 +48,7 @@ def closings(card: Picky) -> list[str]:
 
 @pytest.mark.parametrize("how", ["refused", "wrong"])
 def test_four_bytes_where_five_are_too_many(how: str) -> None:
-    """A link that refuses P3 gets the header alone, and from then on immediately."""
+    """A link that refuses P3 gets the header without P3, and in later sessions at the first attempt."""
     card = Picky()
     setattr(card, how, (5,))
     link = RawLink(BareHeader(card), device=BenchDevice())

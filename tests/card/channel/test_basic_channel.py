@@ -29,7 +29,7 @@ FIVE_BER = "A0000005591010FFFFFFFF8900050500"
 
 
 class _UsimOnChannelOne(Contacts):
-    """Answers on channel 1 as an application does that is not an ISD-R."""
+    """A card that answers on channel 1 like an application other than an ISD-R."""
 
     def transmit(self, apdu: bytes, *, deadline: Deadline) -> bytes:
         if apdu[0] & 0x03 == 1:
@@ -43,7 +43,7 @@ def eid_of(link: RawLink, *aids: Aid) -> bytes:
 
 
 def test_the_basic_channel_serves_if_no_other_does(tmp_path: Path, pki: Pki) -> None:
-    """In a reader the ISD-R is selected on the basic channel, and deselected in the end (NekokoLPA2#31)."""
+    """In a reader the ISD-R is selected on the basic channel, and deselected afterwards (NekokoLPA2#31)."""
     behaviour = CardBehaviour(isdr_on_logical_channels=False)
     with SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card:
         contacts = Contacts(card)

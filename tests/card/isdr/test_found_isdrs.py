@@ -50,7 +50,7 @@ def test_no_isdr_is_an_empty_answer() -> None:
 
 
 def test_a_modems_refusal_is_a_name_that_is_not_known() -> None:
-    """A refusal of +CCHO counts as an unknown AID, because it has no reason; a missing port is an error."""
+    """A refusal of +CCHO counts as an unknown AID, as it states no reason; a missing port is an error."""
 
     class Refusing(RawLink):
         error: Exception = LinkRefused("ERROR", modem_error="ERROR")

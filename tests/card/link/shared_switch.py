@@ -33,7 +33,7 @@ _SET_FLAGS, _UP = 0x8914, 1
 
 @dataclass(frozen=True)
 class Shared:
-    """A modem's kind, and the program that uses it, too."""
+    """A gateway whose modem another program uses, with that program and its queries."""
 
     gateway: Callable[[], AbstractContextManager[tuple[Gateway, Any]]]
     program: Sequence[str]
@@ -46,7 +46,7 @@ KINDS = {
         ("mbimcli", "-p"),
         ("--query-device-caps", "--query-subscriber-ready-status", "--query-registration-state"),
     ),
-    # A modem that reads the card at each question would do so between an answer 61xx and its GET RESPONSE.
+    # A modem that reads the card at each query would do this between an answer 61xx and its GET RESPONSE.
     "qmi": Shared(
         partial(qmi_gateway, personality=ModemPersonality(notices=Notices.REFRESH)),
         ("qmicli", "-p", "--device-open-qmi"),

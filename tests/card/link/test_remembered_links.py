@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_modem_that_is_another_each_time(tmp_path: Path) -> None:
-    """Only a limited number of files is kept, the latest ones, and nothing of a forgotten modem."""
+    """Only the files of the latest modems are kept, and nothing is left of a forgotten modem."""
     memory = LinkMemory(tmp_path)
     known = Remembered(link=LinkKind.CSIM)
     for number in range(MOST + 5):
@@ -46,7 +46,7 @@ def test_a_file_without_a_place_in_the_order_goes_first(tmp_path: Path, old: byt
 
 
 def test_the_last_number_there_is_forgets_nothing_that_was_just_written(tmp_path: Path) -> None:
-    """If a worn disk has turned a number into the largest one, other modems are still remembered."""
+    """If a worn disk has turned a file's number into the largest one, other modems are still remembered."""
     memory = LinkMemory(tmp_path)
     (tmp_path / "worn.json").write_text(json.dumps({"written": 1 << 53}), encoding="ascii")
     for number in range(MOST + 5):

@@ -33,7 +33,7 @@ class Bench:
 
 
 class TestSharedLink(LinkContract):
-    """The contract of links, while another user shares the port."""
+    """The contract of links, while another link shares the port."""
 
     @pytest.fixture
     def rig(self) -> Rig:

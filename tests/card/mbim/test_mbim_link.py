@@ -74,7 +74,7 @@ HABITS: dict[str, dict[str, Any]] = {
     ("habits", "place"), [*((each, "cdc-wdm0") for each in HABITS), ("by the letter", "unix:")]
 )
 class TestContract(LinkContract):
-    """The contract of links, for each habit on a pty, and on a socket."""
+    """The contract of links, with each habit of a modem on a pty, and with a modem on a socket."""
 
     @pytest.fixture
     def rig(self, habits: str, place: str, tmp_path: Path) -> Iterator[Rig]:
@@ -120,7 +120,7 @@ def test_the_parameters_that_worked_are_remembered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("refusal", [0x6E00, 0x6881, 0x6985], ids="{:04X}".format)
 def test_another_type_of_class_byte_is_tried_after_each_refusal(refusal: int, tmp_path: Path) -> None:
-    """Firmware has several status words for a type that it does not take; the second attempt counts."""
+    """After each status word by which firmware refuses a type of class byte, lpad tries the other type."""
     habits: dict[str, Any] = {"class_byte_types": (0,), "class_refusal": refusal}
     with rig_with(str(tmp_path / "cdc-wdm0"), **habits) as (modem, link):
         assert get_eid(link) == EID
@@ -150,7 +150,7 @@ def test_a_function_that_another_program_left_open_is_closed_first(tmp_path: Pat
 
 @pytest.mark.parametrize("status", [Status.BUSY, Status.STK_BUSY, Status.NOT_INITIALIZED], ids=str)
 def test_a_busy_modem_is_asked_again(status: Status, tmp_path: Path) -> None:
-    """A channel is opened at the next attempt; the end of a busy session advises to try again."""
+    """If the modem is busy, opening a channel is repeated; within a session, the error advises a retry."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         modem.once(UICC, Uicc.OPEN_CHANNEL, status=status)
         assert get_eid(link) == EID
@@ -253,7 +253,7 @@ def test_a_silent_modem_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", [PtyModem, QmiModem])
 def test_a_port_of_another_kind_is_named(other: type[PtyModem | QmiModem], tmp_path: Path) -> None:
-    """An AT or QMI port under an MBIM port's name: the error gives the remedy and allows another attempt."""
+    """If an AT or QMI port has an MBIM port's name, the error gives the remedy and allows a retry."""
     with other(ScriptedCard(), path=tmp_path / "wwan0mbim0") as modem:
         link = open_mbim_link(modem.path)
         with pytest.raises(CardUnreachable, match="check that this is an MBIM port and not a QMI") as caught:
@@ -448,7 +448,7 @@ def test_other_terminal_capabilities_are_kept(tmp_path: Path) -> None:
 
 
 def test_an_apdu_with_the_channel_in_its_class_byte_that_is_refused(tmp_path: Path) -> None:
-    """If the first APDU is refused with the channel in its class byte, it is repeated without (lpac#114)."""
+    """If the class byte with the channel is refused at first, lpad leaves the channel out (lpac#114)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with rig_with(str(tmp_path / "cdc-wdm0"), card, refuses_channel_in_class=True) as (modem, link):
         assert get_eid(link) == EID
@@ -520,7 +520,7 @@ def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
 
 
 def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
-    """If the settings name slot 2, lpad uses the card in it; the second time there is nothing to change."""
+    """If the settings name slot 2, lpad uses the card in it; the next link need not change the slot."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(slots=2, card_slot=1)
     with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:

@@ -106,7 +106,7 @@ def test_an_euicc_that_was_silent_is_found_once_its_card_starts(tmp_path: Path) 
 
 
 def test_a_card_without_an_iccid_is_restarted_with_each_start_of_its_modem(tmp_path: Path) -> None:
-    """An eUICC without an enabled profile has no ICCID either, and must be found whenever it wakes."""
+    """An eUICC without an enabled profile has no ICCID either, and must be found whenever it starts."""
     memory = LinkMemory(tmp_path / "links")
     for place in ("wdm0", "wdm1"):
         with MbimModem(ScriptedCard(applications=()), path=tmp_path / place) as modem:

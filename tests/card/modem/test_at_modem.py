@@ -102,7 +102,7 @@ def test_a_modem_that_refuses_the_set_up_is_used_nevertheless() -> None:
     ],
 )
 def test_a_refusal_becomes_a_sentence_immediately(told: str, error: type[CardError], says: str) -> None:
-    """Each final result ends the wait; the error gives the remedy (a peer hangs on +CME ERROR)."""
+    """Each final result ends the wait; the error gives the remedy (another LPA hangs on +CME ERROR)."""
     with bench() as (modem, link, _):
         modem.once("AT+CSIM", instead=(told,), executed=False)
         with pytest.raises(error, match=says) as caught:
@@ -196,7 +196,7 @@ def test_commands_that_alter_the_card_have_more_time(kind: LinkKind, monkeypatch
 
 @pytest.mark.parametrize("echo_stays", [False, True])
 def test_a_late_answer_is_not_the_next_commands(echo_stays: bool) -> None:  # noqa: FBT001 - a column
-    """The answer to a given-up command comes during the next one, which still gets its own."""
+    """If an abandoned command's answer arrives during the next command, that still gets its own answer."""
     habits = ModemPersonality(echo_can_be_switched_off=not echo_stays)
     card = ScriptedCard(answers={GET_EID: EID, b"\xbf\x20\x00": b"\xbf\x20\x01\x00"})
     with (
@@ -295,7 +295,7 @@ def test_a_length_that_contradicts_the_hex_is_malformed() -> None:
 
 @pytest.mark.parametrize("told", ["+CGSN: 1", "490154203237510", "ERROR", "+CME ERROR: 4", "+CME ERROR: 100"])
 def test_no_valid_imei_is_none(told: str) -> None:
-    """A modem without an IMEI, or with a wrong one, is not an error: the settings can name it."""
+    """A modem without an IMEI, or with a wrong one, is not an error: the settings can contain the IMEI."""
     with bench() as (modem, link, _):
         final = () if "ERROR" in told else ("OK",)
         modem.once("AT+CGSN", instead=(told, *final))

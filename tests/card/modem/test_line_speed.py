@@ -44,7 +44,7 @@ def bench(**habits: Any) -> Iterator[PtyModem]:
 
 
 class UsbLine(SerialLine):
-    """A port on which the speed does not count."""
+    """A USB port, which has no line speed."""
 
     is_serial = False
 
@@ -89,7 +89,7 @@ def give_back(opened: AtModem) -> None:
 
 
 def lasting(folder: Path) -> dict[str, Any]:
-    """Return what the note says."""
+    """Return the content of the note on disk."""
     noted: dict[str, Any] = json.loads((folder / "modem.speed").read_text())
     return noted
 
@@ -189,7 +189,7 @@ def test_a_killed_restoration_is_repeated(tmp_path: Path) -> None:
 
 
 def test_a_modem_that_answers_at_the_new_speed(tmp_path: Path) -> None:
-    """A modem whose OK comes at the new speed, and is lost, is found at the new speed."""
+    """A modem whose OK is lost, because it is already sent at the new speed, is found at the new speed."""
     with bench(answers_at_new_rate=True) as modem:
         opened = host(modem, tmp_path)
         assert model(opened) == "PtyModem"
@@ -255,7 +255,7 @@ def test_a_modem_that_says_ok_and_stays(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 def test_a_port_whose_speed_the_modem_does_not_name_is_left_alone(tmp_path: Path) -> None:
-    """If AT+IPR? reports another speed than the port's, lpad changes nothing: +IPR may be of another port."""
+    """If AT+IPR? reports another speed than the port's, lpad changes nothing: +IPR may mean another port."""
     with bench() as modem:
         modem.once("AT+IPR?", instead=("+IPR: 57600", "OK"))
         assert model(host(modem, tmp_path)) == "PtyModem"
@@ -301,7 +301,7 @@ def test_a_port_that_disappears_keeps_its_note(tmp_path: Path) -> None:
 
 
 def test_a_damaged_note_harms_nothing(tmp_path: Path) -> None:
-    """A note with an impossible speed counts as none."""
+    """A note with an impossible speed counts as missing."""
     (tmp_path / "modem.speed").write_text('{"fast": -1, "former": 99999999999999999999}')
     with bench() as modem:
         assert model(host(modem, tmp_path, fast=None)) == "PtyModem"
@@ -374,7 +374,7 @@ def test_a_modem_that_is_deaf_at_the_new_speed_is_lost_once(
 
 @pytest.mark.parametrize("reopened", [False, True])
 def test_a_command_lost_at_the_new_speed_ends_it(tmp_path: Path, *, reopened: bool) -> None:
-    """A line that only loses the longest commands is slow from the first lost one on."""
+    """If a line loses only the longest commands, lpad uses the usual speed after the first loss."""
     with bench(loses_above=USUAL, buffer=500) as modem:
         opened = host(modem, tmp_path)
         model(opened)
@@ -433,7 +433,7 @@ def test_silence_is_no_refusal(tmp_path: Path, unanswered: str) -> None:
 
 
 def test_a_closed_port_keeps_the_speed_until_it_is_given_back(tmp_path: Path) -> None:
-    """A port that is closed after a failure is opened again; only its return restores the speed."""
+    """Closing the port leaves the modem at the new speed; only returning the port restores the usual one."""
     with bench() as modem:
         opened = host(modem, tmp_path)
         model(opened)

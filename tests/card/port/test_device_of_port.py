@@ -30,7 +30,7 @@ def test_wwan_ports_belong_to_the_pci_device(tmp_path: Path) -> None:
 
 
 def test_the_device_is_unknown(tmp_path: Path) -> None:
-    """A port that sysfs does not list, and one of no USB or PCI device, have no device."""
+    """A port has no device if sysfs does not list it, or lists it without a USB or PCI device."""
     place = tmp_path / "devices" / "platform" / "serial8250" / "tty" / "ttyS0"
     place.mkdir(parents=True)
     (tmp_path / "class" / "tty").mkdir(parents=True)

@@ -91,7 +91,7 @@ def test_a_system_that_reports_nothing_is_not_an_error(told: queue.SimpleQueue[b
 
 
 def test_the_kernels_socket_opens_or_not() -> None:
-    """On every system the kernel's socket either opens or does not, without an exception."""
+    """Whether the kernel's socket can be opened or not, opening it raises no exception."""
     uevents = open_uevents()
     if uevents is not None:
         uevents.close()
@@ -101,7 +101,7 @@ def test_the_kernels_socket_opens_or_not() -> None:
     ("message", "subsystem"), [(KERNEL, b"tty"), (UDEV, b"tty"), (b"add@/x\0ACTION=add\0", None)]
 )
 def test_the_subsystem_is_read_from_either_form(message: bytes, subsystem: bytes | None) -> None:
-    """In one form a header precedes the properties, in the other a line."""
+    """The subsystem is read from the kernel's messages, and from udev's, which have a binary header."""
     assert subsystem_of(message) == subsystem
 
 

@@ -1,4 +1,4 @@
-"""Ports that settings name by a number, found again by the names that last."""
+"""Ports that the settings name by a number are found again by their lasting names."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_loan_outlasts_the_serial_line(bus: str, port: str) -> None:
         loan = PortLoan(port, hold=5)
         opened(loan, port).close()
         line = opened(loan, port)
-        loan.give_back()  # The other link that shares the port still uses it.
+        loan.give_back()  # Another link that shares the port still uses the modem.
         assert loan.hold == 5
         line.close()
         line.close()
@@ -140,7 +140,7 @@ def test_a_modem_manager_that_starts_later_is_asked(bus: str, port: str) -> None
 
 
 def test_a_modem_manager_that_starts_later_aborts_its_connection(bus: str, port: str) -> None:
-    """A ModemManager that starts while lpad has the port, and is connecting the modem, aborts that first."""
+    """If ModemManager starts later and is connecting the modem, lpad has the attempt aborted first."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
     line.close()  # as above
@@ -170,7 +170,7 @@ def test_a_lent_modem_stays_lent_under_another_name(bus: str, tmp_path: Path) ->
 
 
 def test_a_modem_shown_under_another_name_is_borrowed(bus: str, tmp_path: Path) -> None:
-    """A modem that ModemManager shows only after it came back as another device is borrowed as that."""
+    """A modem is borrowed, even if ModemManager shows it only after its return as another device."""
     path = tmp_path / "usb-Ours-if02-port0"
     with PtyModem(ScriptedCard(), path=path) as modem:
         before = modem.device
@@ -188,7 +188,7 @@ def test_a_modem_shown_under_another_name_is_borrowed(bus: str, tmp_path: Path) 
 
 
 def test_another_modem_under_another_name(bus: str, port: str) -> None:
-    """Two of a kind share a by-id name: the one that is found in the end is borrowed too."""
+    """If two equal modems share a by-id name, the second one that lpad opens is borrowed, too."""
     with (
         PtyModem(ScriptedCard()) as other,
         ModemManagerDouble(bus, {UID: port, "other": other.path}) as manager,
@@ -297,7 +297,7 @@ def test_an_odd_modem_hides_no_other(bus: str, port: str, odd: str) -> None:
 
 @pytest.mark.parametrize("odd", ODD_ANSWERS)
 def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> None:
-    """If ModemManager's list of modems is odd, lpad leaves it the port, and the error names the holder."""
+    """If ModemManager's list of modems is odd, lpad does not open the port; the error names ModemManager."""
     with ModemManagerDouble(bus, {UID: port}, odd=odd):
         loan = PortLoan(port, hold=5)
         with pytest.raises(CardBusy, match="ModemManager"):
@@ -305,7 +305,7 @@ def test_an_odd_answer_is_an_error_of_ours(bus: str, port: str, odd: str) -> Non
 
 
 def test_a_huge_refusal_is_shortened(bus: str, port: str) -> None:
-    """Lpad shortens the other program's sentence, which it writes to the log, the journal and the API."""
+    """Lpad shortens ModemManager's text before it is written to the log, the journal and the API."""
     with ModemManagerDouble(bus, {UID: port}, refusal=(f"{NAME}.Error.Core.Failed", "x" * 100_000)):
         loan = PortLoan(port, hold=5)
         with pytest.raises(CardBusy) as refused:

@@ -26,7 +26,7 @@ OWN = frozenset({os.geteuid()})
 
 @contextmanager
 def serving(folder: Path, opener: PortOpener) -> Iterator[PortOpenerClient]:
-    """Run an opener, as systemd does: again and again."""
+    """Run an opener, and start it again each time that it ends, as systemd does."""
     path = folder / "opener.sock"
     done = threading.Event()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:

@@ -67,12 +67,12 @@ def test_the_type_of_a_wwan_port_determines_the_protocol(protocol: PortProtocol,
 def test_otherwise_the_name_determines_the_protocol(
     port: str, protocol: PortProtocol | None, tmp_path: Path
 ) -> None:
-    """Without sysfs a cdc-wdm device speaks either protocol, so the modem is asked."""
+    """Without sysfs the name shows the protocol; a cdc-wdm device may use either, so lpad asks the modem."""
     assert protocol_of(port, sysfs=tmp_path) is protocol
 
 
 def test_a_link_states_the_protocol_of_a_device_that_does_not(tmp_path: Path) -> None:
-    """A user can name a port by such a link, so that the modem is not asked."""
+    """A symbolic link whose name shows the protocol saves lpad the question to the modem."""
     (tmp_path / "cdc-wdm0").touch()
     link = tmp_path / "wwan9mbim0"
     link.symlink_to(tmp_path / "cdc-wdm0")
@@ -148,7 +148,7 @@ def test_an_unprivileged_lpad_asks_through_the_proxy_that_runs(kind: str, tmp_pa
 @pytest.mark.programs("mbimcli", "qmicli")
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_a_proxy_that_has_the_port_states_its_protocol(kind: str, tmp_path: Path) -> None:
-    """Nothing is asked while another program uses the port through the proxy."""
+    """If another program uses the port through a proxy, lpad knows the protocol without asking the modem."""
     modem = MbimModem if kind == "mbim" else QmiModem
     with modem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as port, ProxyNamespace(f"{kind}-proxy") as space:
         ours = space.run(sys.executable, "-c", ASK, port.path, kind, "locked", "root")

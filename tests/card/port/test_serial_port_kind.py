@@ -47,7 +47,7 @@ def test_a_port_of_the_serial_core_is_a_serial_line(tmp_path: Path) -> None:
 
 
 def test_a_pseudo_terminal_is_a_serial_line(tmp_path: Path) -> None:
-    """A simulator's port may also be reached by a link."""
+    """A simulator's pseudo-terminal counts as a serial line, even if a symbolic link leads to it."""
     master, slave = os.openpty()
     try:
         link = tmp_path / "modem"

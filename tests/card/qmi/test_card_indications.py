@@ -67,7 +67,7 @@ CASES: dict[str, tuple[Body, CardReport]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_only_an_empty_state_of_the_used_slot_means_an_empty_slot(case: str) -> None:
-    """Only lpad's slot counts, and an unknown state does not mean that it is empty."""
+    """Only the state of lpad's slot counts, and an unknown state does not mean that the slot is empty."""
     body, report = CASES[case]
     assert card_report_of(message(body)) == report
 
@@ -87,7 +87,7 @@ def test_an_unreadable_state_is_not_an_empty_slot(number: Uim) -> None:
 
 
 def test_a_reset_of_the_modem() -> None:
-    """The modem has forgotten that lpad wants to hear of its card, so lpad checks it."""
+    """A modem that was reset no longer reports changes of its card, so lpad checks the card."""
     indications = QmiIndications()
     assert indications.card_report == NO_CARD_REPORT
     indications.modem_was_reset()

@@ -76,7 +76,7 @@ HABITS: dict[str, dict[str, Any]] = {
     ("habits", "place"), [*((each, "cdc-wdm0") for each in HABITS), ("passes 61xx on", "unix:")]
 )
 class TestContract(LinkContract):
-    """The contract of links, for each habit on a pty, and on a socket."""
+    """The contract of links, with each habit of a modem on a pty, and with a modem on a socket."""
 
     @pytest.fixture
     def rig(self, habits: str, place: str, tmp_path: Path) -> Iterator[Rig]:
@@ -184,7 +184,7 @@ def test_exhausted_clients_are_named(tmp_path: Path) -> None:
 
 
 def test_a_lost_answer_leaks_no_client(tmp_path: Path) -> None:
-    """The answer to the first request comes too late: its client is given back, and the second is used."""
+    """If a new client is reported too late, lpad releases it and uses the client of its second request."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         modem.once(control.AllocateClient, delay=5.5)
         assert get_eid(link) == EID
@@ -236,7 +236,7 @@ def test_a_lost_answer_ends_in_time_and_the_next_request_works(tmp_path: Path) -
 
 @pytest.mark.parametrize("error", [Error.UIM_UNINITIALIZED, Error.DEVICE_NOT_READY], ids=str)
 def test_a_modem_that_is_not_ready_is_asked_again(error: Error, tmp_path: Path) -> None:
-    """A channel is opened at the next attempt; the end of such a session advises to try again."""
+    """If the modem is not ready, opening a channel is repeated; within a session, lpad advises a retry."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         modem.once(uim.OpenLogicalChannel, error=error)
         assert get_eid(link) == EID
@@ -250,7 +250,7 @@ def test_a_modem_that_is_not_ready_is_asked_again(error: Error, tmp_path: Path) 
 def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
     """Whichever answer is lost, lpad reports it in time, and the next attempt works.
 
-    If it is that about a new client, the modem keeps this client until it is reset.
+    If the lost answer assigns a client, the modem keeps this client until it is reset.
     """
     patience = {"patience": {"apdu": 0.3, "information": 0.3}}
     for lost in (1, 2, 3, 4, 6, 7, 8, 9, 10):
@@ -261,7 +261,7 @@ def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
 
 
 def test_a_late_answer_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
-    """An answer is assigned by its transaction, so that of an earlier equal request is not taken for it."""
+    """Answers are assigned by their transaction, so a late answer is not taken for that to a repetition."""
     with rig_with(str(tmp_path / "cdc-wdm0"), quirks=QUICK) as (modem, link):
         get_eid(link)
         modem.once(uim.SendApdu, delay=2.5)
@@ -290,7 +290,7 @@ def test_a_silent_modem_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", [PtyModem, MbimModem])
 def test_a_port_of_another_kind_is_named(other: type[PtyModem | MbimModem], tmp_path: Path) -> None:
-    """An AT or MBIM port under a QMI port's name: also a short wait ends with the remedy."""
+    """If an AT or MBIM port has a QMI port's name, even a short wait ends with the remedy."""
     with other(ScriptedCard(), path=tmp_path / "wwan0qmi0") as modem:
         link = open_qmi_link(modem.path)
         with pytest.raises(CardUnreachable, match="a QMI port and not an MBIM port") as caught:
@@ -356,7 +356,7 @@ def test_the_family_is_named(tmp_path: Path) -> None:
 
 
 def test_channels_of_a_killed_process_are_closed_if_none_is_free(tmp_path: Path) -> None:
-    """Lpad closes them only if no channel is free, because QMI does not report who opened a channel."""
+    """Lpad closes leftover channels only if none is free: QMI does not report who opened a channel."""
     card = ScriptedCard(answers={GET_EID: EID})
     with rig_with(str(tmp_path / "cdc-wdm0"), card, leaked_channels=3) as (modem, link):
         assert get_eid(link) == EID
@@ -394,7 +394,7 @@ def test_a_refresh_does_not_wait_for_lpad(tmp_path: Path) -> None:
 
 
 def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
-    """The link's descriptor becomes readable when the modem reports a refresh, and `hear` answers that."""
+    """A refresh that the modem announces makes the link's descriptor readable, and `hear` answers it."""
     with rig_with(str(tmp_path / "cdc-wdm0"), refresh_patience=20.0) as (modem, link):
         get_eid(link)
         assert link.fileno() > 0
@@ -426,7 +426,7 @@ def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
 
 
 def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
-    """If the settings name slot 2, lpad uses the card in it; the second time there is nothing to change."""
+    """If the settings name slot 2, lpad uses the card in it; the next link need not change the slot."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = QmiHabits(slots=2, card_slot=2)
     with QmiModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:

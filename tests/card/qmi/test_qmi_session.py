@@ -48,7 +48,7 @@ def rig(
     personality: ModemPersonality | None = None,
     **habits: Any,
 ) -> Iterator[tuple[QmiModem, QmiLink]]:
-    """A modem that starts a session of a kind by itself, and a link to it."""
+    """A modem that starts a data session of a given IP type by itself, and a link to the modem."""
     made = QmiHabits(**{"starts_session": True, **habits})
     with QmiModem(card, path=path, personality=personality, habits=made) as modem:
         modem.function.modem.contexts.contexts[1].kind = kind

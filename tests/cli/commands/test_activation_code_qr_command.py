@@ -1,4 +1,4 @@
-"""lpactl code show, and the ways in which download takes a code."""
+"""lpactl code show, and the forms of a code that lpactl download takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""lpactl's commands that change something: safe by default, with one line for the result."""
+"""lpactl's commands that change something are safe by default, and print one line for the result."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_enable_ends_with_one_line(online: Terminal) -> None:
 
 
 def test_an_enable_without_guard_says_so(online: Terminal) -> None:
-    """`--no-guard` turns even the default guard off; the line has the result of the check at the end."""
+    """`--no-guard` turns even the default guard off; the printed line has the result of the final check."""
     last = online.lpactl("enable", SECOND, "--no-guard").ok().out.splitlines()[-1]
     assert "; registration CEREG 1 (registered at home)" in last
     assert "; address 10.64.0.2" in last

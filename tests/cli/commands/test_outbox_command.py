@@ -79,7 +79,7 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
     terminal.lpactl("download", code, "--when-online").ok()
     terminal.lpactl("download", code, "--no-wait", "--retry-for", "7200").ok()
     lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
-    # Between two pauses the change runs.
+    # The change runs between two pauses.
     for line in ("until it succeeds; 'lpactl cancel 3' ends it", "for up to 2 h; 'lpactl cancel 4' ends it"):
         lab.until_true(partial(shown, terminal, f"; lpad keeps trying {line}"))
     told = terminal.lpactl("status").ok().err

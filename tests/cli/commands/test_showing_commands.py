@@ -1,4 +1,4 @@
-"""lpactl changes: one change, with what was asked for and how far it has got."""
+"""lpactl changes shows one change, with its request and its progress."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def card_alone(terminal: Terminal) -> Terminal:
-    """A card that alone confirms the servers' certificates."""
+    """A card whose CIs alone confirm servers, because lpad does not use the system's certificates."""
     terminal.lab.trust = Trust(use_system_roots=False)
     return terminal
 

@@ -70,7 +70,7 @@ def test_an_sm_ds_that_fails(lab: DiscoveryLab, terminal: Terminal) -> None:
 
 
 def test_the_downloads_are_followed(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """Each download's result is shown, with the error if it failed; the command ends with the last one."""
+    """Each download's result or error is shown; the command ends with the last download."""
     order = lab.event()
     lab.event(SECOND, "EVENT-2")
     lab.server.orders.change(order.id, state=OrderState.CANCELLED, events=())

@@ -28,7 +28,7 @@ UNSERVED = {"suspend": Line.IDLE, "retire": Line.ENDED}
 
 
 def line_of(lab: LineLab, iccid: str) -> Line:
-    """The state of a profile's line at the platform."""
+    """Return the state of a profile's line at the platform."""
     found = lab.platform.stock.by_iccid(iccid)
     assert found is not None
     return found.line
@@ -70,7 +70,7 @@ def test_a_line_is_suspended_and_activated(lab: LineLab, terminal: Terminal) -> 
 
 
 def test_retiring_needs_a_word(lab: LineLab, terminal: Terminal) -> None:
-    """Without a terminal to ask at, retiring needs --yes, and says that it cannot be undone."""
+    """Without a terminal, `line retire` needs --yes; its output states that this cannot be undone."""
     done = terminal.lpactl("line", "retire", "Second")
     assert done.code == 2
     assert "This cannot be undone. lpactl cannot ask here: add --yes" in done.err
@@ -85,7 +85,7 @@ def test_retiring_needs_a_word(lab: LineLab, terminal: Terminal) -> None:
 def test_retiring_is_asked_about_at_a_terminal(
     lab: LineLab, terminal: Terminal, answer: str, code: int
 ) -> None:
-    """The question names the profile and says that it cannot be undone; only a yes retires the line."""
+    """The question names the profile and states that this cannot be undone; only a yes retires the line."""
     ended, told = at_a_terminal([*terminal.command, "line", "retire", "Second"], answer)
     assert (ended, "This cannot be undone" in told) == (code, True), told
     assert SECOND in told
@@ -98,7 +98,7 @@ def test_retiring_is_asked_about_at_a_terminal(
 def test_the_enabled_profiles_line_at_a_terminal(
     lab: LineLab, terminal: Terminal, action: str, answer: str
 ) -> None:
-    """If the line is the enabled profile's, the question also says that the device will go offline."""
+    """If the line is the enabled profile's, the question also states that the device will go offline."""
     before = ["y"] if action == "retire" else []
     code, told = at_a_terminal([*terminal.command, "line", action, "First"], *before, answer)
     assert "goes offline" in told

@@ -71,7 +71,7 @@ def test_list_and_products(desk: SimulatedPlatform, tmp_path: Path) -> None:
 
 
 def test_try_reads_only(desk: SimulatedPlatform, tmp_path: Path) -> None:
-    """Trying a platform asks it, orders nothing, and records the exchange with its secrets masked."""
+    """`platform try` queries a platform, orders nothing, and records the exchange with masked secrets."""
     desk.stock.order(eid=EID, reference=WishRecord(platform="mine").reference(EID))
     record = tmp_path / "record.json"
     arguments = ("--eid", EID, "--config", str(tmp_path / "lpad.yaml"), "--record", str(record))
@@ -112,7 +112,7 @@ def test_try_a_platform_that_finds_nothing(tmp_path: Path, pki: Pki, *, wrong: b
 
 
 def test_try_a_platform_that_cannot_be_asked(desk: SimulatedPlatform, tmp_path: Path) -> None:
-    """If a file has no call that only reads, the command says that it has asked nothing."""
+    """If a file has no call that only reads, the command states that nothing was asked."""
     path = tmp_path / "mute.yaml"
     path.write_text("like: desk\ntitle: Mute\ncan: {finds: nothing}\ncalls: {find: null, products: null}\n")
     more = ("--base", desk.base, "--credential", f"key={tmp_path / 'key'}")

@@ -44,7 +44,7 @@ def used(terminal: Terminal) -> Terminal:
     """A card with a profile, some history and a listener."""
     terminal.lpactl("download", terminal.lab.code(terminal.lab.order())).ok()
     terminal.lpactl("enable", FIRST).ok()
-    # By now, all that changes by itself between two answers has ended.
+    # Once nothing is pending, two answers differ only in their times.
     terminal.lab.until_true(lambda: not answer(terminal, f"/v1/euiccs/{CARD}/notifications")["pending"])
     terminal.lab.engine.listeners.connect("program", Asker(user=0, admin=True), after=None)
     return terminal
@@ -57,7 +57,7 @@ def answer(terminal: Terminal, path: str) -> Any:
 
 @pytest.mark.parametrize(("arguments", "path"), READ_ONLY)
 def test_the_json_is_the_api_s_answer(used: Terminal, arguments: tuple[str, ...], path: str) -> None:
-    """The output keeps the list's frame, the order of fields, and fields that the client does not know."""
+    """The output keeps the fields around a list, their order, and fields that the client does not know."""
     shown = used.lpactl(*arguments, "--json").ok().json
     assert list(_without_ages(shown)) == list(_without_ages(answer(used, path)))
     assert _without_ages(shown) == _without_ages(answer(used, path))
@@ -112,7 +112,7 @@ def test_characters_that_control_the_terminal_are_escaped(used: Terminal) -> Non
 
 
 def test_a_question_that_cannot_be_asked(used: Terminal) -> None:
-    """One sentence names what would be deleted, and the option; with --json it is the problem."""
+    """One sentence names the data that would be deleted, and the option; --json prints a problem instead."""
     refused = used.lpactl("delete", FIRST)
     assert refused.code == exit_codes.USAGE
     assert refused.err.count("\n") == 1
@@ -122,7 +122,7 @@ def test_a_question_that_cannot_be_asked(used: Terminal) -> None:
 
 
 def test_no_card_and_several_cards(tmp_path: Path, pki: Pki) -> None:
-    """The exit codes are those of the table, and with --json there is a problem."""
+    """Without a card, or with several, the exit code is the table's, and --json prints a problem."""
     with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
         terminal = Terminal(lab, gateway.path)
         lab.engine.become([])
@@ -136,6 +136,6 @@ def test_no_card_and_several_cards(tmp_path: Path, pki: Pki) -> None:
 
 
 def _without_ages(shown: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer without what passes between two requests."""
+    """Return an answer without the times that differ between two requests."""
     listeners = [each | {"absent_seconds": 0} for each in shown.get("listeners", [])]
     return shown | ({"listeners": listeners} if listeners else {})

@@ -21,7 +21,7 @@ def two(terminal: Terminal) -> Terminal:
 
 
 def test_a_name_of_several_profiles(two: Terminal) -> None:
-    """If several profiles have a name, the error lists them, as text and as JSON, with its exit code."""
+    """If several profiles have the given name, the error lists them, as text and as JSON."""
     done = two.lpactl("enable", "Same")
     assert done.code == exit_codes.STATE
     assert f"{FIRST} Same; {SECOND} Same" in done.err

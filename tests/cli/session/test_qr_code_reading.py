@@ -80,7 +80,7 @@ DISTORTIONS: dict[str, Callable[[Image.Image], Image.Image]] = {
 @pytest.mark.parametrize("distortion", DISTORTIONS)
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_a_picture_is_read(read: Callable[[bytes], str], distortion: str, kind: str) -> None:
-    """A code is read from a drawing and from what a photograph makes of it."""
+    """A code is read from a drawing, and from one that is distorted as in a photograph."""
     assert read(file_of(DISTORTIONS[distortion](drawn()), kind)) == CODE
 
 

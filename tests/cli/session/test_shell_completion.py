@@ -35,7 +35,7 @@ def completed(folder: Path, socket: Path, *words: str, shell: str = "bash") -> l
 
 
 def test_profiles_cards_and_changes(tmp_path: Path, terminal: Terminal) -> None:
-    """ICCIDs carry name and nickname, changes their kind; cards are completed for -e."""
+    """Completed ICCIDs are shown with name and nickname, changes with their kind; -e completes cards."""
     terminal.lab.install()
     terminal.lab.install(iccid=SECOND, name="Second")
     terminal.lpactl("rename", SECOND, "home").ok()

@@ -54,7 +54,7 @@ def written(folder: Path) -> dict[str, str | None]:
 
 
 def test_a_modem_is_found_and_written(tmp_path: Path, card: SoftCard, port: Path) -> None:
-    """Modem, EID and profiles are shown, then the file, and then it is written for root and the group."""
+    """Setup shows modem, EID, profiles and file; then it writes the file, readable by root and the group."""
     done = setup(tmp_path, "--port", str(port), "--yes").ok()
     assert f"  EID       {card.eid}" in done.out
     assert "  profiles  none yet" in done.out

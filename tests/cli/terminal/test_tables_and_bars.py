@@ -28,7 +28,7 @@ Output(wide={{wide}}).table(
 
 
 def shown(*, wide: bool, columns: int = 80) -> str:
-    """Print the table at a terminal of so many columns."""
+    """Print the table at a terminal with the given number of columns."""
     return at_a_terminal(SCRIPT.format(wide=wide), columns)
 
 
@@ -77,7 +77,7 @@ def test_columns_are_dropped_in_a_fixed_order() -> None:
 
 
 def test_plain_output_without_a_terminal() -> None:
-    """Into a pipe, nothing is dropped, broken or coloured, whatever the width of the terminal."""
+    """In a pipe, nothing is dropped, broken or coloured, whatever the width of the terminal."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(wide=False)],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "40"},

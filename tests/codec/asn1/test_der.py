@@ -73,7 +73,7 @@ def test_unknown_elements_are_ignored_anywhere() -> None:
 
 
 def test_members_in_another_order_are_read() -> None:
-    """A card that answers in the order of the tag list, not of the specification, is understood."""
+    """A card's answer may have its members in the order of the tag list, not of the specification."""
     data = tlv.encode(0xE3, tlv.encode(0x92, b"name"), tlv.encode(0x5A, ICCID))
     assert der.decode("ProfileInfo", data) == {"profileName": "name", "iccid": ICCID}
 
@@ -128,7 +128,7 @@ def test_impossible_bit_strings_are_malformed(bits: str) -> None:
 
 
 def test_empty_leaves_are_malformed() -> None:
-    """A number, a yes or no, or an object identifier without bytes is an error that names the member."""
+    """An INTEGER, BOOLEAN or OBJECT IDENTIFIER without bytes is an error that names the member."""
     with pytest.raises(MalformedError, match="seqNumber"):
         der.decode("NotificationSentRequest", bytes.fromhex("BF30028000"))
     with pytest.raises(MalformedError, match="ccRequiredFlag"):

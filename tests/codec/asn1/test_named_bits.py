@@ -19,7 +19,7 @@ def test_bits_are_trimmed(bits: tuple[int, ...], encoded: str) -> None:
 
 @pytest.mark.parametrize("encoded", ["0780", "0080", "0480", "008000", "07FF"])
 def test_all_spellings_of_one_bit(encoded: str) -> None:
-    """Trimmed, in whole bytes, with final zeros, or garbage in unused bits: the set bits are the same."""
+    """Zeros at the end, whole bytes, and garbage in unused bits do not alter the set bits that are read."""
     content = bytes.fromhex(encoded)
     raw = bytes.fromhex("BF28") + bytes([len(content) + 2, 0x81, len(content)]) + content
     value = der.decode("ListNotificationRequest", raw)["profileManagementOperation"]

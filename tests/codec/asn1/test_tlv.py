@@ -90,7 +90,7 @@ def test_first_and_rest() -> None:
 
 @given(st.binary(max_size=300))
 def test_garbage_is_malformed(data: bytes) -> None:
-    """Any bytes are elements or a MalformedError, never another one, and elements give the bytes back."""
+    """Any bytes are elements or a MalformedError, never another error; the elements give the bytes back."""
     try:
         elements = tlv.parse_all(data)
     except MalformedError:

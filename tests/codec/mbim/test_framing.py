@@ -170,7 +170,7 @@ def test_only_the_first_fragment_repeats_service_and_command() -> None:
     "order", [(0, 2), (1, 0), (0, 0, 2), (0, 1, 1)], ids=["left out", "late", "begun again", "twice"]
 )
 def test_fragments_out_of_order_are_given_up(order: tuple[int, ...]) -> None:
-    """No message is put together from fragments that do not follow each other; a whole one later is read."""
+    """No message is put together from fragments out of order; a later complete message is read."""
     fragments = fragments_of(bytes(120))
     receiver = Receiver()
     assert receiver.receive(b"".join(fragments[each] for each in order)) == []

@@ -47,7 +47,7 @@ def test_server_signed1_is_read_whole_or_not(left_out: str) -> None:
 
 
 def test_device_info_has_its_values_in_their_fields() -> None:
-    """TAC, IMEI, capabilities and matching ID are in the fields in which card and server read them."""
+    """TAC, IMEI, capabilities and matching ID are in the fields where card and server read them."""
     device = DeviceInfo(IMEI.tac, DeviceCapabilities(utran=release(11), eutran_epc=release(15, 1, 2)), IMEI)
     raw = CtxParams1("TOKEN-1", device).encode()
     assert Schema.compile().decode("CtxParams1", raw) == (

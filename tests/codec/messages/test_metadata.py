@@ -64,7 +64,7 @@ def test_missing_metadata_gets_defaults() -> None:
 
 
 def test_metadata_beyond_all_reason() -> None:
-    """Metadata take a kilobyte or two; much longer ones are refused, because each change keeps them."""
+    """Metadata are a kilobyte or two; much longer metadata are refused, because each change keeps them."""
     largest = Schema.compile().encode("StoreMetadataRequest", METADATA | {"icon": bytes(16_000)})
     assert ProfileMetadata.decode(largest).icon == bytes(16_000)
     with pytest.raises(MalformedError, match="bytes"):

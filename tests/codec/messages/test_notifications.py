@@ -94,7 +94,7 @@ def test_a_card_that_says_little() -> None:
 
 
 def test_a_list_is_requested_for_all_or_some_events() -> None:
-    """The request is for all notifications, or for those of some events."""
+    """The request is for all notifications, or for notifications of some events."""
     assert ListNotificationRequest().encode().hex() == "bf2800"
     some = ListNotificationRequest((NotificationEvent.INSTALL, NotificationEvent.DELETE))
     assert some.encode().hex() == "bf280481020490"
@@ -207,7 +207,7 @@ def test_other_answers_are_malformed(data: str) -> None:
     ],
 )
 def test_nothing_odd_hides_an_entry(raw: bytes, unreadable: int) -> None:
-    """The numbers are read despite a missing A0, wrong lengths, padding, repetitions or unknown entries."""
+    """Sequence numbers are read despite a missing A0, wrong lengths, padding, or odd entries in the list."""
     answer = ListNotificationResponse.decode(raw)
     assert [entry.sequence_number for entry in answer.notifications] == [1, 2]
     assert answer.unreadable == unreadable

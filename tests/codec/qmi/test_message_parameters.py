@@ -137,7 +137,7 @@ KNOWN: list[tuple[Any, str]] = [
 
 
 def parameters(text: str) -> tuple[tuple[int, bytes], ...]:
-    """Read `01: 00 | 00 | 10: 01` as parameters; a bar before a number without colon is for the eye."""
+    """Read `01: 00 | 00 | 10: 01` as parameters; a bar before a number only makes it readable."""
     found: list[tuple[int, bytes]] = []
     for part in text.split("|"):
         head, colon, value = part.partition(":")

@@ -51,7 +51,7 @@ def test_unknown_or_short_identifiers_name_no_ci() -> None:
     ],
 )
 def test_how_many_bytes_of_an_identifier_prove_it(listed: bytes, key_id: bytes, *, proves: bool) -> None:
-    """Many bytes prove an identifier; a few do only if they begin a known one; none never do."""
+    """Sixteen bytes of an identifier prove it; four do only if the identifier is known; fewer never do."""
     assert names_key(listed, key_id) is proves
 
 

@@ -50,7 +50,7 @@ def test_every_part_equals_an_independent_reading(curve: Curve, oid: str) -> Non
 
 
 def test_times_of_both_kinds() -> None:
-    """Years before 2050 and after are read; a card's certificate never expires."""
+    """Years before and after 2050 are read; a card's certificate never expires."""
     made = making.make_euicc(making.make_eum(CI), Eid("89049032123451234512345678901235"))
     assert SignedCertificate.decode(made.der).not_after.year == 9999
     old = making.Validity(dt.datetime(1999, 1, 1, tzinfo=dt.UTC), dt.datetime(2049, 12, 31, tzinfo=dt.UTC))

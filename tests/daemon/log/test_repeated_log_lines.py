@@ -60,7 +60,7 @@ def test_a_repeated_line_is_logged_once(log: Log) -> None:
 
 
 def test_a_line_that_continues_is_reported_once_a_minute(log: Log) -> None:
-    """The count of a repeated line is logged once a minute, and the line again after a minute without it."""
+    """A repeated line's count is logged once a minute; after a minute without the line, so is the line."""
     for _ in range(3 * 60):
         log.logger.info("again")
         log.now += 1

@@ -116,7 +116,7 @@ def test_other_changes_may_be_asked_for_twice(lab: Lab) -> None:
 
 
 def test_the_queue_and_the_keys_have_an_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full queue refuses further changes, and a change accepts only so many keys; repetitions pass."""
+    """A full queue refuses further changes, and a change more than its limit of keys; repetitions pass."""
     monkeypatch.setattr(idempotency_keys, "MOST_KEYS", MOST_KEYS)
     secrets = {"activation_code": lab.code(lab.order())}
     with held(lab):

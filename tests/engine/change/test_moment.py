@@ -10,7 +10,7 @@ from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
 
 
 def after(last: Moment, clocks: Clocks) -> float:
-    """Return the age that a moment of an earlier run of lpad has for an lpad that starts now."""
+    """Return the age of a moment from an earlier run of lpad, as an lpad that starts now sees it."""
     clock = clocks.clock()
     clock.go_on(last)
     return clock.now().since(last.steady)
@@ -111,7 +111,7 @@ def test_how_long_lpad_ran_does_not_count_what_it_was_away() -> None:
     ],
 )
 def test_the_journal_of_an_lpad_without_such_a_clock(latest: float, expected: float) -> None:
-    """No entry of such a journal ages by more than a day because lpad was updated under a wrong clock."""
+    """An update under a wrong clock makes no entry of an earlier lpad's journal more than a day older."""
     clock = Clocks().clock()
     clock.begin_after(latest)
     assert clock.now().steady == pytest.approx(expected)

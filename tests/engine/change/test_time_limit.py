@@ -18,7 +18,7 @@ def later(seconds: float, *, wall: float | None = None) -> Moment:
 
 
 def rebooted(wall: float, boot_id: str = "second") -> Moment:
-    """Return the present time after a reboot, with a clock that shows so many seconds after the beginning."""
+    """Return the present time after a reboot; the wall clock shows the given time since the beginning."""
     return Moment(wall=BEGAN.wall + wall, boot=12.0, boot_id=boot_id)
 
 

@@ -68,7 +68,7 @@ class DiscoveryLab(Lab):
         return self.carry_out(Kind.DISCOVER, **params)
 
     def downloads(self, number: int = 1) -> list[Change]:
-        """Return the downloads that follow from discoveries, oldest first, once so many have ended."""
+        """Return the downloads of discoveries, oldest first, once the given number of them has ended."""
 
         def look() -> list[Change]:
             return [each for each in reversed(self.engine.changes()) if each.kind is Kind.DOWNLOAD]

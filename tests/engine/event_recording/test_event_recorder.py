@@ -121,7 +121,7 @@ def test_a_card_that_goes_comes_and_is_exchanged(tmp_path: Path) -> None:
 def test_each_of_the_other_states_is_reported_once(
     tmp_path: Path, type_: str, data: dict[str, Json], becomes: tuple[str, dict[str, Json]]
 ) -> None:
-    """Each of the other states is reported once, without the sentences of the hub's event."""
+    """States of lines, layers and the like are each reported once, without the hub event's sentences."""
     with recording(tmp_path) as (hub, _):
         hub.publish(type_, data)
         hub.publish(type_, data)

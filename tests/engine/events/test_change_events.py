@@ -67,7 +67,7 @@ def test_a_guarded_switch_that_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_guarded_switch_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
-    """The event has the profile that is enabled now, the layer that failed, and the reason in a word."""
+    """A rollback's event has the profile that is enabled now, the failed layer, and the cause in one word."""
     with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         before = lab.engine.events.last()
         change = ended(lab, REGISTERED, within=1)
@@ -80,7 +80,7 @@ def test_a_guarded_switch_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_switch_that_is_stuck(tmp_path: Path, pki: Pki) -> None:
-    """A switch that is stuck has a beginning, and an end of its own kind."""
+    """A switch that ends stuck has an event for its start, and one of the type `switch.stuck`."""
     with guarding(tmp_path, pki) as lab:
         before = lab.engine.events.last()
         change = stuck(lab)
@@ -89,7 +89,7 @@ def test_a_switch_that_is_stuck(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_guarded_download_that_is_rolled_back(tmp_path: Path, pki: Pki) -> None:
-    """The profile is reported as installed before its switch begins, and is still installed in the end."""
+    """The profile is reported as installed before its switch begins, and stays installed."""
     with guarding(tmp_path, pki, registration={THIRD: 3}) as lab:
         before = lab.engine.events.last()
         change = lab.carry_out(

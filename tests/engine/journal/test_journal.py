@@ -117,7 +117,7 @@ def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Jo
 
 
 def test_a_notification_is_kept_once(journal: Journal) -> None:
-    """A notification that is read twice is stored once; other bytes under its number are another one."""
+    """A notification that is read twice is stored once; one with other bytes under its number is another."""
 
     def keep(raw: bytes) -> bool:
         return journal.notifications.keep(

@@ -87,7 +87,7 @@ def test_a_clock_that_jumps_forgets_nothing(tmp_path: Path, jump: float, *, rest
 
 
 def test_changes_grow_old_with_the_time_that_passes(tmp_path: Path) -> None:
-    """A change is removed so many days after its end, with the keys that led to it."""
+    """A change is removed a fixed number of days after its end, with the keys that led to it."""
     clocks = Clocks()
     journal = opened(tmp_path, clocks)
     first = ended(journal, KEY)

@@ -175,7 +175,7 @@ def test_a_server_that_the_policy_forbids(lab: EventLab) -> None:
 
 
 def test_a_platform_that_never_fails_over_to_an_event(lab: EventLab) -> None:
-    """If the platform calls the profile installed, but lpad has begun no event, a user has to decide."""
+    """If the platform reports the profile as installed, but no event was downloaded, a user has to decide."""
     lab.silent = True
     change = lab.provision()
     lab.paused(change.id, "no SM-DS lists an event")

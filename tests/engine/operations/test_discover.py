@@ -104,7 +104,7 @@ def test_the_next_is_enabled_if_the_first_fails(lab: DiscoveryLab) -> None:
 def test_an_event_that_cannot_be_had_now_holds_no_other(
     lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
-    """While others wait, a download is retried for minutes only; the last one waits as long as any other."""
+    """While other events wait, a download is retried only briefly; the last event's has the usual time."""
     monkeypatch.setattr(unattended_discovery, "BEFORE_OTHERS", 0.2)
     lab.patient(retry=3600)
     if failure == "dead":

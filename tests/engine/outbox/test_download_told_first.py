@@ -74,7 +74,7 @@ def test_a_download_is_done_before_its_notifications_are_copied(lab: Lab, *, ena
 
 
 def test_one_session_and_one_connection(lab: Lab) -> None:
-    """The download's session copies and removes, its connection delivers; the result is not read again."""
+    """Notifications are copied and removed in the download's session, and delivered over its connection."""
     told(lab, _download(lab))
     nothing_left(lab)
     lab.stop()
@@ -174,7 +174,7 @@ def test_lpad_that_stops_after_the_result(lab: Lab, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("kind", [Kind.DELETE, Kind.RESET])
 def test_a_deletion_copies_them_first(lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
-    """A deletion or a reset right after the download waits for the copies."""
+    """A deletion or a reset right after the download waits until its notifications are copied."""
     with monkeypatch.context() as patched:
         patched.setattr(NotificationRemoval, "due_at", None)
         assert told(lab, _download(lab)).state is State.DONE
@@ -205,7 +205,7 @@ def test_the_next_download_copies_them_first(lab: Lab, monkeypatch: pytest.Monke
 def test_a_download_that_waits_for_a_person_delays_no_earlier_notification(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first one's notifications, which the second has copied, are delivered while the second waits."""
+    """A first download's notifications, copied by a second, are delivered while the second waits."""
     with monkeypatch.context() as patched:
         patched.setattr(NotificationRemoval, "due_at", None)
         assert told(lab, _download(lab, enable=True)).state is State.DONE

@@ -22,7 +22,7 @@ EID, OTHER = "89" * 16, "98" * 16
 
 
 class _Connections(KeptConnections):
-    """Those of one server, with those that were opened and closed, in order."""
+    """Kept connections that record, in order, which were opened and which were closed."""
 
     def __init__(self) -> None:
         self.closed: list[Es9Plus] = []
@@ -46,7 +46,7 @@ class _Connections(KeptConnections):
 
 
 def test_one_that_is_kept_is_used_again() -> None:
-    """It serves several rounds of this card; another card and another server get their own."""
+    """A kept connection serves its card several times; another card or server gets its own connection."""
     connections = _Connections()
     server = connections.kept()
     for _ in range(2):
@@ -60,7 +60,7 @@ def test_one_that_is_kept_is_used_again() -> None:
 
 
 def test_two_users_do_not_share_one() -> None:
-    """While one uses it, another gets a new one."""
+    """While one user has the kept connection, another user gets a new one."""
     connections = _Connections()
     server = connections.kept()
     with connections.open(ADDRESS, EID) as first, connections.open(ADDRESS, EID) as second:
@@ -78,7 +78,7 @@ def test_an_error_closes_it() -> None:
 
 
 def test_it_is_closed_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later one of the same server and card replaces it earlier."""
+    """A later connection of the same server and card replaces a kept one even before its time is over."""
     connections = _Connections()
     first = connections.kept()
     seconds = connections.seconds()
@@ -92,7 +92,7 @@ def test_it_is_closed_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_end_closes_all() -> None:
-    """One that is still in use is closed afterwards, and no other one is kept."""
+    """A connection still in use at the end is closed after its use, and no further one is kept."""
     connections = _Connections()
     other = connections.kept(OTHER)
     server = connections.kept()

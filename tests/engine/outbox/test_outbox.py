@@ -114,7 +114,7 @@ def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
 
 @pytest.mark.parametrize("answer", [0x6A80, bytes.fromhex("BF2B03810101"), bytes.fromhex("BF2B00")])
 def test_a_card_that_does_not_list_all_is_asked_for_each(lab: Lab, answer: bytes | int) -> None:
-    """If that command fails or its answer is empty, lpad asks for each notification and removes them all."""
+    """If the command for all notifications fails or lists none, lpad asks for each, and removes them all."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install()
     lab.stop()

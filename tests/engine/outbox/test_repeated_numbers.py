@@ -60,7 +60,7 @@ def test_numbers_that_run_backwards(lab: Lab) -> None:
 
 
 def test_the_same_event_under_the_same_number(lab: Lab) -> None:
-    """If a card lists the same event under the same number, lpad compares it before it removes it."""
+    """If the same event is listed under the same number, lpad compares the notification before removal."""
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and not pending(lab))
     away(lab)
@@ -78,7 +78,7 @@ def test_the_same_event_under_the_same_number(lab: Lab) -> None:
 
 
 def test_one_number_for_all(lab: Lab) -> None:
-    """A card with a stuck counter lists several under one number: each is copied, sent and removed."""
+    """If a stuck counter gives several notifications one number, each is copied, sent and removed."""
     away(lab)
     lab.install()
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.ENABLE):

@@ -30,7 +30,7 @@ THIRD = "8900101000000000033"
 
 @contextmanager
 def list_held(lab: Lab) -> Iterator[None]:
-    """Have the card hold its answer about notifications until this is left; ask it nothing else."""
+    """Have the card hold its answer about notifications until the context is left; ask it nothing else."""
     go_on = threading.Event()
 
     def hold(answer: bytes) -> bytes:
@@ -236,7 +236,7 @@ def test_a_trial_begins_with_its_notifications_copied(lab: Lab) -> None:
 
 
 def test_a_card_that_restarts_before_they_leave_it(lab: Lab) -> None:
-    """If the card restarts in between, lpad compares each notification again before it removes it."""
+    """If the card restarts before a removal, lpad compares each notification again before it removes it."""
     lab.install()
     nothing_left(lab)
     number = lab.card._chip.state.next_notification

@@ -164,7 +164,7 @@ def test_card_that_is_gone_over_one(lab: Lab) -> None:
 
 
 def test_mistake_in_lpad_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An internal error while one is copied fails neither the change nor the others, and is shown."""
+    """An internal error over one notification is shown, and fails neither the change nor other copies."""
     away(lab)
     lab.install()
     odd = lab.card.notifications[-1].number + 1

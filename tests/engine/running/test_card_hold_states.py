@@ -18,14 +18,14 @@ def test_every_hold_is_reached_and_left() -> None:
 
 @pytest.mark.parametrize("event", [HoldEvent.SHARE, HoldEvent.OVERTAKE])
 def test_others_may_want_the_card_at_any_time(event: HoldEvent) -> None:
-    """In any state, `wanted by others` leads to a state, and a second one changes nothing."""
+    """In any state, others may want the card; if they want it again, the state does not change."""
     for hold in Hold:
         following = after(hold, event)
         assert after(following, event) is following
 
 
 def test_after_an_irreversible_step_only_another_turn_leads_back() -> None:
-    """After the first irreversible step, only another turn leads back."""
+    """After the first irreversible step, only the beginning of another turn changes the state."""
     assert {
         event: after(Hold.BEYOND, event) for event in HoldEvent if event is not HoldEvent.BEGIN
     } == dict.fromkeys((event for event in HoldEvent if event is not HoldEvent.BEGIN), Hold.BEYOND)

@@ -68,7 +68,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_profile_that_works_is_kept_after_a_standstill(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the limit passes in a standstill, lpad checks once more, and keeps the profile if all is met."""
+    """If the limit passes in a standstill, lpad checks once more; a profile that meets the guard stays."""
     caplog.set_level(logging.INFO, "lpad.engine")
     with guarding(tmp_path, pki) as lab, listening() as port:
         change = lab.ended(guarded(lab, REGISTERED, f"tcp:127.0.0.1:{port}", within=LIMIT).id)
@@ -79,7 +79,7 @@ def test_a_profile_that_works_is_kept_after_a_standstill(
 
 @pytest.mark.usefixtures("slow_disk")
 def test_a_profile_that_does_not_work_is_taken_back_after_the_look(tmp_path: Path, pki: Pki) -> None:
-    """If that check fails, the previous profile is enabled, and the error has the check's observations."""
+    """If the check after a standstill fails, lpad rolls back, and the error has the check's observations."""
     with guarding(tmp_path, pki, registration={SECOND: 3}) as lab:
         details = rolled_back(lab.ended(guarded(lab, REGISTERED, within=LIMIT).id))
         assert details["reason"] == "time-limit"

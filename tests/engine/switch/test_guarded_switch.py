@@ -86,7 +86,7 @@ def test_a_silent_server_does_not_delay_a_rollback(
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The profile is kept once it registers after a search; lpad asks the modem once and then listens."""
+    """The profile is kept once the modem registers after a search; lpad asks it once and then listens."""
     with guarding(tmp_path, pki, registers_after=1.0) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is None, change.error
@@ -258,7 +258,7 @@ def test_a_modem_still_in_the_old_network_does_not_pass(
 
 
 def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, pki: Pki) -> None:
-    """A card in a reader is refused such a guard before anything is sent; a confirmation still works."""
+    """For a card in a reader, a guard by registration is refused before anything is sent."""
     with guarding(tmp_path, pki) as lab:
         lab.stop()
         lab.start(lab.port)  # It is a card without a modem, so only lpad reads it.

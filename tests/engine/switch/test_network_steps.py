@@ -382,7 +382,7 @@ def test_a_profile_that_is_back_is_not_forgotten(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_bearer_cannot_be_a_condition_if_nothing_sees_it(tmp_path: Path, pki: Pki) -> None:
-    """Without an applier that sees connections such a guard is refused before anything is done."""
+    """Without an applier that sees connections, a guard by bearer is refused before anything is done."""
     with guarding(tmp_path, pki) as lab:
         change = ended(lab, "bearer")
         assert change.error is not None

@@ -38,7 +38,7 @@ def profile(type_: EventType = types.PROFILE_ENABLED, change: int = 1) -> Happen
 
 
 def ready(euicc: str = "modem", state: str = "") -> Happening:
-    """An event that may be dropped; with a state, it counts only if the state is new."""
+    """An event that may be dropped; one with a state is recorded only if the state is new."""
     key = f"card:{euicc}" if state else None
     return Happening(type=types.CARD_READY, data=CardData(euicc=euicc), euicc=euicc, key=key, state=state)
 
@@ -180,7 +180,7 @@ def test_a_record_is_written_even_if_its_event_is_not(
 def test_memory_is_bounded_while_the_journal_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the journal cannot be written, droppable events are dropped first; later an event reports it."""
+    """If the journal cannot be written, droppable events go first; a later event counts dropped events."""
     monkeypatch.setattr(event_log, "UNWRITTEN", 3)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         with no_space(tmp_path / "journal.db-wal"):
@@ -225,7 +225,7 @@ def test_a_repair_keeps_events_and_never_repeats_a_number(tmp_path: Path) -> Non
 
 
 def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -> None:
-    """Reading fails only if the file is closed, with an error of its own kind, after which listeners wait."""
+    """Reading from a closed file fails with an error of its own kind, after which listeners wait."""
     journal = Journal(tmp_path / "journal.db")
     journal.close()
     with pytest.raises(JournalUnavailable):

@@ -536,7 +536,7 @@ def test_a_log_that_may_not_be_read_is_not_empty(
 def test_a_number_that_is_damaged_is_not_a_later_lpad(
     worn: Path, made: tuple[Path, Mapping[str, Contents]]
 ) -> None:
-    """The version has a checksum: only if it is right does the file count as a later lpad's."""
+    """A file counts as a later lpad's only if the checksum of its version is right."""
     with sqlite3.connect(worn) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     db.close()

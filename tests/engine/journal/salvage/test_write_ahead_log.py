@@ -42,7 +42,7 @@ def test_a_wrong_bit_in_a_page_number(log: bytes, part: int) -> None:
 
 
 def test_content_that_looks_like_a_wrong_page_number(log: bytes) -> None:
-    """SQLite's checksum confuses some bits of a page with bits of its number: both readings are kept."""
+    """SQLite's checksum confuses some bits of a page with bits of its number, so lpad keeps both readings."""
     right = read_log(log)
     unclear = 0
     for frame in (20, 34):

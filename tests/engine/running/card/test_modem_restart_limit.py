@@ -44,7 +44,7 @@ def climb(resets: ModemRestartLimit) -> bool:
 
 
 def test_a_modem_that_nothing_helps_is_left_alone_in_the_end(journal: Journal, clocks: Clocks) -> None:
-    """In a year of requests, lpad restarts it no more often than the limit, at growing intervals."""
+    """In a year of requests, lpad restarts a modem no more often than the limit, at growing intervals."""
     resets = resets_of(journal)
     at = []
     for _ in range(365 * 24 * 6):
