@@ -116,7 +116,7 @@ class ChangeStore:
     def adopt(self, euicc: str) -> list[Change]:
         """Take over a card's changes that an earlier run of the daemon left unfinished.
 
-        Return None while the journal cannot be written, because a change whose end is not on disk would be
+        Return an empty list while the journal cannot be written: a change whose end is not on disk would be
         repeated later.
         """
         if not self._journal.health.ok:

@@ -49,7 +49,8 @@ class Gauges:
         counts = {(card.name, reason.value): 0 for card in self._snapshots() for reason in PauseReason}
         for change in self._store.active():
             if change.pause is not None:
-                counts[change.euicc, change.pause.reason.value] += 1
+                key = (change.euicc, change.pause.reason.value)
+                counts[key] = counts.get(key, 0) + 1
         return counts
 
     def discovered(self) -> dict[tuple[str, str], int]:
