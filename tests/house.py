@@ -1,4 +1,4 @@
-"""The plan of the house: its floors and rooms, and what the imports of a tree of sources break of it.
+"""The plan of the house, with its floors and rooms, and a check of a source tree's imports against it.
 
 A room is a folder that holds modules; the loose modules of a floor's folder, its doors, are a room, too. Each
 rule is a function that yields one sentence for each breach: the import, and the rule that it breaks.
@@ -326,7 +326,7 @@ def empty_root(house: House) -> Iterator[str]:
 
 
 def known_folders(house: House) -> Iterator[str]:
-    """Each folder is on a floor, or stands apart."""
+    """Each folder is on a floor, or the plan names it as apart."""
     for room in house.rooms:
         if room and floor_of(room) not in {*FLOORS, *APART}:
             yield f"{room} is on no floor: add {floor_of(room)} to the plan"
@@ -418,7 +418,7 @@ def homes(house: House) -> Iterator[str]:
 
 
 def faces(house: House) -> Iterator[str]:
-    """Rule 9: an `__init__.py` is empty, except for the package's own and the faces."""
+    """Rule 9: each `__init__.py` is empty, except in the package's root and in rooms with a face."""
     for path, source in house.sources.items():
         if path.endswith("/__init__.py") and source.strip() and room_of(path) not in FACES:
             yield f"{path} is not empty: only {', '.join(sorted(FACES))} have a face"
@@ -474,7 +474,7 @@ RULES = (
 
 
 def _called(node: ast.Call) -> str | None:
-    """Return the last name of what is called."""
+    """Return the last name of the called expression."""
     match node.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name

@@ -112,7 +112,7 @@ def _reason(error: OSError) -> str:
 
 
 if __name__ == "__main__":
-    # This is TMPDIR itself, to which Python would silently prefer another folder.
+    # TMPDIR is taken as it is: Python would silently prefer another folder.
     wanted = Path(os.environ.get("TMPDIR") or "/tmp")
     sentences = list(lacks(temporary=wanted, programs=PROGRAMS))
     for sentence in sentences:

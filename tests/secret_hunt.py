@@ -1,9 +1,9 @@
 """A hunt for secrets in everything that the whole suite has logged.
 
-Every order, card, modem and request that a test makes up is a source of secrets (`secret_sources`). Every
-line that lpad logs in the tests' own process, traces included, the sentence of every error, metrics, the
-arguments of processes that lpad starts, and every line that a daemon of the tests has written, is prey. Of
-lines only the words that could hold secrets are kept, so that the hunt costs little.
+Every order, card, modem and request that a test makes up is a source of secrets (`secret_sources`). The
+hunt searches every line that lpad logs in the tests' own process, traces included, and every line that a
+daemon of the tests writes. It also searches the sentence of every error, metrics, and the arguments of
+processes that lpad starts. Of a line, the hunt keeps only words that could contain secrets, to cost little.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def spellings(secret: str) -> Iterator[str]:
             forms.append(swap_nibbles(bytes.fromhex(secret + "0")))
     for form in forms:
         yield from (form.hex(), form.hex().upper())
-        # Inside a longer text base64 has three alignments; what all texts of an alignment share is sought.
+        # Base64 inside a longer text has three alignments; only the part that is always the same is yielded.
         for before in range(3):
             text = base64.b64encode(bytes(before) + form).decode()
             yield text[-(-8 * before // 6) : 8 * (before + len(form)) // 6]

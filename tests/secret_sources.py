@@ -1,6 +1,6 @@
 """The sources of the suite's secrets, and hooks at the places where lpad could reveal them.
 
-They are put on functions of lpad's and of its simulators before the first test, and hear all tests.
+The hooks are put on functions of lpad and of its simulators before the first test, and apply to all tests.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def listen() -> None:
         setattr(owner, name, _learning_first(getattr(owner, name)))
     for owner, name, said in _MOUTHS:
         setattr(owner, name, _hearing(getattr(owner, name), said))
-    Engine.stop = _scraping(Engine.stop)  # type: ignore[method-assign]  # the hunt's ear
+    Engine.stop = _scraping(Engine.stop)  # type: ignore[method-assign]  # to search metrics
     logger = logging.getLogger("lpad")
     logger.addHandler(_Ear())
     logger.setLevel(TRACE)
@@ -78,7 +78,7 @@ def _of_order(order: Order, _self: Orders, package: bytes, **details: Any) -> Se
     yield "matching ID", order.matching_id
     yield from _of_confirmation_code(details.get("confirmation_code"))
     yield "ICCID", str(order.metadata.iccid)
-    with suppress(LpadError):  # an order's package may be anything
+    with suppress(LpadError):  # an order's package may be invalid
         saip.parse(package)
 
 

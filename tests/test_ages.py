@@ -76,13 +76,13 @@ CLOCKS = {
 
 
 def test_the_wall_clock_is_read_in_few_places() -> None:
-    """Each place in the engine and below that reads it is listed, with its reason."""
+    """Each place in the engine and the floors below that reads the wall clock is listed with a reason."""
     found = {place for file, tree in _trees() for place in _readings(file, tree)}
     assert found == READING.keys(), "ask the steady clock, or give the reason in READING"
 
 
 def test_the_wall_clock_gives_no_age() -> None:
-    """Code with its readings, such as `now()` and `.wall`, compares and subtracts them only with a reason."""
+    """Code compares or subtracts readings of the wall clock, as of `now()` or `.wall`, only with a reason."""
     found = {place for file, tree in _trees() for place in _comparisons(file, tree)}
     assert found == COMPARING.keys(), "ask `Moment.since`, or give the reason in COMPARING"
 

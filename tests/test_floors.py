@@ -57,7 +57,7 @@ def test_the_plan_names_real_places() -> None:
     assert {*plan.HOMES} <= {each.imported for each in REAL.foreign}
 
 
-# One small house for each rule, which breaks it, and a part of what is then said.
+# For each rule, a small house that breaks it, and a part of the resulting sentence.
 BROKEN = [
     (plan.empty_root, {"worker.py": ""}, "worker.py is in the package's root"),
     (plan.known_folders, {"attic/box.py": ""}, "attic is on no floor"),

@@ -25,7 +25,7 @@ def said(
 
 
 def test_a_good_machine_lacks_nothing() -> None:
-    """The machine that runs this has everything that the tests need."""
+    """The machine that runs this test has everything that the tests need."""
     assert said(programs=machine.PROGRAMS) == []
 
 
@@ -63,7 +63,7 @@ def test_a_full_disk() -> None:
 
 
 def test_a_folder_that_lets_nothing_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A temporary folder that is mounted noexec is named, and TMPDIR."""
+    """A temporary folder that is mounted noexec is named, and so is TMPDIR."""
 
     def refuse(*_: object, **_more: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -210,6 +210,6 @@ def test_damaged_time_limit(name: str, odd: Any) -> None:
 
 
 def test_an_impossible_status_is_another_line() -> None:
-    """A status that no standard has, in an unsolicited line, makes it another line."""
+    """An unsolicited line with an impossible status is not read as an announcement."""
     assert registration_announced(f"+CEREG: {LONG}") is None
     assert registration_announced(f"+CEREG: {ARABIC}") is None

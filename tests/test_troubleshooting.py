@@ -12,7 +12,7 @@ OF_THE_CLIENT = {"daemon-unreachable"}
 
 
 def test_every_kind_has_a_symptom() -> None:
-    """The last column of the tables has exactly the kinds of lpad."""
+    """The last column of the tables lists exactly lpad's kinds of errors."""
     told = {
         kind
         for line in PAGE.splitlines()

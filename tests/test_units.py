@@ -59,7 +59,7 @@ def test_systemd_knows_every_word(tmp_path: Path) -> None:
     here = tmp_path / "etc" / "systemd" / "system"
     shutil.copytree(UNITS, here)
     for unit in here.glob("lpad*.*"):
-        # programs that only the package brings
+        # Replace the programs that only the package installs.
         unit.write_text(
             re.sub(r"=/usr/bin/(lpad-mqtt|lpad|setfacl)", "=/bin/true", unit.read_text(encoding="utf-8")),
             "utf-8",

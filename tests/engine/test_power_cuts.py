@@ -48,7 +48,7 @@ def told(lab: Lab, change: Change) -> list[str]:
 def downloaded(lab: Lab, change: Change) -> bool:
     (profile,) = lab.card.profiles
     seen = change.state is State.DONE and profile.enabled
-    # A download that begins again gets the package twice.
+    # A download that begins again reports 'downloaded' twice.
     assert [each for each in told(lab, change) if each != "downloaded"] == ["installed", "enabled"]
     assert "downloaded" in told(lab, change)
     return seen
@@ -118,7 +118,7 @@ def at_rest(lab: Lab) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_copy_ends_successfully(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
-    """The change ends by the true state of the card, and the server has all notifications, in order."""
+    """The change's result matches the card's true state, and the server has all notifications, in order."""
     scenario = SCENARIOS[name]
     with Lab(tmp_path / "lab", pki) as lab:
         lab.patient(retry=3600)

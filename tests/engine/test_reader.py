@@ -52,7 +52,7 @@ def install(lab: Lab, **order: object) -> str:
 
 
 def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """The change is noticed without a request; in between, the reader works like a modem."""
+    """An inserted or removed card is noticed without a request; while inserted, it works as in a modem."""
     start(lab, tmp_path)
     becomes(lab, CardState.ABSENT)
     for iccid in (FIRST, SECOND, FIRST):
@@ -70,7 +70,7 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
 def test_a_device_without_imei_has_the_tac_of_its_settings(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path
 ) -> None:
-    """A reader reports no IMEI, so the TAC is that of the settings; the order is only for this type."""
+    """A reader reports no IMEI, so lpad sends the TAC of the settings, which the server's order requires."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path, ", tac: '35290611'")
@@ -81,7 +81,7 @@ def test_a_device_without_imei_has_the_tac_of_its_settings(
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """If the card is pulled during a load, the change waits for it, and ends by its state."""
+    """If the card is pulled during a load, the change waits for the card, and ends by the card's state."""
     with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
         wait_for_cards(present={READER})
         start(lab, tmp_path)

@@ -56,7 +56,7 @@ def bench(
     quirks: dict[str, Any] | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
-    """Make a lab whose modem has these habits, with the ladder above."""
+    """Make a lab whose modem has the given habits, with this file's refresh ladder."""
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
         memory = LinkMemory(folder / "links")
         overrides = {"refresh_ladder": LADDER} | (quirks or {})
@@ -254,7 +254,7 @@ def test_an_answer_that_was_lost_with_nothing_done_restarts_nothing(tmp_path: Pa
 
 
 def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki) -> None:
-    """Channels opened before it show the old state: each check opens its own (mdd-sim-gateway#3)."""
+    """Channels from before a switch show the old state: each check opens a new one (mdd-sim-gateway#3)."""
     with bench(tmp_path, pki, handles=Handles.NUMBER) as lab:
         both(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
@@ -268,7 +268,7 @@ def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki)
 def test_a_channel_that_is_the_modems_by_now_is_not_closed(
     tmp_path: Path, pki: Pki, handles: Handles | None
 ) -> None:
-    """After a reset by the modem, the card gives the same numbers to the modem's own applications."""
+    """After a reset, the modem's applications may have lpad's channel numbers; lpad closes none of them."""
     habits: dict[str, Any] = {"handles": handles, "channels_after_refresh": 2}
     with bench(tmp_path, pki, notices=Notices.REFRESH, **habits) as lab:
         lab.install()
@@ -279,7 +279,7 @@ def test_a_channel_that_is_the_modems_by_now_is_not_closed(
 
 
 def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
-    """If a modem still reads a profile that was disabled, lpad refreshes the modem, too."""
+    """If a modem still reads a disabled profile, lpad refreshes the modem."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE) as lab:
         both(lab)
         change = lab.carry_out(Kind.DISABLE, iccid=FIRST)
@@ -324,7 +324,7 @@ def test_a_modems_commands_after_a_switch_are_sent(tmp_path: Path, pki: Pki) -> 
 
 
 def test_the_radio_is_on_in_the_end_whatever_the_modem_answers(tmp_path: Path, pki: Pki) -> None:
-    """Even without an answer to AT+CFUN=0, or to AT+CFUN=1, the radio is on in the end (VoCat#82)."""
+    """Even without an answer to AT+CFUN=0 or AT+CFUN=1, the radio is finally on (VoCat#82)."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
         lab.modem.once("AT+CFUN=0", vanish=True)
@@ -365,7 +365,7 @@ def test_a_modem_that_refuses_a_level_that_it_has_is_believed(tmp_path: Path, pk
 def test_the_card_stays_usable_if_the_radios_state_is_unknown(
     tmp_path: Path, pki: Pki, answer: tuple[str, ...]
 ) -> None:
-    """The note stays, AT+CFUN=1 is sent again with the next session, and no change fails because of it."""
+    """If the radio's state is unknown, the next session repeats AT+CFUN=1, and no change fails."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
         lab.modem.once("AT+CFUN=1", instead=("ERROR",))
@@ -379,7 +379,7 @@ def test_the_card_stays_usable_if_the_radios_state_is_unknown(
 def test_a_radio_that_stays_off_is_reset_by_the_next_step(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A refused step up is finally given up, and does not block the modem's reset."""
+    """Lpad finally gives up a refused power-up, and the next step resets the modem."""
     monkeypatch.setattr(modem_power, "_BRINGING_UP", 0.5)
     refused = {**RADIO, "up": ["AT+CFUN=1,0"]}
     with bench(
@@ -396,7 +396,7 @@ def test_a_radio_that_stays_off_is_reset_by_the_next_step(
 
 
 def test_a_refused_power_down_owes_no_power_up(tmp_path: Path, pki: Pki) -> None:
-    """If a modem refuses to power its SIM down, lpad does not insist on powering it up."""
+    """If a modem refuses to power its SIM down, lpad does not repeat the power-up."""
     unknown = {**SIM, "down": ["AT#NONE=0"], "up": ["AT#NONE=1"]}
     with bench(
         tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [unknown, RADIO]}
@@ -507,7 +507,7 @@ def test_a_rule_is_not_asked_about_twice(lab: Lab) -> None:
 
 
 def test_a_busy_card_is_asked_again(lab: Lab) -> None:
-    """A busy answer passes by itself once the proactive session is over (openpilot)."""
+    """A busy card is asked again, and answers once its proactive session is over (openpilot)."""
     iccid = lab.install()
     lab.card.faults.cat_busy = 1
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)

@@ -164,7 +164,7 @@ def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int
 def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A record that a bug has written has a right checksum; its file is set aside, the others continue."""
+    """An unreadable record with a correct checksum: its file is set aside, and other changes continue."""
     journal = lab.journal()
     unreadable = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})

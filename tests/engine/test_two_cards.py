@@ -34,7 +34,7 @@ class Swallowing:
 
 
 def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
-    """All workers begin to stop before lpad waits for any, so the other one ends within the time."""
+    """All workers begin to stop before lpad waits for any, so a stuck one does not delay another's end."""
     swallowing = Swallowing()
     stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
     engine = lab.start(stuck, lab.port)

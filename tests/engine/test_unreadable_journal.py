@@ -1,4 +1,4 @@
-"""A journal that can be neither read nor written: the card is shown; unknown does not count as none."""
+"""A journal that can be neither read nor written: the card is shown, and unknown lists are errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def away(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_card_is_shown_and_lists_are_errors(lab: Lab, away: Path) -> None:
-    """Reading a card needs no journal; a list that cannot be read is an error, and never empty."""
+    """Reading a card needs no journal; a list that cannot be read is an error, not an empty list."""
     lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP))
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     for read in (

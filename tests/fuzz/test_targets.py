@@ -60,7 +60,7 @@ def test_the_recorded_discovery_reaches_an_event() -> None:
 def test_memory_is_bounded(name: str) -> None:
     """No seed, even with huge lengths or deep nesting, takes more memory than a gateway can spare."""
     for seed in seeds(name):
-        TARGETS[name].run(seed)  # Modules that are loaded once do not count for the input.
+        TARGETS[name].run(seed)  # The memory of modules that the first run loads does not count.
         tracemalloc.start()
         try:
             TARGETS[name].run(seed)

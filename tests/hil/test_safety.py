@@ -38,7 +38,7 @@ PLACE, OTHER = "one-modem", "other-modem"
 
 
 def bench_with(stage: Stage, name: str, **of_place: Any) -> Path:
-    """A copy of the stage's bench file, its modem's place altered."""
+    """Write a copy of the stage's bench file with an altered place of the modem, and return its path."""
     content = yaml.safe_load(stage.bench.read_text())
     content["places"] = {PLACE: content["places"][PLACE] | of_place, OTHER: content["places"][OTHER]}
     path = stage.folder / f"{name}.yaml"
@@ -76,7 +76,7 @@ def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: P
 
 @pytest.mark.parametrize("name", [PLACE, "first-reader"])
 def test_a_first_bench_file(stage: Stage, name: str) -> None:
-    """The bench writes a file for a card that it finds, which works unchanged; an existing file stays."""
+    """The bench writes a file for a card that it finds, which works unchanged; an existing file is kept."""
     section = yaml.safe_load(stage.bench.read_text())["places"][name]
     where = section.get("port") or section["reader"]
     path = stage.folder / f"first-{name}.yaml"
@@ -116,7 +116,7 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
     (stage.folder / "empty.yaml").write_text(yaml.safe_dump({"codes": []}))
     bench = bench_with(stage, "spent", codes="empty.yaml")
     content = yaml.safe_load(bench.read_text())
-    del content["server"]  # Its codes never run out.
+    del content["server"]  # The server's codes never run out.
     bench.write_text(yaml.safe_dump(content))
     run = Run(bench, "--place", PLACE, "-k", "test_activation_code", *options)
     assert run.end() == status, run.output
@@ -168,7 +168,7 @@ def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: sign
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
-    """The card gets its default SM-DP+ address back, even after a run that was killed with another set."""
+    """The card gets its default SM-DP+ address back, even if a run is killed while another one is set."""
     card = stage.cards[PLACE]
     run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
     run.until(lambda: bool(card.default_dp_address))
@@ -268,7 +268,7 @@ def has_rules(metadata: bytes) -> bool:
 
 
 def enabled_before(stage: Stage) -> None:
-    """Give the card two profiles of its owner's, and enable one, as in a lab."""
+    """Give the card two profiles of its owner, and enable one, as in a lab."""
     content = yaml.safe_load(stage.bench.read_text())
     for code in yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"][2:4]:
         with Gateway(

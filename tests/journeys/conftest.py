@@ -1,4 +1,4 @@
-"""Gateways for journeys: one that a file's tests share, or one of a test's own."""
+"""Gateways for journeys: one shared by a file's tests, or one for a single test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A daemon that looks for an absent card by itself only once an hour: only a report finds it earlier."""
+"""A daemon that checks for an absent card only once an hour; before that, only a report finds the card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def hourly_daemon(settings: Path) -> DaemonProcess:
-    """Return such a daemon with a settings file."""
+    """Return a daemon with the given settings file that checks for an absent card only once an hour."""
     return DaemonProcess(settings, launcher=(sys.executable, __file__))
 
 

@@ -143,7 +143,7 @@ def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
 
 
 def test_cancelled_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A download that is cancelled during a load ends so; card and server are ready for the next."""
+    """A download that is cancelled during a load ends as cancelled, and the next download works."""
     gateway, gate = gated.gateway, gated.gate
     code = gateway.order(profile())
     gate.hold(loading, after=False)

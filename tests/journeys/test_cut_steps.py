@@ -108,7 +108,7 @@ def test_the_profile_on_its_way_into_the_card(profile: Callable[[], bytes], gate
 
 
 def test_a_notification_on_its_way(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A notification in transit is marked so, and sent again: the server gets it at least once."""
+    """A notification in transit is marked as `sending`, and sent again: the server gets it at least once."""
     gateway = gated.gateway
     iccid = installed(gateway, profile())
     before = len(gateway.server.notifications)
@@ -129,7 +129,7 @@ def test_a_notification_on_its_way(profile: Callable[[], bytes], gated: Gated) -
 def test_a_notification_on_its_way_off_the_card(
     profile: Callable[[], bytes], gated: Gated, *, after: bool
 ) -> None:
-    """A notification whose removal was interrupted is marked so, is then removed, and is not sent again."""
+    """A notification is marked before its removal; after an interruption it is removed, not sent again."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     gate.hold(asks(REMOVE), after=after)

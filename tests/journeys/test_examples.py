@@ -46,7 +46,7 @@ def in_node(_folder: Path) -> list[str]:
 
 def in_go(folder: Path) -> list[str]:
     program = folder / "download"
-    # next to the folders of other tests, so that each process of the suite compiles the library once
+    # All tests share the cache, so that each process of the suite compiles the library once.
     cache = str(folder.parent / "go-cache")
     environment = os.environ | {"GOCACHE": cache, "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
     source = EXAMPLES / "download.go"
@@ -101,7 +101,7 @@ def test_an_example_lists_downloads_and_switches(
     assert "100%" in lines
     assert re.fullmatch(r"change \d+: done", next(line for line in reversed(lines) if "change" in line))
     assert f"enable {enabled.iccid}: done" in lines
-    # After an invalid code, or if the server fails for now, the program ends with the daemon's sentence.
+    # After an invalid code, or a temporary failure of the server, the program prints the daemon's sentence.
     for wrong, told in (
         ("nonsense", "activation code"),
         ("LPA:1$smdp.invalid$X", "cannot look up smdp.invalid"),

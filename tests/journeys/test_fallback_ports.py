@@ -108,7 +108,7 @@ def test_a_port_that_is_back_is_used_again(tmp_path: Path) -> None:
 
 
 def test_no_port_is_in_use_while_the_card_is_away(tmp_path: Path) -> None:
-    """While no port reaches the card, none is shown as in use; then the one that works is."""
+    """While no port reaches the card, none is shown as in use; then the working port is shown."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         made.at.vanish()

@@ -38,7 +38,7 @@ class Trial:
         return self.gateway.client.enable(CARD, self.new, guard=until, within=within)
 
     def watched(self, change: Change) -> Change:
-        """Wait until the guard is awaited."""
+        """Return the change once lpad waits for its guard's conditions."""
         client = self.gateway.client
         self.gateway.until(
             lambda: getattr(client.change(change.id).guard, "phase", "") not in ("", "switching")

@@ -97,13 +97,13 @@ def test_no_secret_is_logged(level: str) -> None:
 
 
 def test_payloads_are_logged_on_request() -> None:
-    """With `redact: false` the same hunt finds the secrets, which may be wanted on a bench."""
+    """With `redact: false` the log contains secrets, which may be wanted on a bench."""
     with Gateway(settings={"log": {"level": "trace", "redact": False}}) as gateway:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
         found = {each.partition(" as ")[0] for each in found_in(gateway.log, secrets)}
         assert {"matching ID", "EID", "ICCID", "the other ICCID"} <= found
-        assert not {"confirmation code"} & found  # It leaves lpad only as a hash.
+        assert not {"confirmation code"} & found  # The confirmation code leaves lpad only as a hash.
         longest = max(len(line) for line in gateway.log.splitlines() if "lpad.remote.http" in line)
         assert longest < 8000, "certificates and packages are shortened"
 

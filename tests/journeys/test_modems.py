@@ -84,7 +84,7 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
     ("name", "at"),
     [
         *itertools.product(("plain", "cgla-number", "no-cchc", "channels-above-3"), (1, 4, 9)),
-        # It is not killed at APDU 1: a 64-bit handle in a lost answer to +CCHO is unknown; see
+        # The daemon is not killed at APDU 1: a 64-bit handle in a lost answer to +CCHO is unknown; see
         # out-of-scope.md.
         *itertools.product(("cgla-hex64",), (4, 9)),
     ],

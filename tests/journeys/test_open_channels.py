@@ -71,7 +71,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
             card = VirtualReaderCard(gateway.slot, port=pcscd.port)
             stack.enter_context(card)
             wait_for_cards(present={FIRST})
-            pull = Thread(target=card.pull, daemon=True)  # This waits for the APDU that the card has.
+            pull = Thread(target=card.pull, daemon=True)  # Pulling waits until the card has answered.
 
             def insert() -> None:
                 pull.join()
@@ -131,7 +131,7 @@ def test_a_terminated_daemon_closes_its_channels(bench: Bench, profile: Callable
 
 
 def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """After kill -9 while the profile is sent, the next daemon closes what the last one had open."""
+    """After kill -9 while the profile is sent, the next daemon closes the channels of the last one."""
     change = bench.held(bench.gateway.order(profile()))
     bench.gateway.kill()
     bench.gate.go_on()
@@ -156,8 +156,8 @@ def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, af
 
 
 def test_a_channel_is_closed_once_its_port_is_back(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """If the port or the card disappears while the profile is sent, the channel is closed once it is back."""
-    change = bench.held(bench.gateway.order(profile()))  # Otherwise it may be done before the port is gone.
+    """If the port or card disappears while the profile is sent, the channel is closed after the return."""
+    change = bench.held(bench.gateway.order(profile()))  # Unheld, the load may end before the port is gone.
     bench.away()
     bench.gate.go_on()
     bench.gateway.until(lambda: bench.gateway.client.change(change.id).pause is not None)

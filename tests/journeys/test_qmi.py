@@ -207,7 +207,7 @@ def test_bearer_and_address_are_conditions() -> None:
 
 
 def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
-    """The data session outlives a killed daemon; the next one releases its clients with the next switch."""
+    """A killed daemon's data session continues; the next daemon releases its clients at the next switch."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():

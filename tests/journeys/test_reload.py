@@ -197,7 +197,7 @@ def test_trust_that_cannot_be_read_changes_nothing(gateway: Gateway, managed: Ma
 
 
 def test_hangups_in_a_row_end_with_the_last_file(gateway: Gateway, managed: Managed) -> None:
-    """A file that is written while another is being read is read as well."""
+    """Settings that are written during a reload are read after it."""
     for answer_within in range(1, 20):
         gateway._settings = {"log": "debug" if answer_within % 2 else "info"}
         gateway.write_settings()

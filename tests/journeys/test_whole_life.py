@@ -68,7 +68,7 @@ def test_the_default_smdp_finds_the_order_by_eid(own_gateway: Gateway, profile: 
 
 
 def test_verbs_are_idempotent(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """Enabling the enabled and disabling the disabled profile is done, without a notification."""
+    """Enabling an enabled profile, or disabling a disabled one, succeeds without a notification."""
     client = own_gateway.client
     iccid = str((own_gateway.download(own_gateway.order(profile())).check().result or {})["iccid"])
     disable = partial(client.disable, accept_offline=True)

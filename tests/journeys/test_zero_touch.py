@@ -200,7 +200,7 @@ def test_over_the_profile_that_is_replaced(like: str) -> None:
         ended = gateway.client.wait(change.id, seconds=PATIENCE).check()
         assert ended.result is not None
         new = ended.result["iccid"]
-        # Once the new one is enabled, lpad asks for its line, if the platform knows lines.
+        # Once the new profile is enabled, lpad asks for its line, if the platform knows lines.
         assert list(dict.fromkeys(way.asked)) in ([bootstrap], [bootstrap, new])
         assert way.enabled == [new]
         assert (platform.orders, {str(each.iccid) for each in gateway.card.profiles}) == (1, {bootstrap, new})
@@ -221,7 +221,7 @@ def test_a_new_profile_that_no_network_serves() -> None:
         assert (error.kind, way.enabled) == ("switch-rolled-back", [bootstrap])
         (new,) = way.barred
         way.serve_all()
-        platform.stock.reserved[0].line = Line.IDLE  # The operator does not use it meanwhile.
+        platform.stock.reserved[0].line = Line.IDLE  # The line is not used meanwhile.
         again = gateway.client.provision(CARD, guard=["registered"], within=PATIENCE)
         assert gateway.client.wait(again.id, seconds=PATIENCE).check().state == "done"
         assert (platform.orders, way.enabled) == (1, [new])

@@ -38,7 +38,7 @@ FAMILIES = [
     ProfileInfoListError,
     SetNicknameResult,
 ]
-LATER = range(17, 33)  # These are of version 3; the sentence contains their names.
+LATER = range(17, 33)  # Reasons of version 3, whose names are in the sentence.
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_events_in_their_order(lab: Lab) -> None:
 
 
 def test_an_event_is_the_order_of_a_download(lab: Lab) -> None:
-    """After a discovery, the event's ID is the matching ID with which its server gives the profile."""
+    """After a discovery, the event's ID is the matching ID for a download from the event's server."""
     order = lab.bench.order(matching_id="EVENT-7", eid=lab.bench.card.eid)
     lab.event("EVENT-7")
     (event,) = lab.discover().events
@@ -167,7 +167,7 @@ def test_an_sm_ds_of_the_settings_is_allowed_in_a_cascade(lab: Lab) -> None:
     assert events(found) == [("E-1", SMDP)]
 
 
-REFUSALS = {  # lpad repeats a session once after 8.10.1/3.9; here, the SM-DS answers so each time.
+REFUSALS = {  # lpad repeats a session once after 8.10.1/3.9; here, the SM-DS repeats the answer.
     "8.9.1/3.8": "initiateAuthentication",
     "8.9.2/3.1": "initiateAuthentication",
     "8.9.3/3.1": "initiateAuthentication",

@@ -1,4 +1,4 @@
-"""Downloads that fail: each ends with a typed error, nothing half done, and the next one works."""
+"""Downloads that fail: each ends with a typed error and no partial result, and the next one works."""
 
 from __future__ import annotations
 
@@ -461,7 +461,7 @@ def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
 
 
 def test_after_an_invalid_card_answer_the_session_is_cancelled(bench: Bench) -> None:
-    """After an invalid answer to AuthenticateServer, lpad cancels: the card may have accepted it."""
+    """After an invalid answer to AuthenticateServer, lpad cancels: the card may have accepted the server."""
     order = bench.order()
     bench.card.faults.corrupt(0xBF38, lambda _: bytes.fromhex("BF3803800101"))
     fails(bench, order, CardMalformed, cancelled=True)

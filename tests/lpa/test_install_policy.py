@@ -109,7 +109,7 @@ def test_test_profiles_are_for_those_who_ask_for_them(bench: Bench) -> None:
 
 
 def test_the_package_states_what_was_judged(bench: Bench) -> None:
-    """A package with other metadata than those that were checked does not reach the card."""
+    """A package whose metadata differ from the checked metadata does not reach the card."""
     bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"))
     order = order_of(bench)
     with pytest.raises(ServerMalformed):
@@ -200,7 +200,7 @@ def test_a_profile_without_owner_needs_all_operators_allowed(
         ("*.example.com", "smdp.example.com.evil.org", False),
         ("*.example.com", "evilexample.com", False),
         ("s*p.*.com", "smdp.example.com", True),
-        ("smdp*dp.example.com", "smdp.example.com", False),  # beginning and end overlap
+        ("smdp*dp.example.com", "smdp.example.com", False),  # the pattern's two ends overlap in the name
         ("s*m*m", "sm", False),
         ("s*m*m", "smm", True),
         ("s*s", "s", False),

@@ -1,4 +1,4 @@
-"""A card that loads a whole profile without a valid result: lpad reads its list of notifications."""
+"""A card that loads a whole profile without a valid result: lpad reads the card's list of notifications."""
 
 from __future__ import annotations
 

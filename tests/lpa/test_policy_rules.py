@@ -47,7 +47,7 @@ CONSENT = PolicyVerdict(needing_consent=("ppr1",))
     ],
 )
 def test_the_first_fitting_row_decides(table: list[AuthorisationRule], verdict: PolicyVerdict) -> None:
-    """The first matching row of the table decides; E matches any digit, even an MNC's missing third."""
+    """The first matching row of the table decides; E matches any digit, even a missing third one."""
     assert judge(("ppr1",), OWNER, table=table) == verdict
 
 

@@ -55,7 +55,7 @@ def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
 
 @pytest.mark.parametrize("replayed", FUNCTIONS)
 def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
-    """A download in which the server replays an answer of an earlier one fails, and installs nothing."""
+    """A download in which the server replays an answer of an earlier download installs nothing."""
     heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerMalformed):
@@ -69,7 +69,7 @@ def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
 
 @pytest.mark.parametrize(("place", "other"), list(itertools.permutations(FUNCTIONS, 2)))
 def test_answers_in_each_other_s_place(bench: Bench, place: str, other: str) -> None:
-    """An answer to another function does not count for this one."""
+    """The answer to one function does not count as the answer to another."""
     heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerError):

@@ -1,4 +1,4 @@
-"""The pitfalls of discovery: servers and cards that differ, and devices that know little of themselves."""
+"""The pitfalls of discovery: unusual servers, addresses and codes, and devices without an IMEI."""
 
 from __future__ import annotations
 

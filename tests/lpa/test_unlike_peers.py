@@ -130,7 +130,7 @@ def commands(apdus: list[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize("keeps", [True, False])
 def test_a_package_that_was_put_off(make_bench: MakeBench, *, keeps: bool) -> None:
-    """After a postponement with the package at hand, the next attempt reuses it if the card kept its key."""
+    """A package of a cancelled attempt is used by the next one if the card kept its one-time key."""
     with make_bench(behaviour=CardBehaviour(keeps_one_time_keys=keeps)) as bench:
         order = bench.order()
         with pytest.raises(Cancelled):

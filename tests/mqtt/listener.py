@@ -66,7 +66,7 @@ class Listener:
                 found = msgspec.json.decode(payload)
                 if "specversion" in found:
                     self._events.append(found)
-                if found.get("status") != "init":  # This is the backend's own message.
+                if found.get("status") != "init":  # The backend itself sends "init".
                     HUNT.hear(_IDENTIFIER.sub("…", payload.decode()))
             self._news.notify_all()
 

@@ -105,7 +105,7 @@ def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosqui
 def test_a_command_survives_the_loss_of_everything(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """The switch interrupts the link and kills lpad-mqtt; the result comes over the next connection."""
+    """Broker and lpad-mqtt are lost during a switch; the result comes over the next connection."""
     first, second = gateway.install_profile(enable=True), gateway.install_profile()
     with (
         Listener(broker.port) as backend,
@@ -173,7 +173,7 @@ def test_an_identifier_in_a_commands_id_is_shortened(
 def test_the_hunt_for_secrets_hears_the_log_and_the_messages(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """A word that only the log has, and one that only a message has, are found as secrets."""
+    """A secret in the log alone is found, and so is a secret in a message alone."""
     logged, published = "PLANTED-7Q2X9V", "PUBLISHED-4K8W3Z"
     with (
         Listener(broker.port) as backend,
@@ -196,7 +196,7 @@ def test_the_hunt_for_secrets_hears_the_log_and_the_messages(
 def test_the_log_and_the_messages_contain_no_secret(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """Codes and the broker's password are in neither, whether commands succeed, fail or are malformed."""
+    """No log or message has a code or the broker's password, even for failed or malformed commands."""
     code, password = gateway.order_profile(confirmation_code="Conf-83QX-71"), "Pass-9ZK2-44word"
     file = tmp_path / "password"
     file.write_text(password)
@@ -257,7 +257,7 @@ def test_the_log_and_the_messages_contain_no_secret(
 
 
 def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """An operation that the settings do not name is ignored, and without settings there are none."""
+    """Only operations that the settings name are carried out; by default there are none."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=["refresh"]),

@@ -173,7 +173,7 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
         installed(keeping)
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
         assert (shown().name, shown().connected) == ("lpad-mqtt", True)
-        backend.until(lambda: shown().pending == 0)  # The connection stays the same.
+        backend.until(lambda: shown().pending == 0)  # The connection is still the same.
         confirmed = shown().position
         bridge.stop(signal.SIGKILL)
         backend.until(lambda: not shown().connected)
@@ -205,7 +205,7 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
 
 
 def test_a_wrong_password(gateway: Gateway, tmp_path: Path) -> None:
-    """The log has the broker's reason; with the right password lpad-mqtt continues by itself."""
+    """The log has the broker's reason, but no password; with the right password lpad-mqtt connects."""
     passwords = tmp_path / "passwords"
     _set_password(passwords, "gateway", "right one")
     _set_password(passwords, "backend", "b", create=False)

@@ -263,7 +263,7 @@ class GatewayDouble:
         self.active, self.device_state = None, (30, 36)
         shown = [self.modem, {}]
         self.mm._bus.send(Message.new_signal(MM_ROOT, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", shown))
-        for path, tree in self.stored.items():  # NetworkManager does so with a modem whose SIM it knows.
+        for path, tree in self.stored.items():  # NetworkManager connects if it knows the SIM.
             sim, autoconnect = tree["gsm"].get("sim-id"), tree["connection"].get("autoconnect")
             if sim is not None and sim.value == self.iccid and (autoconnect is None or autoconnect.value):
                 self.active, self.applied, self.device_state = path, tree, (100, 0)
@@ -379,7 +379,7 @@ class GatewayDouble:
         self.flags.append(flags)
         self.stored[path] = tree
         if password is not None and "password" not in tree["gsm"]:
-            tree["gsm"]["password"] = password  # without secrets, the stored ones stay
+            tree["gsm"]["password"] = password  # without new secrets, the stored ones are kept
         if flags & TO_DISK:
             self._on_disk[path] = deepcopy(tree)
 

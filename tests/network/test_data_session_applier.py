@@ -81,7 +81,7 @@ def test_only_the_wanted_ip_version_is_requested(kind: IpType, number: int, tmp_
 
 
 def test_a_refused_session_names_the_cause(tmp_path: Path) -> None:
-    """The network's cause is in the outcome, and is still known when the connection is looked at."""
+    """The network's cause is in the outcome, and is still reported when the layers are read later."""
     with mbim_rig(tmp_path, subscriptions={NEW: Subscription(apns=("iot.example",))}) as on:
         outcome = connect(on)
         cause = Cause(Procedure.ESM, 27)

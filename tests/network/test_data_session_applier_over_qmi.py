@@ -91,7 +91,7 @@ def test_a_network_with_one_version_of_ip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tells_end", [True, False], ids=["cause", "old reason"])
 def test_a_refused_session_names_the_cause(tells_end: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """The network's cause is in the outcome, and is still known when the connection is looked at."""
+    """The network's cause is in the outcome, and is still reported when the layers are read later."""
     subscription = Subscription(apns=("", "iot.example"))
     with qmi_rig(tmp_path, modem={"tells_end": tells_end}, subscriptions={NEW: subscription}) as on:
         outcome = connect(on)
@@ -109,7 +109,7 @@ def test_a_refused_session_names_the_cause(tells_end: bool, tmp_path: Path) -> N
 
 
 def test_lpad_s_open_session_is_closed_first(tmp_path: Path) -> None:
-    """Sessions with other settings are stopped, and their clients used no longer."""
+    """Sessions with other settings are stopped, and their clients are no longer used."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
         assert isinstance(connect(on), Applied)
@@ -233,7 +233,7 @@ def test_an_unanswered_start_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_no_free_client_is_named(tmp_path: Path) -> None:
     """If the modem has no free client, the error states the remedy."""
     with qmi_rig(tmp_path, modem={"clients": 2, "leaked_clients": 1}) as on:
-        look(on)  # This is the client that queries sessions.
+        look(on)  # This query takes the last free client.
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, TryAgain)
         assert "reset the modem" in outcome.told

@@ -39,7 +39,7 @@ def wanted(on: MbimRig, settings: NetworkSettings = IOT) -> Wanted:
 
 
 def stored(on: MbimRig) -> list[list[LteAttachContext]]:
-    """The contexts of each request to store some."""
+    """Return the contexts of each request that stores contexts."""
     return [
         [decode(LteAttachContext, one) for one in decode(SetLteAttachConfiguration, each.info).contexts]
         for each in on.modem.received
@@ -96,7 +96,7 @@ def test_settings_that_the_modem_has_are_left(tmp_path: Path) -> None:
 def test_the_initial_bearer_of_the_settings(
     settings: NetworkSettings, apns: list[str], tmp_path: Path
 ) -> None:
-    """By its setting the initial bearer stays, or gets its own or the connection's APN, as sessions do."""
+    """The setting decides: the initial bearer is left, or gets its own APN or the connection's."""
     with rig(tmp_path) as on:
         connect(on, settings)
         assert [each[0].apn for each in stored(on)] == apns

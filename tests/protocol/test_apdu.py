@@ -134,16 +134,16 @@ def test_61xx_is_followed_to_the_end() -> None:
 
 
 def test_data_may_come_with_61xx() -> None:
-    """Modems that fetch data once by themselves return 256 bytes and the length of the rest."""
+    """A modem that sends one GET RESPONSE itself returns 256 bytes and the length of the rest."""
     exchange = Exchange(BLOCK)
     play(exchange, "AA" * 256 + "6101", "BB9000")
     assert exchange.response == Response(b"\xaa" * 256 + b"\xbb", 0x9000)
 
 
 def test_a_lost_answer_is_asked_for_again() -> None:
-    """If the card refuses GET RESPONSE because of another program's command, lpad repeats its own.
+    """If the card refuses GET RESPONSE because of another program's command, lpad repeats its own command.
 
-    It does so only if the command is repeatable.
+    Only a repeatable command is repeated.
     """
     exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
     sent = play(exchange, "6110", "6985", "6102", "BBBB9000")
@@ -159,7 +159,7 @@ def test_an_answer_that_is_lost_in_the_middle() -> None:
 
 
 def test_an_answer_that_is_lost_each_time() -> None:
-    """If each answer of a repeated command is lost, the status word is the answer after three repetitions."""
+    """If the answer is lost even after three repetitions, the result is the status word of GET RESPONSE."""
     exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
     play(exchange, *["6110", "6985"] * 4)
     assert exchange.response == Response(b"", 0x6985)
@@ -175,7 +175,7 @@ def test_an_answer_that_is_lost_each_time() -> None:
     ids=["unstated", "altering", "second-block"],
 )
 def test_only_a_repeatable_command_is_sent_again(command: Command) -> None:
-    """A command that alters the card, or ends a chain, ends with the status word of GET RESPONSE."""
+    """A command that may alter the card, or is a later block of a chain, is not repeated."""
     exchange = Exchange(command)
     play(exchange, "6110", "6985")
     assert exchange.response == Response(b"", 0x6985)

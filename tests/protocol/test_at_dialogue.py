@@ -198,7 +198,7 @@ def test_the_late_answer_itself_puts_in_step() -> None:
 
 
 def test_half_a_late_answer_does_not_put_in_step() -> None:
-    """After a deadline, information of the late answer without its final result leaves that outstanding."""
+    """After a deadline, a late answer without its final result does not end the wait."""
     dialogue = given_up()
     dialogue.receive(b'=4,"9000"\r\n\r\n+CSIM: 4,"9000"\r\n')
     assert not dialogue.in_step
@@ -207,9 +207,9 @@ def test_half_a_late_answer_does_not_put_in_step() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        LATE + b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem queued the probe
-        b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # it lost the command
-        LATE + b"\r\nERROR\r\n",  # it does not know the probe
+        LATE + b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem answers command and probe in turn
+        b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem lost the command
+        LATE + b"\r\nERROR\r\n",  # the modem does not know the probe
         b'AT+CMEE?\r=4,"9000"\r\nOK\r\n\r\n+CMEE:1\r\nOK\r\n',
         b"+CME ERROR: 13\r\n+CMEE: 0\r\nOK\r\n",
     ],
@@ -335,7 +335,7 @@ STEPS = st.lists(st.one_of(st.binary(max_size=200), PARTS, st.sampled_from(["ask
 
 @given(STEPS)
 def test_garbage_never_crashes_the_dialogue(steps: list[bytes | str]) -> None:
-    """Any bytes in any state are accepted, and the probe always leads back."""
+    """Any bytes are accepted in any state, and a probe always restores synchronisation."""
     dialogue = AtDialogue()
     for step in steps:
         if isinstance(step, bytes):

@@ -45,7 +45,7 @@ def reported(command: str, text: str) -> IccidReport | SimLocked | None:
         SWAPPED,
         f'"{SWAPPED}"',
         SWAPPED.lower(),
-        SWAPPED.replace("F", ""),  # without padding, the last digit is alone
+        SWAPPED.replace("F", ""),  # without padding, the last byte has one digit
         '144,0,"980001010000000010F7"',
         "145, 16, 980001010000000010F7",
         f'144,0,"{ICCID}F"',
@@ -167,7 +167,7 @@ def test_other_lines_are_not_an_answer(line: str) -> None:
 
 
 def test_89_decides_between_forms_and_nothing_more() -> None:
-    """An ICCID that begins with 98 is found by its own digits, too."""
+    """An ICCID that begins with 98 is found although its swapped digits begin with 89."""
     report = iccid_report(answer("98440100000000000010"))
     assert isinstance(report, IccidReport)
     assert report.names(Iccid.parse("98440100000000000010"))

@@ -59,7 +59,7 @@ def document(like: str) -> dict[str, Any]:
     path = Path(data) / "platforms" / _VENDORS[like]
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if like in _SUPER_SIM:
-        # It is declared as a URI, and a bare host in every example of the same document.
+        # The address is declared as a URI, but every example in the document has a bare host.
         profile = found["components"]["schemas"]["supersim.v1.esim_profile"]["properties"]
         del profile["smdp_plus_address"]["format"]
     return found
@@ -115,5 +115,5 @@ def _converted(value: Any) -> Any:
         return value
     made = {name: _converted(each) for name, each in value.items() if name != "nullable"}
     if "properties" in made and isinstance(made["properties"], dict) and made.get("type") == "object":
-        made.setdefault("additionalProperties", False)  # what a document does not name is a mistake here
+        made.setdefault("additionalProperties", False)  # extra fields are mistakes
     return {"anyOf": [made, {"type": "null"}]} if value.get("nullable") is True else made

@@ -45,7 +45,7 @@ def session_for(platform: SimulatedPlatform, ca: Path) -> Session:
         ca: the DER file of the CA that issued its certificate; a PEM file is written next to it.
     """
     session = Session()
-    session.trust_env = False  # no proxy of this machine
+    session.trust_env = False  # ignore this machine's proxy settings
     pem = ca.with_suffix(".pem")
     pem.write_bytes(x509.load_der_x509_certificate(ca.read_bytes()).public_bytes(Encoding.PEM))
     session.verify = str(pem)

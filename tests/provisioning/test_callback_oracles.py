@@ -95,7 +95,7 @@ def test_twilios_validator_on_json(url: str, signed: str, *, altered: bool) -> N
 
 
 def test_an_algorithm_that_twilio_does_not_know() -> None:
-    """A signature by an algorithm that both do not know is refused by both."""
+    """Lpad and Twilio's validator refuse a signature by an algorithm that neither knows."""
     validator = RequestValidator(TOKEN)
     signature = validator.compute_signature("https://desk.example.com/", {})
     headers = {"X-Twilio-Signature": signature, "X-Twilio-Webhooks-Signature-Settings": "algorithm=HMAC_MD5"}

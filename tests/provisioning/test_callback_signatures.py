@@ -59,7 +59,7 @@ def test_a_right_signature_is_accepted(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("wrong", ["body", "secret", "signature", "no-header"])
 def test_a_wrong_signature_is_refused(scheme: str, wrong: str) -> None:
-    """Another body, secret or signature, or no header at all, is refused."""
+    """Another body, secret or signature, or a missing header, is refused."""
     callback, secret = signed(scheme)
     headers = dict(callback.headers)
     name = next(each for each in headers if "signature" in each.lower())

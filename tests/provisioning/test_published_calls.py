@@ -49,7 +49,7 @@ def everything(bench: Bench, like: str) -> list[Request]:
         lambda: platform.retire(seen, deadline=soon()),
         lambda: platform.release(seen, deadline=soon()),
     ):
-        with suppress(LpadError):  # not every description declares it
+        with suppress(LpadError):  # not every description declares the call
             act()
     return server.requests
 

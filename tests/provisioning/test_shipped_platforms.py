@@ -38,7 +38,7 @@ def test_a_whole_life_by_code(bench: Bench, like: str) -> None:
     assert seen.ticket is not None
     assert (seen.ticket.matching_id, seen.iccid) == (order.matching_id, order.metadata.iccid)
     bench.orders.change(order.id, state=OrderState.INSTALLED)
-    if like != "yoni":  # which shows nothing after the order
+    if like != "yoni":  # Yoni shows no installation
         assert platform.look(seen, deadline=soon()).profile is Stage.INSTALLED
 
 
@@ -48,7 +48,7 @@ def test_an_order_is_found_or_repeated(bench: Bench, like: str) -> None:
     server = bench.platform(like)
     platform = bench.opened(server)
     made = platform.order(WISH, deadline=soon())
-    for _ in range(30):  # others of the account
+    for _ in range(30):  # other orders of the account
         server.stock.order(eid=OTHER_EID, reference="other", product="plan01s")
     before = server.orders
     found = platform.find(WISH, deadline=soon())

@@ -168,7 +168,7 @@ def test_the_double_answers_as_published(doubles: Callable[[str], Double], like:
     @given(case=operation.as_strategy())
     def ask(case: schemathesis.Case[Any]) -> None:
         nonlocal good
-        # Of made-up names a platform knows none: every other request names what there is.
+        # A platform knows no made-up name, so every other request uses existing names.
         if good % 2 == 0:
             case.path_parameters.update(
                 {name: double.names(operation.path)[name] for name in case.path_parameters}

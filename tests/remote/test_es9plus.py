@@ -119,7 +119,7 @@ def test_requests_follow_the_specification(bench: Bench) -> None:
     assert first.headers["User-Agent"] == "gsma-rsp-lpad"
     assert first.headers["X-Admin-Protocol"] == "gsma/rsp/v2.5.0"
     assert first.headers["Content-Type"] == "application/json"
-    assert first.headers["Accept-Encoding"] == "identity"  # answers without compression
+    assert first.headers["Accept-Encoding"] == "identity"  # asks for uncompressed answers
     assert first.fields == {
         "smdpAddress": NAME,
         "euiccChallenge": "AAAAAAAAAAAAAAAAAAAAAA==",
@@ -167,7 +167,7 @@ def test_closed_while_idle_connects_again(bench: Bench) -> None:
     pool = client._connection._pool
     assert pool is not None
     deadline = Deadline.after(30)
-    while not all(each.has_expired() for each in pool.connections):  # goodbyes take a moment
+    while not all(each.has_expired() for each in pool.connections):  # closing takes a moment
         assert not deadline.passed
         time.sleep(0.01)
     notify(client)

@@ -56,7 +56,7 @@ def test_an_error_page_that_is_packed(bench: Bench) -> None:
     ],
 )
 def test_heads_that_every_browser_reads(bench: Bench, head: bytes) -> None:
-    """Heads that break RFC 9112, but whose meaning is clear, are read, and the connection stays."""
+    """Heads that break RFC 9112, but whose meaning is clear, are read, and the connection is kept."""
     client = bench.client(bench.server(answer(head)))
     assert initiate(client) == initiate(client) == "aBcD"
     assert client.connects == 1

@@ -99,7 +99,7 @@ def test_a_connection_that_is_made_is_enough() -> None:
 
 
 def test_a_place_behind_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe reaches the working address, like a connection to a server, and causes no rollback."""
+    """A probe skips a host's dead addresses, like a connection to a server, and reaches the working one."""
     with tcp_server() as port, behind_dead_addresses("probe.example.com", port, monkeypatch):
         assert probe(f"tcp:probe.example.com:{port}") == "connected"
 

@@ -49,7 +49,7 @@ def test_later_files_change_single_values(tmp_path: Path) -> None:
 
 
 def test_a_drop_in_can_return_to_the_default(tmp_path: Path) -> None:
-    """A section without a value replaces the earlier one, as an empty one in a single file does."""
+    """A section without a value replaces the section of an earlier file, and so restores the default."""
     assert read(tmp_path, a="euiccs:\n").settings.euiccs == {}
 
 

@@ -44,13 +44,13 @@ SE0, SE1 = "A06573746B6D65FFFF4953442D522030", "A06573746B6D65FFFF4953442D522031
 
 
 def test_two_euiccs_on_one_card_share_a_port(tmp_path: Path) -> None:
-    """A card with two secure elements is two names with one port, told apart by their ISD-Rs' names."""
+    """A card with two secure elements has two names with one port, and a different ISD-R AID for each."""
     settings = read(tmp_path, f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE1}}}}}")
     assert [section.aid for section in settings.settings.euiccs.values()] == [SE0, SE1]
 
 
 def test_quirks_may_be_overridden(tmp_path: Path) -> None:
-    """The quirks of a modem's family are defaults like others."""
+    """The settings may override the quirks of a modem's family."""
     settings = read(tmp_path, "euiccs: {a: {port: x, quirks: {links: [csim], patience: {apdu: 90}}}}")
     assert settings.settings.euiccs["a"].quirks == {"links": ["csim"], "patience": {"apdu": 90}}
 

@@ -71,7 +71,7 @@ def test_channels_and_select_need_no_record() -> None:
 
 
 def test_records_of_several_cards(tmp_path: Path) -> None:
-    """One card is selected by name; exchanges from before a card's turn belong to its place."""
+    """One card is selected by name; a port's earlier exchanges without a name belong to its card."""
     path = tmp_path / "apdus"
     path.write_text(
         "\n".join(

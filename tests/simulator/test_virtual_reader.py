@@ -124,14 +124,14 @@ def test_pulled_and_put_back(driver: Driver, inserted: VirtualReaderCard, card: 
 
 
 def test_looks_for_a_driver_that_has_gone(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """After a restart of pcscd the card returns by itself."""
+    """After a restart of pcscd the card returns without a request."""
     for _ in range(2):
         driver.accept()
         assert driver.ask(SELECT) == SELECT + b"\x90\x00"
 
 
 def test_a_driver_that_dies_in_a_message(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """If the driver dies in the middle of a message, the card ignores that part."""
+    """If the driver dies in the middle of a message, the card ignores the incomplete message."""
     assert driver._line is not None
     driver._line.sendall(b"\x00\x05\x00")
     driver.accept()

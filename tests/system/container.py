@@ -60,7 +60,7 @@ class Container:
 
     def __exit__(self, *_exception: object) -> None:
         if self._process is not None:
-            self._process.terminate()  # to systemd-nspawn: shut down in order
+            self._process.terminate()  # systemd-nspawn then shuts the container down
             try:
                 self._process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
@@ -74,9 +74,9 @@ class Container:
             self._process = subprocess.Popen(
                 [
                     *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
-                    # nothing in there reaches this machine's network, and nothing is to be fetched
+                    # The container cannot reach this machine's network, and needs nothing from it.
                     *("--private-network", "--console=read-only", "--link-journal=no"),
-                    # systemd in there enforces DeviceAllow= with a BPF program
+                    # The container's systemd enforces DeviceAllow= with a BPF program.
                     *("--system-call-filter=bpf", "--capability=CAP_BPF"),
                     *("--machine=lpad-system-test", f"--directory={self.root}"),
                 ],
@@ -99,7 +99,7 @@ class Container:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         for child in children.read_text(encoding="utf-8").split():
-            with suppress(OSError):  # it has just ended
+            with suppress(OSError):  # the process has just ended
                 status = Path(f"/proc/{child}/status").read_text(encoding="utf-8")
                 (numbers,) = re.findall(r"^NSpid:\s*(.*)$", status, re.MULTILINE)
                 if len(numbers.split()) > 1 and numbers.split()[-1] == "1":
@@ -153,15 +153,15 @@ class Container:
         return said + complaint if code else said
 
     def journal(self, *arguments: str) -> str:
-        """Return the container's journal, or what `arguments` choose of it."""
+        """Return the container's journal, or the part that `arguments` select."""
         return self.run("journalctl", "--no-pager", "--output=short-precise", *arguments, check=False)
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for a state that is not reported.
 
         Args:
-            holds: returns whether it has happened.
-            what: for the message when it does not.
+            holds: returns whether the state is reached.
+            what: the state, for the message of a timeout.
         """
         end = time.monotonic() + PATIENCE
         while not holds():

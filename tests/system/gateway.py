@@ -54,7 +54,7 @@ class Gateway(Container):
         return self.run("dpkg", "--install", f"/root/{package.name}")
 
     def set_up(self, *, baud: int = BAUD, **settings: Any) -> None:
-        """Play modem and server, make the users, and give lpad its settings.
+        """Start modem and server, create the users, and give lpad its settings.
 
         Args:
             baud: of the modem's port; a slow one leaves time to break in.
@@ -77,7 +77,7 @@ class Gateway(Container):
         shutil.copytree(os.environ["LPAD_SYSTEM_SIM"], environment, symlinks=True)
         self.run("systemctl", "daemon-reload")
         self.run("systemctl", "start", "sim-card.service", "sim-server.service")
-        # the operator's CA goes where the package has a folder for it
+        # The package has a folder for the operator's CA.
         for certificate in (self.root / SIM.lstrip("/") / "pki" / "ci").glob("*.der"):
             shutil.copy(certificate, self.root / "etc/lpad/trust.d")
 

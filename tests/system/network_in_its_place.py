@@ -1,6 +1,6 @@
-"""The permissions of appliers of network settings in the place where this is started; prints JSON.
+"""Tries the appliers of network settings with this process's permissions, and prints the outcomes as JSON.
 
-systemd starts this in the daemon's place, and the test as another user.
+systemd starts this program in the daemon's place; the test starts it as another user.
 """
 
 from __future__ import annotations

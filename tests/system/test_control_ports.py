@@ -48,7 +48,7 @@ def ready(gateway: Gateway) -> None:
 
 
 def test_the_opener_waits_for_requests(mbim: Gateway) -> None:
-    """The package enables its socket; the opener itself needs no place at boot."""
+    """The package enables the opener's socket; the opener itself is not started at boot."""
     assert mbim.run("systemctl", "is-enabled", "lpad-ports.socket").strip() == "enabled"
     assert mbim.active("lpad-ports.socket") == "active"
     assert mbim.run("systemctl", "is-enabled", OPENER, check=False).strip() == "static"
@@ -110,7 +110,7 @@ def test_the_opener_opens_no_other_files(mbim: Gateway) -> None:
 
 
 def test_without_the_opener_the_error_names_it(mbim: Gateway) -> None:
-    """Without the opener the error names it and the remedy, after which lpad continues by itself."""
+    """Without the opener the error states the remedy, after which lpad continues without a restart."""
     mbim.run("systemctl", "stop", "lpad.service", "lpad-ports.socket", OPENER)
     mbim.run("systemctl", "start", "lpad.service")
     mbim.until(lambda: state(mbim) == "absent", "the refusal")

@@ -22,7 +22,7 @@ def put(gateway: Gateway) -> str:
 def test_the_daemon_may_apply_network_settings(gateway: Gateway) -> None:
     """In the daemon's place a connection can be stored and changed, and both daemons answer."""
     command = put(gateway)
-    # Debian's ModemManager does without containers
+    # By default, Debian's ModemManager does not start in a container.
     gateway.drop_in("[Unit]\nConditionVirtualization=\n", unit="ModemManager.service")
     gateway.run("systemctl", "start", "NetworkManager.service", "ModemManager.service")
     gateway.drop_in(f"[Service]\nExecStartPre=/bin/sh -c '{command} >/var/lib/lpad/found'\n")
@@ -33,7 +33,7 @@ def test_the_daemon_may_apply_network_settings(gateway: Gateway) -> None:
         "prepare": "Applied",
         "apply": "Applied",
         "undo": "Applied",
-        "connect": "TryAgain",  # there is no modem
+        "connect": "TryAgain",  # the container has no modem
         "modemmanager": "Applied",
     }, found
     assert CONNECTION in gateway.run("nmcli", "--terse", "--get-values", "NAME", "connection")

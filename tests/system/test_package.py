@@ -97,7 +97,7 @@ def test_nothing_is_compiled_on_the_gateway(bare: Gateway) -> None:
 
 
 def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
-    """A running change is stopped, and settled by the new version; settings and state stay."""
+    """A running change is stopped, and settled by the new version; settings and state are kept."""
     bare.set_up(baud=SLOW)
     eid = bare.card()["eid"]
     settings = (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
     bare.ready()
     bare.until(lambda: bare.lpactl("changes", str(change))["state"] in END_STATES, "the change to be settled")
     assert bare.card()["eid"] == eid
-    if not bare.profiles():  # cut off before the card had it: then the order can still be used
+    if not bare.profiles():  # if cut off before the card had the profile, the order can still be used
         bare.lpactl("download", code)
     assert len(bare.profiles()) == 1
     assert (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8") == settings
@@ -145,7 +145,7 @@ def test_another_installation_keeps_settings_and_changes(bare: Gateway, package:
 
 
 def test_a_purged_lpad_leaves_only_its_user(bare: Gateway) -> None:
-    """After a purge, settings, certificates and journal are gone; the user stays."""
+    """After a purge, settings, certificates and journal are gone; the user remains."""
     bare.run("dpkg", "--purge", "lpad")
     assert installed(bare) == ""
     for path in ("etc/lpad", "var/lib/lpad", "usr/lib/lpad"):

@@ -98,7 +98,7 @@ def test_the_daemon_is_confined(gateway: Gateway) -> None:
     done = {name for name, answer in tried.items() if answer == "done"}
     assert done == {"write /var/lib/lpad", "serial port"}
     assert {answer for name, answer in tried.items() if name not in done} <= REFUSALS
-    # by DeviceAllow: its mode lets all users open it
+    # DeviceAllow= refuses this device, although its mode lets all users open it.
     assert tried["other device"] == "Operation not permitted"
 
 
@@ -220,7 +220,7 @@ def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
     gateway.until(lambda: gateway.active() == "failed", "systemd to give it up")
     gateway.until(lambda: bool(later_starts(gateway)), "the later start to be planned")
     gateway.drop_in("")
-    # the quarter of an hour passes
+    # The start limit of a quarter of an hour is over.
     gateway.drop_in("[Unit]\nStartLimitIntervalSec=0\n")
     gateway.run("systemctl", "start", later_starts(gateway)[-1])
     gateway.until(lambda: gateway.active() == "active", "the later start to take effect")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def test_the_demo_plays_a_whole_life_cycle(gateway: Gateway) -> None:
-    """A newcomer's first command plays a profile's whole life cycle."""
+    """A newcomer's first command runs a profile's whole life cycle."""
     shown = gateway.run(*LPAD_SIM.split()[:-1], "demo")
     for step in ("card found", "bytes", "profile enabled", "signature verified", "over the socket"):
         assert step in shown

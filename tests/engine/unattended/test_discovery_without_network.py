@@ -40,7 +40,7 @@ def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def port(lab: NamedLab, *, every: float | None = None, servers: tuple[str, ...] = ()) -> CardPort:
-    """Return the card, which lpad discovers for if it is empty, or in a period."""
+    """Return the lab's port, for which lpad runs discoveries if its card is empty, or periodically."""
     policy = DiscoveryPolicy(
         every=every, install=Install.ALLOWED, servers=tuple(map(ServerAddress.parse, servers))
     )
@@ -49,7 +49,7 @@ def port(lab: NamedLab, *, every: float | None = None, servers: tuple[str, ...] 
 
 
 def asked(lab: NamedLab, number: int = 1) -> list[Change]:
-    """Return the discoveries, oldest first, once so many have ended."""
+    """Return the discoveries, oldest first, once the given number of them have ended."""
 
     def look() -> list[Change]:
         return [each for each in reversed(lab.engine.changes()) if each.kind is Kind.DISCOVER]
@@ -149,7 +149,7 @@ def test_an_sm_ds_that_fails_is_left_out(lab: NamedLab) -> None:
 
 @pytest.mark.parametrize("wall", [100.0, TODAY + 2 * YEAR, TODAY - YEAR / 2])
 def test_a_clock_that_jumps_moves_no_discovery(lab: NamedLab, wall: float) -> None:
-    """A daily discovery stays a day away, in whichever direction the clock is set."""
+    """A daily discovery is due after a day, in whichever direction the clock is set."""
     lab.start(port(lab, every=DAY))
     asked(lab)
     assert lab.clocks is not None

@@ -88,7 +88,7 @@ class WatchedLab(Lab):
         self.all_told: list[Event] = []
 
     def stands(self, standing: Standing) -> FailoverStatus:
-        """Return failover's status once it has this standing, or if it had it since the last call."""
+        """Return failover's status once it has this standing; standings since the last call count, too."""
         deadline = Deadline.after(LONG)
         while True:
             self._news.clear()
@@ -161,7 +161,7 @@ def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> N
 
 
 def test_a_lost_bearer_is_an_illness(tmp_path: Path, pki: Pki) -> None:
-    """A profile whose bearer the network no longer opens gives way to one that has both layers."""
+    """A profile whose bearer the network no longer opens gives way to one with bearer and address."""
     with bench(tmp_path, pki, CONNECTED) as lab:
         lab.stands(Standing.WELL)
         lab.modem.subscribe(FIRST, Subscription(apns=("another",)))
@@ -339,7 +339,7 @@ def test_a_download_whose_server_is_silent_is_overtaken(
 def test_no_download_makes_way_for_a_check_that_would_be_without_success(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A modem that does not report its registration while lpad is idle is not borrowed for that."""
+    """No download is interrupted for a modem that did not report its registration while lpad was idle."""
     monkeypatch.setattr(failover, "BLIND", 0.1)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -360,7 +360,7 @@ def test_no_download_makes_way_for_a_check_that_would_be_without_success(
 
 
 def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:
-    """If lpad is killed during a failover's switch, that continues, and failover keeps its cool-down."""
+    """If lpad is killed during a failover's switch, the switch continues, and so does the cool-down."""
     order = policy(rule(FIRST), rule(SECOND), within=30, cooldown=3600)
     with bench(tmp_path, pki, order, registration={SECOND: 2}) as lab:
         lab.modem.register(FIRST, 3)

@@ -35,7 +35,7 @@ DENIED = 3
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    # This is longer than a health check, for which a change releases the card.
+    # The back-off is longer than a health check, for which a change releases the card.
     monkeypatch.setattr(query_times, "BACKOFF", Backoff((1.0,)))
     monkeypatch.setattr(query_times, "WIDEST", 0.01)
     monkeypatch.setattr(condition_watch, "STEADY", 0.1)
@@ -44,7 +44,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def failing(folder: Path, pki: Pki, *, allowed: bool = True) -> Iterator[PlatformLab]:
-    """A lab whose first profile is enabled and falls ill, and whose second never registers."""
+    """A lab whose first profile is enabled and becomes unhealthy, and whose second never registers."""
     personality = ModemPersonality(registration={SECOND: DENIED})
     with PlatformLab(folder, pki, personality=personality) as lab:
         lab.start(port(lab))

@@ -93,7 +93,7 @@ def test_failover_continues_despite_failing_appliers(troubled: Lab) -> None:
 
 
 def test_rescue_continues_despite_failing_appliers(troubled: Lab) -> None:
-    """A switch that ended stuck is rescued as soon as the card allows it, whatever the trouble."""
+    """A switch that ended stuck is rescued as soon as the card allows it, even if appliers and hooks fail."""
     (usual,) = troubled._ports
     ignoring = replace(usual.network, on_failure=OnFailure.IGNORE)
     troubled.engine.become([replace(usual, network=ignoring)])

@@ -1,4 +1,4 @@
-"""A guarded switch that ended stuck: lpad continues by itself until a wanted profile is enabled."""
+"""A guarded switch that ended stuck: lpad continues without a request until a wanted profile is enabled."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_rescue_continues_until_the_previous_profile_is_enabled(tmp_path: Pa
 
 
 def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
-    """If the previous profile is still refused, those of the fallback order are tried, round after round."""
+    """If the previous profile is still refused, the fallback profiles are tried, round after round."""
     policy = SwitchPolicy(fallback=("8900101000000000041", THIRD), per_day=3)
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")

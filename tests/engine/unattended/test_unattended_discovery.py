@@ -36,7 +36,7 @@ def asked(
 
     Args:
         days: how long it runs.
-        off: when all of it is without power.
+        off: when the whole fleet is without power.
         fails: whether the server fails at a moment.
         jitter: as in the settings.
     """

@@ -43,7 +43,7 @@ VECTORS = [
 
 @given(body=st.binary(max_size=200), id_=st.uuids())
 def test_standard_webhooks_own_library_verifies_each_key(body: bytes, id_: object) -> None:
-    """With two keys, a receiver that has either accepts; one that has neither refuses."""
+    """A receiver with either of the two keys accepts the signatures; one with neither key refuses them."""
     headers = signature_headers(
         [read_key(OLD, where="old"), read_key(NEW, where="new")], id_=str(id_), at=time.time(), body=body
     )
@@ -53,9 +53,9 @@ def test_standard_webhooks_own_library_verifies_each_key(body: bytes, id_: objec
         try:
             Webhook(secret).verify(body, headers)
         except json.JSONDecodeError:
-            pass  # It verifies the request, and then reads the body as JSON.
+            pass  # The library verifies the request, and then reads the body as JSON.
         except UnicodeDecodeError:
-            return  # It signs only text.
+            return  # The library signs only text.
     with pytest.raises(WebhookVerificationError):
         Webhook("whsec_" + base64.b64encode(b"x" * 32).decode()).verify(body, headers)
 

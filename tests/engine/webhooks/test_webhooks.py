@@ -76,7 +76,7 @@ class Bench:
         return self.progress(name)
 
     def tried(self, times: int) -> Progress:
-        """Return the progress once an event was tried so many times, or was given up."""
+        """Return the progress once an event was tried `times` times, or was set aside."""
         return self.until(lambda now: now.attempts >= times or now.given_up > 0)
 
     def pass_by(self, seconds: float) -> None:
@@ -465,7 +465,7 @@ def test_nothing_is_sent_before_the_clock_is_set(tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_states_what_an_endpoint_missed(bench: Bench) -> None:
-    """Unawaited events are dropped first, then droppable ones; the drop is an event and a count."""
+    """A full outbox first drops events that no endpoint awaits, then droppable ones, and reports how many."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver, types=("org.lpad.profile.*", "org.lpad.events.dropped.v1")))
         bench.webhooks.pause("backend")

@@ -56,7 +56,7 @@ OTHER_EID = "89049032123451234512345678900135"
 
 @pytest.fixture(autouse=True)
 def _only_indications(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for an absent card by itself only after an hour; follow the first reports up quickly."""
+    """Have the timer try an absent card only after an hour, and the first reports lead to quick attempts."""
     monkeypatch.setattr(presence, "REOPENING", (HOUR,))
     for module in (connection_reports, card_change_reports):
         monkeypatch.setattr(module, "SETTLING", 0.05)
@@ -301,7 +301,7 @@ def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.M
 def test_a_modem_that_reports_something_with_each_attempt(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pauses between the attempts grow to the longest one; a state that is new is tried immediately."""
+    """The pauses between the attempts grow to the longest one; after a new state lpad tries immediately."""
     monkeypatch.setattr(presence, "REOPENING", (0.05, 0.05, HOUR))
     monkeypatch.setattr(card_change_reports, "ABSENT_PAUSES", (0.05, 0.05, 0.05, HOUR))
     on = start()
@@ -319,7 +319,7 @@ def test_a_modem_that_reports_something_with_each_attempt(
     on.remove()
     on.until(CardState.ABSENT)
     _quiet(on)
-    # By a report: the removal, the failing card, and three without success. By the timer: two in each series.
+    # Attempts after a report: the removal, the failing card, three failures. By the timer: two a series.
     assert 3 <= len(attempts) <= 9
     made = len(attempts)
     for _ in range(20):
@@ -346,7 +346,7 @@ def test_a_card_inserted_during_a_failing_attempt(start: Start, monkeypatch: pyt
             card = observer._card
 
             def heard() -> bool:
-                """Read as any answer after the refusal does, which takes the report along."""
+                """Read the port, as the next answer would; return whether a report has arrived."""
                 card.hear(deadline=Deadline.after(1))
                 return bool(card.card_report)
 
@@ -359,7 +359,7 @@ def test_a_card_inserted_during_a_failing_attempt(start: Start, monkeypatch: pyt
 
 
 class AbsentCard:
-    """An observer whose card stays absent, for the times of the attempts."""
+    """An observer whose card remains absent, to test the times of the attempts."""
 
     ready = False
 
@@ -410,7 +410,7 @@ def pause(reports: CardReports, report: CardReport) -> float:
 def test_the_pauses_between_attempts_that_repeat_themselves(
     reports: CardReports, absent_card: AbsentCard
 ) -> None:
-    """The pauses between attempts grow to 15 minutes; another state or error begins with the first one."""
+    """The pauses between attempts grow to 15 minutes; after another state or error they start again."""
     absent_card.look()
     assert pause(reports, CardReport.OTHER) == 5
     reports.check()
@@ -446,7 +446,7 @@ def test_an_attempt_of_the_timer_follows_up_an_earlier_report(
 
 
 def test_an_untrue_report_of_an_empty_slot(start: Start) -> None:
-    """The card is read again, and stays ready; an empty slot that is reported again is not tried."""
+    """The card is read again, and is still ready; a repeated report of an empty slot leads to no attempt."""
     on = start()
     _quiet(on)
     opened = on.channels_opened

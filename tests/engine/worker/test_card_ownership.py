@@ -38,13 +38,13 @@ def state(lab: Lab, name: str, wanted: CardState) -> None:
 
 
 def served(lab: Lab) -> None:
-    """Wait until the first worker has the card and rests: two readers could spoil each other's answers."""
+    """Wait until the first worker has the card and is idle: two workers could spoil each other's answers."""
     state(lab, CARD, CardState.READY)
     lab.until_true(lambda: lab.card.open_channels == ())
 
 
 def refused_as_served(lab: Lab) -> None:
-    """Wait until the second way is refused; until then, the card may report the first one's session."""
+    """Wait until the second worker is refused because the first one already serves the card."""
     seen = lab.until(
         lambda: lab.engine.snapshot(OTHER),
         lambda seen: seen.error is not None and seen.error.kind == "card-served",
@@ -107,7 +107,7 @@ def test_a_waiting_worker_keeps_waiting_while_it_cannot_reach_the_card() -> None
 
 
 def test_two_of_one_name_are_two() -> None:
-    """Of two workers with one name, the one that ends late does not release its successor's card."""
+    """Of two workers with the same name, the one that ends late does not release its successor's card."""
     ownership = CardOwnership()
     before, after = (Claimant("one", lambda: None) for _ in range(2))
     ownership.claim(EID, before)

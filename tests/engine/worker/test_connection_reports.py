@@ -138,7 +138,7 @@ def bearer(lab: Lab) -> list[str]:
 def test_a_program_that_is_back_forgets_immediately(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data that could not be removed while it was away are removed as soon as it is back on the bus."""
+    """A deleted profile's data are removed as soon as the applier's program is back on the bus."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         spy.answers["forget"] = [NO]
         gateway.end()

@@ -1,4 +1,4 @@
-"""Modems that refuse everything for their card until they are restarted, by themselves or on request."""
+"""Modems that refuse everything for their card until lpad restarts them, without or on request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUIRKS: dict[str, Any] = {"refresh_ladder": [WAIT, {**RADIO, "seconds": 0.2}]}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often, and do not wait for a port that stays."""
+    """Have lpad check an absent card often, and not wait long for a port to disappear."""
     monkeypatch.setattr(presence, "REOPENING", (0.05,))
     monkeypatch.setattr(modem_power, "_GOING", 0.2)
 
@@ -77,7 +77,7 @@ def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki
 def test_restarts_count_until_the_modem_stays_healthy(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A modem that hangs repeatedly is limited, too; one that stays healthy starts again from zero."""
+    """Restarts are also limited if a modem hangs repeatedly; after a healthy time, the count starts again."""
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
         for steady, times in ((600.0, 1), (600.0, 2), (0.0, 0)):
@@ -175,7 +175,7 @@ def test_a_restart_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> Non
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         lab.stop()
-        lab.modem.once("ATE0", delay=2.0)  # Until then lpad opens the card, and no change runs.
+        lab.modem.once("ATE0", delay=2.0)  # Until this answer, lpad opens the card and runs no change.
         lab.start()
         code = lab.code(lab.order(iccid=THIRD, name="Third"))
         download = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})

@@ -145,7 +145,7 @@ def test_settings_of_deleted_profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(("of", "name"), [(Rescue, "look"), (DiscoveredEvents, "look")])
 def test_one_decision_hides_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> None:
-    """An empty card gets its profile, though the decision on something else meets a mistake."""
+    """An empty card gets its profile although another decision of lpad's fails."""
     offer(lab)
     monkeypatch.setattr(of, name, _fails)
     lab.start(empty(lab))
@@ -169,7 +169,7 @@ def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatc
 
 
 def test_news_of_the_network_reach_every_part(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake in one part keeps the news from no other part, and does not end the thread."""
+    """If one part fails at the news of a network, the other parts still get it, and the thread continues."""
     _ready(lab)
     released = threading.Event()
     monkeypatch.setattr(Outbox, "network_is_back", _fails)

@@ -115,7 +115,7 @@ def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
 
 
 def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
-    """A download that is installed leaves its notification to the outbox when a switch is asked for."""
+    """An installed download leaves its notification to the outbox when a switch is requested."""
     two(lab)
     with silent(lab, "handleNotification") as asked:
         change = download(lab)
@@ -166,7 +166,7 @@ def _wait_no_longer(lab: Lab, change_id: int) -> None:
 
 
 def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
-    """The overtaken change and the count are on the disk before the switch begins; it resumes by itself."""
+    """The overtaken change and its count are on disk before the switch begins; the change later resumes."""
     two(lab)
     found: list[Change] = []
     enable = OPERATIONS[Kind.ENABLE]

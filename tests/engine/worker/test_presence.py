@@ -14,7 +14,7 @@ LATER = 3600.0
 
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> Presence:
-    """A presence during its first check; a failure postpones the second by an hour, or two."""
+    """A presence during its first check; the first failure leads to a pause of an hour, the next of two."""
     monkeypatch.setattr(presence, "REOPENING", (LATER, 2 * LATER))
     looking = Presence()
     looking.begins()
@@ -49,7 +49,7 @@ def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Prese
 
 
 def test_a_new_reason_begins_with_the_short_pauses(looking: Presence) -> None:
-    """After another report or error, the first pause applies, and then the second again."""
+    """After another report or error, the first pause applies again, and then the second."""
     for _ in range(3):
         looking.begins()
         looking.missed()
@@ -62,7 +62,7 @@ def test_a_new_reason_begins_with_the_short_pauses(looking: Presence) -> None:
 
 
 def test_reports_on_the_port(looking: Presence) -> None:
-    """A present card's lost port is recorded once; an absent card's new port has the card tried now."""
+    """A present card's lost port is recorded once; an absent card's new port leads to an attempt now."""
     looking.found()
     went = []
     for there in (True, False, False):

@@ -50,7 +50,7 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
 
 
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
-    """A removed card's changes end, instead of staying with their secrets or running unexpectedly."""
+    """A removed card's changes end, so that no secrets are kept and no change runs unexpectedly."""
     journal = lab.journal()
     change = journal.changes.add("gone", DownloadParams(), secrets={"activation_code": "x"})
     journal.close()
@@ -62,11 +62,11 @@ def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) ->
 
 
 def test_an_internal_error_while_settling_does_not_affect_other_changes(lab: Lab) -> None:
-    """Two changes that were cut off both end, although lpad makes a mistake while it settles the first."""
+    """Two changes that were cut off are both settled: the first fails, and the second is done."""
     journal = lab.journal()
     first = journal.changes.add(
         CARD, EnableParams(iccid="8900101000000000017"), secrets={}
-    )  # The params lack the ICCID.
+    )  # The card does not have this profile.
     second = journal.changes.add(CARD, RefreshParams(), secrets={})
     for change in (first, second):
         journal.changes.save(change.run())
@@ -182,7 +182,7 @@ def test_a_mistake_while_one_is_settled_keeps_nothing_else_from_its_end(
 
 
 def test_changes_on_a_failing_disk_are_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fails for a while, on one change, loses neither that one nor those behind it."""
+    """A disk that fails for a while, on one change, loses neither that change nor later ones."""
     journal = lab.journal()
     first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))
     for change in (first, second):
@@ -200,5 +200,5 @@ def test_changes_on_a_failing_disk_are_settled_later(lab: Lab, monkeypatch: pyte
     assert lab.ended(second.id).state is State.DONE
     assert not lab.engine.change(first.id).state.ended
     troubles.clear()
-    lab.engine._workers.of(CARD).adopt()  # The worker is called as when the journal is usable again.
+    lab.engine._workers.of(CARD).adopt()  # lpad makes this call when the journal is usable again.
     assert lab.ended(first.id).state is State.DONE

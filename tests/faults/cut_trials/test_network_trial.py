@@ -83,7 +83,7 @@ def test_every_step_has_cuts(stage: Stage, key: str) -> None:
     ],
 )
 def test_lpad_recovers_from_cuts_of_network_steps(stage: Stage, key: str, cut: str) -> None:
-    """A hook that was cut off with lpad runs again, and all finally know the enabled profile."""
+    """A hook that was cut off with lpad runs again, and every program finally knows the enabled profile."""
     outcome = prepared(stage, key).run(key, Cut.parse(cut))
     assert outcome.met
     assert outcome.violations == (), outcome.log

@@ -45,12 +45,12 @@ def test_a_flip_is_read_as_it_is_printed() -> None:
 @pytest.mark.parametrize("text", ["other:1:1", f"{JOURNAL}:1:8", f"{JOURNAL}:-1:0", f"{JOURNAL}:1", "x"])
 def test_an_invalid_flip_is_refused(text: str) -> None:
     """An invalid flip, as after a typing error, is refused instead of being read as another one."""
-    with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
+    with pytest.raises(ValueError):  # noqa: PT011 - Python's own message
         Flip.parse(text)
 
 
 def test_flips_are_chosen_from_all_bits_by_a_seed() -> None:
-    """No bit comes twice, all of them come in the end, and a seed always leads to the same ones."""
+    """No bit is chosen twice, enough flips cover all bits, and a seed always leads to the same flips."""
     assert len(set(chosen(SIZES, 10_000, 1))) == 150 * 8
     assert chosen(SIZES, 20, 1) == chosen(SIZES, 20, 1)
     assert chosen(SIZES, 20, 1) != chosen(SIZES, 20, 2)

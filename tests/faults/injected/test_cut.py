@@ -46,5 +46,5 @@ def test_half_of_a_write_reaches_the_disk() -> None:
 @pytest.mark.parametrize("text", ["kill-apdu", "kill-apdu:x", "nothing:1", "server-after:1:nothing"])
 def test_an_invalid_cut_is_refused(text: str) -> None:
     """An invalid cut, as after a typing error, is refused instead of being read as another one."""
-    with pytest.raises(ValueError):  # noqa: PT011 - of Python's own making
+    with pytest.raises(ValueError):  # noqa: PT011 - Python's own message
         Cut.parse(text)

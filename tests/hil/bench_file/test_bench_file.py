@@ -50,7 +50,7 @@ def test_each_mistake_is_reported_by_name(tmp_path: Path, section: dict[str, Any
 
 
 def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
-    """One run reports all mistakes in a bench file; that two places name the same card is one of them."""
+    """One run reports all mistakes in a bench file, such as two places that name the same card."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})
     assert len(caught.value.sentence.splitlines()) == 3

@@ -21,7 +21,7 @@ ICCID = Iccid.parse("8949000000000000015")
 
 @pytest.mark.parametrize(("imsi", "code"), [(None, "00101"), ("262021234567890", "26202")])
 def test_orders_name_the_profiles_owner(tmp_path: Path, imsi: str | None, code: str) -> None:
-    """With policy rules an order names the owner whose IMSI is in the profile, given or made up."""
+    """An order with policy rules names as owner the operator in the profile's IMSI, given or made up."""
     if imsi is not None:
         (tmp_path / "profile.der").write_bytes(made_up_profile(ICCID, imsi=imsi, size=3000))
 

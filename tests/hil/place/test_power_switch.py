@@ -122,7 +122,7 @@ def test_sysfs_unbinds_and_binds_a_device(tmp_path: Path) -> None:
     for act, verb in ((switch.on, None), (switch.off, "unbind"), (switch.on, "bind"), (switch.on, None)):
         act()
         told += [(verb, "1-1.4")] if verb else []
-        Gateway.until(lambda: kernel.heard == told)  # noqa: B023 - waited for within the turn
+        Gateway.until(lambda: kernel.heard == told)  # noqa: B023 - called only in this pass of the loop
     with pytest.raises(CardUnreachable, match="as root"):
         SysfsSwitch("1-1.4", drivers=Path("/nowhere")).on()
     assert isinstance(power_switch(Power(sysfs="1-1.4")), SysfsSwitch)

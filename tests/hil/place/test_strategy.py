@@ -59,7 +59,7 @@ def test_a_failed_transition() -> None:
 
 
 def test_a_card_that_was_lost() -> None:
-    """After a power cut the card is identified again; the daemon stays."""
+    """After a power cut the card is identified again; the daemon keeps running."""
     steps = Steps()
     strategy = Strategy(steps)
     strategy.to(Stand.KNOWN_CARD)

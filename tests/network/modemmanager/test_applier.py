@@ -124,7 +124,7 @@ def test_initial_bearer_cannot_be_set(gateway: GatewayDouble) -> None:
 def test_failures_name_their_layer(
     gateway: GatewayDouble, error: str, layer: Layer, cause: Cause | None
 ) -> None:
-    """A refused connection names its layer and the network's cause, and `look` still does afterwards."""
+    """A refused connection names its layer and the network's cause, which `look` then reports, too."""
     gateway.probe(NEW)
     gateway.connect_error = error
     applier = ModemManagerApplier(connects=True)
@@ -145,7 +145,7 @@ def test_no_network_yet(gateway: GatewayDouble) -> None:
 
 
 def test_another_apn_is_disconnected(gateway: GatewayDouble) -> None:
-    """A connection with another APN ends first; the same settings again end as the first time."""
+    """A connection with another APN is ended first; applying the same settings again is successful."""
     gateway.probe(NEW)
     applier = ModemManagerApplier(connects=True)
     for settings in (NEW_SETTINGS, NEW_SETTINGS, NetworkSettings(apn="b.example")):

@@ -182,7 +182,7 @@ def test_the_owners_additions_stay(gateway: GatewayDouble, applier: NetworkManag
 def test_foreign_connections_are_reported_and_left_alone(
     gateway: GatewayDouble, applier: NetworkManagerApplier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection without sim-id that could win is named, once in the log, and no foreign one is edited."""
+    """A foreign connection that NetworkManager may choose is named, once in the log, and none is edited."""
     gateway.add("any-sim", gsm={"apn": "x"})
     gateway.add("bound", gsm={"apn": "y", "sim-id": OLD})
     gateway.add("manual", gsm={"apn": "z"}, connection={"autoconnect": Variant("b", False)})

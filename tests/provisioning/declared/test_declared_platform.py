@@ -240,7 +240,7 @@ def test_wrong_credentials_have_a_cause_of_their_own(bench: Bench, like: str) ->
 
 @pytest.mark.parametrize("like", LIKES)
 def test_a_state_that_no_table_has(bench: Bench, like: str) -> None:
-    """An unknown word leads to `unknown`, with the word, and never to a failure; later queries may differ."""
+    """A state's unknown word is reported as `unknown`, not as a failure; later queries may differ."""
     server = bench.platform(like)
     platform = bench.opened(server)
     ordered = platform.order(WISH, deadline=soon())
@@ -255,7 +255,7 @@ def test_a_state_that_no_table_has(bench: Bench, like: str) -> None:
     "fault", [PlatformFault.EXTRA_FIELDS, PlatformFault.MISSING_FIELDS, PlatformFault.NUMBER_ICCID]
 )
 def test_odd_fields_do_not_stop_a_wish(bench: Bench, like: str, fault: PlatformFault) -> None:
-    """Extra fields are ignored, missing ones known from before, and a number keeps all its digits."""
+    """Extra fields are ignored, missing fields keep earlier values, and a number keeps all its digits."""
     server = bench.platform(like)
     platform = bench.opened(server)
     reservation = available(platform)
@@ -279,7 +279,7 @@ def test_a_reservation_that_vanishes(bench: Bench, like: str) -> None:
 
 
 def test_a_line_that_needs_a_fleet(bench: Bench) -> None:
-    """Activating without the option states which option is missing, before anything is sent."""
+    """If activation needs a missing option, the error names the option, and nothing is sent."""
     server = bench.platform("twilio")
     platform = bench.opened(server, options={})
     reservation = available(platform)
@@ -379,7 +379,7 @@ def test_no_secret_is_shown(bench: Bench) -> None:
 
 
 def test_a_request_in_chunks(bench: Bench) -> None:
-    """The simulated platform reads a request in chunks like any other, and refuses what is too long."""
+    """The simulated platform reads a request in chunks like any other, and refuses one that is too long."""
     server = bench.platform("twilio")
     session = session_for(server, bench.ca)
     session.auth = tuple(server.credentials.values())  # type: ignore[assignment]  # of two

@@ -55,7 +55,7 @@ def test_statuses_are_shown(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.usefixtures("payloads")
 def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None:
-    """All values are then shown, except for those as long as certificates and packages."""
+    """On request a trace shows all values, except those as long as certificates and packages."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_answer("smdp", 200, {}, json.dumps({**BODY, "package": "A" * 50_000}).encode(), 0)
     assert '"transactionId": "SECRET"' in caplog.text

@@ -54,7 +54,7 @@ def test_redirections_elsewhere_are_not_followed(location: str | None) -> None:
 
 @pytest.mark.parametrize("status", [200, 301, 302, 303, 304, 400])
 def test_other_statuses_repeat_nothing(status: int) -> None:
-    """Other statuses would turn the POST into a GET, or are not redirections at all."""
+    """Other statuses would turn the POST into a GET, or are not redirections."""
     assert repeated_at(status, "/x", target=TARGET, server=SERVER) is None
 
 

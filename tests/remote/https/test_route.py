@@ -71,7 +71,7 @@ def test_through_a_proxy_by_the_cards_word(bench: Bench) -> None:
     card = CardTrust("89", (bench.pki.ci[Curve.BRAINPOOL].key_id,))
     with proxy_double.Proxy(server.port) as proxy:
         notify(bench, through(proxy), trust=Trust(use_system_roots=False), card=card)
-        # none for brainpool alone, if OpenSSL has it in TLS 1.3
+        # no handshake for brainpool alone if OpenSSL has it in TLS 1.3
         assert len(proxy.requests) == (1 if LATER else 2)
     assert len(server.seen) == 2
 

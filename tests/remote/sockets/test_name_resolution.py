@@ -43,7 +43,7 @@ class Resolver:
 def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     made = Resolver()
     monkeypatch.setattr(socket, "getaddrinfo", made.getaddrinfo)
-    monkeypatch.setattr(name_resolution, "time", made)  # its clock alone
+    monkeypatch.setattr(name_resolution, "time", made)  # only this module's clock
     forget(HOST, 443)
     yield made
     forget(HOST, 443)
@@ -52,7 +52,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
 def taken(host: str = HOST, port: int = 443) -> list[Any]:
     """Take all addresses of a name."""
     with closing(Resolution(host, port)) as resolution:
-        if not resolution.finished:  # an answer that was kept rings no bell
+        if not resolution.finished:  # a kept answer sends no signal
             select.select([resolution.bell], [], [], 30)
         return [address.to for address in resolution.take()]
 

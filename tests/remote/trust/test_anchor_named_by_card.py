@@ -142,7 +142,7 @@ def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> No
 
 
 def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
-    """A stored anchor that no longer matches is replaced by the usual ones."""
+    """A stored anchor that no longer matches is replaced by the usual anchors."""
     own = bench.pki.strangers_tls(NAME)
     trust = Trust([own.der], use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
     card = card_of(*bench.pki.ci.values())
@@ -188,7 +188,7 @@ def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
 
 @pytest.mark.parametrize("length", [16, 18, 20])
 def test_first_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
-    """A CI may be named by the first bytes of its identifier, if they are many."""
+    """A CI may be named by the first bytes of its identifier, if there are enough of them."""
     ci = bench.pki.ci[Curve.NIST]
     server = bench.server(ACCEPTED)
     notify(bench, server, CardTrust(EID, (ci.key_id[:length],)), remembering)
@@ -234,7 +234,7 @@ def test_the_memory_file_names_no_card(bench: Bench, remembering: Trust, tmp_pat
 def test_a_damaged_memory_file_is_started_again(
     bench: Bench, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A damaged file, or one of another format, is started again: its content can be found out again."""
+    """A damaged file, or one of another format, is replaced: lpad can find out the content again."""
     path = tmp_path / "servers.json"
     path.write_text(content)
     with caplog.at_level(logging.WARNING):
@@ -268,7 +268,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 
 def test_ecdsa_is_loaded_when_asked_for() -> None:
-    """A daemon whose servers the usual anchors verify never loads the package."""
+    """A daemon whose servers the usual anchors verify never loads the package ecdsa."""
     code = "import sys, lpad.daemon.remote_servers, lpad.daemon.daemon; print('ecdsa' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -279,7 +279,7 @@ def test_ecdsa_is_loaded_when_asked_for() -> None:
 def test_memory_with_a_flipped_bit(
     bench: Bench, remembering: Trust, tmp_path: Path, position: int, *, with_sub_ca: bool
 ) -> None:
-    """An anchor that the disk has damaged costs a handshake or two, never the server."""
+    """An anchor that the disk has damaged costs a handshake or two, but no request fails."""
     ci = bench.pki.ci[Curve.NIST]
     sub_ca = authority("Sub-CA", issuer=ci)
     chain = (sub_ca,) if with_sub_ca else ()

@@ -70,7 +70,7 @@ WHOLE = message(b"\x00", listed(entry(LEAF, b""), entry(ABOVE, b"")))
 
 @pytest.mark.parametrize("length", range(4, len(WHOLE)))
 def test_a_truncated_message_is_malformed(length: int) -> None:
-    """A message that ends anywhere before its end is malformed."""
+    """A message that is cut off anywhere is malformed."""
     with pytest.raises(MalformedError):
         chain_during_handshake.certificates(WHOLE[:length], tls_1_3=True)
 
@@ -82,7 +82,7 @@ def test_bytes_after_the_list() -> None:
 
 
 def test_without_the_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If Python has no hook for messages, a second handshake has the anchor."""
+    """If Python has no hook for messages, a second handshake uses the anchor."""
     monkeypatch.setattr(chain_during_handshake, "CAN_WATCH", False)
     server = bench.server(ACCEPTED)
     notify(bench, server, no_anchors())
@@ -117,7 +117,7 @@ def test_with_a_silent_hook_and_no_anchor(bench: Bench, monkeypatch: pytest.Monk
 
 
 def test_a_message_that_cannot_be_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If lpad cannot read the message, a second handshake has the anchor."""
+    """If lpad cannot read the message, a second handshake uses the anchor."""
 
     def unreadable(message: bytes, *, tls_1_3: bool) -> list[bytes]:
         raise MalformedError(f"{len(message)} bytes, {tls_1_3}")

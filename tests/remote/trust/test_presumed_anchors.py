@@ -1,4 +1,4 @@
-"""Servers that the usual anchors confirmed before: cheaper handshakes, and the same verdicts as ever."""
+"""Servers that the usual anchors confirmed before: fewer handshakes, and unchanged verdicts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def handshakes(bench: Bench, trust: Trust, leaf: Forged, *above: Forged) -> int:
 
 
 def test_the_roots_are_loaded_once(bench: Bench) -> None:
-    """For a server under a public CA, each connection takes one handshake, and loads nothing after two."""
+    """For a server under a public CA, five connections take one handshake each, and load the roots twice."""
     trust, leaf = SystemStore(WEB), forge(WEB, Plan(roles=()))
     assert [handshakes(bench, trust, leaf) for _ in range(5)] == [1] * 5
     assert trust.loaded == 2
@@ -74,7 +74,7 @@ def test_a_server_that_moves_to_the_cards_ci(bench: Bench) -> None:
 def test_a_chain_of_the_cards_that_the_system_confirms_too(bench: Bench, seen_before: bool) -> None:  # noqa: FBT001  a parameter of pytest
     """For a chain that names a CI of the card, only the card's CIs are anchors.
 
-    This holds whichever chain the server showed before.
+    The chain that the server showed before makes no difference.
     """
     trust, leaf = SystemStore(AS_ROOT), forge(AS_ROOT, Plan(roles=()))
     if seen_before:

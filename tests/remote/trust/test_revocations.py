@@ -54,7 +54,7 @@ def notify(bench: Bench, credential: Credential, trust: Trust) -> None:
 def test_a_revoked_certificate_is_refused(
     bench: Bench, tmp_path: Path, encoding: Encoding, days: int
 ) -> None:
-    """A certificate in its CI's list is refused, even if only its key is known; an old list counts, too."""
+    """A certificate in its CI's list is refused, even if the list is old or only the CI's key is known."""
     ci = bench.pki.ci[Curve.NIST]
     bad, good = bench.pki.dp_tls(NAME), making.make_dp_tls(ci, NAME)
     trust = trust_with(tmp_path / "trust.d", crl(ci, bad, days=days), encoding)

@@ -79,5 +79,5 @@ def test_a_clock_that_was_never_set_is_blamed(
 
 
 def test_the_clock_was_unset_before_the_month_of_this_version() -> None:
-    """The date is in the past of every device on which this version runs."""
+    """The date is earlier than any at which a device can run this version."""
     assert datetime.fromtimestamp(CLOCK_UNSET_BEFORE, tz=UTC) == datetime(2026, 11, 1, tzinfo=UTC)

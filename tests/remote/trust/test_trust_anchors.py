@@ -168,7 +168,7 @@ def test_extra_ca_file(bench: Bench, tmp_path: Path, encoding: Encoding) -> None
 
 
 def test_extra_ca_folder(bench: Bench, tmp_path: Path) -> None:
-    """A folder represents the certificates in it; other files next to them do no harm."""
+    """All certificates in a folder are trusted; other files in the folder do no harm."""
     folder = tmp_path / "trust"
     folder.mkdir()
     (folder / "README").write_text("put CA certificates here")

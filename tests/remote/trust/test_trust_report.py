@@ -145,7 +145,7 @@ def test_too_short_an_identifier(bench: Bench) -> None:
 
 @pytest.mark.test_data
 def test_a_ci_known_by_name(bench: Bench, test_data: Path) -> None:
-    """A server of a known CI that the card does not name is for other cards; the report names the CI."""
+    """A server under a known CI that the card does not list is for other cards; the report names the CI."""
     published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
     name = "testsmdpplus1.example.com"
     server = bench.server(ACCEPTED, credential=published.dp_tls(name))

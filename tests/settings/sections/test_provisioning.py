@@ -1,4 +1,4 @@
-"""The settings for the sources from which lpad gets a profile by itself."""
+"""The settings for the sources from which lpad gets a profile without a request."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_examples_from_the_field_are_read_and_written_unchanged(
 
 @pytest.mark.parametrize("oid", ["2.999.10", "2.999.12", "1.3.6.1.4.1.31746", "0.0", "1.39.1", "2.23.146.1"])
 def test_object_identifiers_are_preserved(oid: str) -> None:
-    """Object identifiers are preserved, even below 2.40 and above."""
+    """Object identifiers are preserved, whether their second number is below 40 or above."""
     value = {"dpOid": oid}
     data = Schema.compile().encode("DpProprietaryData", value)
     assert Schema.compile().decode("DpProprietaryData", data) == value

@@ -84,7 +84,7 @@ def port_of(card: Card, **habits: Any) -> Iterator[Port]:
 def test_channels_are_named_in_each_form(handles: Handles, told: str) -> None:
     """A session has the name that +CCHO reports.
 
-    This is a number after +CCHO:, a number alone, 64-bit hexadecimal, or the logical channel's number.
+    The name is a number after +CCHO:, a number alone, 64-bit hexadecimal, or the logical channel's number.
     """
     with port_of(Card(), handles=handles) as port:
         name, final = port.ask(OPEN)
@@ -120,7 +120,7 @@ def test_class_bytes_pass_if_that_is_the_habit() -> None:
     ("not_found", "told"), [(22, "+CME ERROR: 22"), (13, "+CME ERROR: 13"), (None, "ERROR")]
 )
 def test_an_application_that_is_not_there(not_found: int | None, told: str) -> None:
-    """Modems differ in their answers; the channel is closed again."""
+    """Modems differ in their answer for a missing application, and close the channel again."""
     card = Card(knows=False)
     with port_of(card, handles=Handles.NUMBER, not_found=not_found) as port:
         assert port.ask(OPEN) == [told]
@@ -208,7 +208,7 @@ def test_lines_come_around_the_answer_if_that_is_the_habit() -> None:
 
 
 def test_each_personality_is_described() -> None:
-    """There are at least fourteen, each with a sentence, and each with valid values."""
+    """There are at least fourteen personalities, each with a sentence and valid values."""
     names = personality_names()
     assert len(names) >= 14
     for name in names:
@@ -216,7 +216,7 @@ def test_each_personality_is_described() -> None:
 
 
 def test_a_personality_can_be_changed() -> None:
-    """Single habits override the table's."""
+    """Single habits override those of the personality."""
     personality = find_personality("slow", modem={"answer_delay": 2.0}, card={"channels": 1})
     assert personality.modem.answer_delay == 2.0
     assert personality.modem.handles is Handles.NUMBER

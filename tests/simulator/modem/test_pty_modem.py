@@ -118,13 +118,13 @@ def test_lines_glued_together_are_served_in_turn(port: Port) -> None:
 
 
 def test_counts_what_passes(modem: PtyModem, port: Port) -> None:
-    """The counters have the characters in each direction and the commands, echo included."""
+    """The modem counts characters in each direction, including the echo, and commands."""
     port.ask("ATE0")
     port.ask("AT+CGMI")
     assert modem.counters.characters_in == len("ATE0\rAT+CGMI\r")
     answers = len("ATE0\r\r\nOK\r\n" + "\r\nlpad\r\n\r\nOK\r\n")
     deadline = Deadline.after(30)
-    while modem.counters.characters_out < answers:  # they are counted once they are written
+    while modem.counters.characters_out < answers:  # the modem counts what it has written
         assert not deadline.passed
         time.sleep(0.01)
     assert modem.counters.characters_out == answers
@@ -145,7 +145,7 @@ def test_answers_in_its_own_style() -> None:
 
 
 def test_fetches_data_if_that_is_its_habit() -> None:
-    """61xx leads to GET RESPONSE on the command's channel; the rest stays for the host."""
+    """61xx leads to GET RESPONSE on the command's channel; the host fetches the rest."""
     card = Card("6100", "AA" * 256 + "6110")
     with PtyModem(card, personality=ModemPersonality(echo=False, fetches_response=True)) as modem:
         port = Port(modem.path)

@@ -99,7 +99,7 @@ def test_a_transaction_may_be_lost() -> None:
 
 
 def test_a_slot_may_start_slowly() -> None:
-    """After a change of the slot the card cannot be used for a time, and its state tells this."""
+    """After a change of the slot the card cannot be used for a time, as the slot's state shows."""
     function = started(slots=2, card_slot=2, slot_start=3600.0)
     assert asked(function, uim.SwitchSlot(logical=1, physical=2))[0] == Error.NONE
     told = got(function, uim.GetCardStatus(), uim.CardStatus).status

@@ -1,6 +1,6 @@
-"""The simulated QMI modem before Debian's qmicli, alone and behind the real qmi-proxy.
+"""The simulated QMI modem with Debian's qmicli, directly and through the real qmi-proxy.
 
-Debian 12's qmicli has no command for APDUs, so channels are not among what it can prove.
+Debian 12's qmicli has no command for APDUs, so these tests do not cover channels.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ READINGS = {
 
 @dataclass
 class Rig:
-    """A simulated modem, and qmicli before it."""
+    """A simulated modem, and qmicli as its host."""
 
     modem: QmiModem
     namespace: ProxyNamespace
@@ -112,7 +112,7 @@ def test_a_session_ends_with_its_client(registered: Rig) -> None:
 
 
 def test_a_refused_session_has_the_network_s_cause(registered: Rig) -> None:
-    """Qmicli reads the cause as libqmi knows it, and knows that there is a session already."""
+    """Qmicli shows the network's cause in libqmi's words, and NoEffect if a session is already open."""
     done = registered.namespace.run(
         "qmicli", "-d", registered.modem.path, *registered.through, "--wds-start-network=apn=wrong,ip-type=4"
     )
@@ -127,7 +127,7 @@ def test_a_refused_session_has_the_network_s_cause(registered: Rig) -> None:
 
 
 def test_qmicli_stops_the_modem_s_own_session(lab: Lab, tmp_path: Path) -> None:
-    """A session that the modem has started by itself is stopped by no handle but the general one."""
+    """Qmicli can stop a session that the modem has started without a request."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     habits = QmiHabits(starts_session=True)

@@ -1,4 +1,4 @@
-"""A running server, a card of the same PKI, and a visit of the one at the other."""
+"""A running server, a card of the same PKI, and a visit of the card at the server."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def standing(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vis
 
 
 def mangled(data: bytes, place: int, value: int, cut: int) -> bytes:
-    """Return `data` with one changed byte and some bytes less."""
+    """Return `data` with one changed byte, and without its last `cut` bytes."""
     altered = bytearray(data)
     altered[place % len(data)] = value
     return bytes(altered[: len(data) - cut])
@@ -58,7 +58,7 @@ def test_any_first_request(standing: Visit, address: str, challenge: bytes, info
 @settings(deadline=None, max_examples=80)
 @given(*MANGLING)
 def test_a_damaged_authentication_gets_an_answer(standing: Visit, place: int, value: int, cut: int) -> None:
-    """A card's answer with one byte changed, or cut short, is refused or accepted, without an accident."""
+    """A card's answer with one byte changed, or cut short, is refused or accepted, without an exception."""
     standing.initiate()
     response = standing.card.authenticate_server(standing.initiated, matching_id="FUZZ")
     fields = {

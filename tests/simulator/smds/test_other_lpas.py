@@ -1,6 +1,6 @@
 """The simulated SM-DS as other people's LPAs use it: their forms of requests, and the exact form of answers.
 
-The LPA is the one in miniature that tries the simulated SM-DP+; it shares no code with lpad's own.
+The LPA is the small one that also tests the simulated SM-DP+; it shares no code with lpad's own.
 """
 
 from __future__ import annotations

@@ -264,7 +264,7 @@ def test_waits_for_an_answer_or_a_turn_are_not_counted() -> None:
 
 
 def test_a_network_that_is_waited_for_is_not_counted() -> None:
-    """A download that waits for a network with `when_online` has no time limit; its other errors have one."""
+    """With `when_online` a download waits for a network without a time limit; other errors have one."""
     tried = Tried(when_online=True, retry_for=300)
     for _ in range(20):
         assert tried.fails(NO_ROUTE) is not None
@@ -296,7 +296,7 @@ def test_pauses_noted_by_an_earlier_lpad_count() -> None:
 
 
 def test_a_card_is_waited_for_as_long_as_all_is() -> None:
-    """An absent card finally ends the download; a card that comes back leaves it the rest of its time."""
+    """If a card remains absent, its download finally ends; after its return, the remaining time applies."""
     gone = CardUnreachable("gone")
     tried = Tried(retry_for=60)
     assert wait_of(tried.fails(gone, card_there=False)) == pytest.approx(60)
@@ -408,7 +408,7 @@ def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
     waiting = paused_for(patient, change, PauseReason.CARD)
     assert waiting.state is State.WAITING
     assert waiting.pause is not None
-    assert waiting.pause.retry_at is not None  # This is when the download would end.
+    assert waiting.pause.retry_at is not None  # At this time the download would end.
     assert (waiting.pause.retry_at - waiting.pause.since).total_seconds() > 3000
     patient.modem.come_back()
     patient.card.reset()

@@ -134,7 +134,7 @@ def test_each_profile_has_its_own_aid(lpa: SmallLpa, server: SmallServer) -> Non
 def test_secure_channel_values(
     lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
 ) -> None:
-    """An operation or keys other than the card's end the installation before it begins."""
+    """A remote operation or key form that the card does not support ends the installation at its start."""
     prepared(lpa, server)
     for name, value in wrong.items():
         setattr(server, name, value)
@@ -325,7 +325,7 @@ def test_a_second_operational_profile_that_cannot_be_disabled_is_refused(
 
 
 def test_an_iccid_is_installed_once_only(lpa: SmallLpa, server: SmallServer) -> None:
-    """A profile that the card already has is not installed again, and the existing one stays."""
+    """A profile that the card already has is not installed again, and the existing one is kept."""
     server.download(lpa)
     kind, value = server.download(lpa)
     assert kind == "errorResult"

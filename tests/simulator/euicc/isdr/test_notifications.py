@@ -137,7 +137,7 @@ def test_lists_and_retrievals_are_filtered(lpa: SmallLpa, server: SmallServer) -
     assert lpa.retrieve(searchCriteria=("profileManagementOperation", both)) == lpa.retrieve()[2:]
     assert lpa.retrieve(searchCriteria=("seqNumber", 2)) == lpa.retrieve()[1:2]
     assert len(SCHEMA.decode("ListNotificationResponse", lpa.command("BF280481020780"))[1]) == 2
-    assert lpa.command("BF2B05A003850105").hex() == "bf2b0381017f"  # no such criterion
+    assert lpa.command("BF2B05A003850105").hex() == "bf2b0381017f"  # an unknown criterion
 
 
 def test_an_empty_list_is_returned_as_a_list(lpa: SmallLpa) -> None:

@@ -180,7 +180,7 @@ def test_switch_with_refresh(lpa: SmallLpa, pki: Pki) -> None:
     assert lpa.enable(a, refresh=True) == 0
     assert lpa.status == 0x910B
     assert lpa.states() == {a: 0}
-    assert lpa.status == 0x910B  # every answer reports it until it is fetched
+    assert lpa.status == 0x910B  # each answer reports the command until it is fetched
     refresh(lpa.card)
     assert lpa.card.open_channels == ()
     lpa.open()
@@ -318,7 +318,7 @@ def test_test_profile_disabled(lpa: SmallLpa, pki: Pki) -> None:
     """When a test profile is disabled, the previous one is enabled again."""
     a, c = install(lpa, pki, A, **ruled(1)), install(lpa, pki, C, profileClass=TEST)
     assert lpa.enable(a) == 0
-    assert lpa.enable(c) == 0  # a test profile may, though the enabled one cannot be disabled
+    assert lpa.enable(c) == 0  # a test profile may replace a profile that cannot be disabled
     assert lpa.disable(c) == 0
     assert enabled(lpa.card) == [A]
 

@@ -82,7 +82,7 @@ def test_another_role_is_refused(lpa: SmallLpa, server: SmallServer, pki: Pki, r
     certificate = getattr(pki, role)[Curve.NIST]
     kind, value = server.authenticate(lpa, certificate=certificate)
     assert kind == "authenticateResponseError"
-    # An EUM's key signs certificates, no messages: invalidCertificate comes before invalidOid.
+    # An EUM's key signs certificates, not messages: invalidCertificate comes before invalidOid.
     assert value["authenticateErrorCode"] == (5 if role == "dp_pb" else 1)
 
 
@@ -272,7 +272,7 @@ def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
-    server.authenticate(lpa)  # the session before was left prepared: its key may be used
+    server.authenticate(lpa)  # the previous session's prepared key may be used
     server.prepare(lpa, offered=first)
     assert server.euicc_point == first
     server.metadata = b"\xbf\x25\x00"

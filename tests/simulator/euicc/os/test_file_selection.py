@@ -101,11 +101,11 @@ def test_filler_is_in_telecom(enabled: SmallLpa) -> None:
 @pytest.mark.parametrize(
     ("apdu", "expected"),
     [
-        ("00B0000000", "6981"),  # records are not read as bytes
-        ("00B2010000", "6a86"),  # and only by their numbers
+        ("00B0000000", "6981"),  # a file with records cannot be read as bytes
+        ("00B2010000", "6a86"),  # records are read only by their numbers
         ("00B2000400", "6a83"),
         ("00B2630400", "6a83"),
-        ("00B201FC00", "6a82"),  # no such short identifier
+        ("00B201FC00", "6a82"),  # an unknown short identifier
     ],
 )
 def test_reading_that_is_refused(enabled: SmallLpa, apdu: str, expected: str) -> None:

@@ -34,7 +34,7 @@ def test_channels_are_assigned_and_closed_by_number(card: SoftCard) -> None:
     assert lpa.apdu("00708002") == b""
     assert status(card, "00708002") == "6881"
     assert lpa.apdu("0070000001") == b"\x02"
-    assert lpa.apdu("01708000") == b""  # a channel closes itself
+    assert lpa.apdu("01708000") == b""  # a channel can close itself
     assert list(card.open_channels) == [2, 3]
 
 
@@ -49,10 +49,10 @@ def test_channel_by_number(card: SoftCard) -> None:
 @pytest.mark.parametrize(
     ("apdu", "expected"),
     [
-        ("00708000", "6a86"),  # the basic channel stays
+        ("00708000", "6a86"),  # the basic channel cannot be closed
         ("00704000", "6a86"),
-        ("007000000100", "6700"),  # a body where none belongs
-        ("02A4000C023F00", "6881"),  # a channel that is not open
+        ("007000000100", "6700"),  # a body in a command that takes none
+        ("02A4000C023F00", "6881"),  # channel 2 is not open
         ("45A4000C023F00", "6881"),
         ("84E2910006BF3E035C015A", "6882"),
         ("60A4000C023F00", "6882"),
@@ -61,7 +61,7 @@ def test_channel_by_number(card: SoftCard) -> None:
         ("00E2910006BF3E035C015A", "6e00"),
         ("0020000100", "6d00"),
         ("80CA9F7F00", "6d00"),
-        ("00C0000010", "6985"),  # nothing to fetch
+        ("00C0000010", "6985"),  # no answer is waiting
         ("8012000010", "6985"),
         ("801400000C810301010402028281830100", "6985"),
         ("00A404", "6700"),
@@ -71,7 +71,7 @@ def test_channel_by_number(card: SoftCard) -> None:
         ("00A40000032FE200", "6700"),
         ("00A40800032FE200", "6700"),
         ("00A4040005A000000999", "6a82"),
-        ("00A40000022FE2", "6a82"),  # no profile, no files
+        ("00A40000022FE2", "6a82"),  # no enabled profile, so no files
         ("00A40000027FFF", "6a82"),
         ("00B0000000", "6986"),
         ("00B0830000", "6a82"),

@@ -124,7 +124,7 @@ def test_late_result_of_an_earlier_session_changes_nothing(visit: Visit, profile
     ],
 )
 def test_unreadable_notification_is_a_bad_request(visit: Visit, fields: dict[str, str]) -> None:
-    """Bytes that are not a notification at all get 400 with 1.6/2.1."""
+    """Bytes that are not a notification get 400 with 1.6/2.1."""
     response = visit.connection.post("handleNotification", json.dumps(fields).encode())
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"
