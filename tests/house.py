@@ -228,7 +228,7 @@ class House:
 
     @classmethod
     def at(cls, root: Path) -> House:
-        """Read the package in a folder that bears its name."""
+        """Read the package from a folder with the package's name."""
         return cls(
             {
                 path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
@@ -308,7 +308,7 @@ def floor_of(room: str) -> str:
 
 
 def seen_from(room: str) -> frozenset[str]:
-    """Return the rooms of its own floor that a room sees, directly or through others."""
+    """Return the rooms of its own floor that a room sees, directly or through other rooms."""
     found: set[str] = set()
     ahead = list(SEES.get(room, ()))
     while ahead:

@@ -95,7 +95,7 @@ class Hunt:
         return f"hunt for secrets: {kinds or 'none'}, in {lines} lines"
 
     def _held_by(self, word: str, beginnings: dict[str, list[str]]) -> str | None:
-        """Return the secrets in a word: as the whole of it, or anywhere in it."""
+        """Return the secrets that a word consists of or contains."""
         if word in self.secrets:
             return self.secrets[word]
         for at in range(len(word) - _SHORTEST + 1):

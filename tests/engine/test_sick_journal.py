@@ -234,7 +234,7 @@ def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """If the journal cannot be made, the reason is reported; it is made once its folder is there."""
+    """If the journal cannot be created, the reason is reported; it is created once its folder exists."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     refuses(journal, JournalState.UNWRITABLE)
     assert "No such file" in str(journal.health.error)
@@ -287,7 +287,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
 
 
 def test_the_card_is_read_nevertheless(lab: Lab) -> None:
-    """With an unusable journal the card is read and shown, and no change that alters it is accepted."""
+    """With an unusable journal the card is read and shown, and changes that alter the card are refused."""
     iccid = lab.install()
     lab.stop()
     become_newer(lab.folder / "journal.db")
@@ -301,7 +301,7 @@ def test_the_card_is_read_nevertheless(lab: Lab) -> None:
 
 
 def test_the_changes_of_a_locked_journal_are_settled_later(lab: Lab) -> None:
-    """Once another program releases the journal, its changes are settled, and new ones are accepted."""
+    """Once another program releases the journal, lpad settles its changes, and accepts new ones."""
     iccid = lab.install()
     lab.stop()
     other = lab.journal()
@@ -340,7 +340,7 @@ def no_space_at_the_server(lab: Lab) -> Iterator[None]:
 
 
 def test_a_disk_without_space_is_a_state(lab: Lab) -> None:
-    """A full disk is reported as a state of the journal while it lasts, and by events at start and end."""
+    """A full disk is shown as the journal's state, and both its beginning and its end are events."""
     lab.carry_out(Kind.REFRESH)
     seen = lab.engine.subscribe(lambda: None)
     with no_space():

@@ -57,7 +57,7 @@ def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
 
 
 def test_a_stuck_worker_keeps_no_change_of_a_card_that_goes(lab: Lab) -> None:
-    """The card's queued changes end when the settings no longer name it, before the worker ends."""
+    """If the settings no longer name a card, its queued changes end, even if its worker is stuck."""
     swallowing = Swallowing()
     stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
     engine = lab.start(stuck, lab.port)

@@ -15,7 +15,7 @@ OF_ALL = {"network", "test-ci", "power", "codes", "server"}
 
 
 def needs(function: ast.FunctionDef, module: ast.Module) -> set[str]:
-    """Return the features that a case needs, by its markers and its module's."""
+    """Return the features that a case needs, from its own markers and those of its module."""
     marks = [mark for each in module.body if isinstance(each, ast.Assign) for mark in ast.walk(each.value)]
     marks += [mark for each in function.decorator_list for mark in ast.walk(each)]
     return {
@@ -29,7 +29,7 @@ def needs(function: ast.FunctionDef, module: ast.Module) -> set[str]:
 
 @pytest.mark.parametrize("path", CASES, ids=[each.stem for each in CASES])
 def test_each_case_runs_somewhere(path: Path) -> None:
-    """Each case's features are those of a place of the stage, so that no case runs first on hardware."""
+    """Some place of the stage has the features for each case, so that no case runs first on hardware."""
     places = [OF_ALL | set(FEATURES[name]) | {"reader" if name in READERS else "modem"} for name in FEATURES]
     # These are the places of test_safety.test_a_first_bench_file_for_a_control_port.
     places += [OF_ALL | {kind, "modem"} for kind in ("mbim", "qmi")]

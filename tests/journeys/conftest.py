@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    """One gateway for a file: each test finds it usable and leaves it so."""
+    """One gateway for a file: each test finds the gateway usable, and leaves it usable."""
     with Gateway() as running:
         running.ready()
         yield running

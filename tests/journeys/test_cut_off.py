@@ -43,7 +43,7 @@ def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, af
 
 
 def test_killed_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A daemon killed during loading leaves no partial profile, reports this, and downloads it again."""
+    """A daemon killed during loading leaves no partial profile, reports this, and repeats the download."""
     gateway = gated.gateway
     code = gateway.order(profile())
     change = gated.kill_while_loading(code)
@@ -99,7 +99,7 @@ def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated)
 @pytest.mark.parametrize("executed", [True, False], ids=["after the card deleted", "before the card deletes"])
 @pytest.mark.parametrize("killed", [False, True], ids=["alive", "killed meanwhile"])
 def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed: bool, killed: bool) -> None:
-    """A deletion whose answer is lost waits for the card, and ends by the card's state when it is back."""
+    """A deletion whose answer is lost waits for the card's return, and ends by the card's state."""
     with Gateway(settings={"deadlines": {"switch": 2}}) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])

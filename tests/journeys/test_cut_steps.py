@@ -62,7 +62,7 @@ def settled(gateway: Gateway, change_id: int, step: str) -> str:
 def test_disable_and_delete(
     profile: Callable[[], bytes], gated: Gated, function: bytes, *, after: bool
 ) -> None:
-    """If the daemon is killed at a disable or delete, the journal has the command, the card its result."""
+    """If the daemon is killed at a disable or delete, the journal has the step, and the card the result."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     if function == DISABLE:
@@ -86,7 +86,7 @@ def test_disable_and_delete(
 
 @pytest.mark.parametrize("function", [CLIENT, PACKAGE])
 def test_the_order_and_the_package(profile: Callable[[], bytes], gated: Gated, function: str) -> None:
-    """A download that was killed once the server knew of it continues with a new session, and is done."""
+    """A download that is cut off after its first request continues with a new session, and is done."""
     gateway = gated.gateway
     code = gateway.order(profile())
     gateway.server.faults.add(Fault(function=function, kind=FaultKind.DELAY, value=DELAY))

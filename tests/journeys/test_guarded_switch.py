@@ -133,7 +133,7 @@ def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
 def test_killed_while_the_guard_is_awaited(trial: Trial, *, late: bool) -> None:
-    """Started again within the limit, lpad waits for the rest of it; started later, it rolls back."""
+    """If lpad restarts within the limit, it waits for the remaining time; otherwise it rolls back."""
     change = trial.begin("confirm", within=4 if late else PATIENCE)
     trial.watched(change)
     trial.gateway.kill()

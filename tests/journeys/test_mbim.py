@@ -212,7 +212,7 @@ def test_the_probe_reports_the_link() -> None:
 
 
 def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
-    """The network refuses the first profile's session; the next one, still searching, keeps its own APN."""
+    """The cause for which the network refused one profile's session is not reported for the next profile."""
     personality = ModemPersonality(
         subscriptions={SECOND: Subscription(apns=("", "iot.example"))}, registration={FIRST: SEARCHING}
     )

@@ -49,7 +49,7 @@ def test_borrowed_for_each_piece_of_work(bus: str, profile: Callable[[], bytes])
 
 
 def test_handed_back_when_killed(bus: str) -> None:
-    """A daemon that is killed leaves the modem to ModemManager, and the next one borrows it again."""
+    """A killed daemon leaves the modem to ModemManager, and the next daemon borrows the modem again."""
     gateway = gateway_with(hold=3600)
     with manager_of(gateway, bus) as manager, gateway:
         gateway.ready()

@@ -314,7 +314,7 @@ def test_iccid_already_there(gateway: Gateway, profile: Callable[[], bytes]) -> 
 
 
 def test_a_full_card_is_reported_as_full(profile: Callable[[], bytes]) -> None:
-    """A card without room reports this; after a profile is deleted the next one fits."""
+    """A card without room reports this; after a profile is deleted, the next profile fits."""
     with Gateway(behaviour=CardBehaviour(memory=8_000)) as gateway:
         gateway.ready()
         first = gateway.download(gateway.order(profile())).check()

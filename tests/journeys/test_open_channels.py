@@ -142,7 +142,7 @@ def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> Non
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card acts", "after the card acted"])
 def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, after: bool) -> None:
-    """If the daemon is killed just before or after a switch, the next one closes its channel."""
+    """If the daemon is killed just before or after a switch, the next daemon closes its channel."""
     iccid = str((bench.gateway.download(bench.gateway.order(profile())).check().result or {})["iccid"])
     bench.gate.hold(enabling, after=after)
     change = bench.gateway.client.enable(CARD, iccid)

@@ -1,4 +1,4 @@
-"""Everything that runaway programs can do at the same time, against a whole daemon."""
+"""A whole daemon under everything that runaway programs can do at the same time."""
 
 from __future__ import annotations
 

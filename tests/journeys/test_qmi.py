@@ -230,7 +230,7 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
     "request_kind", [StopNetwork, SetIpFamily, StartNetwork], ids=lambda kind: kind.__name__
 )
 def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) -> None:
-    """Killed while it changes the session, lpad completes this later; no client of the modem is lost."""
+    """If lpad is killed while it changes the session, it completes this later, and loses no QMI client."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():
@@ -290,7 +290,7 @@ def test_the_probe_reports_the_link() -> None:
 
 
 def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
-    """The network refuses the first profile's session; the next one, still searching, keeps its own APN."""
+    """The cause for which the network refused one profile's session is not reported for the next profile."""
     personality = ModemPersonality(
         subscriptions={SECOND: Subscription(apns=("", "iot.example"))}, registration={FIRST: SEARCHING}
     )

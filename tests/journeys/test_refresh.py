@@ -49,7 +49,7 @@ def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notice
 
 
 def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) -> None:
-    """Killed while the radio is off, lpad first switches it on at its next start (VoCat#82)."""
+    """If lpad is killed while the radio is off, its next start first switches the radio on (VoCat#82)."""
     with gateway_with(notices=Notices.RADIO_CYCLE) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
@@ -65,7 +65,7 @@ def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) ->
 
 
 def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> None:
-    """Killed during a refresh, lpad continues it at its next start until the modem reads the new profile."""
+    """After a kill during a refresh, the next start continues until the modem reads the new profile."""
     with gateway_with(notices=Notices.RESET) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])

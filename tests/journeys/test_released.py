@@ -49,7 +49,7 @@ def gateway(release: Path) -> Iterator[Gateway]:
 
 
 def holds(now: Any, then: Any) -> bool:
-    """Return whether an answer contains everything that an earlier one did; it may contain more."""
+    """Return whether an answer contains at least everything that an earlier answer contained."""
     if isinstance(then, dict):
         return isinstance(now, dict) and all(key in now and holds(now[key], then[key]) for key in then)
     if isinstance(then, list):
@@ -81,7 +81,7 @@ def test_an_upgrade_loses_nothing(gateway: Gateway, told: dict[str, Any]) -> Non
 
 
 def test_a_release_refuses_a_later_journal(gateway: Gateway, told: dict[str, Any]) -> None:
-    """A release opens today's journal, or reports that it is newer and leaves it unchanged."""
+    """A release opens today's journal, or reports that the journal is newer and leaves it unchanged."""
     gateway.stop()
     with closing(sqlite3.connect(gateway.folder / "state" / "journal.db")) as db:
         (verdict,) = db.execute("PRAGMA quick_check").fetchone()

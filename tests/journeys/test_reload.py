@@ -1,4 +1,4 @@
-"""`systemctl reload`: settings are applied if no card has to be dropped; lpad names the others."""
+"""`systemctl reload`: lpad applies settings that need no restart, and names the others."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_settings_that_take_effect_without_a_restart(
 
 
 def test_settings_that_need_a_restart_are_named(gateway: Gateway, managed: Managed) -> None:
-    """Log, status and GET /v1/system name keys that wait for a restart, until they have their old values."""
+    """Log, status and GET /v1/system name a key that needs a restart, until it has its old value again."""
     gateway._settings = {
         "socket": str(gateway.folder / "other.sock"),
         "state_folder": str(gateway.folder / "elsewhere"),
@@ -261,7 +261,7 @@ def second(gateway: Gateway) -> Iterator[Path]:
 def test_a_card_comes_and_goes(
     gateway: Gateway, managed: Managed, second: Path, profile: Callable[[], bytes]
 ) -> None:
-    """A reload that adds a card does not disturb the first one; a reload without it releases it."""
+    """A reload that adds a card does not disturb the first; a reload that removes a card releases it."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     asks = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -304,7 +304,7 @@ def open_at_link_ends(port: Path) -> bool:
 
 
 def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
-    """For a changed setting of the link, lpad opens the card again; others apply from the next change on."""
+    """If a link's setting changes, lpad reopens the card; other settings apply from the next change on."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     iccid = gateway.client.download(CARD, activation_code=gateway.order(profile()), wait=PATIENCE).check()
     assert iccid.result is not None

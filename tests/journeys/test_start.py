@@ -1,4 +1,4 @@
-"""A gateway starts its daemon from slow flash: it loads what its settings need, and little else."""
+"""A daemon starts from slow flash, so it loads the modules that its settings need, and few others."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 class FailingMemoryCard:
-    """A folder whose files hang when they are opened, as soon as they are named here."""
+    """A folder whose files hang when they are opened, once a test has named them."""
 
     def __init__(self, folder: Path) -> None:
         self._names = folder / "names"

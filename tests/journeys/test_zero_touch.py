@@ -119,7 +119,7 @@ def test_asked_for_over_the_socket() -> None:
 
 
 def test_killed_while_waiting() -> None:
-    """If the daemon is killed while the profile is pending, it continues with the same order."""
+    """A daemon that is killed while the profile is pending continues with the same order."""
     with provided("kore") as (gateway, platform):
         platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
         gateway.ready()

@@ -43,7 +43,7 @@ def lab(make_bench: MakeBench, pki: Pki, tmp_path: Path) -> Iterator[Lab]:
 
 
 def test_an_smds_without_events_is_not_an_error(lab: Lab) -> None:
-    """An SM-DS without events for this card is not an error, whatever it has for others."""
+    """An SM-DS without events for this card is not an error, even if it has events for other cards."""
     lab.event("OTHERS", eid=OTHER_EID)
     found = lab.discover()
     assert found.events == ()
@@ -290,7 +290,7 @@ def test_a_swapped_card_sends_no_query(lab: Lab) -> None:
 
 
 def test_a_discovery_is_cancelled_between_servers(lab: Lab) -> None:
-    """A discovery can be cancelled before it asks each server."""
+    """A discovery can be cancelled before each query to a server."""
 
     def stop(_: ServerAddress) -> None:
         raise Cancelled("taken back")

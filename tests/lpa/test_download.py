@@ -1,4 +1,4 @@
-"""Downloads that succeed, and those that the caller or a policy ends, on simulated card and server."""
+"""Downloads that succeed, or that the caller or a policy ends, on simulated card and server."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_devices_capabilities_reach_card_and_server(bench: Bench) -> None:
 
 
 def test_without_an_imei_the_log_gives_the_reason(bench: Bench) -> None:
-    """Without a TAC for the device, the log gives the reason and the remedy; otherwise it does not."""
+    """Only if the device's TAC is unknown does the server's refusal name the TAC and the remedy."""
     unnamed = DeviceInfo(tac=UNKNOWN_TAC, capabilities=DEVICE.capabilities)
     bench.download(bench.order(), device=unnamed)
     with pytest.raises(ServerRefused, match=r"refuse the TAC 00000000.*'tac'") as caught:
@@ -244,7 +244,7 @@ def test_confirmation_code_asked_when_the_server_says(bench: Bench) -> None:
 
 @pytest.mark.parametrize("given", [None, ""])
 def test_without_a_confirmation_code_the_order_stays_open(bench: Bench, given: str | None) -> None:
-    """Without a code the download ends, the order stays open, and it works with the code."""
+    """Without a code the download ends, but its order stays open, and works later with the code."""
     order = bench.order(confirmation_code="code-1234")
     caller = Caller(codes=[given])
     with pytest.raises(ConfirmationCodeRequired):

@@ -227,7 +227,7 @@ def test_card_refuses_to_prepare(bench: Bench) -> None:
 def test_a_failing_server_leaves_a_usable_order(
     bench: Bench, function: str, fault: FaultKind, value: int | None
 ) -> None:
-    """A server that fails at any call leaves an order that works when it is back."""
+    """A server that fails at any call leaves an order that works later."""
     bench.smdp.faults.add(Fault(kind=fault, function=function, value=value))
     order = bench.order()
     failed = ServerFailed if fault is FaultKind.HTTP_STATUS else ServerUnreachable
@@ -307,7 +307,7 @@ def test_base64_as_servers_write_it(bench: Bench, function: str, fault: FaultKin
 
 
 def test_transaction_id_in_lower_case(bench: Bench) -> None:
-    """A transaction ID in lower case is the same one, and is returned unchanged."""
+    """A transaction ID in lower case counts as the same ID, and is returned unchanged."""
     bench.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
     works(bench)
 

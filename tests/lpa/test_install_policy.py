@@ -78,7 +78,7 @@ def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
 
 
 def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
-    """If the server is not allowed, lpad contacts neither it nor the card, and requests no code."""
+    """If a server is not allowed, lpad uses neither server nor card, and requests no code."""
     order, caller = bench.order(confirmation_code="code-1234"), Caller(codes=["code-1234"])
     before = bench.smdp.counters.tcp_connects
     with pytest.raises(PolicyRefused):
@@ -88,7 +88,7 @@ def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
 
 
 def test_a_profile_that_fits_every_list_is_installed(bench: Bench) -> None:
-    """With every list filled, a profile that fits all of them is installed."""
+    """A profile that fits all lists of the policy is installed."""
     policy = InstallPolicy(
         servers=("smdp.other.example", bench.smdp.address),
         server_oids=(bench.smdp.oid,),
@@ -209,7 +209,7 @@ def test_a_profile_without_owner_needs_all_operators_allowed(
     ],
 )
 def test_server_names_are_compared_in_lower_case(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT001  a table's column
-    """Names are compared in lower case, with the port unless it is 443."""
+    """Server names are compared in lower case, with the port unless the port is 443."""
     policy = InstallPolicy(servers=(pattern,))
     if fits:
         policy.check_server(ServerAddress.parse(address))

@@ -10,7 +10,7 @@ from lpad.lpa.policy_rules import PolicyVerdict, judge
 
 
 def operator(mcc_mnc: str, gid1: bytes | None = b"", gid2: bytes | None = b"") -> OperatorId:
-    """Return a pattern, in the order of TS 24.008: MCC 2, MCC 1, MNC 3, MCC 3, MNC 2, MNC 1."""
+    """Return an operator in the digit order of TS 24.008: MCC 2, MCC 1, MNC 3, MCC 3, MNC 2, MNC 1."""
     return OperatorId(bytes.fromhex(mcc_mnc), gid1, gid2)
 
 

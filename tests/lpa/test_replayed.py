@@ -1,4 +1,4 @@
-"""A server that replays answers, or exchanges them: nothing is installed."""
+"""If a server replays or swaps answers, nothing is installed."""
 
 from __future__ import annotations
 

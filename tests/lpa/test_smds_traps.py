@@ -63,7 +63,7 @@ def test_all_events_are_asked_for_without_a_matching_id(lab: Lab, signed: list[t
 
 
 def test_a_device_without_an_imei(lab: Lab, signed: list[tlv.Tlv]) -> None:
-    """For a device without an IMEI, lpad omits it, and sends the device's capabilities."""
+    """For a device without an IMEI, lpad sends no IMEI, but the device's capabilities."""
     lab.event("E-1")
     assert events(lab.discover(device=replace(DEVICE, imei=None))) == [("E-1", SMDP)]
     lab.discover()
@@ -103,7 +103,7 @@ def test_an_event_id_goes_to_its_server_as_it_is(lab: Lab, signed: list[tlv.Tlv]
 
 
 def test_an_address_with_a_port_in_capitals(lab: Lab) -> None:
-    """An address in capitals is the same server as in small letters, which is asked once."""
+    """Addresses in capitals and in small letters lead to the same server, which is asked once."""
     lab.event("E-1", "SMDP.Example.COM")
     lab.event("E-2", "smdp.example.com")
     lab.event("E-3", "smdp.example.com:443")

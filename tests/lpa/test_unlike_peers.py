@@ -1,4 +1,4 @@
-"""Downloads with cards and servers that deviate in harmless ways, and many of them in a row."""
+"""Downloads with cards and servers that deviate in harmless ways, and many downloads in a row."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_packages_of_any_make(bench: Bench, details: dict[str, Any]) -> None:
 
 
 def test_signed_address_in_capitals(bench: Bench) -> None:
-    """A server that signs its own address in capitals is the one that was contacted."""
+    """A server that signs its own address in capitals counts as the contacted server."""
     address = bench.smdp.address.upper()
     assert address != bench.smdp.address
     bench.smdp.faults.add(

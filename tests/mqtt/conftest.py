@@ -27,7 +27,7 @@ PATIENCE = 120.0
 
 
 class Bridge:
-    """lpad-mqtt in a process of its own; it can be killed and started again."""
+    """lpad-mqtt in a process of its own, which can be killed and started again."""
 
     def __init__(self, folder: Path, to: Mosquitto, socket: Path, **settings: Any) -> None:
         folder.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ class Bridge:
 
     @property
     def log(self) -> str:
-        """Return its log, which the hunt for secrets searches at the end."""
+        """Return lpad-mqtt's log, which the hunt for secrets searches at the end."""
         return self._log.read_text()
 
     @property
@@ -93,7 +93,7 @@ class Bridge:
         return int(path.read_text()) if path.exists() else 0
 
     def until_logged(self, text: str) -> None:
-        """Wait until the log contains these words."""
+        """Wait until the log contains the given words."""
         end = time.monotonic() + PATIENCE
         while text not in self.log:
             assert time.monotonic() < end, self.log

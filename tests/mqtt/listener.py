@@ -71,7 +71,7 @@ class Listener:
             self._news.notify_all()
 
     def subscribed_again(self, restart: Callable[[], None]) -> None:
-        """Wait, after a restart of the broker, until it knows the subscription."""
+        """Wait, after a restart of the broker, until the broker knows the subscription."""
         self._subscribed.clear()
         restart()
         assert self._subscribed.wait(PATIENCE)
@@ -82,7 +82,7 @@ class Listener:
         self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
 
     def until(self, found: Callable[[], Any]) -> Any:
-        """Wait until a value is true, and return it."""
+        """Wait until a value is true, and return the value."""
         end = time.monotonic() + PATIENCE
         with self._news:
             while not (value := found()):

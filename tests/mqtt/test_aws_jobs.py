@@ -80,7 +80,7 @@ class JobsService:
             self._publish("notify-next", {"execution": following} if following else {})
 
     def until(self, job: str, *statuses: str, number: int = 1) -> dict[str, Any]:
-        """Return an execution once it has one of these states."""
+        """Return an execution once it has one of the given states."""
         end = time.monotonic() + PATIENCE
         with self._news:
             while True:

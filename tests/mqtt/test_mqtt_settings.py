@@ -1,4 +1,4 @@
-"""The settings of lpad-mqtt: the refused ones, and the words of the refusal."""
+"""The settings of lpad-mqtt: mistakes and their sentences, and the packaged example."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_bad_password_file(
 
 
 def test_a_newline_is_not_part_of_the_password(written: Callable[[str], Path], tmp_path: Path) -> None:
-    """A password's trailing newline, which an editor adds, is not part of it."""
+    """A trailing newline, which an editor adds, is not part of the password."""
     settings = read_settings(written("broker: mqtts://b\nusername: u\npassword_file: secret"))
     (tmp_path / "secret").write_text(" with blanks \n")
     assert settings.password(tmp_path) == " with blanks "

@@ -75,7 +75,7 @@ def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto,
 
 
 def test_the_last_will_reports_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """If lpad-mqtt ends suddenly, the broker itself reports that it is gone."""
+    """If lpad-mqtt ends suddenly, the broker itself reports that lpad-mqtt is gone."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH) == [{"status": "up"}])
         bridge.stop(signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_the_last_will_reports_a_sudden_end(gateway: Gateway, broker: Mosquitto,
 
 
 def test_nothing_is_lost_across_restarts(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Events survive a restart of the broker, of lpad-mqtt, or of lpad, even if they occur meanwhile."""
+    """Events survive a restart of the broker, lpad-mqtt or lpad, even if they occur during the restart."""
     with Bridge(tmp_path / "b", broker, gateway.socket) as bridge, Listener(broker.port) as backend:
         iccid = installed(gateway)
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
@@ -248,7 +248,7 @@ def test_brokers_of_both_versions_are_served(
 
 
 def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
-    """If the broker's access list refuses events, they wait, in order, until the owner has corrected it."""
+    """If the broker's access list refuses events, they wait, in order, until the list is corrected."""
     access = tmp_path / "acl"
     access.write_text("topic readwrite lpad/gw/health\ntopic read #\n")
     with (
@@ -304,7 +304,7 @@ def test_the_brokers_certificate_is_checked(gateway: Gateway, tmp_path: Path) ->
 def test_redacted_messages_contain_no_whole_identifier(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """If the owner requires it, no message has a whole EID or ICCID."""
+    """If the owner requires redaction, no message has a whole EID or ICCID."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, identifiers="redacted"),

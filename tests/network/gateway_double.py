@@ -152,7 +152,7 @@ class GatewayDouble:
         self.nm.do(lambda: self._device_to(state, reason))
 
     def probe(self, iccid: str | None) -> None:
-        """Have ModemManager probe the modem again: it gets another object, and connections end."""
+        """Have ModemManager probe the modem again: the modem gets another object, and connections end."""
 
         def probed() -> None:
             self.iccid = iccid

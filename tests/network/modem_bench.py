@@ -65,13 +65,13 @@ class Rig:
         return self.modem.contexts[1][1]
 
     def sent(self, beginning: str) -> list[str]:
-        """The received commands that begin like this."""
+        """The received commands with the given beginning."""
         return [each for each in self.modem.received if each.upper().startswith(beginning.upper())]
 
 
 @contextmanager
 def rig(folder: Path, **habits: Any) -> Iterator[Rig]:
-    """Switch on a modem with these habits."""
+    """Switch on a modem with the given habits."""
     card = IccidCard(NEW)
     with PtyModem(card, path=folder / "tty", personality=ModemPersonality(**habits)) as modem:
         path = str(folder / "tty")
@@ -109,7 +109,7 @@ class MbimRig:
 def mbim_rig(
     folder: Path, *, port: str | None = None, mbim: MbimHabits | None = None, **habits: Any
 ) -> Iterator[MbimRig]:
-    """Switch on a modem with these habits; `port`: the settings' port, if MBIM is its fallback."""
+    """Switch on a modem with the given habits; `port`: the settings' port, if MBIM is its fallback."""
     path = str(folder / "cdc-wdm0")
     there = ModemPort(path=port or path, fallbacks=() if port is None else (path,))
     open_link = there.way(memory=None, folder=None, watch=PortWatch()).open_link
@@ -153,7 +153,7 @@ class QmiRig:
 
 @contextmanager
 def qmi_rig(folder: Path, *, modem: dict[str, Any] | None = None, **habits: Any) -> Iterator[QmiRig]:
-    """Switch on a modem with these habits; `modem`: those of its QMI port."""
+    """Switch on a modem with the given habits; `modem`: those of its QMI port."""
     path = str(folder / "wwan0qmi0")
     made = QmiHabits(**(modem or {}))
     personality = ModemPersonality(**habits)

@@ -149,7 +149,7 @@ def test_a_child_that_keeps_the_output_open_does_not_hold_the_runner(serving: Ru
 
 
 def test_files_that_others_can_write_are_refused(serving: Runner) -> None:
-    """A program that other users can write to is refused: it would let them act as the runner's user."""
+    """A program that other users can write to is refused, because they could act as the runner's user."""
     marker = serving.folder / "ran"
     path = serving.script(serving.command, f"touch {marker}")
     path.chmod(0o757)

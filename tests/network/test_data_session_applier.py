@@ -47,7 +47,7 @@ def look(on: MbimRig) -> Connection:
 
 
 def test_the_session_is_opened_over_a_fallback_port(tmp_path: Path) -> None:
-    """The settings' port is an AT port that does not work, and lpad reaches the modem over MBIM."""
+    """If the AT port in the settings does not work, lpad opens the session over MBIM."""
     with mbim_rig(tmp_path, port=str(tmp_path / "ttyUSB2")) as on:
         assert isinstance(connect(on), Applied)
         assert look(on).bearer.state is State.UP
@@ -149,7 +149,7 @@ def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_session_that_another_program_has_opened_is_replaced(tmp_path: Path) -> None:
-    """If another program has opened a session after lpad's has ended, lpad replaces it."""
+    """If another program has opened a session after the end of lpad's, lpad replaces that session."""
     with mbim_rig(tmp_path) as on:
         assert isinstance(connect(on), Applied)
         before = len(on.sessions)

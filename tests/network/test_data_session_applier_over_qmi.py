@@ -335,7 +335,7 @@ def test_one_version_of_ip_is_enough_if_the_other_is_not_answered(executed: bool
 
 
 def test_a_refused_version_of_ip_is_named(tmp_path: Path) -> None:
-    """If the network refuses IPv6, the outcome names it as missing."""
+    """If the network refuses IPv6, the outcome names IPv6 as missing."""
     with qmi_rig(tmp_path, subscriptions={NEW: Subscription(types=("IP",))}) as on:
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, Applied)

@@ -77,7 +77,7 @@ def test_garbage_does_not_end_the_runner(serving: Runner, data: bytes) -> None:
 
 
 def test_a_program_ends_with_who_asked_for_it(serving: Runner) -> None:
-    """If the daemon is killed in the middle, the program that it requested does not continue."""
+    """If the daemon is killed, a running program that the daemon requested is ended."""
     started = serving.folder / "started"
     serving.script(serving.hooks / "10-slow", f"[ -e {started} ] && exit 0; touch {started}; sleep 600")
     body = b'{"task":"hooks","environment":{"LPAD_EVENT":"x"},"limit":600}'

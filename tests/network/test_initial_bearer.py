@@ -145,7 +145,7 @@ def test_a_rollback_restores_the_previous_ones(tmp_path: Path) -> None:
 
 
 def test_settings_that_another_program_changed_are_noticed(tmp_path: Path) -> None:
-    """If another program has changed the initial bearer, enabling the enabled profile sets it again."""
+    """If the initial bearer has other settings than the profile, `verify` fails, at the layer modem."""
     with rig(tmp_path) as on:
         connect(on)
         found = AtApplier().verify(wanted(on, NetworkSettings(apn="new.example")), deadline=soon())
@@ -165,7 +165,7 @@ def test_a_modem_without_such_settings_is_connected_as_before(tmp_path: Path) ->
 def test_a_modem_that_refuses_them_is_connected_as_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the modem refuses settings for the initial bearer, this is logged and the session opened anyway."""
+    """If the modem refuses an initial bearer, this is logged, and the session is opened anyway."""
     with mbim_rig(tmp_path, mbim=MbimHabits(lte_attach=True, lte_attach_fixed=True)) as on:
         connect(on)
         assert "refuses to attach with the APN" in caplog.text

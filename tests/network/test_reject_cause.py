@@ -24,7 +24,7 @@ def test_other_causes_do_not_mean_wrong_settings(cause: Cause) -> None:
 
 
 def test_a_cause_has_procedure_number_and_words() -> None:
-    """A cause is described by procedure, number and the standard's words, even if it is unknown."""
+    """A cause is described by procedure, number and the standard's words, even for an unknown cause."""
     assert str(Cause(Procedure.ESM, 27)) == "ESM cause 27, missing or unknown APN"
     assert str(Cause(Procedure.EMM, 11)) == "EMM cause 11, PLMN not allowed"
     assert str(Cause(Procedure.FIVE_GMM, 200)) == "5GMM cause 200, unknown"

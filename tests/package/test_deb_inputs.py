@@ -17,7 +17,7 @@ WORDS = ("1~deb12", "amd64", "Python 3.11.2")
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A repository's copy with a wheel in it."""
+    """A copy of the repository that contains a wheel."""
     for each in SOURCES:
         target = tmp_path / each
         target.parent.mkdir(parents=True, exist_ok=True)

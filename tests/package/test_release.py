@@ -36,7 +36,7 @@ def commit(folder: Path) -> None:
 
 
 def refused(folder: Path) -> str:
-    """Run the script; it must end with 1, and have neither built nor tagged anything."""
+    """Run the script, which must end with 1, and have neither built nor tagged anything."""
     done = subprocess.run(
         ["script/release", "--checked"], cwd=folder, capture_output=True, text=True, check=False
     )

@@ -231,7 +231,7 @@ def test_6cxx_is_answered_with_the_right_length() -> None:
 
 
 def test_6cxx_to_get_response_repeats_only_that() -> None:
-    """After 6Cxx to GET RESPONSE only that is repeated; the command before it is not."""
+    """After 6Cxx to GET RESPONSE, only GET RESPONSE is repeated, not the command before it."""
     sent = play(Exchange(BLOCK), "6110", "6C05", "AABBCCDDEE9000")
     assert sent == ["80E2910003BF2D00", "00C0000010", "00C0000005"]
 

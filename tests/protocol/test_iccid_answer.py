@@ -192,7 +192,7 @@ def test_a_slots_number_is_not_an_iccid() -> None:
 
 @pytest.mark.parametrize("line", ['148,4,""', "106,130", "144,0"])
 def test_no_such_file(line: str) -> None:
-    """A card without the file has no ICCID."""
+    """A card without a file for the ICCID has no ICCID."""
     assert iccid_report(answer(line)) is None
     assert iccid_told(answer(line)) is None
 

@@ -66,7 +66,7 @@ def document(like: str) -> dict[str, Any]:
 
 
 def prefix(like: str) -> str:
-    """Return the path that precedes those of the document."""
+    """Return the path that precedes the paths in the document."""
     return _PREFIXES.get(like, "")
 
 

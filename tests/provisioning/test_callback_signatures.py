@@ -51,7 +51,7 @@ def signed(scheme: str) -> tuple[Callback, str]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_right_signature_is_accepted(scheme: str) -> None:
-    """A right signature is accepted; if the scheme has a time, it is reported."""
+    """A right signature is accepted, and the time is reported if the scheme has one."""
     callback, secret = signed(scheme)
     assert verify(scheme, callback, secret=secret) in (None, NOW)
 

@@ -44,7 +44,7 @@ def test_a_whole_life_by_code(bench: Bench, like: str) -> None:
 
 @pytest.mark.parametrize("like", ORDERING)
 def test_an_order_is_found_or_repeated(bench: Bench, like: str) -> None:
-    """After an order either `find` leads to it, or the same order makes no second one."""
+    """After an order, `find` leads to it, or a repetition of the order makes no second one."""
     server = bench.platform(like)
     platform = bench.opened(server)
     made = platform.order(WISH, deadline=soon())
@@ -61,7 +61,7 @@ def test_an_order_is_found_or_repeated(bench: Bench, like: str) -> None:
 
 
 def test_orders_on_further_pages_are_found(bench: Bench) -> None:
-    """Orders beyond the first page are found by the header that marks it."""
+    """Orders beyond the first page are found through the header with the next page."""
     server = bench.platform("soracom")
     for number in range(230):
         server.stock.order(reference=f"other-{number}", product="plan01s")

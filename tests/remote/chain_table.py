@@ -74,7 +74,7 @@ def table(folder: Path) -> str:
 
 
 def expected() -> dict[str, str]:
-    """Return the document's row for each case, as this machine's OpenSSL must have it."""
+    """Return the document's row for each case, with the wording of this machine's OpenSSL."""
     document = DOCUMENT.read_text(encoding="utf-8")
     found = _rows(document, BEGIN, END)
     return found | _rows(document, LATER_BEGIN, LATER_END) if LATER else found

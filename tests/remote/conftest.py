@@ -26,6 +26,6 @@ def trust(pki: Pki) -> Trust:
 
 @pytest.fixture
 def bench(pki: Pki, trust: Trust, tmp_path: Path) -> Iterator[Bench]:
-    """See Bench; started programs are stopped after the test."""
+    """A bench for one test, after which its started programs are stopped."""
     with ExitStack() as stack:
         yield Bench(pki, trust, tmp_path, stack)

@@ -24,7 +24,7 @@ DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True)
 class Forged:
-    """A certificate with its key, as ScriptedServer takes it; RSA keys are fine."""
+    """A certificate with its key, as ScriptedServer takes it; RSA keys are allowed."""
 
     certificate: x509.Certificate
     key: Any

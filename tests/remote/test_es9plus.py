@@ -395,7 +395,7 @@ def test_a_gzip_bomb_is_not_unpacked(bench: Bench) -> None:
     ids=["chunks", "headers", "a header", "100 Continue"],
 )
 def test_an_answer_without_end(bench: Bench, raw: bytes) -> None:
-    """However an endless answer continues, it leads to a typed error."""
+    """An endless answer of any kind leads to a typed error."""
     client = bench.client(bench.server(Reply(raw=raw, keep=False)))
     with pytest.raises(ServerError):
         initiate(client)

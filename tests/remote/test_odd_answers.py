@@ -31,7 +31,7 @@ def test_an_unrequested_compression(bench: Bench, coding: str, body: bytes) -> N
 
 
 def test_an_unknown_compression_is_named(bench: Bench) -> None:
-    """For an unknown compression the error names it, instead of calling the answer invalid JSON."""
+    """The error names an unknown compression, instead of calling the answer invalid JSON."""
     client = bench.client(bench.server(Reply(200, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerMalformed, match="compressed"):
         initiate(client)

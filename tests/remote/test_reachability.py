@@ -113,13 +113,13 @@ def test_a_closed_port_is_unreachable() -> None:
 
 
 def test_an_interface_that_is_not_there_is_reported() -> None:
-    """A modem's interface may disappear; until it is back, no probe succeeds through another one."""
+    """While a modem's interface is missing, no probe succeeds through another interface."""
     with tcp_server() as port, pytest.raises(ServerUnreachable, match="no interface wwan77"):
         probe(f"tcp:127.0.0.1:{port}@wwan77")
 
 
 def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
-    """An address of another interface cannot be reached, although a route leads to it."""
+    """A probe over one interface cannot reach an address of another, although a route leads there."""
     with tcp_server() as port, closing(socket.socket()) as spare:
         spare.connect(("127.0.0.1", port))
         other = next((name for _, name in socket.if_nameindex() if name != "lo"), None)

@@ -114,7 +114,7 @@ def test_slowness_ends_a_request(bench: Bench) -> None:
 
 
 def test_a_slow_answer_within_the_limits_arrives(bench: Bench) -> None:
-    """An answer that takes longer than the limit for silence arrives if no pause in it is so long."""
+    """An answer longer than the limit for silence arrives if each pause in it is shorter than the limit."""
     server = bench.server(Reply(204))
 
     def slowly(connection: socket.socket, over: threading.Event) -> None:

@@ -65,7 +65,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_has_its_parents_line(tmp_path: Path) -> None:
-    """If a key is missing, the line is that of the mapping that lacks it."""
+    """If a key is missing, the reported line is that of the mapping that lacks the key."""
     assert told(tmp_path, "socket: x\neuiccs:\n  a:\n    baud: 9600\n") == [
         "3: 'euiccs.a.port': missing; for a card in a PC/SC reader, give 'reader' instead"
     ]

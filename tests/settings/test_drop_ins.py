@@ -93,7 +93,7 @@ def test_too_many_drop_ins(tmp_path: Path) -> None:
 
 
 def test_where_each_value_comes_from(tmp_path: Path) -> None:
-    """Each value has one origin, and the place of the value that it replaces; no value is shown."""
+    """The report gives the place of each value, and of any value that it replaces, but no value itself."""
     file = read(tmp_path, a="answer_within: 90\neuiccs: {modem: {port: /dev/secret}}")
     found = dict(origins(file))
     main, own = tmp_path / "lpad.yaml", tmp_path / "lpad.yaml.d" / "a.yaml"

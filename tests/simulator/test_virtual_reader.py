@@ -165,7 +165,7 @@ def test_no_reader_there(driver: Driver, card: CountingCard) -> None:
 
 
 def test_leaves_no_thread(driver: Driver, card: CountingCard) -> None:
-    """Closing ends the thread, even while it searches for its driver."""
+    """Closing the card ends its thread, even while the thread searches for the driver."""
     before = threading.active_count()
     inserted = VirtualReaderCard(card, host="127.0.0.1", port=driver.port)
     driver.close()

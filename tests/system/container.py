@@ -29,7 +29,7 @@ _ENVIRONMENT = {
 
 
 class Container:
-    """A container; start it with `with`; everything written to it is gone afterwards."""
+    """A container, started by `with`; everything written to the container is gone afterwards."""
 
     def __init__(self, root: Path) -> None:
         """Prepare a container.
@@ -95,7 +95,7 @@ class Container:
         )
 
     def _find_init(self) -> int | None:
-        """Return the PID of the container's first process; systemd-nspawn starts it through another one."""
+        """Return the PID, outside the container, of the container's process 1."""
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         for child in children.read_text(encoding="utf-8").split():

@@ -59,7 +59,7 @@ def test_lintian_has_nothing_to_say(package: Path) -> None:
 
 
 def test_built_again_it_is_reused(package: Path, release: str, tmp_path: Path) -> None:
-    """If nothing has changed, script/build-deb leaves the package as it is, and says only what it does."""
+    """If nothing has changed, script/build-deb leaves the package as it is, and reports this in a line."""
     for each in (package, package.with_name(f"{package.name}.made-of")):
         shutil.copy(each, tmp_path)
     there = tmp_path / package.name

@@ -156,7 +156,7 @@ def test_a_stuck_daemon_is_replaced(gateway: Gateway) -> None:
 
 
 def test_settings_are_reloaded(gateway: Gateway) -> None:
-    """`systemctl reload` applies what it can in the same process and without releasing the card."""
+    """`systemctl reload` applies settings in the same process, without releasing the card."""
     before = gateway.pid()
     gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
     gateway.write_settings(access={"read": {"users": ["mallory"]}})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_from_a_fresh_installation_to_a_card(bare: Gateway, package: Path) -> None:
-    """Without a card every output names the command; it writes the settings, and the card is read."""
+    """Without a card, every output names `lpad setup`, which writes the settings; then the card is read."""
     bare.install(package)
     said = "no card is configured; run 'lpad setup'"
     assert bare.show("lpad.service", "StatusText")["StatusText"].startswith(said)

@@ -307,7 +307,7 @@ def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) ->
 
 
 def test_a_download_that_waits_is_not_a_switch(tmp_path: Path, pki: Pki) -> None:
-    """Failover checks the profile, and leaves it, while a download waits for its answer or its server."""
+    """While a download waits for an answer or a server, failover checks the profile, and may switch."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         order = lab.order(iccid="8900101000000000033", confirmation_code="1234")
@@ -375,7 +375,7 @@ def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki
 
 
 def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> None:
-    """A stop between failover's check for it and its wait still ends the thread."""
+    """A stop that comes between failover's check for a stop and its wait still ends the thread."""
     with bench(tmp_path, pki, policy(rule(SECOND))) as lab:
         lab.stands(Standing.UNWATCHED)
         (failover,) = lab.engine._failovers._failovers.values()
@@ -453,7 +453,7 @@ def test_a_changed_observation_of_the_health_is_an_event(tmp_path: Path, pki: Pk
 
 
 def test_every_standing_can_be_left() -> None:
-    """The table has a transition from each standing, and one to each."""
+    """Failover's table has a transition from each standing, and one to each."""
     assert {before for before, _ in TRANSITIONS} == set(Standing)
     assert set(TRANSITIONS.values()) == set(Standing)
     assert {sign for _, sign in TRANSITIONS} == set(Sign)
@@ -470,7 +470,7 @@ def test_every_standing_can_be_left() -> None:
     ],
 )
 def test_the_order_goes_round(tried: str, installed: set[str], following: str | None) -> None:
-    """The order skips profiles that the card lacks, and the one that is to be left."""
+    """The order skips profiles that the card lacks, and the enabled profile."""
     order = policy(rule(FIRST), rule(SECOND), rule(THIRD))
     listed = ProfileList(tuple(Profile(iccid=iccid, state="disabled") for iccid in sorted(installed)))
     found = order.following(tried, listed=listed, enabled=FIRST)

@@ -45,7 +45,7 @@ def offer(lab: Lab) -> None:
 
 
 def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
-    """At the first start lpad contacts the default SM-DP+ and enables the profile; all of it is a change."""
+    """At the first start, one change downloads a profile from the default SM-DP+ and enables it."""
     offer(lab)
     lab.start(empty(lab))
     change = ended(lab)
@@ -84,7 +84,7 @@ def test_without_a_default_address_no_server_is_asked(lab: Lab) -> None:
 
 
 def test_the_cards_own_address_is_asked(lab: Lab) -> None:
-    """The address in the card is used if the settings name none, as soon as it is there."""
+    """If the settings name no default SM-DP+, lpad uses the card's address as soon as the card has one."""
     offer(lab)
     lab.start(empty(lab, default=False))
     lab.carry_out(Kind.SET_DEFAULT_SMDP, default_smdp=lab.server.address)
@@ -108,7 +108,7 @@ def test_a_restart_does_not_ask_again(lab: Lab) -> None:
 
 
 def test_a_failed_attempt_is_repeated_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed attempt is followed by another when it is due, and that one may succeed."""
+    """After a failed attempt, the next one begins when it is due, and may succeed."""
     monkeypatch.setattr(first_profile, "BACKOFF", Backoff((0.5,)))
     lab.start(empty(lab))
     assert ended(lab).state is State.FAILED
@@ -182,5 +182,5 @@ def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
     lab.start(empty(lab))
     assert ended(lab).state is State.DONE
     engine = lab.engine
-    lab.stop()  # The journal is closed, too.
+    lab.stop()  # This closes the journal, too.
     assert engine.card(CARD).provisioning() == first_profile.ProvisioningState()

@@ -32,10 +32,10 @@ def asked(
     fails: Callable[[float], bool] = lambda _: False,
     jitter: float = HOUR,
 ) -> list[float]:
-    """Return the moments at which a fleet that starts immediately asks, in seconds from its start.
+    """Return the moments at which a fleet that starts together queries, in seconds from its start.
 
     Args:
-        days: how long it runs.
+        days: how long the fleet runs.
         off: when the whole fleet is without power.
         fails: whether the server fails at a moment.
         jitter: as in the settings.

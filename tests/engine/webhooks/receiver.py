@@ -67,7 +67,7 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.port}{path}"
 
     def take(self) -> Got:
-        """Return the next request, once it is there."""
+        """Return the next request, as soon as it has arrived."""
         return self.got.get(timeout=LONG)
 
     def finish_request(self, request: Any, client_address: Any) -> None:

@@ -39,7 +39,7 @@ def event(source: str = "gateway-17", *, euicc: str = "modem", at: float = 1_800
 @pytest.mark.parametrize("structured", [True, False])
 @given(euicc=st.text(min_size=1, max_size=20), unset=st.booleans())
 def test_the_cloudevents_library_reads_what_is_sent(*, structured: bool, euicc: str, unset: bool) -> None:
-    """The library reads both modes, with all attributes and extensions, whatever the card's name is."""
+    """The CloudEvents library reads both modes, all attributes and extensions, and any card's name."""
     if any("\ud800" <= c <= "\udfff" for c in euicc):
         return
     sent = event(euicc=euicc, at=0.0 if unset else 1_800_000_000.0)
@@ -129,7 +129,7 @@ def test_invalid_endpoint_addresses_are_refused(url: str) -> None:
 
 
 def test_nothing_leaves_unsigned() -> None:
-    """An endpoint without a key cannot be made, and one with a key shows neither it nor its path."""
+    """An endpoint needs a key, and its text form shows neither the key nor the address's path."""
     with pytest.raises(InvalidSettings):
         endpoint("http://localhost/", keys=())
     shown = repr(endpoint("http://localhost/secret-path"))

@@ -136,7 +136,7 @@ def test_filters_are_each_endpoints_own(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", [300, 301, 307, 308, 400, 401, 403, 404, 422, 429, 500, 502, 503])
 def test_any_other_answer_is_tried_again(bench: Bench, status: int) -> None:
-    """After any other answer, the event is sent again with the same ID, before later ones."""
+    """After an answer that does not accept an event, the event is sent again before later ones."""
     moved = {"Location": "/elsewhere"} if 300 <= status < 400 else {}
     with Receiver(Answer(status, moved)) as receiver:
         bench.serve(endpoint(receiver))
@@ -227,7 +227,7 @@ def failing_for_five_days(bench: Bench, *, silent: bool = False) -> None:
 
 
 def test_after_five_days_the_next_event_is_sent(bench: Bench) -> None:
-    """After five days an event is set aside, and the next one is sent; a user can send it again."""
+    """After five days an event is set aside, and the next one is sent; a user can resend the first."""
     with Receiver(*[Answer(500)] * 20) as receiver:
         bench.serve(endpoint(receiver))
         began = bench.journal.clock.now().ran
@@ -345,7 +345,7 @@ def test_pause_and_resume(bench: Bench) -> None:
 
 
 def test_one_event_is_sent_once_more(bench: Bench) -> None:
-    """The event is sent with the same ID; one that the outbox never had is refused."""
+    """A user can have an event sent again with the same ID; an event that does not exist is refused."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)

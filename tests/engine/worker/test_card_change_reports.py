@@ -80,7 +80,7 @@ class ControlLab:
         self.modem.do(lambda function: function.remove_card())
 
     def insert(self, card: SoftCard) -> None:
-        """Insert a card, which replaces the one that is there."""
+        """Insert a card, in place of any present one."""
         self.modem.do(lambda function: function.swap_card(card))
 
     def until(self, state: CardState) -> Snapshot:
@@ -106,7 +106,7 @@ class ControlLab:
         return sum(each in wanted for each in self.sent)
 
     def indicate(self, *, gone: bool, failing: bool = False) -> None:
-        """Have the modem report the slot's state, whatever it is."""
+        """Have the modem report a state of the slot, true or not."""
         if isinstance(self.modem, MbimModem):
             card = ReadyState.FAILURE if failing else ReadyState.INITIALIZED
             state = ReadyState.SIM_NOT_INSERTED if gone else card
@@ -233,7 +233,7 @@ def test_without_indications_the_timer_finds_the_card(start: Start, monkeypatch:
 def test_a_switch_by_lpad_is_not_taken_for_another_card(
     start: Start, notices: Notices, delay: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The indications that lpad's own switch causes do not make it read the card."""
+    """The indications that lpad's own switch causes do not make lpad read the card."""
     on = start(indication_delay=delay, notices=notices)
     _quiet(on)
     looks: list[float] = []

@@ -107,7 +107,7 @@ def test_a_task_that_always_fails_rests(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_due_time_that_fails_hides_no_other() -> None:
-    """A task whose due time fails is not due; the others are."""
+    """A task whose due time cannot be computed is not due; other tasks are."""
     tasks = DueTasks(DueTask(_fails, lambda: None), DueTask(lambda: 0.0, lambda: None))
     assert tasks.due() is not None
     assert tasks.seconds() == 0.0
@@ -124,7 +124,7 @@ def test_the_worker_continues_if_the_queue_cannot_be_notified(
 
 
 def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change that cannot be begun because of a fault ends, and those behind it are carried out."""
+    """A change that cannot be begun because of a fault ends, and later changes are carried out."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Rescue, "overtaking", _fails)

@@ -55,7 +55,7 @@ def test_an_answered_download_continues_in_its_session(lab: Lab) -> None:
 
 
 def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
-    """If others use the card, the session is given up; the answer starts another one without a question."""
+    """If another change uses the card, the session ends; the answer starts a new one without a question."""
     order = lab.order(confirmation_code=CODE)
     change = released(lab, asking(lab, order))
     lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")

@@ -77,7 +77,7 @@ def test_an_internal_error_while_settling_does_not_affect_other_changes(lab: Lab
 
 
 def _with_mistake(monkeypatch: pytest.MonkeyPatch, number: int, *states: State) -> None:
-    """Have lpad make a mistake when it stores a change in one of these states."""
+    """Have lpad make a mistake when it stores the change `number` in one of the given states."""
     whole = Changes.save
 
     def save(changes: Changes, change: Change, **rest: Any) -> None:

@@ -36,7 +36,7 @@ there, too, but may have begun the next step.
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A stage for these scenarios."""
+    """A stage for the scenarios with network settings and hooks."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     root: Path = tmp_path_factory.mktemp("faults")

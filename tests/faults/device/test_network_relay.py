@@ -70,7 +70,7 @@ def test_new_connections_are_refused(network: Network) -> None:
 
 
 def test_stalled_connections_pass_nothing(network: Network) -> None:
-    """Existing connections stay, and nothing comes through them, even when new ones work again."""
+    """Stalled connections stay open, but nothing passes, even when new connections work again."""
     with closing(connected(network)) as standing:
         network.fail(Outage.STALLED)
         network.come_back()

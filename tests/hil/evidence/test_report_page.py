@@ -46,7 +46,7 @@ def test_a_failure_is_shown_without_active_content() -> None:
 
 
 def test_a_place_that_broke() -> None:
-    """A place that broke shows the reason, and the cases skipped because of it have a mark of their own."""
+    """A broken place is shown with the reason, and the cases skipped because of it have their own mark."""
     reason = "off to powered failed: no card is in the reader"
     skipped = Outcome("identity · eid", "skipped", 0.0, f"desk: {reason}")
     html = page(BEGAN, [findings("desk", skipped, broken=reason)], before=[])

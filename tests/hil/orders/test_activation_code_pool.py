@@ -1,4 +1,4 @@
-"""The pool: no code is given out twice, whatever is interrupted."""
+"""The pool of activation codes: no code is given out twice, even after an interruption."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_leases_hold_no_codes(tmp_path: Path) -> None:
 
 
 def test_codes_are_found_by_their_kind(tmp_path: Path) -> None:
-    """A code is found by a test's needs, a place's own order by its place; some can be used again."""
+    """The pool finds a code by a test's needs, and an order by its place; a reusable code is leased again."""
     orders: list[dict[str, Any]] = [
         {"code": "1$s$A$$1", "confirmation_code": "1"},
         {"default_smdp": "s", "place": "b"},

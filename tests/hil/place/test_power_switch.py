@@ -47,7 +47,7 @@ STUCK = SAYS.format(before="0103 power", state="off", usb3="00a0 off", usb2="010
 
 @pytest.fixture
 def uhubctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program of that name, which prints the content of the files on and off, and records its arguments."""
+    """Make a program uhubctl that prints the content of the files on and off, and records its arguments."""
     program = tmp_path / "uhubctl"
     program.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\ncat "{tmp_path}/$6"\n')
     program.chmod(0o755)

@@ -28,11 +28,11 @@ REQUEST = {"nickname": "Renamed"}
 
 
 def make(program: Path, folder: Path) -> None:
-    """Make the two files.
+    """Write `journal.db` and `told.json`.
 
     Args:
         program: the installed `lpad`.
-        folder: where they go; its name is the version.
+        folder: receives the files; its name is the version.
     """
     with Gateway() as gateway:
         gateway.stop()
@@ -69,7 +69,7 @@ def api(gateway: Gateway) -> httpx.Client:
 
 
 def _fill(gateway: Gateway) -> dict[str, Any]:
-    """Bring about one of each kind of row, and return the API's reports on them."""
+    """Cause one row of each kind, and return the API's reports on them."""
     gateway.ready()
     home = gateway.install_profile(enable=True, name="Home")
     work = gateway.install_profile(name="Work")

@@ -36,7 +36,7 @@ EQUIPMENT = f"{MM}.Error.MobileEquipment"
 
 
 class TestContract(ApplierContract):
-    """The applier `modemmanager` keeps the contract, if it connects."""
+    """The applier `modemmanager` keeps the contract if it also makes the connection."""
 
     @pytest.fixture
     def bench(self, gateway: GatewayDouble) -> Bench:

@@ -102,7 +102,7 @@ def test_the_old_connection_does_not_come_back(
 
 
 def test_another_euiccs_connections_stay(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """On a gateway with two modems, the other one's connection stays as it is."""
+    """On a gateway with two modems, the other modem's connection is left as it is."""
     other = wanted(
         OLD_SETTINGS, iccid="8988211000000000007", previous=None, eid="89049032000000000000000000000777"
     )
@@ -199,7 +199,7 @@ def test_foreign_connections_are_reported_and_left_alone(
 
 
 def test_the_active_connection_is_compared(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """If NetworkManager dials a foreign connection first, lpad sees it and activates the profile's own."""
+    """If NetworkManager activates a foreign connection first, lpad activates the profile's own."""
     foreign = gateway.add("any-sim", gsm={"apn": "x"})
     gateway.probe(NEW)
     gateway.active, gateway.applied, gateway.device_state = foreign, gateway.stored[foreign], (100, 0)

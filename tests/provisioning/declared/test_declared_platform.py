@@ -45,7 +45,7 @@ def available(platform: DeclaredPlatform) -> Reservation:
 
 @pytest.mark.parametrize("like", LIKES)
 def test_a_whole_life(bench: Bench, like: str) -> None:
-    """A profile is ordered, found, queried, activated, downloaded and installed; the ticket leads to it."""
+    """A profile is ordered, found, queried, activated, downloaded by its ticket, and installed."""
     server = bench.platform(like)
     platform = bench.opened(server)
     assert platform.find(WISH, deadline=soon()) == ()
@@ -84,7 +84,7 @@ def test_a_desk_repeats_no_wish(bench: Bench) -> None:
 
 
 def test_a_desk_takes_a_wish_back(bench: Bench) -> None:
-    """A wish that was not downloaded is released, and gone; releasing it again is not an error."""
+    """Without a download, a reservation can be released, even twice, and is then gone."""
     platform = bench.opened(bench.platform("desk"))
     reservation = available(platform)
     assert platform.release(reservation, deadline=soon()).profile is Stage.GONE
@@ -270,7 +270,7 @@ def test_odd_fields_do_not_stop_a_wish(bench: Bench, like: str, fault: PlatformF
 
 @pytest.mark.parametrize("like", LIKES)
 def test_a_reservation_that_vanishes(bench: Bench, like: str) -> None:
-    """404 for a reservation means that it is gone; 404 with a web page means nothing."""
+    """404 for a reservation means that the reservation is gone; 404 with a web page means nothing."""
     server = bench.platform(like)
     platform = bench.opened(server)
     reservation = available(platform)

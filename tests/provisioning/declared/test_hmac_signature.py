@@ -1,4 +1,4 @@
-"""Signatures of requests: the documented value, and a clock that is wrong."""
+"""Signatures of requests, compared with documented and published ones."""
 
 from __future__ import annotations
 

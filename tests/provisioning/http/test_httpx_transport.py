@@ -43,7 +43,7 @@ def test_the_public_cas_do_not_confirm_every_server(bench: Bench) -> None:
 
 
 def test_a_platform_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The addresses of a platform race like those of a server."""
+    """Lpad tries the addresses of a platform in a race, like those of an SM-DP+."""
     server = bench.platform("desk")
     ((host, target),) = server.hosts.items()
     port = int(target.rpartition(":")[2])

@@ -31,7 +31,7 @@ def test_a_token_is_renewed_before_it_expires() -> None:
 
 
 def test_a_token_is_not_shown() -> None:
-    """A token's representation does not show it."""
+    """The text form of a token object does not show the token."""
     assert "s3cret" not in repr(Tokens().keep("s3cret", "s3cret", seconds=60))
 
 

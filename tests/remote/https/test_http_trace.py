@@ -34,7 +34,7 @@ def payloads() -> Iterator[None]:
     "body", [json.dumps(BODY).encode(), b'{"SECRET', b"SECRET", b'"SECRET"', b"[" * 100_000 + b"SECRET"]
 )
 def test_values_are_hidden(caplog: pytest.LogCaptureFixture, body: bytes) -> None:
-    """Whatever a server sends, and wherever, only lengths, known words and statuses are shown."""
+    """A trace shows only lengths, known words and statuses, whatever a server sends."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_request("smdp", "POST", "/gsma", {"X-Secret": "SECRET", "Content-Type": "text"}, body)
         trace_answer("smdp", 200, {"Set-Cookie": "SECRET"}, body, 0.5)

@@ -43,7 +43,7 @@ def through(proxy: proxy_double.Proxy, credentials: tuple[str, str] | None = Non
 
 
 def test_through_a_proxy(bench: Bench) -> None:
-    """The proxy gets the server's name; TLS and its verification go through it to the server."""
+    """The proxy gets the server's name; lpad verifies the server's TLS through the proxy."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
         notify(bench, through(proxy))
@@ -54,7 +54,7 @@ def test_through_a_proxy(bench: Bench) -> None:
 
 
 def test_a_proxy_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The addresses of a proxy race like those of a server."""
+    """Lpad tries the addresses of a proxy in a race, like those of a server."""
     server = bench.server(ACCEPTED)
     with (
         proxy_double.Proxy(server.port) as proxy,

@@ -92,7 +92,7 @@ def test_a_slow_answer_serves_the_next_attempt(
 
 
 def test_only_an_unreachable_address_is_forgotten(resolver: Resolver) -> None:
-    """Only an address that was unreachable is forgotten, not that of another port of the same name."""
+    """An unreachable address is forgotten, but the same name's address for another port is kept."""
     resolver.takes = SLOW + 1
     taken()
     forget(HOST, 444)

@@ -70,7 +70,7 @@ def test_each_verdict_has_its_cause(code: int, cause: str) -> None:
 def test_a_clock_that_was_never_set_is_blamed(
     monkeypatch: pytest.MonkeyPatch, code: int, seconds: int, cause: str
 ) -> None:
-    """The clock is blamed only for failures that depend on it, if it is before lpad's own release."""
+    """Lpad blames a clock from before its own release, and only for failures that depend on the clock."""
     now = CLOCK_UNSET_BEFORE + seconds
     monkeypatch.setattr(tls_failure, "time", SimpleNamespace(time=lambda: now))
     found = untrusted(failed(code), server="smdp.example.com")

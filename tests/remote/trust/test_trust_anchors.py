@@ -76,7 +76,7 @@ def test_clock_never_set(bench: Bench, monkeypatch: pytest.MonkeyPatch, year: in
 
 
 def test_a_server_without_tls_1_2_is_refused(bench: Bench) -> None:
-    """A server that speaks no TLS 1.2 is refused."""
+    """A server that does not speak TLS 1.2 is refused."""
     server = bench.server(ACCEPTED)
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         server.context.minimum_version = ssl.TLSVersion.TLSv1
@@ -102,7 +102,7 @@ def test_brainpool_certificates_work(bench: Bench, curve: str | None) -> None:
 
 
 def test_brainpool_is_remembered(bench: Bench) -> None:
-    """Once a server is known to need brainpool, it is offered immediately: one connection, one handshake."""
+    """If a server is known to need brainpool, lpad offers brainpool first: one connection, one handshake."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     notify(bench.client(server))
     server.connects = 0
@@ -125,7 +125,7 @@ def test_brainpool_is_verified(bench: Bench) -> None:
 
 
 def test_no_shared_cipher(bench: Bench) -> None:
-    """A server without a common cipher is refused after both offers, and not stored as a brainpool one."""
+    """A server without a common cipher is refused after both offers, and not stored as one with brainpool."""
     server = bench.server(ACCEPTED, version=ssl.TLSVersion.TLSv1_2)
     server.context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
     assert cause_of(bench, server).details == {"cause": "tls-failed"}

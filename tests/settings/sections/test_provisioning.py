@@ -24,7 +24,7 @@ def read(folder: Path, **settings: Any) -> SettingsFile:
 
 
 def test_sources_in_order(tmp_path: Path) -> None:
-    """A card uses the sources of `on_empty` in this order; without `on_empty` it has no source."""
+    """A card uses the sources of `on_empty` in the given order; without `on_empty` it has no source."""
     cards = {"modem": {"port": "/dev/ttyUSB2"}, "other": {"port": "/dev/ttyUSB3", "provision": "never"}}
     file = read(tmp_path, provisioning={"on_empty": ["my_desk", "default-smdp"]}, euiccs=cards)
     found = {name: file.settings.sources(card) for name, card in file.settings.euiccs.items()}

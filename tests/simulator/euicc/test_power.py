@@ -60,7 +60,7 @@ def test_a_cards_data_survive_its_process(make_card: MakeCard, server: SmallServ
 
 
 def test_a_card_keeps_its_certificates(tmp_path: Path, server: SmallServer, pki: Pki) -> None:
-    """A card keeps its certificates: opened again, it needs no infrastructure, and ignores another one."""
+    """A card keeps its certificates: when opened again, it needs no PKI, and ignores another PKI."""
     SoftCard(tmp_path / "card", pki=pki).close()
     with SoftCard(tmp_path / "card") as card:
         assert server.download(SmallLpa(card))[0] == "successResult"
@@ -224,7 +224,7 @@ def test_a_killed_card_is_consistent(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_fault_replaces_or_changes_an_answer(lpa: SmallLpa) -> None:
-    """A fault makes a function return other bytes, a status word or a changed answer, as often as it says."""
+    """A fault gives a function other bytes, a status word or a changed answer, a given number of times."""
     faults = lpa.card.faults
     faults.answer(0xBF3E, bytes.fromhex("BF3E00"))
     assert lpa.command("BF3E035C015A").hex() == "bf3e00"

@@ -195,7 +195,7 @@ def test_a_chain_breaks_if_that_is_the_habit() -> None:
 
 
 def test_lines_come_around_the_answer_if_that_is_the_habit() -> None:
-    """Lines come before the answer, before its OK, and after it."""
+    """By its habit, a modem sends lines before an answer, before its OK, and after the answer."""
     habits = {
         "urcs_before_answer": ("A",),
         "urcs_before_ok": ("B",),

@@ -195,7 +195,7 @@ def test_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
-    """If a file is in the place of the folder, the error names it."""
+    """If a file is in the place of the folder, the error names the file."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidValue, match="test PKI"):
         Pki.open(tmp_path / "file" / "pki")
@@ -203,7 +203,7 @@ def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_pki_is_read(test_data: Path, tmp_path: Path) -> None:
-    """SGP.26's folder gives its roles; missing ones are reported on request."""
+    """The roles in SGP.26's folder are read; a missing role is reported when it is requested."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path)
     assert pki.ci[Curve.NIST].key_id.hex() == "f54172bdf98a95d65cbeb88a38a1c11d800a85c3"
     assert pki.ci[Curve.BRAINPOOL].key_id.hex() == "c0bc70ba36929d43b467ff57570530e57ab8fcd8"

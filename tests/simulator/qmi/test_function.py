@@ -129,7 +129,7 @@ def test_a_reset_is_announced_and_clients_are_void() -> None:
 
 
 def test_an_unknown_message_is_refused() -> None:
-    """Firmware that lacks a message has an error for it, and one for parameters that are missing."""
+    """Firmware reports one error for a message that it lacks, and another for missing parameters."""
     function = started(slot_status=False)
     unknown = Message(kind=Kind.REQUEST, service=Service.UIM, client=1, transaction=1, number=0x7777)
     assert result_of(function.receive(unknown)[0].parameters).error == Error.INVALID_QMI_COMMAND
@@ -237,7 +237,7 @@ def test_indications_come_late_or_not_at_all(delay: float | None, count: int) ->
 
 
 def test_a_power_state_that_exists_is_not_a_change() -> None:
-    """A request for the present power state is answered by NoEffect, as for a slot that is active."""
+    """A request for the present power state, or for the active slot, is answered by NoEffect."""
     function = started()
     assert asked(function, uim.PowerOn(slot=1))[0] == Error.NO_EFFECT
     assert asked(function, uim.SwitchSlot(logical=1, physical=1))[0] == Error.NO_EFFECT
@@ -246,7 +246,7 @@ def test_a_power_state_that_exists_is_not_a_change() -> None:
 
 
 def test_a_reset_may_need_the_modem_offline() -> None:
-    """A modem may allow only a reset while it is offline."""
+    """Some modems allow a reset only while they are offline, and then nothing but a reset."""
     function = started(reset_needs_offline=True)
     reset = device.SetOperatingMode(mode=device.OperatingMode.RESET)
     assert asked(function, reset)[0] == Error.INCOMPATIBLE_STATE

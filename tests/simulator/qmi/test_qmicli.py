@@ -142,7 +142,7 @@ def test_qmicli_stops_the_modem_s_own_session(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_qmicli_powers_the_card(qmicli: Rig) -> None:
-    """A card that qmicli has switched off is absent; switched on again, it was restarted."""
+    """A card that qmicli switches off is absent; when switched on again, the card restarts."""
     restarts = qmicli.modem.function.modem.radio.restarts
     qmicli("--uim-sim-power-off=1")
     assert "Card state: 'absent'" in qmicli("--uim-get-card-status")

@@ -264,7 +264,7 @@ def _package(visit: Visit, profile: bytes, kind: FaultKind, value: Any = None) -
 
 
 def test_one_bit_of_the_package_is_wrong(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """The chosen piece fails its MAC, but not the ones before it."""
+    """The chosen piece of the package has a wrong MAC; the pieces before are valid."""
     package = _package(visit, profile, FaultKind.BPP_BIT_FLIP, 2)
     with pytest.raises(BspSecurityError, match="element 4"):  # after 87, 88 and the first 86
         visit.card.load(package, pki.dp_pb[Curve.NIST])

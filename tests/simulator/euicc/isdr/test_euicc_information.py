@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_the_eid_is_reported_unswapped(tmp_path: Path, pki: Pki) -> None:
-    """The card reports the EID that it was made with, not swapped; its certificate contains it, too."""
+    """The card reports its EID unswapped; its certificate contains the same EID."""
     eid = Eid.with_check_digits("890490320000000000000000000001")
     with SoftCard(tmp_path, pki=pki, eid=eid) as card:
         lpa = SmallLpa(card)

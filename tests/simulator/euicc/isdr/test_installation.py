@@ -499,7 +499,7 @@ def begun(lpa: SmallLpa, server: SmallServer) -> list[bytes]:
 
 
 def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another function in the middle of an installation does not disturb it."""
+    """Another function in the middle of an installation does not disturb the installation."""
     rest = begun(lpa, server)
     assert lpa.profiles() == []
     for segment in rest:

@@ -283,7 +283,7 @@ def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_one_time_key_of_another_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """Only the server for which a kept key was made gets it, and some cards keep none."""
+    """A kept key is used only for the server for which the card made it; some cards keep no key."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point

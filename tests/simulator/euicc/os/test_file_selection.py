@@ -109,7 +109,7 @@ def test_filler_is_in_telecom(enabled: SmallLpa) -> None:
     ],
 )
 def test_reading_that_is_refused(enabled: SmallLpa, apdu: str, expected: str) -> None:
-    """A file with records and one without refuse each other's way of reading."""
+    """A file with records refuses READ BINARY, and a file without records refuses READ RECORD."""
     selected(enabled, "2F00")
     assert status(enabled.card, apdu) == expected
     selected(enabled, "2FE2")

@@ -183,7 +183,7 @@ def test_an_unknown_function_is_told_from_a_cut_command(lpa: SmallLpa) -> None:
 
 
 def test_es10_may_need_terminal_capability(make_card: MakeCard) -> None:
-    """A card that asks for it answers ES10 only after TERMINAL CAPABILITY has announced an LPA."""
+    """Some cards answer ES10 only after TERMINAL CAPABILITY has announced an LPA."""
     lpa = SmallLpa(make_card(needs_terminal_capability=True))
     with pytest.raises(StatusError, match="6985"):
         lpa.command(GET_EID)

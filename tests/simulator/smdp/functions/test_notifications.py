@@ -105,7 +105,7 @@ def test_forged_result_does_not_end_the_order(visit: Visit, pki: Pki, profile: b
 
 
 def test_late_result_of_an_earlier_session_changes_nothing(visit: Visit, profile: bytes) -> None:
-    """Only the latest session of an order can end it."""
+    """Only the latest session of an order can end the order."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     late = visit.card.installation_result(visit.transaction_id, "x", error_reason=11)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_server_is_verified_by_name_with_the_ci_alone(smdp: SmDp, pki: Pki) -> None:
-    """A default TLS client with the CI accepts it as localhost and by SGP.26's name."""
+    """A default TLS client with the CI accepts the server as localhost and by SGP.26's name."""
     for name in ("localhost", "testsmdpplus1.example.com"):
         connection = Connection(smdp, pki, name=name)
         assert connection.post("handleNotification", b"{}").status == 400

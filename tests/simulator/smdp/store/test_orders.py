@@ -80,7 +80,7 @@ def test_random_matching_ids_keep_the_alphabet(orders: Orders, profile: bytes) -
 
 
 def test_confirmation_code_is_not_kept(orders: Orders, profile: bytes, tmp_path: Path) -> None:
-    """The file contains only a hash, and only its owner may read it."""
+    """An order's file contains only a hash of the code, and only its owner may read the file."""
     order = orders.add_order(profile, confirmation_code="very secret")
     path = tmp_path / "orders" / f"{order.id}.json"
     assert b"very secret" not in path.read_bytes()
