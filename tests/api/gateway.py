@@ -58,5 +58,5 @@ class Gateway:
         return response.json()
 
     def await_health(self) -> None:
-        """Wait until the server reports that nothing is wrong, which includes that the card was read."""
+        """Wait until the server reports good health, which requires that the card was read."""
         self.lab.until(lambda: self.get("/v1/system")["health"]["ok"], bool)

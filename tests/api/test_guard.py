@@ -42,7 +42,7 @@ def test_a_switch_waits_for_its_confirmation(gateway: Gateway) -> None:
 
 
 def test_a_switch_that_is_not_confirmed_is_taken_back(gateway: Gateway) -> None:
-    """The switch is rolled back, and the error has a kind and details for programs."""
+    """An unconfirmed switch is rolled back, and the error has a kind and details for programs."""
     change = switch(gateway, {"until": ["confirm"], "within": 60})
     back = gateway.http.post(f"/v1/changes/{change['id']}/answer?wait=120", json={"confirm": False}).json()
     assert (back["state"], back["error"]["kind"]) == ("failed", "switch-rolled-back")

@@ -1,4 +1,4 @@
-"""Idempotency keys over the socket, and the client that uses them by itself."""
+"""Idempotency keys over the socket, and the client, which adds them to its requests."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Lossy:
 
 
 def test_the_client_repeats_after_a_lost_answer(gateway: Gateway) -> None:
-    """The client repeats the request once, with the same key; it is carried out once, without an error."""
+    """The client repeats a request once, with the same key; lpad carries it out once, without an error."""
     with (
         Lossy(gateway.lab.folder / "lossy", gateway.path, losses=1) as lossy,
         Client(str(lossy.path)) as client,

@@ -170,7 +170,7 @@ def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
 
 
 def test_an_unread_stream_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For an unread stream, the queue of events is limited, and the connection is closed in the end."""
+    """For an unread stream, the queue of events is limited, and the connection is finally closed."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     hub = gateway.lab.engine._hub
     with connect(gateway) as deaf:
@@ -190,7 +190,7 @@ def test_an_unread_stream_is_closed(gateway: Gateway, monkeypatch: pytest.Monkey
 def test_a_client_that_reads_no_answers_is_disconnected(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that sends requests and reads no answers is disconnected in the end."""
+    """A client that sends requests and reads no answers is finally disconnected."""
     monkeypatch.setattr(connection, "LISTENING", 0.5)
     with connect(gateway) as deaf:
         with pytest.raises((BrokenPipeError, ConnectionResetError)):

@@ -130,7 +130,7 @@ def test_a_change_waits_for_an_answer(gateway: Gateway) -> None:
 
 
 def test_a_change_is_taken_back(gateway: Gateway) -> None:
-    """DELETE cancels; a change that has ended cannot be cancelled."""
+    """DELETE cancels a change; one that has ended cannot be cancelled."""
     change = download(gateway, confirm=True).json()
     assert change["question"]["kind"] == "consent"
     path = f"/v1/changes/{change['id']}"
@@ -239,7 +239,7 @@ def test_one_notification_is_retried_or_dropped(gateway: Gateway) -> None:
 
 
 def test_an_icon_has_its_media_type(gateway: Gateway) -> None:
-    """A picture comes with its media type."""
+    """A profile's icon is sent with its media type."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
     metadata = ProfileMetadata(iccid=FIRST, name="First", icon=picture)
     done(download(gateway, order={"metadata": metadata}))

@@ -58,7 +58,7 @@ def test_every_answer_is_in_the_document(case: schemathesis.Case[Any], session: 
         case.path_parameters["name"] = CARD
     if 1 < _number(case.query.get("wait")) <= LONGEST_WAIT:
         case.query["wait"] = 1
-    # Whether a code or an address can be read is beyond a schema: such a request is well formed, and 400.
+    # A schema cannot check an activation code or an address: a request with a wrong one fits, but gets 400.
     case.call_and_validate(session=session, excluded_checks=[positive_data_acceptance])
 
 

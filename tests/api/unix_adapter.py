@@ -34,7 +34,7 @@ class _Pool(HTTPConnectionPool):
 
 
 class UnixAdapter(HTTPAdapter):
-    """An adapter to mount for the address that represents the socket."""
+    """An adapter for `requests`, to be mounted for the address that represents the socket."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

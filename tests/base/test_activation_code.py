@@ -122,7 +122,7 @@ def test_invalid_activation_codes_are_refused(text: str, said: str) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_a_code_or_refused(text: str) -> None:
-    """No text raises anything but InvalidActivationCode."""
+    """Reading any text gives a code or raises InvalidActivationCode, and no other error."""
     for full in (text, f"LPA:1${text}", f"LPA:1$smdp.gsma.com${text}"):
         try:
             code = ActivationCode.parse(full)

@@ -30,7 +30,7 @@ def raised() -> Iterator[tuple[str, str, str]]:
 
 
 def test_errors_are_given_no_other_details_than_their_class_has() -> None:
-    """Every detail at every place that makes an error is in the type of the class."""
+    """Every detail that the package gives an error is in the details type of the error's class."""
     found = list(raised())
     assert len(found) > 60
     unknown = [

@@ -1,4 +1,4 @@
-"""Small files with knowledge that lpad can do without."""
+"""Small files whose content lpad can do without."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_path_that_leads_elsewhere_does_not_stop_lpad(
 
 
 def test_without_a_path_nothing_is_stored() -> None:
-    """Without a path, the knowledge is only in the memory of the object that uses it."""
+    """Without a path, the content is only in the memory of the object that uses it."""
     file = ExpendableFile(None, str)
     file.write("x")
     assert file.read() is None

@@ -19,7 +19,7 @@ def digits(low: int, high: int) -> st.SearchStrategy[str]:
 
 
 def test_eid_of_the_test_specification() -> None:
-    """The EID of SGP.26 is read from text and bytes, and its check digits are right."""
+    """The EID in SGP.26 is read from text and from bytes, and its check digits are right."""
     eid = Eid.parse(TEST_EID)
     assert eid == Eid.from_bytes(bytes.fromhex(TEST_EID))
     assert bytes(eid).hex() == str(eid) == TEST_EID
@@ -82,7 +82,7 @@ def test_iccid_of_1_to_20_digits(text: str, data: str) -> None:
 
 @given(st.text("0123456789ABCDE", min_size=1, max_size=20))
 def test_iccid_there_and_back(text: str) -> None:
-    """Encoding and decoding an ICCID returns it; lower case and padding do not alter it."""
+    """Encoding and decoding leave an ICCID unchanged, even one in lower case or with padding."""
     assert Iccid.parse(text.lower() + "f" * (20 - len(text))).digits == text
     assert Iccid.from_bytes(bytes(Iccid.parse(text))).digits == text
 

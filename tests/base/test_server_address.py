@@ -59,7 +59,7 @@ def test_invalid_server_addresses_are_refused(text: str) -> None:
 
 @given(st.text(max_size=80))
 def test_any_text_is_an_address_or_refused(text: str) -> None:
-    """No text raises anything but InvalidValue, and an address can be read back from its text."""
+    """Reading any text gives an address or raises InvalidValue; an address can be read from its own text."""
     try:
         address = ServerAddress.parse(text)
     except InvalidValue:

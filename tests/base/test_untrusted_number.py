@@ -72,7 +72,7 @@ def test_long_number_in_json() -> None:
 
 @pytest.mark.parametrize("value", [None, "12", True, math.nan, math.inf, -1, 10**30, [1]])
 def test_an_impossible_stored_number_is_replaced(value: object) -> None:
-    """An impossible stored value is replaced."""
+    """A stored number that is impossible is replaced."""
     assert noted_number(value, default=3.0, most=100.0) == 3.0
 
 

@@ -42,7 +42,7 @@ def soon() -> Deadline:
 
 
 class LinkContract:
-    """The contract; a subclass provides the link to test with its fixture `rig`."""
+    """The contract of links; a subclass provides the link to test with its fixture `rig`."""
 
     @pytest.fixture
     def rig(self) -> Rig:
@@ -62,7 +62,7 @@ class LinkContract:
         assert rig.card.commands == [GET_EID]
 
     def test_closes_the_channel(self, rig: Rig) -> None:
-        """After a session no channel is open, so a hundred sessions find one."""
+        """After a session its channel is closed, so each of a hundred sessions finds a free one."""
         for _ in range(5):
             self.command(rig, GET_EID)
         assert rig.card.open == set()
@@ -157,7 +157,7 @@ class LinkContract:
         assert len([command for command in rig.card.sent if command.ins == 0xE2]) == 1
 
     def test_takes_a_pending_proactive_command_for_success(self, rig: Rig) -> None:
-        """91xx means success, with a REFRESH to follow."""
+        """Status word 91xx means success, with a REFRESH to follow."""
         rig.card.status = 0x910B
         rig.card.answers[GET_EID] = EID
         assert self.command(rig, GET_EID) == EID
@@ -230,7 +230,7 @@ class LinkContract:
             assert len(rig.card.sent) == before
 
     def test_closing_a_channel_twice_does_nothing(self, rig: Rig) -> None:
-        """The second close sends no APDU."""
+        """Closing a channel a second time sends no APDU."""
         channel = rig.link.open_channel((ISD_R,), deadline=soon())
         channel.close(deadline=soon())
         before = len(rig.card.sent)

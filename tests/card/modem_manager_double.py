@@ -57,7 +57,7 @@ ODD_ANSWERS: dict[str, tuple[str, list[Any]]] = {
 
 
 class Service:
-    """The double's answers on the bus."""
+    """The answers of the ModemManager double on the bus."""
 
     def __init__(
         self,

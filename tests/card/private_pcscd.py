@@ -64,7 +64,7 @@ class PrivatePcscd:
         self.kill()
 
     def start(self, *, reader: str = READER) -> None:
-        """Start pcscd and wait until it answers; its readers have this name, followed by 00 00 or 00 01."""
+        """Start pcscd and wait until it answers; its readers have the given name and 00 00 or 00 01."""
         pcscd = shutil.which("pcscd", path=os.environ.get("PATH", "") + ":/usr/sbin")
         assert pcscd, MISSING
         assert DRIVER.exists(), MISSING

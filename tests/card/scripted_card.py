@@ -178,5 +178,5 @@ class BenchDevice:
         return IMEI
 
     def close(self) -> None:
-        """Count the calls."""
+        """Count the calls of `close`."""
         self.closed += 1

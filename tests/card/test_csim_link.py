@@ -33,7 +33,7 @@ HABITS = {
 
 @pytest.mark.parametrize("habits", HABITS.values(), ids=HABITS.keys())
 class TestCsimLink(LinkContract):
-    """The contract, on every modem."""
+    """The contract of links, on every modem with AT+CSIM."""
 
     @pytest.fixture
     def rig(self, habits: ModemPersonality) -> Iterator[Rig]:

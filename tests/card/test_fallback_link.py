@@ -41,7 +41,7 @@ BARS = QmiHabits(bars_isdr=True)
 
 
 class Ports:
-    """The two ports in front of one card, and the settings that name both."""
+    """Two ports that lead to one card, and the settings that name both."""
 
     def __init__(self, folder: Path, stack: ExitStack, kind: str) -> None:
         self._folder = folder
@@ -140,7 +140,7 @@ def test_a_silent_port_is_replaced(ports: Ports) -> None:
 
 
 def test_a_vanished_port_is_replaced_until_it_is_back(ports: Ports) -> None:
-    """A vanished port is replaced; it has not refused, so the next opening uses it again."""
+    """A vanished port is replaced, but only until it is back, because it has not refused anything."""
     modem = ports.control()
     link = ports.way().open_link(soon())
     assert kind_that_answers(link) == ports.kind
@@ -199,7 +199,7 @@ def ask_modem(link: Link) -> None:
 
 
 def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> None:
-    """After silence in use, the next opening uses the other port, and the one after it the settings' port."""
+    """If a port is silent in use, the next opening uses the other port; the one after it, the first port."""
     modem = ports.control()
     way = ports.way()
     link = way.open_link(soon())

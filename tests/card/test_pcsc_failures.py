@@ -206,7 +206,7 @@ def test_other_programs_wait_for_the_end_of_a_session(shared: PcscLink) -> None:
 
 
 def test_a_turn_that_does_not_end(shared: PcscLink) -> None:
-    """A program that keeps its turn delays lpad until the deadline; after its end everything works again."""
+    """A program that keeps its turn delays lpad until the deadline; after the program's end, lpad works."""
     with other_program("shared") as other:
         other("begin")
         with pytest.raises(CardBusy, match=rf"another program .*\(pid {other.pid}\).* did not end its turn"):
@@ -231,7 +231,7 @@ def test_no_connecting_during_another_turn(bench: Bench) -> None:
 
 
 def test_a_card_reset_by_another_program(bench: Bench, shared: PcscLink) -> None:
-    """Between two sessions others may reset the card; the next session notices and continues."""
+    """If another program resets the card between two sessions, the next session notices and continues."""
     assert works(shared)
     with other_program("shared") as other:
         for _ in range(2):
@@ -284,7 +284,7 @@ def test_a_reset_while_a_channel_is_opened(
 def test_resets_without_end_while_a_channel_is_opened(
     shared: PcscLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If others keep resetting the card, lpad stops after some attempts, with an error that names this."""
+    """If other programs keep resetting the card, lpad stops after some attempts; the error states this."""
     assert works(shared)
     monkeypatch.setattr(scard, "SCardTransmit", lambda *_: (PROTO_MISMATCH - (1 << 32), []))
     with pytest.raises(CardBusy, match="the card was reset meanwhile") as refused:
@@ -293,7 +293,7 @@ def test_resets_without_end_while_a_channel_is_opened(
 
 
 def test_card_pulled_between_sessions(bench: Bench, link: PcscLink) -> None:
-    """A card that is gone is reported; when it is back, the same link finds it."""
+    """A removed card is reported; once the card is back, the same link finds it."""
     assert works(link)
     bench.inserted.pull()
     wait_for_cards(present=set())
@@ -317,7 +317,7 @@ def test_card_pulled_and_back_between_sessions(bench: Bench, link: PcscLink) -> 
 def test_a_reader_that_is_released_slowly(
     bench: Bench, link: PcscLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next connection waits until pcscd has released the lost one; no reader in use is reported."""
+    """The next connection waits until pcscd has released the lost one, and reports no reader in use."""
     assert works(link)
     released = Connection.close
 
@@ -407,7 +407,7 @@ def test_a_silent_card(mute: MuteCard, link: PcscLink) -> None:
 
 
 def test_a_shared_card_that_was_lost_is_reset(mute: MuteCard, shared: PcscLink) -> None:
-    """After an interrupted session the card is restarted, even if others keep it powered."""
+    """After an interrupted session the card is restarted, even if other programs keep it powered."""
     channel = shared.open_channel((ISD_R,), deadline=soon())
     mute.mute.set()
     with pytest.raises(CardUnreachable, match="no answer came in time"):

@@ -59,14 +59,14 @@ def test_a_pattern_that_fits_several_readers_is_refused() -> None:
 
 @pytest.mark.parametrize("wanted", [3, "3", "Alcor", "gemalto"])
 def test_a_missing_reader_may_come_later(wanted: str | int) -> None:
-    """A reader that is not there may come; until then the error lists those that are."""
+    """A missing reader may appear later, so the error allows a retry and lists the existing readers."""
     with pytest.raises(CardUnreachable, match=r"there are only 'Gemalto.*OMNIKEY") as caught:
         choose_reader(wanted, READERS)
     assert caught.value.retryable
 
 
 def test_without_any_reader_the_error_states_this() -> None:
-    """Without any reader the error reports this."""
+    """If there is no reader at all, the error states this."""
     with pytest.raises(CardUnreachable, match="no reader is plugged in"):
         choose_reader("*", [])
 

@@ -1,4 +1,4 @@
-"""The two kinds of port, as the daemon and `lpad probe` use them."""
+"""Modem ports and readers, as the daemon and `lpad probe` use them."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_the_report_names_link_and_handle(name: str, found: dict[str, Any]) -> N
 @pytest.mark.parametrize("name", ["well-mannered", "strict-csim"])
 @pytest.mark.parametrize("aids", [isdr_aids(), (ESTK_SE1,)])
 def test_both_euiccs_of_a_card_are_shown(tmp_path: Path, name: str, aids: tuple[Aid, ...]) -> None:
-    """The report shows both AIDs; lpad still works with the same eUICC."""
+    """The report shows the AIDs of both eUICCs; lpad still works with the same eUICC."""
     card = TwoElements(applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         for _ in range(2):

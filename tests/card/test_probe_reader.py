@@ -33,7 +33,7 @@ def probed(reader: str, aid: Aid = ISD_R) -> ProbeReport:
 
 @pytest.mark.parametrize(("atr", "kind"), [(ATR_T0, "pcsc-t0"), (ATR_T1, "pcsc-t1")], ids=["T0", "T1"])
 def test_the_report_names_reader_and_protocol(atr: bytes, kind: str) -> None:
-    """The report names the reader and the protocol; both readers are among those that are there."""
+    """The report names the card's reader and protocol, and lists both connected readers."""
     slot = Slot()
     slot.card = (ScriptedCard if atr == ATR_T0 else BlockCard)(answers={GET_EID: EID})
     slot.atr = atr

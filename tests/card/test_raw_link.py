@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Slot(ScriptedCard):
-    """A card in a reader that keeps deadlines and refuses the commands that a test lists."""
+    """A card slot that keeps deadlines and refuses the commands that a test lists."""
 
     longest: int | None = None
     refuse_after: int | None = None

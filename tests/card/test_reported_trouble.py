@@ -78,7 +78,7 @@ def test_a_modem_that_wants_the_channel_in_the_class_byte_gets_it() -> None:
 
 
 def test_a_64_bit_handle_is_sent_back_as_it_came() -> None:
-    """Sierra's session ids are 16 hexadecimal digits (lpac#139)."""
+    """Sierra's session IDs are 16 hexadecimal digits, which lpad sends back unchanged (lpac#139)."""
     with bench("cgla-hex64") as (modem, link):
         get_eid(link)
         assert any(line.startswith("AT+CCHC=00000000038aa3") for line in modem.received)
@@ -109,7 +109,7 @@ def test_channels_of_other_programs_are_not_closed() -> None:
 
 @pytest.mark.parametrize("name", ["strict-csim", "lower-case-bare-hex", "only-line-feeds"])
 def test_a_modem_without_the_ccho_family_is_reached_through_csim(name: str) -> None:
-    """DW5821e-eSIM has +CSIM alone (lpac#164, lpac#394)."""
+    """DW5821e-eSIM, which has only +CSIM, is reached through +CSIM (lpac#164, lpac#394)."""
     with bench(name) as (_, link):
         assert get_eid(link) == EID
 
@@ -123,7 +123,7 @@ def test_csim_that_fails_on_logical_channels_is_left_for_cgla(name: str) -> None
 
 
 def test_csim_that_opens_no_channel_is_left_for_cgla() -> None:
-    """MS2372h-517 refuses MANAGE CHANNEL over +CSIM (lpac#164)."""
+    """MS2372h-517 refuses MANAGE CHANNEL over +CSIM, so lpad uses +CGLA (lpac#164)."""
     with bench("csim-blocks-manage-channel", links=["csim", "cgla"]) as (_, link):
         assert get_eid(link) == EID
 
@@ -170,7 +170,7 @@ def test_a_sim_that_is_not_ready_is_waited_for() -> None:
 
 
 def test_a_vendors_isdr_is_not_a_broken_card() -> None:
-    """Cards with another name for the ISD-R are found through the list (lpac#175, lpac#157, EasyLPAC#22)."""
+    """A vendor's AID for the ISD-R is found through lpad's list (lpac#175, lpac#157, EasyLPAC#22)."""
     card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(OTHER_ISD_R),))
     with bench("well-mannered", card) as (_, link):
         assert get_eid(link) == EID
@@ -178,7 +178,7 @@ def test_a_vendors_isdr_is_not_a_broken_card() -> None:
 
 @pytest.mark.parametrize("told", [None, 13])
 def test_a_card_that_is_not_an_euicc_is_distinguished_from_a_broken_link(told: int | None) -> None:
-    """For +CCHO on a plain SIM, EG25 answers ERROR, EG916Q error 13 (openpilot#37847, openpilot#37979)."""
+    """A plain SIM is not a broken link, whatever error +CCHO gets (openpilot#37847, openpilot#37979)."""
     card = ScriptedCard(applications=())
     final = "ERROR" if told is None else f"+CME ERROR: {told}"
     with bench("well-mannered", card) as (modem, link):
@@ -261,7 +261,7 @@ def test_an_ec20_gets_its_operator_settings_reset_after_a_switch() -> None:
 
 
 def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
-    """Commands come in pairs: after a cancellation between them, the second is still sent (VoCat#82)."""
+    """Each command that takes something down has one that brings it up, even if cancelled (VoCat#82)."""
     for manufacturer, model in (
         ("Quectel", "EC25"),
         ("Telit", "LE910C4"),
@@ -273,7 +273,7 @@ def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
 
 
 def test_l850_and_t77w968_are_refreshed_without_modemmanager() -> None:
-    """If mmcli -r cannot reset them, the ladder's own commands do (openmptcprouter-feeds#320)."""
+    """If mmcli -r cannot reset L850 or T77W968, the ladder's commands do (openmptcprouter-feeds#320)."""
     for manufacturer, model in (("Fibocom", "L850-GL"), ("Dell", "DW5821e")):
         assert quirks_of(manufacturer, model).refresh_ladder[-1].up
 

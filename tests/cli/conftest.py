@@ -1,4 +1,4 @@
-"""A gateway, and lpactl as a process that speaks to it."""
+"""A gateway, and lpactl as a process that sends requests to the gateway."""
 
 from __future__ import annotations
 

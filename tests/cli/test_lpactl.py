@@ -1,4 +1,4 @@
-"""lpactl as people and scripts run it."""
+"""lpactl as users and scripts run it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEX = "898600B5000000E00015"
 
 
 def test_the_life_of_a_profile_with_a_hexadecimal_iccid(terminal: Terminal) -> None:
-    """An ICCID with digits from A to E is downloaded, and each verb works by it or its end."""
+    """A profile whose ICCID has digits from A to E can be named by it, or by its last digits."""
     done = terminal.lpactl("download", terminal.lab.code(terminal.lab.order(iccid=HEX))).ok()
     assert done.out.split()[0] == HEX
     assert terminal.lpactl("rename", HEX.lower(), "home").ok().out == f"{HEX} is renamed\n"
@@ -229,7 +229,7 @@ def test_contradictory_options_are_usage_errors(terminal: Terminal, arguments: t
 
 
 def test_a_reset_with_yes_deletes_the_named_data(terminal: Terminal) -> None:
-    """With --yes all named data are deleted."""
+    """A reset with --yes deletes the profiles of the named class."""
     terminal.lab.install()
     terminal.lpactl("reset", "--operational", "--yes").ok()
     assert terminal.lpactl("profiles", "--json").ok().json["profiles"] == []
@@ -306,7 +306,7 @@ class TestOnATerminal:
         assert len(terminal.lab.card.profiles) == 1
 
     def test_tables(self, terminal: Terminal) -> None:
-        """A table has its headings and rows, and text in names is not interpreted as markup."""
+        """A table has headings and rows, and markup in names is printed as text."""
         terminal.lab.install(metadata=ProfileMetadata(iccid=FIRST, name="[bold]x[/bold]"))
         code, shown = self.converse([*terminal.command, "profiles"], [])
         assert code == 0

@@ -178,7 +178,7 @@ def test_wrong_behaviours_are_named(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
-    """Each step is printed with its time, the exit code is 0, and no file or process is left."""
+    """The demo prints each step with its time, ends with exit code 0, and leaves no file or process."""
     done = subprocess.run(
         [*LPAD, "demo"], capture_output=True, text=True, check=False, timeout=PATIENCE,
         env={**os.environ, "TMPDIR": str(tmp_path)},

@@ -1,4 +1,4 @@
-"""Orders and servers, as the command line makes them."""
+"""Orders and servers that the command line creates."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_an_order_held_back_is_released(folder: Path) -> None:
 
 
 def test_a_made_up_profile_belongs_to_its_owner(folder: Path) -> None:
-    """The IMSI begins with the codes of the profile's owner, because a card compares the two."""
+    """A made-up profile's IMSI begins with the codes of its owner, because a card compares the two."""
     made, _ = order(folder, "--owner", "310410", "--ppr", "ppr2")
     package = Orders(folder / "orders").profile(made)
     assert bytes.fromhex("083901140021436587") in package

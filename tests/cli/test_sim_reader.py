@@ -49,7 +49,7 @@ def test_a_card_in_a_virtual_reader(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", [["--pty", "modem"], ["--baud", "9600"], ["--modem", "{}"]])
 def test_a_reader_is_no_modem(tmp_path: Path, other: list[str]) -> None:
-    """A modem's options report nothing about a reader, so they are refused next to it."""
+    """Options for a modem do not apply to a reader, so they are refused with --vpcd."""
     result = CliRunner().invoke(sim, ["euicc", str(tmp_path), "--vpcd", "localhost", *other])
     assert result.exit_code == 2
     assert re.search("only for a modem", result.output)

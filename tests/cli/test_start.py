@@ -73,7 +73,7 @@ assert cli.get_command(click.Context(cli), "status") is not None
 
 
 def test_lpactl_loads_what_a_command_needs() -> None:
-    """A command of lpactl loads the client, a socket and h11; pictures and tables load the rest."""
+    """A command of lpactl loads the client, a socket and h11; only pictures and tables need more."""
     modules = loaded(COMMAND)
     assert "h11" in modules
     assert modules & NOT_NEEDED == set()
@@ -105,7 +105,7 @@ def test_the_client_is_small() -> None:
 
 
 def test_answers_are_decoded_without_compiling_annotations() -> None:
-    """The client's types have no annotation that is a string, which msgspec would have to compile."""
+    """No annotation of the client's types is a string, which msgspec would have to compile."""
     kinds = [
         each for each in vars(views).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)
     ]

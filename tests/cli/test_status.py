@@ -41,7 +41,7 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
 
 
 def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
-    """The status shows that rescue attempts continue, and the time of the next; each step is an event."""
+    """After a stuck switch, the status shows the time of the next rescue attempt; each step is an event."""
     with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
         change = stuck(lab)
         terminal = Terminal(lab, gateway.path)
@@ -52,7 +52,7 @@ def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:
-    """A line names the layer with the network's cause, until a switch succeeds."""
+    """Until a switch succeeds, a line names the failed layer with the network's cause."""
     rejecting = {SECOND: Subscription(emm_cause=11)}
     with guarding(tmp_path, pki, subscriptions=rejecting) as lab, Gateway(lab) as gateway:
         terminal = Terminal(lab, gateway.path)
@@ -102,7 +102,7 @@ def test_a_hook_that_stops_a_switch(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_program_that_fails_is_no_layer(tmp_path: Path, pki: Pki) -> None:
-    """The program of the applier `command` is named with its step, not as a layer."""
+    """If the applier `command` fails, the status names its program and step, and no layer."""
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
         serving.script(serving.command, '[ "$LPAD_EVENT" != apply ]')

@@ -84,12 +84,12 @@ from lpad.client.connection import given
 
 
 def _class(source: str, name: str) -> str:
-    """Return a class of a module's text."""
+    """Return the text of a class in a module."""
     return "class " + name + source.split(f"class {name}", 1)[1].partition("\n\n\ndef ")[0].rstrip()
 
 
 def _tail(source: str, function: str) -> str:
-    """Return a function at the end of a module's text."""
+    """Return the text of a function at the end of a module."""
     return f"def {function}" + source.split(f"def {function}", 1)[1]
 
 

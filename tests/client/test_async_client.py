@@ -112,7 +112,7 @@ def test_a_cancelled_wait_leaves_the_client_usable(path: str) -> None:
 
 
 def test_a_stopped_daemon_ends_the_stream(lab: Lab) -> None:
-    """If the daemon stops, the error from `follow` says that it will report the outcome later."""
+    """If the daemon stops, the error from `follow` states that lpad will report the outcome later."""
 
     async def follow(gateway: Gateway) -> None:
         code = lab.code(lab.order(confirmation_code="code-1234"))

@@ -144,7 +144,7 @@ def test_a_silent_daemon_costs_the_patience(tmp_path: Path, serve: Serve) -> Non
 
 
 def test_a_head_has_a_limit(tmp_path: Path, serve: Serve) -> None:
-    """An answer whose head does not end is refused."""
+    """An answer with an endless head is refused."""
     serve(lambda _number, _request: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000)
     path = str(tmp_path / "lpad.sock")
     with closing(HttpSocket(path, patience=5)) as http, pytest.raises(ConnectionBrokenError):

@@ -71,7 +71,7 @@ def test_time_to_live_is_not_reason_4_1() -> None:
 
 
 def test_unknown_pair_is_composed() -> None:
-    """A pair of codes that is in no table is explained by its two halves."""
+    """An unknown pair of status codes is explained by its subject and its reason."""
     assert meaning_of("8.2.1", "3.11").sentence == "the profile's ICCID has changed"
 
 

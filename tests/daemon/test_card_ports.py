@@ -91,7 +91,7 @@ def test_a_card_with_two_euiccs_in_a_reader_is_two_cards(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["well-mannered", "strict-csim"])
 def test_a_card_with_two_euiccs_is_two_cards(tmp_path: Path, name: str) -> None:
-    """Both eUICCs are reached through one port, and the state folder has one record of what works."""
+    """A card's two eUICCs are reached through one port, with one record of the working link."""
     card = ScriptedCard(answers={GET_EID: EID}, applications=(bytes(ESTK_SE0), bytes(ESTK_SE1)))
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         text = f"""

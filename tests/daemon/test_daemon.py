@@ -38,7 +38,7 @@ def until_step(client: Client, change: Change, step: str) -> None:
 
 
 def test_the_whole_way_through_the_socket(lab: Lab) -> None:
-    """A daemon downloads and enables a profile, and SIGTERM ends it with 0."""
+    """A daemon downloads and enables a profile, and ends with status 0 on SIGTERM."""
     with Daemon(lab) as daemon, daemon.client() as client:
         code = lab.code(lab.order())
         change = client.download(CARD, activation_code=code, enable=True, wait=PATIENCE).check()

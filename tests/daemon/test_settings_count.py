@@ -312,7 +312,7 @@ def taken_twice(folder: Path, *, reloaded: bool = False) -> tuple[dict[str, str]
 
 
 def test_each_setting_counts(folder: Path) -> None:
-    """A daemon that is built with another value of a setting has another picture."""
+    """Another value of any setting changes the picture of the daemon that is built from it."""
     base, steady = taken_twice(folder)
     without_effect = []
     for path in LEAVES:
@@ -338,7 +338,7 @@ def test_each_setting_takes_effect_when_promised(folder: Path) -> None:
 
 
 def test_the_picture_of_one_setting_is_steady(folder: Path) -> None:
-    """Nothing differs without a reason, and hardly any value is too unsteady to be compared."""
+    """Equal settings give equal pictures, and hardly any value is too unsteady to be compared."""
     base, steady = taken_twice(folder)
     with built(settings_file(folder, BASE)) as made:
         assert differences(base, seen(made), steady) == set()

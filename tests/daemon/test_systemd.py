@@ -53,7 +53,7 @@ def test_a_message_to_a_full_queue_is_dropped(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_watchdog_interval_is_half_the_limit() -> None:
-    """The interval is half of the manager's limit; there is none for another process or without a manager."""
+    """The watchdog's interval is half of the limit; without a manager, or for another process, it is None."""
     pid = str(os.getpid())
     environment = {"WATCHDOG_USEC": "180000000", "WATCHDOG_PID": pid}
     assert systemd.watchdog_interval(environment=environment) == 90.0

@@ -72,7 +72,7 @@ def bus(service: ScriptedService) -> Iterator[Bus]:
 
 
 def test_values_keep_their_types(bus: Bus) -> None:
-    """A value that was sent with its type comes back with it, at any depth."""
+    """A value keeps its D-Bus type on the way to a program and back, at any depth."""
     settings = {
         "gsm": {"apn": Variant("s", "iot"), "mtu": Variant("u", 1400)},
         "user": {"data": Variant("a{ss}", {"a": "b"})},
@@ -107,7 +107,7 @@ def test_a_missing_program_differs_from_a_refusal(bus: Bus) -> None:
 
 
 def test_a_silent_program_costs_only_the_deadline(bus: Bus) -> None:
-    """A program that does not answer costs the time until the deadline, and the connection continues."""
+    """A call to a silent program ends at the deadline, and the connection can still be used."""
     with pytest.raises(BusUnanswered):
         bus.call(call("Mute"), deadline=Deadline.after(0.05))
     assert bus.call(call("Echo", "s", "a"), deadline=soon()) == ("a",)
@@ -172,7 +172,7 @@ def test_a_listener_gets_the_signals_of_its_rule(bus: Bus, service: ScriptedServ
 
 
 def test_a_listener_may_make_calls(bus: Bus, service: ScriptedService) -> None:
-    """A listener's request is answered without a wait, whatever the answer is."""
+    """A listener may make a call, whatever its answer is, and does not wait for it."""
     answers: queue.Queue[Any] = queue.Queue()
 
     def hear(signal: Signal) -> None:

@@ -159,7 +159,7 @@ def test_a_modem_that_keeps_changing_is_not_asked_for(address: str, monkeypatch:
 
 
 def test_a_modem_is_returned_when_lpad_stops(address: str) -> None:
-    """A stop returns the modem without waiting for the two minutes; a second stop has nothing to return."""
+    """A stop of lpad returns the modem immediately, not after two minutes; a second stop returns nothing."""
     daemons = Daemons([DISCONNECTING])
     with running(address, daemons) as bus:
         with pytest.raises(BusUnanswered):

@@ -57,7 +57,7 @@ def changed(value: str) -> Message:
 
 
 def test_a_watch_connects_again_after_the_bus_ends(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The end of a bus is reported once; then the watch is due until it has found the bus again."""
+    """A watch reports the end of a bus once, and is then due until it has found the bus again."""
     with TemporaryDirectory() as folder:
         for _ in range(2):
             with private_bus(Path(folder)) as address:

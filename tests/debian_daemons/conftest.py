@@ -20,7 +20,7 @@ collect_ignore_glob = [] if os.geteuid() == 0 else ["test_*.py"]
 
 @pytest.fixture
 def rig_of(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Callable[..., Rig]]:
-    """Start a rig, and lead lpad to its bus."""
+    """Return a function that starts a rig, whose bus lpad then uses."""
     started: list[Rig] = []
 
     def start(iccid: str, *, modem: PtyModem | None = None) -> Rig:

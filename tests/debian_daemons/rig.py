@@ -1,7 +1,7 @@
 """Debian's own ModemManager and NetworkManager with a simulated modem, on a private bus.
 
 Nothing of the machine is touched: NetworkManager runs in namespaces of its own for network, mounts and
-the host's name, and all state is in a temporary folder. Root alone can start it.
+the host's name, and all state is in a temporary folder. Only root can start the rig.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class Rig:
         return [*logs, ("AT commands", "\n".join(self.front.received[-60:]))]
 
     def _network_manager_answers(self) -> bool:
-        """Return whether NetworkManager answers: it takes its name before it shows anything."""
+        """Return whether NetworkManager answers calls, which it does some time after it takes its name."""
         path = "/org/freedesktop/NetworkManager"
         with suppress(BusRefused):
             return "Version" in self.bus.properties(NETWORK_MANAGER, path, NETWORK_MANAGER, deadline=soon())

@@ -43,7 +43,7 @@ def connecting(rig: Rig, *, dialling: float) -> Rig:
 
 
 def test_an_attempt_to_connect_is_aborted(rig_of: Callable[..., Rig]) -> None:
-    """Lpad has the attempt aborted: ModemManager would give up after 10 s, and keep the modem inhibited."""
+    """Lpad has the attempt to connect aborted: ModemManager would fail after 10 s with an inhibited modem."""
     rig = connecting(rig_of(ICCID), dialling=12)
     with rig.inhibited():
         assert rig.state() == 0
@@ -54,7 +54,7 @@ def test_an_attempt_to_connect_is_aborted(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_an_attempt_that_outlasts_the_wait(rig_of: Callable[..., Rig]) -> None:
-    """If an attempt outlasts lpad's wait, the next request finds the modem without one."""
+    """If a connection attempt outlasts lpad's wait, it has ended when lpad asks for the modem again."""
     rig = connecting(rig_of(ICCID), dialling=6)
     with Bus(deadline=soon()) as bus, pytest.raises(BusUnanswered):
         inhibit(bus, rig.modem_path(), UID, deadline=Deadline.after(1))

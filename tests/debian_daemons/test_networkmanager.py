@@ -63,7 +63,7 @@ def rig(rig_of: Callable[..., Rig]) -> Rig:
 
 
 def ends_at_ppp(outcome: object) -> bool:
-    """Whether an activation has reached PPP, its last step here; the carrier may be lost before PPP fails."""
+    """Return whether an activation has reached PPP, its last step here; the carrier may be lost earlier."""
     if not isinstance(outcome, Failed) or outcome.layer is not Layer.BEARER:
         return False
     return "PPP" in outcome.told or "no carrier" in outcome.told
@@ -86,7 +86,7 @@ def autoconnects(rig: Rig) -> dict[str, str]:
 
 
 def test_a_switch_and_back(rig: Rig) -> None:
-    """The modem gets each profile's APN, the old connection stays off, and the owner's is never changed."""
+    """The modem gets each profile's APN; the old connection stays off; the owner's never changes."""
     before = (rig.connections / "foreign.nmconnection").read_bytes()
     applier = NetworkManagerApplier()
     assert isinstance(applier.prepare(TO_A, deadline=soon()), Applied)

@@ -24,7 +24,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "network.md"
 
 
 def commands(program: str) -> list[list[str]]:
-    """Return the document's commands of a program."""
+    """Return the commands of a program in docs/network.md."""
     found = re.findall(rf"^ {{4,}}({program} .*)$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     assert found, f"docs/network.md has no {program} any more"
     return [line.split() for line in found]

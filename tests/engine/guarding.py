@@ -71,7 +71,7 @@ def ladder(patience: float = UNHURRIED, *, notice_in: float | None = None) -> li
 def port(
     lab: Lab, *, policy: SwitchPolicy = NO_POLICY, steps: list[dict[str, Any]] | None = None
 ) -> CardPort:
-    """The lab's modem, with a short ladder."""
+    """Return the lab's modem port, with a short ladder."""
     memory = LinkMemory(lab.folder / "links")
     path = str(lab.folder / "tty")
     overrides = {"refresh_ladder": steps or ladder()}

@@ -28,7 +28,7 @@ def sealed(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def become_newer(path: Path) -> None:
-    """Turn a file into one of the next version, as far as this lpad can know."""
+    """Turn a journal's file into one of the next version, as far as this lpad can know."""
     with sealed(path) as db:
         db.execute("UPDATE about SET value = ? WHERE name = 'format'", (SCHEMA_VERSION + 1,))
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")

@@ -1,4 +1,4 @@
-"""A card in a modem, a server, and an engine between them: all real, all in one folder."""
+"""A simulated card in a modem, a server, and an engine between them, all in one folder."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ class Lab:
         return str(result_of(change)["iccid"])
 
     def settled(self) -> bool:
-        """Whether each server was sent its first notification, and the accepted ones have left the card."""
+        """Return whether each server got its first notification, and accepted ones have left the card."""
         first: dict[str, StoredNotification] = {}
         stored = self.engine.card(CARD).notifications()
         for each in stored:
@@ -206,7 +206,7 @@ class Lab:
         return change
 
     def copying(self, euicc: str = CARD) -> bool:
-        """Whether notifications are yet to be copied, which needs a card that is ready."""
+        """Return whether notifications are yet to be copied, which needs a card that is ready."""
         try:
             snapshot = self.engine.snapshot(euicc)
         except NotFound:

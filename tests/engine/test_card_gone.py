@@ -93,7 +93,7 @@ def back(lab: Lab) -> None:
 
 
 def interrupted(change: Change) -> str:
-    """Return the report of a change that ended unfulfilled."""
+    """Return the error of a change that was interrupted."""
     assert change.state is State.FAILED
     assert change.error is not None
     assert change.error.details["interrupted"] is True
@@ -173,7 +173,7 @@ def test_a_download_that_was_to_be_enabled_too(lab: Lab) -> None:
 
 
 def test_a_download_that_is_tried_again_is_not_left_to_the_card(lab: Lab) -> None:
-    """The download is resumed when the card is back, with what the previous attempt has left."""
+    """A download that may be retried is resumed when the card is back, and uses a profile that was loaded."""
     change = gone_while_loading(lab, installed=True, retry_for=3600, enable=True)
     assert change.pause is not None
     assert change.pause.retry_at is not None
@@ -195,7 +195,7 @@ def test_a_download_before_its_loading_fails_immediately(lab: Lab) -> None:
 
 
 def test_other_requests_fail_while_a_change_waits_for_the_card(both: Lab) -> None:
-    """Requests made meanwhile fail immediately; the change is settled first when the card returns."""
+    """While a change waits for its card, other requests fail; when the card returns, it is settled first."""
     change = gone(both, "enable", executed=True)
     other = both.carry_out(Kind.RENAME, iccid=FIRST, nickname="later")
     assert other.error is not None
@@ -226,7 +226,7 @@ def test_a_command_that_was_not_sent_fails_immediately(both: Lab) -> None:
 
 
 def test_a_card_that_is_there_again_is_asked_immediately(both: Lab) -> None:
-    """A lost answer from a card whose port stayed is neither a failure nor a reason to wait."""
+    """If an answer is lost but the card's port stays, the change neither fails nor waits."""
     both.patient(read=3)
     both.stop()
     both.start()
@@ -308,7 +308,7 @@ def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
 
 
 def test_a_done_change_stays_done_if_the_port_vanishes_again(both: Lab) -> None:
-    """A change that the card has carried out stays done: it waits again, within the same limit."""
+    """A change that the card has carried out is done even if the port vanishes again: it waits once more."""
     both.stop()
     both.start(guarding.port(both, steps=[{"step": "wait", "seconds": 0.3}]))
     both.until(lambda: both.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)

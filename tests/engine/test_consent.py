@@ -114,7 +114,7 @@ def test_rules_of_the_card_are_decisions_too(lab: Lab, heard: Heard) -> None:
 def test_a_local_program_confirms(
     lab: Lab, heard: Heard, decision: str, state: State, reason: str | None
 ) -> None:
-    """A local program gets the offered profile; lpad carries out and logs its answer."""
+    """A local program is asked about the offered profile; lpad carries out and logs the program's answer."""
     lab.policies.become(Policies(InstallPolicy(confirm=Asking.ALWAYS)))
     order = lab.order(metadata=LOCKED)
     asked = lab.asked(submitted(lab, order).id)

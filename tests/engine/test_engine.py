@@ -219,7 +219,7 @@ class TestQuestions:
     """Changes that wait for the caller."""
 
     def test_a_missing_confirmation_code_is_asked_for(self, lab: Lab) -> None:
-        """The change waits, shows what is offered, and continues with the code."""
+        """A download without its confirmation code waits, shows the offer, and continues with the code."""
         order = lab.order(confirmation_code="code-1234")
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
         assert change.question is not None
@@ -432,7 +432,7 @@ class TestAbsence:
         assert ready(lab).eid == str(lab.card.eid)
 
     def test_a_port_that_goes_away_during_a_change(self, lab: Lab) -> None:
-        """The change fails, the card is absent, and after its return the next change works."""
+        """If the port disappears during a change, the change fails; once the port is back, the next works."""
         iccid = lab.install()
         lab.modem.once("AT+CSIM", vanish=True)
         assert failure(lab.carry_out(Kind.ENABLE, iccid=iccid)) == "card-unreachable"
@@ -441,7 +441,7 @@ class TestAbsence:
         good(lab.carry_out(Kind.ENABLE, iccid=iccid))
 
     def test_the_worker_survives_unexpected_errors(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A foreign exception is an internal error of the change, and the next one works."""
+        """An unexpected exception is an internal error of its change, and the next change works."""
 
         def enable(_run: Run, _context: Context) -> Outcome:
             raise KeyError("iccid")
@@ -516,7 +516,7 @@ def test_icons_are_kept(lab: Lab) -> None:
 
 
 def test_stopping_is_quick_while_idle(lab: Lab) -> None:
-    """An idle engine stops within its deadline, all threads ended."""
+    """An idle engine stops within its deadline, and all its threads have ended."""
     ready(lab)
     lab.engine.stop(deadline=Deadline.after(LONG))
     assert not lab.engine.healthy

@@ -83,7 +83,7 @@ def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
 
 
 def test_an_answer_reaches_the_worker_though_it_cant_be_written(lab: Lab) -> None:
-    """A caller's no is carried out even if it cannot be written, without waiting for the end of the time."""
+    """A caller's no is carried out immediately, even if it cannot be written."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     question = lab.asked(asked.id).question
@@ -132,7 +132,7 @@ def paused_for(lab: Lab, change: Change, reason: PauseReason) -> Change:
 
 @pytest.fixture
 def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A lab whose downloads and journal are tried again soon."""
+    """A lab that soon retries downloads and writes to the journal."""
     monkeypatch.setattr(retry_rules, "BACKOFF", SOON)
     monkeypatch.setattr(write_retry, "EVERY", 0.01)
     monkeypatch.setattr(awaiting_retry, "REST", 0.1)

@@ -51,7 +51,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failing_after(act: Callable[..., Any], *, which: int = 1) -> Callable[..., Any]:
-    """Return a function that does the same, and raises an error at the end of one call."""
+    """Return a function that acts like the given one, but raises an error at the end of one call."""
     calls = 0
 
     def broken(*arguments: Any, **options: Any) -> Any:
@@ -132,7 +132,7 @@ def test_a_full_disk_and_a_port_that_goes_do_not_end_the_way_back(tmp_path: Path
 def test_stopped_while_the_card_is_looked_for_nothing_is_begun(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If lpad is stopped while it looks for the card, it begins no change; all wait for the next start."""
+    """If lpad is stopped while it searches for the card, it begins no change; all wait for the next start."""
     with guarding(tmp_path, pki) as lab:
         trial = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.stop()

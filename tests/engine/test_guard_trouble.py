@@ -250,7 +250,7 @@ def test_taken_back_before_it_is_taken_up(tmp_path: Path) -> None:
 
 
 def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
-    """Repeated attempts do not use up the day's limit, nor change the profile that the guard returns to."""
+    """A switch that a busy card delays counts once towards the day's limit, and keeps its way back."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:
         lab.card.faults.cat_busy = 2
         change = lab.asked(guarded(lab, "confirm").id)
@@ -260,7 +260,7 @@ def test_a_busy_card_is_one_switch(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_card_that_answers_garbage_during_the_rollback_is_asked_again(tmp_path: Path, pki: Pki) -> None:
-    """The card may just have been reset; only a clear refusal skips the previous profile."""
+    """If a card answers garbage in a rollback, lpad asks again: only a clear refusal skips a profile."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         lab.card.faults.status(0xBF2D, 0x6F00)

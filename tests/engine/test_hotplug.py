@@ -91,7 +91,7 @@ def test_a_change_after_an_unnoticed_absence_finds_the_new_port(lab: Lab) -> Non
 
 
 def test_a_modem_that_hangs_is_named_as_hanging(lab: Lab) -> None:
-    """If the modem used up all the time, the port is not reopened, and the error is the modem's."""
+    """If a hanging modem has used up all the time, the error is the modem's, and the port is not reopened."""
     lab.patient(read=4)
     iccid = lab.install()
     lab.until_true(lambda: lab.card.open_channels == ())

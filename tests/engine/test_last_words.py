@@ -48,7 +48,7 @@ def test_the_space_for_last_words_is_for_nothing_else(seen: dict[str, object]) -
 
 
 def test_a_channel_that_is_open_is_noted(seen: dict[str, object]) -> None:
-    """The space for the note is reserved in advance: a killed lpad leaves no channel open."""
+    """Space for the note of an open channel is reserved, so that a killed lpad leaves no channel open."""
     assert seen["channel"] == "12"
 
 

@@ -20,7 +20,7 @@ KEY = IdempotencyKey.of(1000, "a key of a caller", request=b"delete it")
 
 
 def test_a_key_of_a_lost_change_asks_for_nothing(lab: Lab) -> None:
-    """The record is lost but its key is known: the caller is asked to check, and nothing is deleted again."""
+    """If a change is lost but its key is known, the caller has to check, and nothing is deleted again."""
     lab.install(iccid=FIRST)
 
     def delete() -> Submission:

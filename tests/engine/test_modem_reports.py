@@ -69,7 +69,7 @@ def test_a_modem_that_reads_the_previous_profile_is_refreshed_whatever_its_spell
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_no_modem_is_restarted_for_an_unknown_report(tmp_path: Path, pki: Pki, lie: tuple[str, ...]) -> None:
-    """A report without a profile of this card proves nothing, so the card's list counts."""
+    """A modem's report of an ICCID that the card does not have proves nothing, so the card's list counts."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), iccid_answer=lie) as lab:
         both(lab)
         for wanted in (SECOND, FIRST, FIRST):
@@ -181,7 +181,7 @@ def climbs(lab: Lab) -> int:
 
 @pytest.mark.usefixtures("quick")
 def test_a_modem_that_never_notices_is_restarted_so_often_and_no_more(tmp_path: Path, pki: Pki) -> None:
-    """After three restarts lpad pauses, across changes and its own restarts; the error states until when."""
+    """After three restarts of a modem, lpad pauses, even across its own restarts; the error has the time."""
     with bench(
         tmp_path,
         pki,

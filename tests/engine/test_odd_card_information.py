@@ -47,7 +47,7 @@ def test_a_card_with_unreadable_information(lab: Lab, tag: int, answer: bytes | 
 
 
 def test_default_smdp_with_five_thousand_digits(lab: Lab) -> None:
-    """An impossible default SM-DP+ address is shown as it is; only a download from it fails."""
+    """An impossible default SM-DP+ address is shown unchanged; only a download from it fails."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()
@@ -68,7 +68,7 @@ def test_default_smdp_with_five_thousand_digits(lab: Lab) -> None:
 
 
 def test_mistake_in_lpad_over_one_profile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record that makes lpad raise an error counts as unreadable; the others are shown and switched."""
+    """A profile over which lpad fails counts as unreadable; other profiles are shown and switched."""
     lab.install()
     lab.install(iccid=SECOND)
     lab.stop()

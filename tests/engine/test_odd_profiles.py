@@ -110,7 +110,7 @@ def test_a_guarded_switch_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_guarded_switch_between_twins_returns_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """A guard also works on both switches between two profiles with one ICCID."""
+    """Guarded switches work in both directions between two profiles with one ICCID."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
         read(lab)
@@ -160,7 +160,7 @@ def test_without_a_known_way_back_a_guarded_switch_is_refused(
 
 
 def test_no_profile_before_is_not_concluded(tmp_path: Path, pki: Pki) -> None:
-    """If no entry is readably enabled, an unreadable one may be, so lpad does not conclude that none is."""
+    """If no entry is reported as enabled, an unreadable one may be, so lpad does not assume that none is."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).error is None
         lab.card.distort(FIRST, without=(0x5A, STATE))
@@ -278,7 +278,7 @@ def test_failover_names_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_people_switch_a_card_whose_list_cannot_be_read_at_all(tmp_path: Path, pki: Pki) -> None:
-    """The command names the profile, and the card's answer counts; an unknown profile is not a success."""
+    """On a card whose list cannot be read, an unguarded command is sent, and the card's answer counts."""
     with guarding(tmp_path, pki) as lab:
         second = aid(lab, SECOND)
         lab.card.faults.corrupt(LIST, lambda _: bytes.fromhex("BF2D03A0FF13"), times=10_000)

@@ -143,7 +143,7 @@ def test_a_card_goes_and_comes_back(lab: Lab, port: CardPort) -> None:
 
 
 class Slow:
-    """A connection to the lab's modem that is released only after another worker was refused it."""
+    """A connection to the lab's modem that is released only after it was refused to another worker."""
 
     def __init__(self, lab: Lab) -> None:
         self.path = str(lab.folder / "tty")
@@ -170,7 +170,7 @@ class Slow:
 
 @pytest.mark.parametrize("name", [CARD, OTHER])
 def test_a_port_that_is_released_late(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The refused worker gets the port immediately, under the same name or another, before the next check."""
+    """A worker that was refused a port gets it as soon as it is released, and not only at the next check."""
     monkeypatch.setattr(presence, "REOPENING", (3600,))
     slow = Slow(lab)
     lab.start(replace(lab.port, open_link=slow.open))
@@ -221,7 +221,7 @@ def test_settings_that_take_effect_without_reopening(lab: Lab, port: CardPort, w
 def test_a_way_that_is_another_waits_for_the_change(
     lab: Lab, port: CardPort, way: Counted, other: CardPort
 ) -> None:
-    """If a card gets another port, the current change ends on the old one, and the next begins on the new."""
+    """If a card gets another port, the current change ends on the old port; the next uses the new port."""
     lab.start(port)
     asks = asking(lab)
     before = lab.engine.snapshot(CARD).eid
@@ -239,7 +239,7 @@ def test_a_way_that_is_another_waits_for_the_change(
 
 
 def test_failover_comes_and_goes(lab: Lab, port: CardPort) -> None:
-    """A new policy starts the checks, the same one continues them, and without one they end."""
+    """A new failover policy starts checks, an equal policy continues them, and without one they end."""
     rules = tuple(
         HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=60, lasting=600)
         for iccid in (FIRST, FIRST[:-1] + "0")

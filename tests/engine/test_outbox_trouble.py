@@ -71,7 +71,7 @@ def set_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_and_more() -> None:
-    """A notification is tried for thirty days and longer, dozens of times, at spread times."""
+    """A notification is tried dozens of times, at varying intervals, for thirty days and longer."""
     waits = [BACKOFF.after(number) for number in range(1, 60)]
     assert sum(waits[:50]) > 30 * 24 * 3600
     assert max(waits) <= BACKOFF.longest
@@ -167,7 +167,7 @@ def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None
 
 
 def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) -> None:
-    """After days without a network, one error of the server is not enough to send later ones first."""
+    """After days without a network, one error of the server does not let later notifications go first."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=delivery.PATIENT_TRIES),
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500),
@@ -213,7 +213,7 @@ def test_a_notification_beyond_all_reason(
 
 @pytest.mark.parametrize("error", [True, False])
 def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bool) -> None:
-    """The first number may be 0; for a number that it forgot, a card returns an error or an empty list."""
+    """A notification's number may be 0; for an unknown number, a card returns an error or an empty list."""
     behaviour = CardBehaviour(first_notification=0, unknown_notification_is_error=error)
     with Lab(tmp_path, pki, behaviour=behaviour) as lab:
         lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
@@ -237,7 +237,7 @@ def test_an_address_with_blanks_and_capitals(lab: Lab) -> None:
 
 
 def test_another_cards_numbers_mean_nothing(lab: Lab, pki: Pki) -> None:
-    """A card that was swapped in keeps notifications whose numbers were accepted for another card."""
+    """A card that replaces another one keeps notifications whose numbers were accepted for the other."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -281,7 +281,7 @@ def test_cut_off_in_the_middle(lab: Lab, stage: Stage) -> None:
 
 
 def due_without_engine(lab: Lab) -> tuple[Journal, Outbox]:
-    """Stop the engine, and return its journal, in which all are due, with an outbox that is not started."""
+    """Stop the engine; return its journal, in which all notifications are due, and an idle outbox."""
     lab.stop()
     journal = lab.journal()
     journal.notifications.make_due(at=0.0)
@@ -312,7 +312,7 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
 def test_on_a_full_disk_attempts_are_not_repeated_immediately(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On a full disk lpad does not try again immediately."""
+    """On a full disk the outbox waits before each attempt, and does not try again immediately."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -399,7 +399,7 @@ def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
-    """After months without a network, a few errors set nothing aside; 30 days of errors do."""
+    """After months without a network, only 30 days of errors set a notification aside, not a few errors."""
     lab.clocks = clocks = Clocks(wall=TODAY)
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1),

@@ -94,7 +94,7 @@ def test_a_stream_can_be_narrowed(gateway: Gateway) -> None:
 
 
 def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
-    """A server with a listener and a waiting request stops within seconds, and both are answered."""
+    """A server with a listener and a waiting request ends both within seconds when it stops."""
     order = gateway.lab.order()
     body = {"activation_code": gateway.lab.code(order)}
     answers: list[dict[str, Any]] = []
@@ -109,7 +109,7 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
         while not any(f"'id': {queued['id']}, " in str(each) for each in told):
             told.append(next(events))
         waiting.start()
-        # The server informs no client that a request waits.
+        # The server reports to no client that a request waits.
         gateway.lab.until_true(lambda: len(gateway.lab.engine._hub._subscriptions) >= 2)
         gateway.stop()
         assert list(events) == []

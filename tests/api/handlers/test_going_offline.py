@@ -58,7 +58,7 @@ def test_requests_that_take_the_device_offline_are_refused(
 def test_accept_offline_has_such_a_request_carried_out(
     online: Gateway, path: str, body: dict[str, Any]
 ) -> None:
-    """With accept_offline the request is carried out."""
+    """With accept_offline, a request that takes the device offline is carried out."""
     assert post(online, path, **body, accept_offline=True).json()["state"] == "done"
 
 

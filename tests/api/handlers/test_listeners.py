@@ -67,7 +67,7 @@ def test_a_listener_continues_where_it_was(lab: Lab) -> None:
 
 
 def test_dropped_events_are_counted_until_acknowledged(lab: Lab) -> None:
-    """Dropped events count until the listener acknowledges the latest; the outbox does not grow for it."""
+    """Dropped events are reported until they are acknowledged; the outbox does not grow for a listener."""
     lab.start()
     lab.engine.events.most = 100
     with Gateway(lab) as gateway:
@@ -125,7 +125,7 @@ def test_no_position_of_an_event(lab: Lab, position: int) -> None:
 
 
 def test_roles_of_listeners(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader may have a few listeners; only an administrator may change those of another user."""
+    """A user with the role read may have a few listeners; only an administrator may change other users'."""
     lab.start()
     with Gateway(lab) as gateway:
         with ExitStack() as stack:

@@ -59,7 +59,7 @@ def sample(name: str, **labels: str) -> str:
 
 
 def test_figures_follow_what_happens(gateway: Gateway) -> None:
-    """Card, profiles, memory, changes, outbox and durations are those of the work that was done."""
+    """The figures for card, profiles, memory, changes, outbox and durations match the work that was done."""
     before = scraped(gateway)
     assert before[sample("lpad_card_state", euicc=CARD, state="ready")] == 1
     assert before[sample("lpad_card_state", euicc=CARD, state="absent")] == 0
@@ -108,7 +108,7 @@ def test_every_name_is_documented(gateway: Gateway) -> None:
 
 
 def test_the_library_is_loaded_with_the_first_scrape() -> None:
-    """The library is loaded with the first scrape, so that a gateway without Prometheus does not load it."""
+    """The Prometheus library is loaded with the first scrape, so most gateways never load it."""
     looks = "import sys, lpad.daemon.daemon; sys.exit('prometheus_client' in sys.modules)"
     subprocess.run([sys.executable, "-c", looks], check=True)
 
@@ -118,7 +118,7 @@ def code_of(gateway: Gateway) -> str:
 
 
 def test_guarded_switches_are_counted(gateway: Gateway) -> None:
-    """A rollback is counted by its outcome; a card without failover has the standing `off`."""
+    """A rollback is counted by its outcome; failover of a card without health rules is shown as `off`."""
     assert (
         gateway.http.post(
             f"/v1/euiccs/{CARD}/downloads?wait=120", json={"activation_code": code_of(gateway)}

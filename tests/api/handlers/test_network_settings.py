@@ -88,7 +88,7 @@ def test_impossible_network_settings_are_refused(gateway: Gateway, body: dict[st
 
 
 def test_a_pattern_of_the_settings_applies(gateway: Gateway) -> None:
-    """The settings file's table, by ICCID and provider, applies unless the owner has set something."""
+    """The settings file's table, by ICCID and provider, applies unless the owner has set its own."""
     lab = gateway.lab
     patterns = (
         Pattern(iccid=FIRST[:-1], settings=NetworkSettings(apn="by-prefix")),
@@ -120,7 +120,7 @@ def test_settings_come_with_the_download(gateway: Gateway) -> None:
 
 
 def test_a_download_with_wrong_settings_is_refused(gateway: Gateway) -> None:
-    """Impossible settings are refused before anything is downloaded."""
+    """A download with impossible network settings is refused before anything is downloaded."""
     body = {"activation_code": gateway.lab.code(gateway.lab.order()), "network": {"apn": "a b"}}
     response = gateway.http.post(f"{EUICC}/downloads", json=body)
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")

@@ -97,7 +97,7 @@ def test_an_unknown_endpoint(gateway: Gateway, action: str) -> None:
 
 
 def test_roles_of_webhooks(lab: Lab, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader may view endpoints; only an administrator may pause or resume them, or send events again."""
+    """Any role may view and test endpoints; only an administrator may pause, resume and send events again."""
     lab.engine.webhooks.become([endpoint(receiver)])
     monkeypatch.setattr(AccessRules, "roles", lambda _self, _peer: frozenset({Role.READ, Role.SWITCH}))
     with Gateway(lab) as gateway:

@@ -81,7 +81,7 @@ def test_roles_add_up(uid: int, groups: tuple[int, ...], roles: str) -> None:
 
 
 def test_every_kind_of_change_has_a_role() -> None:
-    """A new kind of change must name its role, and reading is never enough."""
+    """Each kind of change must name its role, and the role read is never enough."""
     assert set(ROLE_FOR) == set(Kind)
     assert Role.READ not in ROLE_FOR.values()
 

@@ -39,7 +39,7 @@ def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_live_socket_is_not_taken(tmp_path: Path) -> None:
-    """A second daemon reports that the first one answers there; the first one stays reachable."""
+    """A second daemon reports that the first one answers on the socket; the first one stays reachable."""
     path = tmp_path / "lpad.sock"
     with listen(path):
         with pytest.raises(Conflict, match="another process"):
@@ -74,7 +74,7 @@ def test_something_else_at_the_path_stays(tmp_path: Path) -> None:
 
 
 def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
-    """The kernel's limit is reported with the name of the setting."""
+    """A socket path that is too long for the kernel is reported with the name of the setting."""
     with pytest.raises(InvalidSettings, match="'socket'"):
         listen(tmp_path / ("x" * 120))
 
@@ -87,6 +87,6 @@ def test_answers_carry_no_date_and_no_server_name(gateway: Gateway) -> None:
 
 
 def test_a_head_request_has_no_body(gateway: Gateway) -> None:
-    """HEAD is GET without its body."""
+    """HEAD gets the same answer as GET, without the body."""
     response = gateway.http.head("/v1/system")
     assert (response.status_code, response.content) == (200, b"")

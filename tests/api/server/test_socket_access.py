@@ -41,7 +41,7 @@ def test_named_users_may_connect(path: Path) -> None:
 
 
 def test_users_no_longer_named_may_not_connect(path: Path) -> None:
-    """A new list replaces the previous one."""
+    """A new access list replaces the previous one."""
     admit(path, users=[61001], groups=[61003])
     admit(path, users=[], groups=[])
     assert entries(path) - {"mask::rw-"} == OWN

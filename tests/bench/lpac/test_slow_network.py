@@ -14,7 +14,7 @@ PIECES = [bytes([number]) * 3000 for number in range(100)]
 
 
 def test_bytes_arrive_in_order_after_two_round_trips() -> None:
-    """A first answer takes two round trips, one of them to connect; the end of the stream arrives, too."""
+    """The first answer takes two round trips, one of them to connect; the stream's end arrives, too."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         echo = threading.Thread(target=_echo, args=(listening,))
         echo.start()

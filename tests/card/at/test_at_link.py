@@ -69,7 +69,7 @@ def sent(modem: PtyModem) -> list[str]:
 
 
 def test_a_working_link_is_remembered_and_tried_first(tmp_path: Path) -> None:
-    """The second link does not search, and does not ask the modem for its identity."""
+    """A second link to the same modem does not search, and does not ask the modem for its identity."""
     card = card_with_eid()
     with modem_with(card, csim=Csim.BASIC_CHANNEL_ONLY, handles=Handles.HEX64) as modem:
         with opened(modem, tmp_path, links=["csim", "cgla"]) as link:
@@ -123,7 +123,7 @@ def test_a_damaged_memory_is_not_a_memory(tmp_path: Path, content: bytes) -> Non
 
 
 def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
-    """Without its memory lpad searches again, and works."""
+    """If lpad cannot write its memory of links, it still finds a link and reaches the card."""
     (tmp_path / "file").write_bytes(b"")
     with modem_with(card_with_eid()) as modem, opened(modem, tmp_path / "file" / "links") as link:
         assert get_eid(link) == EID
@@ -153,7 +153,7 @@ def test_blocks_begin_as_the_quirks_say() -> None:
 
 
 def test_the_block_size_that_works_is_remembered(tmp_path: Path) -> None:
-    """A modem with short lines refuses a long block only once."""
+    """A modem that takes only short lines refuses a long block once, because lpad remembers the size."""
     card = card_with_eid()
     with modem_with(card, line_limit=300) as modem:
         for expected in (255, 120):
@@ -180,7 +180,7 @@ def test_the_owners_block_size_limits_the_remembered_one(tmp_path: Path, owners:
 
 
 def test_the_isdr_that_answered_is_asked_first(tmp_path: Path) -> None:
-    """A vendor's AID is found after the standard AID and those in the settings, and is then tried first."""
+    """A vendor's AID is tried after the standard's and the settings' AIDs; once found, it is tried first."""
     card = card_with_eid()
     card.applications = (bytes(OTHER_ISD_R),)
     with modem_with(card) as modem:
@@ -245,7 +245,7 @@ def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_
 
 
 def test_a_doubted_link_is_kept_if_nothing_else_works() -> None:
-    """If a link has failed but no other works, lpad continues to use it."""
+    """If a link has failed but no other link works, lpad continues to use the failed one."""
     card = card_with_eid()
     with modem_with(card, handles=Handles.NUMBER, csim=Csim.ABSENT) as modem, opened(modem) as link:
         get_eid(link)
@@ -268,7 +268,7 @@ def test_without_a_working_link_each_attempt_gives_its_reason() -> None:
 
 
 def test_a_card_that_is_not_an_euicc_is_reported_as_such() -> None:
-    """The error is the card's 'no such application', whatever the modem's own commands report."""
+    """For a plain SIM, the error is the card's 'no such application', whatever the modem reports."""
     card = ScriptedCard(applications=())
     with modem_with(card, handles=Handles.NUMBER, not_found=None) as modem, opened(modem) as link:
         with pytest.raises(CardStatus, match="not an eUICC"):

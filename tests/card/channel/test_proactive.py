@@ -23,7 +23,7 @@ DISPLAY = bytes.fromhex("D009810302218082028182")
 
 
 class WishfulCard:
-    """Answers the first command with 91xx while commands wait, and records the responses."""
+    """A card that answers 91xx while proactive commands wait, and records the terminal responses."""
 
     def __init__(self, *wishes: bytes) -> None:
         self.wishes = list(wishes)
@@ -72,7 +72,7 @@ def test_reset_without_terminal_response() -> None:
 
 
 def test_profile_state_change() -> None:
-    """REFRESH 'eUICC profile state change' is answered, then the card reset."""
+    """REFRESH 'eUICC profile state change' is answered, and then the card is reset."""
     card = WishfulCard(STATE_CHANGE)
     served(card).transmit(STORE_DATA, deadline=soon())
     assert card.heard == [0xE2, 0x12, 0x14]
@@ -89,7 +89,7 @@ def test_several_commands_are_handled_with_one_reset() -> None:
 
 
 def test_a_card_that_never_has_enough(caplog: pytest.LogCaptureFixture) -> None:
-    """After sixteen proactive commands in a row, lpad handles no more of them."""
+    """After sixteen proactive commands in a row, lpad handles no more proactive commands."""
     card = WishfulCard(*[DISPLAY] * 100)
     served(card).transmit(STORE_DATA, deadline=soon())
     assert len(card.responses) == 16

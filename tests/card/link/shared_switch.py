@@ -62,7 +62,7 @@ def loopback_up() -> None:
 
 
 def ask(kind: Shared, port: str, done: threading.Event, answers: list[int]) -> None:
-    """Ask in turns, as ModemManager does, until the end."""
+    """Run the other program's queries in turn until `done` is set, as ModemManager does."""
     while not done.is_set():
         for query in kind.queries:
             told = subprocess.run(

@@ -30,7 +30,7 @@ class Scripted:
 
 
 def test_each_command_is_observed_also_one_that_failed() -> None:
-    """Everything is passed on, and the seconds of each command are reported."""
+    """A timed channel passes everything on, and reports the seconds of each command, even a failed one."""
     seen: list[float] = []
     inner = Scripted()
     channel = TimedChannel(inner, seen.append)

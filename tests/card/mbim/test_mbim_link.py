@@ -84,7 +84,7 @@ class TestContract(LinkContract):
             yield Rig(link, card)
 
     def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
-        """A modem that fetches the answer itself gives up, too, and passes the last status word on."""
+        """A modem that fetches an endless answer itself gives up, too, and returns the last status word."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
         with pytest.raises(CardError):
@@ -176,7 +176,7 @@ def test_a_function_error_is_named(error: ProtocolError, tmp_path: Path) -> None
 
 
 def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
-    """Whichever answer is lost, lpad reports it in time, and the next attempt works."""
+    """Whichever answer is lost, lpad reports the loss in time, and the next attempt works."""
     card = ScriptedCard(answers={GET_EID: EID})
     for lost in range(6):
         habits = MbimHabits(lost_transaction=lost)
@@ -278,7 +278,7 @@ def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
-    """An indication makes the descriptor readable, is reported once, and ends with the port."""
+    """An indication makes the descriptor readable and is reported once; a vanished port is an error."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         poll = select.poll()
@@ -296,7 +296,7 @@ def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
 
 
 def test_an_indication_among_the_answers_is_not_lost(tmp_path: Path) -> None:
-    """An indication that arrives with an answer sets `reported` until the link is heard."""
+    """An indication that arrives with an answer sets `reported` until `hear` is called."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         link.hear(deadline=soon())
@@ -356,7 +356,7 @@ def _slot_indication(number: int, state: SlotState) -> bytes:
 
 
 def test_a_port_in_use_is_busy(tmp_path: Path) -> None:
-    """Two direct readers would steal each other's answers, so the second is refused."""
+    """Two direct readers of a port would get each other's answers, so the second is refused."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, _), pytest.raises(CardBusy, match="holds it"):
         open_mbim_link(modem.path)
 
@@ -480,7 +480,7 @@ def opened_channels(modem: MbimModem) -> int:
 
 
 def test_a_family_with_known_habits_is_asked_rightly_at_once(tmp_path: Path) -> None:
-    """With an L860, lpad's first attempt uses P2 0C, the extended type and no channel in class bytes."""
+    """With an L860, lpad's first attempt has P2 0C, the extended type, and no channel in the class byte."""
     habits = MbimHabits(select_p2=(12,), class_byte_types=(1,), refuses_channel_in_class=True)
     personality = ModemPersonality(manufacturer="Fibocom", model="L860-GL")
     card = ScriptedCard(answers={GET_EID: EID})

@@ -86,7 +86,7 @@ def test_the_proxy_passes_reports_on_the_card_on(tmp_path: Path) -> None:
 
 @pytest.mark.programs("mbimcli")
 def test_lpad_and_mbimcli_share_the_proxy(tmp_path: Path) -> None:
-    """Twenty sessions of lpad and mbimcli's requests at the same time: neither takes the other's answers."""
+    """Lpad and mbimcli use the proxy at the same time, and neither program gets the other's answers."""
     card = ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("mbim-proxy") as namespace:
         asked: list[str] = []

@@ -72,7 +72,7 @@ def try_to_open(modem: MbimModem, memory: LinkMemory, *, times: int = 3) -> None
 
 
 def test_a_card_that_is_no_euicc_is_restarted_once_in_its_life(tmp_path: Path) -> None:
-    """Neither the modem's nor lpad's next start restarts the card again; another card is restarted once."""
+    """A plain SIM is restarted once, not again at each start of modem or lpad; a new card is, too."""
     sim = PlainSim()
     for place, card, resets in (("wdm0", sim, 1), ("wdm1", sim, 0), ("wdm2", PlainSim(iccid="8944123"), 1)):
         with MbimModem(card, path=tmp_path / place) as modem:
@@ -84,7 +84,7 @@ def test_a_card_that_is_no_euicc_is_restarted_once_in_its_life(tmp_path: Path) -
 def test_an_euicc_that_was_silent_is_found_once_its_card_starts(tmp_path: Path) -> None:
     """If an eUICC was mistaken for a plain SIM, lpad need not restart it.
 
-    The modem already declares the terminal capability.
+    The modem declares the terminal capability already.
     """
     memory = LinkMemory(tmp_path / "links")
     with MbimModem(PlainSim(), path=tmp_path / "wdm0") as modem:

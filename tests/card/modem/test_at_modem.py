@@ -64,7 +64,7 @@ def get_eid(link: Link) -> bytes:
 
 
 def test_the_modem_is_set_up_once() -> None:
-    """Echo is switched off and errors get numbers once per opened port; nothing else is sent by itself."""
+    """Once per opened port, lpad switches echo off and error numbers on; it sends nothing else of its own."""
     with bench() as (modem, link, _):
         get_eid(link)
         get_eid(link)

@@ -114,7 +114,7 @@ def noted(folder: Path) -> bool:
 
 
 def test_the_line_is_faster_while_the_port_is_open(tmp_path: Path) -> None:
-    """The speed is noted on disk, raised, used, and restored with the release of the port."""
+    """The speed is noted on disk, raised, used, and restored when the port is released."""
     with bench() as modem:
         opened = host(modem, tmp_path)
         assert model(opened) == "PtyModem"
@@ -157,7 +157,7 @@ def test_a_killed_daemon_leaves_a_modem_that_is_reached(
 
 
 def test_a_modem_is_reached_although_the_note_is_lost(tmp_path: Path) -> None:
-    """As long as the setting is there, a silent modem is tried at both speeds, and restored."""
+    """While the setting exists, a silent modem is tried at both speeds, and its speed is restored."""
     with bench() as modem:
         killed = host(modem, tmp_path)
         model(killed)
@@ -171,7 +171,7 @@ def test_a_modem_is_reached_although_the_note_is_lost(tmp_path: Path) -> None:
 
 
 def test_a_killed_restoration_is_repeated(tmp_path: Path) -> None:
-    """A daemon killed after the modem has its former speed, and before the note is removed, harms nothing."""
+    """If lpad is killed between restoring the speed and removing the note, the restoration is repeated."""
     with bench() as modem:
         killed = host(modem, tmp_path)
         model(killed)
@@ -199,7 +199,7 @@ def test_a_modem_that_answers_at_the_new_speed(tmp_path: Path) -> None:
 
 
 def test_an_automatic_speed_is_restored(tmp_path: Path) -> None:
-    """A modem that found out the speed by itself does so again afterwards."""
+    """A modem that detects the line's speed automatically does so again afterwards."""
     with bench() as modem:
         first = host(modem, tmp_path, fast=None)
         first.ask(AtCommand("AT+IPR=0"), patience=2.0, deadline=soon())
@@ -354,7 +354,7 @@ def test_a_line_that_loses_characters_at_the_new_speed(
 def test_a_modem_that_is_deaf_at_the_new_speed_is_lost_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A modem that is deaf at the new speed is reached after its restart, from then on at the usual one."""
+    """A modem that receives nothing at the new speed is reached after its restart, at the usual speed."""
     with bench(silent_rates=(FAST,)) as modem:
         opened = host(modem, tmp_path)
         with pytest.raises(CardUnreachable):

@@ -74,7 +74,7 @@ def test_asks_for_no_further_network_than_the_first_that_registered_it() -> None
 
 
 def test_a_modem_without_any_of_the_commands_reports_nothing() -> None:
-    """The list of registrations is empty, so that a caller can refuse a guard."""
+    """If a modem lacks all these commands, the list of registrations is empty, so a guard can be refused."""
     with bench(registration_commands=()) as (_, host, _card):
         assert registrations(host, deadline=soon()) == ()
 

@@ -56,7 +56,7 @@ def readers() -> Iterator[Readers]:
 
 
 def put_in(slot: Slot, reader: str, card: ScriptedCard, atr: bytes = ATR_T0) -> None:
-    """Put another card into a slot; it gets its power at its first use."""
+    """Put another card into a slot; the card gets power at its first use."""
     slot.card, slot.atr = card, atr
     before = PcscCard(reader)
     before.begin(deadline=soon())
@@ -69,7 +69,7 @@ def put_in(slot: Slot, reader: str, card: ScriptedCard, atr: bytes = ATR_T0) -> 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
 @pytest.mark.parametrize(("atr", "kind"), [(ATR_T0, ScriptedCard), (ATR_T1, BlockCard)], ids=["T0", "T1"])
 class TestPcscLink(LinkContract):
-    """The contract, for both protocols, with exclusive and with shared use of the reader."""
+    """The contract of links, for both protocols, with exclusive and with shared use of the reader."""
 
     @pytest.fixture
     def rig(

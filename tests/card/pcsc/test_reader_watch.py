@@ -57,7 +57,7 @@ def test_a_reader_that_is_not_there(pcscd: PrivatePcscd) -> None:
 
 
 def test_closing_ends_the_waiting(pcscd: PrivatePcscd) -> None:
-    """A thread that waits is freed immediately."""
+    """Closing a watch immediately wakes the thread that waits in it."""
     watch = ReaderWatch(FIRST)
     watch.wait_for_change(deadline=soon())
     waiting = threading.Thread(target=watch.wait_for_change, kwargs={"deadline": soon()})
@@ -68,7 +68,7 @@ def test_closing_ends_the_waiting(pcscd: PrivatePcscd) -> None:
 
 
 def test_the_end_of_pcscd_is_an_error(pcscd: PrivatePcscd) -> None:
-    """Without pcscd there is nothing to wait for: an error, immediately."""
+    """Without pcscd, waiting ends immediately with an error."""
     with ReaderWatch(FIRST) as watch:
         watch.wait_for_change(deadline=soon())
         killer = threading.Timer(0.05, pcscd.kill)

@@ -56,7 +56,7 @@ def test_a_port_that_comes_and_goes_is_reported(
 def test_messages_about_other_devices_are_ignored(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
-    """Messages about a battery are ignored."""
+    """Messages about other devices, such as a battery, are ignored."""
     speaker, watch = kernel
     end = watch.watch(tmp_path.exists, told.put)
     for message in (BATTERY, b"", b"libudev\0", b"libudev\0" + bytes(12) + b"\xff" * 4, b"\xff" * 100):
@@ -101,7 +101,7 @@ def test_the_kernels_socket_opens_or_not() -> None:
     ("message", "subsystem"), [(KERNEL, b"tty"), (UDEV, b"tty"), (b"add@/x\0ACTION=add\0", None)]
 )
 def test_the_subsystem_is_read_from_either_form(message: bytes, subsystem: bytes | None) -> None:
-    """The subsystem is read from the kernel's messages, and from udev's, which have a binary header."""
+    """The subsystem is read from the kernel's messages, and from udev's, which have another header."""
     assert subsystem_of(message) == subsystem
 
 

@@ -86,7 +86,7 @@ def test_a_port_in_use_does_not_ring(alarm: PortAlarm, rings: Rings, port: tuple
 
 
 def test_a_port_that_went_away_rings(alarm: PortAlarm, rings: Rings) -> None:
-    """The alarm rings, so that the next read finds the cause; a closed descriptor can be disarmed."""
+    """The alarm of a vanished port rings, so its owner reads; a closed descriptor can be disarmed."""
     ours, theirs = os.openpty()
     alarm.arm(ours)
     os.close(theirs)

@@ -57,7 +57,7 @@ def occupied(port: str) -> Iterator[list[PtyModem]]:
 
 @pytest.fixture
 def modem(serial: Path) -> Iterator[PtyModem]:
-    """A modem with a name by udev's identification."""
+    """A modem with a name in udev's folder by-id."""
     with low_numbers_taken():
         made = PtyModem(ScriptedCard(), path=serial / "by-id" / "usb-Ours-if02-port0")
     with made:
@@ -101,7 +101,7 @@ def test_a_port_that_is_away_is_not_a_port(modem: PtyModem, serial: Path) -> Non
 
 
 def test_another_modem_under_the_lasting_name_is_not_taken_for_it(modem: PtyModem, serial: Path) -> None:
-    """Two equal modems share a by-id name: the IMEI decides, and the other name leads to the right one."""
+    """If two modems share a by-id name, the IMEI decides, and another name leads to the right modem."""
     port = modem.device
     by_path = serial / "by-path" / "usb-0:1.2-port0"
     by_path.symlink_to(port)

@@ -57,7 +57,7 @@ def listener(folder: Path) -> Iterator[tuple[str, socket.socket]]:
 
 
 def test_a_device_is_opened(tmp_path: Path) -> None:
-    """The descriptor works in both directions, does not block, and is not inherited by programs."""
+    """The opened device can be read and written, does not block, and is not inherited by programs."""
     master, slave = pty.openpty()
     opener = PortOpener(users=OWN, devices=re.compile(r"/dev/pts/[0-9]+"))
     with serving(tmp_path, opener) as client:
@@ -101,7 +101,7 @@ def test_a_proxy_is_connected(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_else_is_opened(wanted: str, tmp_path: Path) -> None:
-    """Any other path or name is refused by its form alone."""
+    """A path or name that is not one of a control port or proxy is refused because of its form alone."""
     with (
         serving(tmp_path, PortOpener(users=OWN)) as client,
         pytest.raises(CardUnreachable, match="only control ports") as found,
@@ -112,7 +112,7 @@ def test_nothing_else_is_opened(wanted: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "socket", "fifo"])
 def test_only_a_character_device_is_opened(kind: str, tmp_path: Path) -> None:
-    """A name that fits is not enough; another kind of file is not even opened."""
+    """Only a character device is opened; another file is not even opened if its name fits."""
     place = tmp_path / "cdc-wdm0"
     if kind == "file":
         place.write_bytes(b"secret")
@@ -149,7 +149,7 @@ def test_other_users_are_dropped(tmp_path: Path) -> None:
 
 
 def test_a_proxy_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An abstract address belongs to the first who takes it, so a forged proxy must not get the port."""
+    """Any user may take a proxy's abstract address first, so a proxy of another user gets no connection."""
     own = os.geteuid()
     with listener(tmp_path) as (address, _):
         opener = PortOpener(users=frozenset({own}), proxies={"mbim-proxy": address})

@@ -39,7 +39,7 @@ def driver(sysfs: Path, device: str, name: str) -> None:
     ("name", "protocol"), [("cdc_mbim", PortProtocol.MBIM), ("qmi_wwan", PortProtocol.QMI)]
 )
 def test_the_driver_determines_the_protocol(name: str, protocol: PortProtocol, tmp_path: Path) -> None:
-    """A cdc-wdm device belongs to the driver of its protocol."""
+    """The driver of a cdc-wdm device determines its protocol."""
     driver(tmp_path, "cdc-wdm7", name)
     assert protocol_of("/dev/cdc-wdm7", sysfs=tmp_path) is protocol
 
@@ -138,7 +138,7 @@ print(ask_protocol(port, deadline=deadline, sees_all="root" in how).value)
 @pytest.mark.programs("mbimcli", "qmicli")
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_an_unprivileged_lpad_asks_through_the_proxy_that_runs(kind: str, tmp_path: Path) -> None:
-    """The proxy may have the port, so lpad does not become a second reader."""
+    """Without privileges, lpad asks through the running proxy, instead of becoming a second reader."""
     modem = MbimModem if kind == "mbim" else QmiModem
     with modem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as port, ProxyNamespace(f"{kind}-proxy") as space:
         ours = space.run(sys.executable, "-c", ASK, port.path, "locked")

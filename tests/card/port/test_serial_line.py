@@ -29,7 +29,7 @@ sys.stdin.read()
 
 
 def test_bytes_go_out_and_come_back() -> None:
-    """Received bytes are returned immediately, in whatever portions they came."""
+    """Received bytes are returned immediately, in whatever portions they arrive."""
     with PtyModem(ScriptedCard()) as modem:
         line = SerialLine(modem.path)
         line.write(b"AT\r", deadline=soon())
@@ -97,7 +97,7 @@ def test_the_holder_of_a_port_is_named() -> None:
 
 
 def test_a_forbidden_port_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without permission the remedy is a group, and a retry does not help."""
+    """If permission for the port is missing, the error names a group, and a retry does not help."""
 
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
@@ -124,7 +124,7 @@ def test_a_port_that_goes_away_is_unreachable() -> None:
 
 
 def test_a_port_that_takes_nothing_ends_with_the_deadline() -> None:
-    """Output that is not read does not block forever."""
+    """A write whose bytes are not read ends at the deadline instead of blocking forever."""
     master, slave = os.openpty()
     try:
         line = SerialLine(os.ttyname(slave))

@@ -86,7 +86,7 @@ class TestContract(LinkContract):
             yield Rig(link, card)
 
     def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
-        """A modem that fetches the answer itself gives up, too, and passes the last status word on."""
+        """A modem that fetches an endless answer itself gives up, too, and returns the last status word."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
         with pytest.raises(CardError):
@@ -248,7 +248,7 @@ def test_a_modem_that_is_not_ready_is_asked_again(error: Error, tmp_path: Path) 
 
 
 def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
-    """Whichever answer is lost, lpad reports it in time, and the next attempt works.
+    """Whichever answer is lost, lpad reports the loss in time, and the next attempt works.
 
     If the lost answer assigns a client, the modem keeps this client until it is reset.
     """
@@ -315,7 +315,7 @@ def test_a_vanished_port_is_named_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_busy(tmp_path: Path) -> None:
-    """Two direct readers would steal each other's answers, so the second is refused."""
+    """Two direct readers of a port would get each other's answers, so the second is refused."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, _), pytest.raises(CardBusy, match="holds it"):
         open_qmi_link(modem.path)
 
@@ -333,7 +333,7 @@ def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
 
 
 def test_firmware_that_bars_the_isdr_is_named(tmp_path: Path) -> None:
-    """SIM7600G-H and LE910C4 answer AccessDenied: another port may work, another attempt does not."""
+    """SIM7600G-H and LE910C4 answer AccessDenied: another port may work, but no further attempt does."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), bars_isdr=True) as (_, link),
         pytest.raises(CardUnreachable, match="firmware does not let programs select the ISD-R") as caught,
@@ -405,7 +405,7 @@ def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
 
 
 def test_no_channel_stays_open_after_a_refusal(tmp_path: Path) -> None:
-    """A card without ISD-R keeps its channels, whether the modem names the status word or not."""
+    """If a card has no ISD-R, its channel is closed, whether the modem reports the status word or not."""
     for tells in (True, False):
         card = ScriptedCard(applications=())
         with (

@@ -114,7 +114,7 @@ def test_the_proxy_passes_reports_on_the_card_on(tmp_path: Path) -> None:
 
 @pytest.mark.programs("qmicli")
 def test_lpad_and_qmicli_share_the_proxy(tmp_path: Path) -> None:
-    """Twenty sessions of lpad and qmicli's requests at the same time: neither takes the other's answers."""
+    """Lpad and qmicli use the proxy at the same time, and neither program gets the other's answers."""
     card = ScriptedCard(answers={GET_EID: EID})
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("qmi-proxy") as namespace:
         asked: list[str] = []
@@ -160,7 +160,7 @@ def test_clients_of_a_killed_process_are_given_back_through_the_proxy(tmp_path: 
 
 @pytest.mark.programs("qmicli")
 def test_a_data_session_outlives_its_process_behind_the_proxy(lab: Lab, tmp_path: Path) -> None:
-    """Lpad's next process continues the data session and closes it; in between qmicli sees it, too."""
+    """After a kill, lpad's next process continues the data session and closes it; qmicli sees it, too."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     folder = str(tmp_path / "links")

@@ -204,7 +204,7 @@ def test_a_handle_that_the_modem_does_not_know(handle: int | None, card: Card, t
 
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_a_modem_that_does_not_answer_the_stop(ipv6: bool, card: Card, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """Lpad ends the session by releasing its client, and opens the next session in the same step."""
+    """If a stop is not answered, lpad releases the session's client, and opens the next in the same step."""
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path, memory=LinkMemory(tmp_path / "links"))
         assert link.modem.open_session(SessionWish(apn="old", ipv6=ipv6), deadline=soon()).active
@@ -228,7 +228,7 @@ def test_a_stop_leaves_most_of_a_step() -> None:
 
 
 def test_a_session_client_that_another_program_gave_back(card: Card, tmp_path: Path) -> None:
-    """Lpad reports the session as down, and continues to use its other clients."""
+    """If another program releases the session's client, lpad reports it as down and uses its others."""
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path, memory=LinkMemory(folder))

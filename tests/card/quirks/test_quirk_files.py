@@ -97,7 +97,7 @@ STANDARD = re.compile(r"AT\+(CFUN=([014]|1,1)|CRSM=[0-9,]+)|\+CPIN|\+SIM")
 
 
 def commands_of(quirks: dict[str, Any]) -> list[str]:
-    """Every AT command and result code that an entry names."""
+    """Return every AT command and result code that an entry names."""
     rungs = [
         command
         for rung in quirks.get("refresh_ladder", ())
@@ -121,7 +121,7 @@ def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
 
 @pytest.mark.parametrize(("file", "entry"), ENTRIES, ids=lambda value: str(value)[:40])
 def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any]) -> None:
-    """For each unconfirmed command, the entry also has one of 3GPP: for the ICCID, or for a reset."""
+    """If an entry has an unconfirmed command, it also has a 3GPP command for the same purpose."""
     doubtful = entry.get("unconfirmed", [])
     quirks = entry.get("quirks") or {}
     assert set(doubtful) <= set(commands_of(quirks)), file

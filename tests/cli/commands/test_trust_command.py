@@ -31,7 +31,7 @@ def address(terminal: Terminal) -> str:
 
 
 def test_a_check_states_which_ci_confirms_the_server(card_alone: Terminal, pki: Pki) -> None:
-    """A server is checked for the card; the report states which of the card's CIs confirms it."""
+    """The report on a check of a server states which of the card's CIs confirms the server."""
     done = card_alone.lpactl("trust", "check", address(card_alone)).ok()
     ci = pki.ci[Curve.NIST].key_id.hex()
     for told in ("trusted     yes", "a CI that the card names", ci, "dp-tls", "handshakes  1"):
@@ -42,7 +42,7 @@ def test_a_check_states_which_ci_confirms_the_server(card_alone: Terminal, pki: 
 
 
 def test_a_check_of_an_unknown_server_names_the_missing_certificate(card_alone: Terminal, pki: Pki) -> None:
-    """Without an anchor, the output names the missing certificate and its place; the exit code is not 0."""
+    """If no known CI confirms a server, the output names the missing certificate; the exit code is not 0."""
     card_alone.lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
     done = card_alone.lpactl("trust", "check", address(card_alone))
     assert done.code == 6
@@ -71,7 +71,7 @@ def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
 
 
 def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: Path) -> None:
-    """A CI of lpad's table is shown by its name, and a test CI is marked, also in the JSON."""
+    """A CI of lpad's table is shown by its name, and a test CI is marked, in the JSON, too."""
     production, test = (ci.key_id for ci in pki.ci.values())
     with knowing(tmp_path, production=production, test=test):
         out = terminal.lpactl("info", "--refresh").ok().out

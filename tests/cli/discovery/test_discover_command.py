@@ -38,7 +38,7 @@ def terminal(lab: DiscoveryLab) -> Iterator[Terminal]:
 
 
 def test_from_looking_to_the_handled_event(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """At first no event waits; then one is shown, installed, hidden as handled, and shown with --all."""
+    """A new event is shown, then installed, then hidden as handled, and still shown with --all."""
     assert "no profile waits for this card" in terminal.lpactl("discover").ok().out
     lab.event(cascade=True)
     out = terminal.lpactl("discover").ok().out
@@ -60,7 +60,7 @@ def test_one_event_is_downloaded(lab: DiscoveryLab, terminal: Terminal) -> None:
 
 
 def test_an_sm_ds_that_fails(lab: DiscoveryLab, terminal: Terminal) -> None:
-    """The error is shown next to other servers' events; `--confirm` without `--install` is a mistake."""
+    """A failing SM-DS's error is shown next to other events; `--confirm` without `--install` is a mistake."""
     lab.event()
     servers = ("--server", "smds.invalid", "--server", lab.root.address)
     done = terminal.lpactl("discover", *servers).ok()

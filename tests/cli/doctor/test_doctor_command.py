@@ -54,7 +54,7 @@ def test_a_device_that_is_well(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_a_card_that_is_back_is_shown_as_the_probe_found_it(terminal: Terminal, tmp_path: Path) -> None:
-    """The page does not report as absent a card that its own probe has reached."""
+    """If the page's own probe has reached a card, the page does not report the card as absent."""
     lab = terminal.lab
     lab.modem.vanish()
     assert lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="x").error is not None

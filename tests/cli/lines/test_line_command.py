@@ -63,7 +63,7 @@ def test_a_line_is_shown(lab: LineLab, terminal: Terminal) -> None:
 
 
 def test_a_line_is_suspended_and_activated(lab: LineLab, terminal: Terminal) -> None:
-    """Each command ends with the state of the line; a repeated one reports that the state is as before."""
+    """Each command ends with the state of the line; a repeated one reports that nothing has changed."""
     assert "is idle ('SUSPENDED') (mine)" in terminal.lpactl("line", "suspend", "Second").ok().out
     assert ", as before" in terminal.lpactl("line", "suspend", "Second").ok().out
     assert "is live ('ACTIVE') (mine)" in terminal.lpactl("line", "activate", "Second").ok().out

@@ -27,7 +27,7 @@ EID = "89049032123451234512345678901235"
 
 
 def lpad(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run lpad."""
+    """Run lpad with the given arguments."""
     command = [sys.executable, "-m", "lpad.cli.lpad", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
@@ -165,7 +165,7 @@ def test_try_a_file_of_the_settings(desk: SimulatedPlatform, tmp_path: Path) -> 
 
 
 def test_try_reports_the_platforms_reason_for_a_refusal(desk: SimulatedPlatform, tmp_path: Path) -> None:
-    """A refused key ends with the platform's words, and the record is still kept."""
+    """If a platform refuses the key, the error has the platform's words, and the record is still written."""
     desk.faults.add(PlatformFault.TOKEN_EXPIRED, call="find", times=0)
     record = tmp_path / "record.json"
     config = str(tmp_path / "lpad.yaml")
@@ -176,7 +176,7 @@ def test_try_reports_the_platforms_reason_for_a_refusal(desk: SimulatedPlatform,
 
 
 def test_a_captured_callback_is_verified(tmp_path: Path) -> None:
-    """A captured callback is verified from files."""
+    """`platform verify` checks a captured callback with files for its body and the secret."""
     body = tmp_path / "body"
     body.write_bytes(b"a=1")
     secret = tmp_path / "secret"

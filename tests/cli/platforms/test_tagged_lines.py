@@ -28,7 +28,7 @@ TAG, OTHER = "field-test", "field"
 
 @pytest.fixture
 def things(tmp_path: Path, pki: Pki) -> Iterator[SimulatedPlatform]:
-    """Two lines with a tag, and one with another; the settings name the platform."""
+    """Two lines with one tag, and a line with another tag; the settings name the platform."""
     shelf = SmdpShelf(Orders(tmp_path / "orders"), address=lambda: "smdp.example.com")
     with SimulatedPlatform("things", pki=pki, shelf=shelf) as server:
         (tmp_path / "ca.der").write_bytes(next(iter(pki.ci.values())).der)

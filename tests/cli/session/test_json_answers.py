@@ -80,7 +80,7 @@ def test_a_change_is_shown_as_it_ended(used: Terminal, arguments: tuple[str, ...
 
 
 def test_a_refusal_is_shown_as_the_problem(used: Terminal) -> None:
-    """The problem document is printed, and one of the same form if the error arises in lpactl."""
+    """--json prints the API's problem document, and for lpactl's own errors a problem of the same form."""
     refused = used.lpactl("changes", "99", "--json")
     with Client(str(used.socket)) as client, pytest.raises(ApiError) as raised:
         client.change(99)

@@ -36,7 +36,7 @@ def file_of(picture: Image.Image, kind: str = "PNG") -> bytes:
 
 @pytest.fixture(params=READERS)
 def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], str]:
-    """Read a picture by one of the two programs."""
+    """Return a function that reads a picture by one of the two programs."""
     if request.param == "zbarimg":
         monkeypatch.setattr(builtins, "__import__", without("zxingcpp"))
     return qr_code_reading.text_of_picture
@@ -117,7 +117,7 @@ def test_two_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> Non
 
 
 def test_a_picture_with_endless_pixels_is_refused() -> None:
-    """A small file whose picture has so many pixels that it would fill the memory is refused."""
+    """A small file is refused if its picture has so many pixels that it would fill the memory."""
     with pytest.raises(click.UsageError, match=r"too many pixels|damaged"):
         qr_code_reading.text_of_picture(file_of(Image.new("1", (20_000, 20_000))))
 

@@ -72,7 +72,7 @@ def written(folder: Path) -> list[tuple[str, str | None, list[str]]]:
 def test_the_other_port_becomes_a_fallback(
     control: type[MbimModem | QmiModem], tmp_path: Path, card: SoftCard
 ) -> None:
-    """The two ports belong to one modem, so setup offers no choice and writes both."""
+    """If two ports belong to one modem, setup offers no choice and writes both."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     with PtyModem(card, path=at), control(card, path=mbim):
         asked = run_setup(tmp_path)
@@ -107,7 +107,7 @@ def test_no_more_ports_are_written_than_the_settings_take(
 def test_a_port_that_does_not_reach_the_card_is_left_out(
     control: type[MbimModem | QmiModem], tmp_path: Path, card: SoftCard
 ) -> None:
-    """The port that works is proposed, although another one of the modem comes first."""
+    """Setup proposes the port that works, although another port of the modem comes first."""
     with PtyModem(card, path=tmp_path / "ttyUSB2") as modem, control(card, path=tmp_path / "cdc-wdm0"):
         modem.once("AT+CCHO", instead=("+CME ERROR: 10",))
         modem.once("AT+CSIM", instead=("+CME ERROR: 10",))
@@ -178,7 +178,7 @@ def test_another_port_of_a_listed_modem(
 
 
 def test_a_listed_modem_that_a_killed_daemon_left_at_another_speed(tmp_path: Path, card: SoftCard) -> None:
-    """Setup reads the daemon's note about the speed, reaches the modem, and restores it."""
+    """Setup reads the daemon's note about the speed, reaches the modem, and restores the usual speed."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     state = tmp_path / "state"
     settings_with(tmp_path, f"  gate:\n    port: {at}\n")
@@ -279,7 +279,7 @@ def test_the_line_to_write_replaces_the_list(tmp_path: Path, card: SoftCard, lis
 
 
 def test_the_running_daemon_knows_the_eid(tmp_path: Path, pki: Pki) -> None:
-    """The daemon holds the listed port, so setup asks the daemon, and tries only the other port."""
+    """If a running daemon has the listed port, setup asks the daemon, and tries only the other port."""
     with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
         lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
         text = f"socket: {gateway.path}\neuiccs:\n  {CARD}:\n    port: {tmp_path / 'held'}\n"
@@ -293,7 +293,7 @@ def test_the_running_daemon_knows_the_eid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_second_card_of_the_same_adapter_is_not_hidden(tmp_path: Path, card: SoftCard, pki: Pki) -> None:
-    """The listed port leads to another EID, so the next socket of the adapter is a card of its own."""
+    """If the listed port leads to another EID, the card in the next socket of the adapter is added."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(at))
     with (
@@ -307,7 +307,7 @@ def test_a_second_card_of_the_same_adapter_is_not_hidden(tmp_path: Path, card: S
 
 
 def test_a_control_port_of_a_modem_that_does_not_reach_its_card(tmp_path: Path, card: SoftCard) -> None:
-    """The listed port has never shown an EID, but a device with a control port is one modem."""
+    """Setup adds a control port to the device's listed port, even if that has never shown an EID."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(at))
     with MbimModem(card, path=mbim):
@@ -319,7 +319,7 @@ def test_a_control_port_of_a_modem_that_does_not_reach_its_card(tmp_path: Path, 
 def test_a_serial_port_of_an_unknown_card_is_left_to_the_user(
     tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two serial ports of one device may be one modem or two, so nothing is written, and this is stated."""
+    """Two serial ports of one device may be one modem or two, so setup writes nothing, and explains this."""
     sysfs = tmp_path / "adapter"
     usb_device(sysfs, "1-2", ttyUSB2="1-2:1.2/ttyUSB2", ttyUSB3="1-2:1.3/ttyUSB3")
     monkeypatch.setattr(port_or_reader_trial, "device_of", partial(device_of, sysfs=sysfs))
@@ -361,7 +361,7 @@ def test_both_euiccs_of_a_card_get_the_port(tmp_path: Path, card: SoftCard) -> N
 def test_a_new_card_is_written_beside_one_that_gets_no_port(
     tmp_path: Path, card: SoftCard, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A port that cannot be added is named, and does not keep the other card out of the settings."""
+    """Setup names a port that it cannot add, and still adds another card to the settings."""
     monkeypatch.setattr(port_or_reader_trial, "device_of", lambda _port: None)
     at, mbim, third = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0", tmp_path / "ttyUSB7"
     settings_with(tmp_path, f"  gate: {{port: {at}}}\n")

@@ -1,4 +1,4 @@
-"""lpad setup: each card that it finds is tried, shown and written; obstacles are explained."""
+"""lpad setup tries each card that it finds, shows it, and adds it to the settings; it explains obstacles."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_without_a_terminal_it_needs_yes(tmp_path: Path, port: Path) -> None:
 
 
 def test_the_packaged_file_keeps_its_comments(tmp_path: Path, port: Path) -> None:
-    """The example is extended in place, and its mode stays."""
+    """Setup adds a card to the packaged example in place, and the file's mode stays."""
     from settings.test_example import TEXT  # noqa: PLC0415 - parametrized tests there
 
     path = tmp_path / "lpad.yaml"
@@ -109,7 +109,7 @@ def test_a_second_card_is_added(tmp_path: Path, pki: Pki, port: Path) -> None:
 
 
 def test_settings_in_one_line_are_left_alone(tmp_path: Path, port: Path) -> None:
-    """A file that cannot be extended without rewriting it is not touched; the lines to add are shown."""
+    """If a file cannot be extended without rewriting it, setup leaves it and shows the lines to add."""
     text = "euiccs: {other: {reader: 0}}\n"
     (tmp_path / "lpad.yaml").write_text(text, encoding="utf-8")
     done = setup(tmp_path, "--port", str(port), "--yes")

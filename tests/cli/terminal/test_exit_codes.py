@@ -1,4 +1,4 @@
-"""Exit codes: one table, in the documents and in the help, and some command ends with each code."""
+"""Documents and help have one table of exit codes, and for each code a command ends with it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
 
 
 def kinds(class_: type[LpadError]) -> Iterator[str]:
-    """Return the kinds of an error and of all errors of the gateway's own that are derived from it."""
+    """Return the kinds of an error and of all errors of lpad that are derived from it."""
     yield class_.kind
     for each in class_.__subclasses__():
         module = each.__module__
@@ -125,7 +125,7 @@ def test_the_codes_have_meanings() -> None:
 
 
 def test_the_table_is_documented() -> None:
-    """docs/api.md has the same codes with the same words."""
+    """The table in docs/api.md has the same exit codes with the same meanings."""
     section = DOCUMENT.read_text(encoding="utf-8").partition("## Exit codes")[2]
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", section, re.MULTILINE)
     assert {int(code): meaning for code, meaning in rows} == MEANINGS
@@ -141,7 +141,7 @@ def test_the_help_has_the_table(program: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(kinds(LpadError)) - {LpadError.kind}))
 def test_each_kind_of_error_has_its_code(kind: str) -> None:
-    """Each kind of error has a row in the table; none falls through to 'lpad itself is wrong'."""
+    """Each kind of error has an exit code in the table; none gets the code for an internal error."""
     expected = {
         exit_codes.CARD: kinds(CardError),
         exit_codes.SERVER: kinds(ServerError),

@@ -58,7 +58,7 @@ def named_in_calls() -> set[str]:
 
 
 def test_every_step_has_words() -> None:
-    """No step is shown under its own name."""
+    """Each step is shown in words instead of its own name."""
     names = named_in_calls()
     assert {
         "ask-modem",
@@ -71,7 +71,7 @@ def test_every_step_has_words() -> None:
 
 
 def test_verbose_shows_the_name() -> None:
-    """With -v the user sees lpad's own name; a step of a later daemon is shown without its dashes."""
+    """With -v a step has its API name; without, an unknown step has its name with blanks for dashes."""
     assert step_words("enable-profile", verbose=True) == "enable-profile"
     assert (
         step_words("enable-profile-by-aid-without-refresh")

@@ -55,7 +55,7 @@ def at_a_terminal(script: str, columns: int = 80, environment: dict[str, str] | 
 
 
 def test_identifiers_are_whole_at_80_columns() -> None:
-    """Columns that do not fit are dropped in order, and names are broken instead of identifiers."""
+    """At 80 columns, table columns are dropped in order, and names are broken instead of identifiers."""
     text = shown(wide=False)
     assert EID in text
     assert ICCID in text

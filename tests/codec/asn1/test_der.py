@@ -23,7 +23,7 @@ ICCID = bytes.fromhex("98001032547698103214")
 
 @pytest.mark.parametrize("type_name", TYPE_NAMES)
 def test_agrees_with_asn1tools(type_name: str) -> None:
-    """Each type is encoded to the same bytes, and read to the same value, as by an independent codec."""
+    """The codec writes the same bytes, and reads the same value, for each type as an independent codec."""
     schema = Schema.compile()
 
     @settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
@@ -106,7 +106,7 @@ def test_numbers_above_63_bits_are_malformed(data: str) -> None:
     [(0, "00"), (127, "7F"), (128, "0080"), (32768, "008000"), (2**31 - 1, "7FFFFFFF")],
 )
 def test_numbers_are_in_twos_complement(number: int, data: str) -> None:
-    """A number from 128 on takes a leading zero byte, and one from the wire may have more of them."""
+    """A number such as 128 is written with a leading zero byte; a received number may have several."""
     raw = der.encode("NotificationSentRequest", {"seqNumber": number})
     assert tlv.parse(raw).get(0x80).value.hex().upper() == data
     padded = tlv.encode(0xBF30, tlv.encode(0x80, bytes(3) + bytes.fromhex(data)))

@@ -27,7 +27,7 @@ def test_all_spellings_of_one_bit(encoded: str) -> None:
 
 
 def test_bits_have_names_or_their_numbers() -> None:
-    """Bits have the vocabulary's names; a bit beyond it has its number."""
+    """A bit is called by its name in the vocabulary; a bit beyond the vocabulary, by its number."""
     assert named_bits.names((b"\xa0\x08", 13), ("first", "second", "third")) == ("first", "third", "bit12")
 
 

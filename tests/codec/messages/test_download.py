@@ -39,7 +39,7 @@ def test_smdp_signed2_is_read(*, required: bool, otpk: bytes | None) -> None:
     [("12345678", "d36dfe02fcc86970ea290811663ce9a5ae3b58d1e24a0f5f6ea0ff870635b864")],
 )
 def test_confirmation_code_vector(code: str, hashed: str) -> None:
-    """The typed text is hashed, and the result is hashed again with the transaction ID."""
+    """The typed confirmation code is hashed, and the hash is hashed again with the transaction ID."""
     assert hash_confirmation_code(code, TRANSACTION_ID).hex() == hashed
 
 
@@ -92,7 +92,7 @@ def test_a_card_that_refuses_to_download(error: DownloadError) -> None:
 
 @pytest.mark.parametrize("reason", list(CancelSessionReason))
 def test_each_cancellation_reason_is_sent_by_its_number(reason: CancelSessionReason) -> None:
-    """Each reason is sent by its number."""
+    """Each reason for a cancellation is sent by its number."""
     raw = CancelSessionRequest(TRANSACTION_ID, reason).encode()
     wanted = {"transactionId": bytes(TRANSACTION_ID), "reason": int(reason)}
     assert Schema.compile().decode("CancelSessionRequest", raw) == wanted

@@ -106,7 +106,7 @@ def test_info2_of_later_versions() -> None:
 
 @pytest.mark.parametrize("body", ["", "8200", "84028105", "8501FF", "99010A", "04000C02FFFE"])
 def test_a_card_that_says_little_or_oddly(body: str) -> None:
-    """Missing or unreadable parts are left out, and the rest stays."""
+    """Missing or unreadable parts of EUICCInfo2 are left out, and the other parts are read."""
     info = EuiccInfo2.decode(tlv.encode(0xBF22, bytes.fromhex(body), tlv.encode(0x83, b"\1\2\3")))
     assert info.firmware_version == "1.2.3"
     assert (info.svn, info.resources, info.ci_signing) == (None, CardResources(), ())
@@ -127,7 +127,7 @@ def test_memory_in_2_to_4_bytes(data: str, free: int) -> None:
 
 
 def test_memory_that_cannot_be() -> None:
-    """A number that is too large to be shown counts as missing."""
+    """A size of free memory that is too large to be shown counts as missing."""
     told = CardResources.decode(bytes.fromhex("810108") + b"\x82\x81\xc8" + b"\xff" * 200)
     assert told == CardResources(installed_applications=8)
 

@@ -55,7 +55,7 @@ DECODERS: list[tuple[str, Callable[[bytes], Any]]] = [
 
 @pytest.mark.parametrize(("type_name", "decode"), DECODERS, ids=[name for name, _ in DECODERS])
 def test_whole_and_damaged(type_name: str, decode: Callable[[bytes], Any]) -> None:
-    """Neither values that are only grammatical, nor damaged ones, raise any error but MalformedError."""
+    """Neither arbitrary values of the right type, nor damaged ones, raise any error but MalformedError."""
 
     @settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
     @given(values_of(type_name), st.integers(0), st.integers(0, 255), st.binary(max_size=30))

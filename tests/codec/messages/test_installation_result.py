@@ -63,7 +63,7 @@ def test_success_with_an_odd_aid(aid: str) -> None:
 
 
 def test_failure_without_a_reason() -> None:
-    """If a card reports only a failure, its reason is unknown."""
+    """If a card reports a failure without a reason, the reason is unknown."""
     signed = tlv.encode(0xBF27, tlv.encode(0xBF2F, b"\x80\x01\x05"), tlv.encode(0xA2, tlv.encode(0xA1)))
     read = ProfileInstallationResult.decode(tlv.encode(0xBF37, signed))
     assert not read.succeeded
@@ -72,7 +72,7 @@ def test_failure_without_a_reason() -> None:
 
 @pytest.mark.parametrize("error", list(InstallationError))
 def test_each_reason_of_a_failure_is_read(error: InstallationError) -> None:
-    """Each reason is read, with the command in which it occurred."""
+    """Each reason of a failed installation is read, with the command in which it occurred."""
     raw = result("errorResult", {"bppCommandId": 2, "errorReason": int(error)})
     read = ProfileInstallationResult.decode(raw)
     assert (read.command, read.error, read.succeeded) == (BppCommand.STORE_METADATA, error, False)

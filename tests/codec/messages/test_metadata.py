@@ -74,7 +74,7 @@ def test_metadata_beyond_all_reason() -> None:
 
 
 def test_metadata_of_later_versions() -> None:
-    """Unknown elements, an unknown class and an unknown policy rule do not hide the rest."""
+    """Unknown elements, an unknown class and an unknown policy rule hide no other metadata."""
     odd = METADATA | {"profileClass": 7, "profilePolicyRules": named_bits.of([3])}
     body = tlv.parse(Schema.compile().encode("StoreMetadataRequest", odd)).value
     read = ProfileMetadata.decode(tlv.encode(0xBF25, tlv.encode(0x9F1F, b"new"), body, tlv.encode(0xBF76)))
@@ -85,7 +85,7 @@ def test_metadata_of_later_versions() -> None:
     "data", ["", "BF2500", "BF250C5A0A98001032547698103214", "BF26009100", "BF250A5A02980091009200"]
 )
 def test_incomplete_metadata_are_malformed(data: str) -> None:
-    """Metadata without ICCID, names, or with an impossible ICCID is malformed."""
+    """Metadata without ICCID or names, or with an impossible ICCID, are malformed."""
     with pytest.raises(MalformedError):
         ProfileMetadata.decode(bytes.fromhex(data))
 

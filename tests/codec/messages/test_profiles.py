@@ -132,7 +132,7 @@ def listed(*profiles: dict[str, Any]) -> bytes:
 
 
 def test_all_fields_of_a_profile_are_read() -> None:
-    """All that a card reports about a profile is read."""
+    """Every field that a card reports about a profile is read."""
     answer = ProfileInfoListResponse.decode(listed(FULL))
     assert answer.profiles == (
         ProfileInfo(
@@ -294,7 +294,7 @@ def test_nothing_odd_hides_a_profile(raw: bytes, unreadable: int) -> None:
 @example(b"\x04\x7f", b"\xa0\x20", b"\xe3")
 @example(bytes.fromhex("E3425A0A984401000000000000F14F10A0"), b"", b"")
 def test_no_bytes_between_profiles_hide_them(between: bytes, before: bytes, behind: bytes) -> None:
-    """Both entries are read, whatever bytes are before, between and after them."""
+    """Two profiles in a list are read, whatever bytes are before, between and after them."""
     profiles, unreadable = read(tlv.encode(0xBF2D, tlv.encode(0xA0, before, BARE_A, between, BARE_B, behind)))
     assert set(BOTH) <= set(profiles)
     if broken_list.is_padding(before + between + behind):

@@ -198,7 +198,7 @@ def test_wrong_parameters_are_refused(kind: Any, text: str, says: str) -> None:
     ],
 )
 def test_the_addresses_of_a_session(text: str, addresses: tuple[str, ...] | None) -> None:
-    """An address of zeros means that there is none; one that is missing or too short is unknown."""
+    """An address of zeros means that the session has no address; a missing or short one is unknown."""
     assert decode(data_session.CurrentSettings, parameters(text)).addresses == addresses
 
 

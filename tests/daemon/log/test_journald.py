@@ -104,7 +104,7 @@ def test_fields_end_with_their_place(journal: Journal, log: logging.Logger) -> N
 
 
 def test_a_traceback_is_one_entry(journal: Journal, log: logging.Logger) -> None:
-    """An error of our own is one entry of many lines, redacted like any other."""
+    """An internal error with its traceback is one entry of many lines, which is redacted."""
     try:
         int("about 8900101000000000017")
     except ValueError:

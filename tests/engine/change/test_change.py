@@ -42,7 +42,7 @@ def test_an_end_is_an_end(state: State) -> None:
 
 
 def test_a_queued_change_cannot_be_done() -> None:
-    """A change is done only after it ran."""
+    """A queued change cannot be done before it has run."""
     with pytest.raises(InternalError, match="queued to done"):
         make().done(RefreshResult())
 

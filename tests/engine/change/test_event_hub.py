@@ -9,7 +9,7 @@ from lpad.engine.change.event_hub import PATIENCE, PROGRESS, REMEMBERED, Hub
 
 
 def nothing() -> None:
-    """Do nothing when woken."""
+    """Do nothing when the listener is woken."""
 
 
 def test_a_listener_gets_what_comes_after_it_began() -> None:
@@ -46,7 +46,7 @@ def test_an_ignored_event_wakes_no_listener() -> None:
 
 
 def test_a_broken_listener_does_not_affect_the_others() -> None:
-    """The publisher continues, and the others get the event; the broken listener gets it when it asks."""
+    """If a listener's wake function fails, the publisher continues, and each listener can get the event."""
 
     def fails(*_: object) -> NoReturn:
         raise RuntimeError("Event loop is closed")

@@ -1,4 +1,4 @@
-"""Requests that come twice."""
+"""Requests that are sent twice."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_other_changes_may_be_asked_for_twice(lab: Lab) -> None:
 
 
 def test_the_queue_and_the_keys_have_an_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full queue refuses further changes, and a change more than its limit of keys; repetitions pass."""
+    """A full queue refuses further changes, and a change refuses further keys; repetitions are accepted."""
     monkeypatch.setattr(idempotency_keys, "MOST_KEYS", MOST_KEYS)
     secrets = {"activation_code": lab.code(lab.order())}
     with held(lab):

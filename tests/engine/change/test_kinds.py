@@ -95,7 +95,7 @@ BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 def record(kind: str, params: object, result: object = None) -> bytes:
-    """A change as it is in the journal."""
+    """Return a change as it is in the journal."""
     return msgspec.json.encode(
         {
             "id": 1, "euicc": CARD, "kind": kind, "params": params, "created_at": "2026-11-01T00:00:00Z",
@@ -114,7 +114,7 @@ def test_every_kind_has_its_types_an_operation_and_a_judge() -> None:
 
 
 def params_like(type_: type[msgspec.Struct]) -> Any:
-    """Params of a type, with any content."""
+    """Return parameters of a type, with any content."""
     return type_(**dict.fromkeys((each.name for each in msgspec.structs.fields(type_) if each.required), ""))
 
 
@@ -139,7 +139,7 @@ def test_a_request_keeps_the_form_that_its_key_stands_for(
 
 
 def test_fields_of_a_later_lpad_are_ignored() -> None:
-    """A record with fields that are not known here is read like any other."""
+    """A record with unknown fields, as from a later lpad, is read like any other."""
     later = {"iccid": FIRST, "already": False, "registered": True}
     change = read_change(record("enable", {"iccid": FIRST, "accept_offline": True}, later))
     assert (change.params, change.result) == (EnableParams(iccid=FIRST), SwitchResult(iccid=FIRST))
@@ -196,7 +196,7 @@ def test_a_note_that_does_not_fit_hides_no_other() -> None:
 
 
 def test_notes_belong_to_their_kind() -> None:
-    """A note that the kind has no place for is a mistake that shows immediately."""
+    """A note that does not belong to the change's kind is a mistake that raises an error immediately."""
     assert noting(Notes, restarts=1).on(ResetNotes(reset=True)) == ResetNotes(reset=True, restarts=1)
     with pytest.raises(InternalError, match="ResetNotes"):
         noting(SwitchNotes, confirmed=True).on(ResetNotes())
@@ -230,7 +230,7 @@ ERRORS: list[tuple[str, object, object]] = [
 
 @pytest.mark.parametrize(("kind", "written", "read"), ERRORS)
 def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: object, read: object) -> None:
-    """A later lpad's additions are ignored; a record that does not fit, or of an unknown kind, is kept."""
+    """In details, a later lpad's fields are ignored; misfits, or those of an unknown kind, are kept."""
     error = {"kind": kind, "sentence": "…", "details": written}
     pause = {"reason": "card", "since": "2026-11-01T00:00:00Z", "retry_at": None, "error": error}
     found = msgspec.json.decode(record("refresh", {})) | {"error": error, "pause": pause}
@@ -241,7 +241,7 @@ def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: o
 
 
 def test_the_document_reports_the_details_of_each_kind_of_error() -> None:
-    """An error in a change or in an answer is one of the kinds, each with the type of its details."""
+    """In the document, each kind of error has the type of its details, in changes and in answers."""
     schemas = document(ROUTES)["components"]["schemas"]
     mapping = schemas["Failure"]["discriminator"]["mapping"]
     assert mapping.keys() == details_by_kind().keys()
@@ -263,7 +263,7 @@ def test_the_document_reports_the_details_of_each_kind_of_error() -> None:
 
 
 def test_the_document_reports_what_each_kind_holds() -> None:
-    """A change is one of the kinds, told apart by `kind`, with the types of the table."""
+    """In the document, `kind` distinguishes the kinds of changes, each with the types of the table."""
     schemas = document(ROUTES)["components"]["schemas"]
     change = schemas["Change"]
     mapping = change["discriminator"]["mapping"]

@@ -1,4 +1,4 @@
-"""The steady clock: it continues with each boot, and across a reboot by the clocks that can be trusted."""
+"""The steady clock continues within each boot, and across a reboot by the clocks that can be trusted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_restart_within_the_boot() -> None:
 def test_a_power_off_counts_for_a_day_at_most(
     before: float, off: float, now: float | None, aged: float
 ) -> None:
-    """A power-off counts by a set wall clock, for a day at most; the time since boot always counts."""
+    """Time without power counts if the wall clock is set, up to a day; time since boot always counts."""
     clocks = Clocks(wall=before)
     last = clocks.clock().now()
     clocks.reboot(off=off, wall=now)

@@ -58,7 +58,7 @@ def test_the_limit_is_granted_again_only_once() -> None:
 
 
 def test_a_reboot_does_not_prolong_the_limit() -> None:
-    """After a reboot within the limit only the rest remains, even after several reboots."""
+    """After a reboot within the limit only the limit's remaining time is left, even after several reboots."""
     second = LIMIT.carried_on(rebooted(100))
     assert second.seconds == pytest.approx(80)
     third = second.carried_on(rebooted(150, "third"))

@@ -88,7 +88,7 @@ def test_a_look_installs_nothing() -> None:
 
 
 def test_a_list_that_is_not_whole_forgets_nothing() -> None:
-    """If entries could not be read, or were too many, a missing event may be among them."""
+    """If a list has unread entries, a missing event may be among them, so it is not forgotten."""
     known = listed("A", "B")
     partly = replace(found("A"), left_off=1)
     kept = after_discovery(known, partly, discovery=8, install=True, at=later(DAY))
@@ -128,7 +128,7 @@ def test_events_are_downloaded_one_by_one() -> None:
 
 
 def test_the_next_is_enabled_only_if_the_first_fails() -> None:
-    """A profile whose guard was not met is installed but not enabled, so the next one is to be enabled."""
+    """If a profile's guard was not met, it is installed but not enabled, so the next event's is enabled."""
     known = listed("A", "B", "C")
     error = failed(ServerUnreachable("the modem did not register"), installed=ICCID)
     known = after_downloads(known, [download("A", State.FAILED, **error)], at=START)
@@ -140,7 +140,7 @@ def test_the_next_is_enabled_only_if_the_first_fails() -> None:
 
 
 def test_an_enabled_profile_of_another_discovery_counts_not() -> None:
-    """A later discovery enables its profile if its caller asks for that, whatever earlier ones enabled."""
+    """A later discovery enables its profile if requested, whatever earlier discoveries enabled."""
     known = listed("A")
     result = DownloadResult(iccid=ICCID, enabled=True)
     known = after_downloads(known, [download("A", State.DONE, result=result)], at=START)
@@ -236,7 +236,7 @@ def test_an_event_that_is_listed_no_more() -> None:
 
 
 def test_a_cut_between_request_and_record() -> None:
-    """A download that was queued before a power cut is found by its event, so there is no second one."""
+    """A download that was queued before a power cut is found by its event, and not queued again."""
     known = after_downloads(listed("A"), [download("A", State.QUEUED)], at=START)
     assert (known[0].state, next_wanted(known)) == (EventState.DOWNLOADING, None)
 

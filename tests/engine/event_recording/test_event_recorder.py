@@ -25,7 +25,7 @@ ICCID = "8900101000000000017"
 
 @contextmanager
 def recording(folder: Path) -> Iterator[tuple[Hub, Journal]]:
-    """A recorder on a journal; at the end it has written all."""
+    """Run a recorder on a journal; at the end the recorder has written all events."""
     hub, journal = Hub(), Journal(folder / "journal.db")
     recorder = Recorder(journal, hub)
     recorder.start()

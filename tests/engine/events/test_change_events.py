@@ -34,7 +34,7 @@ def told(lab: Lab, after: int = 0) -> list[tuple[str, dict[str, Json]]]:
 
 
 def test_a_profiles_life(lab: Lab) -> None:
-    """Downloaded, installed, enabled, disabled and deleted: each with card, profile and change."""
+    """Each stage of a profile's life, from download to deletion, is an event with card and change."""
     lab.install()
     enabled = lab.carry_out(Kind.ENABLE, iccid=FIRST)
     lab.carry_out(Kind.ENABLE, iccid=FIRST)  # The profile is enabled already, so nothing happens.

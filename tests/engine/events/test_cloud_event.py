@@ -28,7 +28,7 @@ def event(at: float = CLOCK_UNSET_BEFORE) -> Event:
 
 
 def test_the_structured_form_has_all_required_attributes() -> None:
-    """All required attributes are there, the sequence is sortable as a text, and identifiers are in full."""
+    """An event has all required attributes, a sequence that can be sorted as text, and full identifiers."""
     told = json.loads(event().structured())
     assert told.pop("id")
     assert told == {
@@ -50,7 +50,7 @@ def test_redacted_identifiers_keep_their_last_digits() -> None:
 
 
 def test_a_redacted_identifier_of_a_few_digits_is_hidden() -> None:
-    """An identifier of up to four digits is hidden completely, because its last four are all of it."""
+    """An identifier of up to four digits is hidden completely, because its last four would show it whole."""
     body = msgspec.structs.replace(
         event().body, data={"iccid": "8944", "previous": "898600B5", "enabled": "898600B51"}
     )

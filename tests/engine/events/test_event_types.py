@@ -1,4 +1,4 @@
-"""The table of event types: complete, thin, and in the document."""
+"""The table of event types is complete and documented, and its data are small and without secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_type_has_a_row() -> None:
-    """Each type in the code is in the table, once."""
+    """Each event type in the code is in the table exactly once."""
     named = [each for each in vars(event_types).values() if isinstance(each, EventType)]
     assert len(BY_NAME) == len(EVENT_TYPES)
     assert {each.name for each in named} == set(BY_NAME)

@@ -134,7 +134,7 @@ def test_a_notification_is_kept_once(journal: Journal) -> None:
 
 
 def test_a_failure_postpones_those_behind_it(journal: Journal) -> None:
-    """The failed notification and those behind it in order wait; only the first counts an attempt."""
+    """A failed notification and the later ones for its recipient wait; only the failed one counts it."""
     for seq in (1, 2):
         journal.notifications.keep(
             eid="89", seq=seq, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0
@@ -147,7 +147,7 @@ def test_a_failure_postpones_those_behind_it(journal: Journal) -> None:
 
 
 def test_a_new_notification_makes_the_queue_before_it_due(journal: Journal) -> None:
-    """A new notification has earlier ones for its recipient tried with it, so that the order is kept."""
+    """A new notification makes the earlier ones for its recipient due, too, so that the order is kept."""
     journal.notifications.keep(eid="89", seq=1, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0)
     journal.notifications.mark_failed(journal.notifications.all()[0].id, error="e", next_attempt_at=99.0)
     journal.notifications.keep(eid="89", seq=2, event="enable", address="a.b", iccid=None, raw=b"x", at=5.0)

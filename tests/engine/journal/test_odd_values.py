@@ -1,4 +1,4 @@
-"""Stored values with a right checksum that are invalid, from another release or a mistake."""
+"""Stored values that are invalid despite a right checksum, from another release or a mistake."""
 
 from __future__ import annotations
 

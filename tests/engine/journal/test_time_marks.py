@@ -51,7 +51,7 @@ def test_the_steady_time_continues_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_killed_lpad_loses_little(tmp_path: Path) -> None:
-    """After a kill, the latest mark counts, which is written with changes."""
+    """After a kill, the steady clock continues from the latest mark, which is written with changes."""
     clocks = Clocks()
     journal = opened(tmp_path, clocks)
     clocks.pass_by(3600)
@@ -120,7 +120,7 @@ def test_a_journal_without_marks_under_a_wrong_clock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damaged", ["", "{}", '{"wall":0,"boot":0,"boot_id":"","steady":-1e300,"ran":0}'])
 def test_a_damaged_mark(tmp_path: Path, damaged: str) -> None:
-    """An impossible mark is ignored, and the clock begins again."""
+    """An impossible mark is ignored, and the steady clock begins again."""
     clocks = Clocks()
     journal = opened(tmp_path, clocks)
     journal.close()

@@ -35,7 +35,7 @@ NAME = "lpad-mqtt"
 
 
 class Runs:
-    """The running time of lpad, set by hand; the wall clock may show anything."""
+    """Lpad's running time, which a test sets; the wall clock may show anything."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -126,7 +126,7 @@ def test_a_name_is_bounded(journal: Journal, name: str) -> None:
 
 
 def test_the_number_is_bounded(journal: Journal) -> None:
-    """Listeners are limited per user and in all; a known name needs no place, a forgotten one makes room."""
+    """Listeners are limited per user and in total; known names need no place, forgotten ones free theirs."""
     made = listening(journal)
     for number in range(MOST_OF_A_USER):
         made.connect(f"u{number}", USER, after=None)
@@ -145,7 +145,7 @@ def test_the_number_is_bounded(journal: Journal) -> None:
 
 
 def test_a_listener_belongs_to_its_user(journal: Journal) -> None:
-    """Another user can neither move nor forget a listener; an administrator can."""
+    """A user cannot move or forget another user's listener; an administrator can."""
     made = listening(journal)
     made.connect(NAME, USER, after=None)
     with pytest.raises(NotPermitted, match="belongs to user 1001"):
@@ -224,7 +224,7 @@ def test_an_unwritten_acknowledgement_is_written_later(
 
 
 def test_a_full_disk_ends_no_listener(tmp_path: Path) -> None:
-    """A listener continues from memory, and is written once there is room."""
+    """On a full disk, a listener continues from memory, and its position is written once there is space."""
     path = tmp_path / "journal.db"
     with closing(Journal(path)) as journal:
         journal.events.record([FAULTY] * 3)

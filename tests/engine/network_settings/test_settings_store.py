@@ -96,7 +96,7 @@ def test_settings_for_a_future_profile_stay(networks: NetworkStore) -> None:
 
 
 def test_nothing_follows_from_a_list_that_cannot_be_read(networks: NetworkStore) -> None:
-    """If a list is incomplete, or of another card, a profile that is missing in it may exist."""
+    """A profile may exist although an incomplete list, or another card's, lacks it: its settings stay."""
     networks.put(FIRST, FULL)
     networks.follow(EID, {FIRST}, complete=True)
     assert networks.follow(EID, set(), complete=False) == ()
@@ -128,7 +128,7 @@ def test_a_profile_that_came_keeps_its_orders_settings(networks: NetworkStore) -
 def test_senseless_settings_are_ignored(
     journal: Journal, networks: NetworkStore, restarted: Callable[[], NetworkStore]
 ) -> None:
-    """Rows from a damaged disk, or from another lpad, do not hide the others."""
+    """Rows from a damaged disk, or from another lpad, are ignored, and hide no other rows."""
     networks.put(SECOND, SHORT)
     journal.memos.put(
         f"network:{FIRST}", {"owner": {"apn": "a b", "ip": "ipv9"}, "order": {"apn": "em", "x": 1}}

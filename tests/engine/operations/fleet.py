@@ -173,7 +173,7 @@ class Memory(dict[str, bytes]):
 
 
 class Fleet:
-    """Devices that boot within some seconds, and the result of their wishes."""
+    """A fleet of devices that boot within some seconds, and the results of their wishes."""
 
     def __init__(
         self,

@@ -111,7 +111,7 @@ def test_the_event_is_late(lab: EventLab) -> None:
 
 
 def test_a_restart_in_the_middle_of_the_download(lab: EventLab) -> None:
-    """The begun event is continued: it neither counts as handled nor is downloaded twice."""
+    """After a restart, a begun event is continued: it neither counts as handled nor is downloaded twice."""
     lab.server.faults.add(Fault(kind=FaultKind.DROP_AFTER, function="authenticateClient"))
     change = lab.provision()
     lab.until_true(lambda: (wish := lab.engine.card(CARD).wish()) is not None and wish.event is not None)
@@ -130,7 +130,7 @@ def test_a_stale_event_hides_no_other(lab: EventLab) -> None:
 
 
 def test_an_event_for_another_profile(lab: EventLab) -> None:
-    """Another profile is installed and reported but not enabled, and does not count as the ordered one."""
+    """An event's profile that was not ordered is installed and reported, but not enabled."""
     other = lab.order(iccid=FIRST, matching_id="OTHER-1", eid=lab.card.eid)
     lab.event(other)
     ended = lab.ended(lab.provision().id)
@@ -141,7 +141,7 @@ def test_an_event_for_another_profile(lab: EventLab) -> None:
 
 
 def test_no_sm_ds_answers(lab: EventLab) -> None:
-    """While the SM-DS fails, the wish waits for it with the reason."""
+    """While no SM-DS answers, the wish waits, and its pause gives the reason."""
     lab.smds.faults.add(Fault(kind=FaultKind.HTTP_STATUS, function="initiateAuthentication", value=500))
     change = lab.provision()
     ended = lab.ended(change.id)

@@ -239,7 +239,7 @@ def test_an_owner_is_asked_for_each_profile(lab: DiscoveryLab, monkeypatch: pyte
 
 
 def test_an_empty_card_finds_its_profile(lab: DiscoveryLab) -> None:
-    """In `provisioning.on_empty`, the SM-DSs take their place among the sources of a first profile."""
+    """If `provisioning.on_empty` names the SM-DSs, an empty card gets its first profile from them."""
     lab.event(cascade=True)
     empty = ProvisioningPolicy(on_empty=("discovery",))
     lab.start(replace(lab.policy(install=Install.ALLOWED), provisioning=empty))

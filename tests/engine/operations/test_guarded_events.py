@@ -47,7 +47,7 @@ class GuardedLab(DiscoveryLab):
         super().__init__(folder, pki, personality=ModemPersonality(registration=registration))
 
     def begin(self, *, unasked: bool, on_empty: bool = False) -> None:
-        """Have lpad discover, by itself or on request, and install."""
+        """Have lpad discover events, by itself or on request, and install their profiles."""
         policy = DiscoveryPolicy(
             servers=(ServerAddress.parse(self.root.address),),
             every=86_400.0 if unasked and not on_empty else None,
@@ -122,7 +122,7 @@ def test_no_profile_registers(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_empty_card_whose_first_event_does_not_register(tmp_path: Path, pki: Pki) -> None:
-    """The profile of the second event brings the device online."""
+    """If an empty card's first event does not bring the device online, the second event's profile does."""
     with GuardedLab(tmp_path, pki, FIRST) as lab:
         lab.event(FIRST, "EVENT-1")
         lab.event(SECOND, "EVENT-2")

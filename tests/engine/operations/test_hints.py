@@ -106,7 +106,7 @@ def test_the_limit_holds_for_the_api(lab: PlatformLab) -> None:
 
 
 def test_a_hint_ends_no_other_wait(lab: PlatformLab) -> None:
-    """After an error lpad waits as before: a busy platform is not queried earlier."""
+    """A hint does not end lpad's wait after an error: a busy platform is not queried earlier."""
     lab.platform.faults.add(PlatformFault.BUSY, call="look", times=0)
     change = lab.asked_or_paused(lab.provision().id)
     left = seconds_left(change)

@@ -69,7 +69,7 @@ def things(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def line_of(lab: PlatformLab) -> Reserved:
-    """The line at the platform."""
+    """Return the line at the platform."""
     return lab.platform.stock.reserved[0]
 
 
@@ -124,7 +124,7 @@ def test_a_retired_line_has_ended(
 
 
 def test_the_platforms_own_word_is_kept(things: PlatformLab) -> None:
-    """The result has the state in lpad's word and in the platform's."""
+    """The result has the line's state in lpad's word and in the platform's."""
     suspended = result_of(ask(things, "suspend"))
     assert (suspended["line"], suspended["word"]) == ("idle", "SUSPENDED")
 
@@ -197,7 +197,7 @@ def test_platforms_are_queried_until_one_has_the_line(desk: PlatformLab) -> None
 
 
 def test_a_deleted_profiles_line_is_forgotten(desk: PlatformLab) -> None:
-    """The reports on the line of a deleted profile are deleted."""
+    """When a profile is deleted, the reports on its line are deleted, too."""
     iccid = desk.enabled[0]
     ask(desk, "show")
     assert desk.engine.line(iccid) is not None

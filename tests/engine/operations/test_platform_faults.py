@@ -47,7 +47,7 @@ def lab(
 
 @pytest.fixture
 def kore(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a platform that takes nothing back."""
+    """A lab with a platform that takes no order back."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="kore") as made:
         yield made
@@ -82,7 +82,7 @@ def test_an_older_journal(lab: PlatformLab) -> None:
 
 @pytest.mark.parametrize("other", ["earlier", "later"])
 def test_another_version_of_lpad(lab: PlatformLab, other: str) -> None:
-    """A wish that an earlier or a later lpad has written while it waited is continued, with its order."""
+    """A waiting wish that an earlier or a later lpad has written is continued, with its order."""
     change = waiting(lab)
     name = f"wish:{lab.card.eid}"
     journal = Journal(lab.folder / "journal.db")
@@ -145,7 +145,7 @@ def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None
 
 
 def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All requests go over the profile that is to be replaced; reports arrive over the new one."""
+    """All requests go over the bootstrap profile that is to be replaced; reports arrive over the new one."""
     bootstrap = kore.install()
     assert kore.carry_out(Kind.ENABLE, iccid=bootstrap).error is None
     kore.until_true(lambda: kore.card.notifications == ())
@@ -201,7 +201,7 @@ def test_a_reservation_that_vanishes(lab: PlatformLab) -> None:
 
 
 def test_a_line_that_the_operator_ends(lab: PlatformLab) -> None:
-    """The line of the enabled profile is ended: lpad sees it, orders nothing, and leaves the profile."""
+    """If the operator ends the enabled profile's line, lpad sees this, orders nothing, keeps the profile."""
     assert lab.ended(lab.provision().id).error is None
     lab.platform.faults.add(PlatformFault.LINE_ENDED)
     known = lab.platforms.get(PLATFORM)
@@ -335,7 +335,7 @@ def test_a_code_for_another_card(kore: PlatformLab) -> None:
 def test_the_settings_drop_the_card_during_a_call(
     lab: PlatformLab, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """The order stays at the platform and the wish open; once the card is listed again, both are resumed."""
+    """If the settings drop a card, its order and its wish stay, and are resumed once it is listed again."""
     if call != "activate":
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     carry_out = lab.platform.carry_out

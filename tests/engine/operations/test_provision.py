@@ -58,7 +58,7 @@ def desk(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def kore(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a platform that takes nothing back, and finds by EID."""
+    """A lab with a platform that takes no order back, and finds orders by EID."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="kore") as made:
         yield made
@@ -124,7 +124,7 @@ def test_a_platform_for_lines_activates_the_line(
 def test_lines_only_without_a_profile(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, *, named: bool
 ) -> None:
-    """Without a default SM-DP+, or a profile for the EID there, the error names it and what to do."""
+    """If the default SM-DP+ is not set, or has no profile for the EID, the error states this and a remedy."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="things") as lab:
         smdp = ServerAddress.parse(lab.server.address)
@@ -151,7 +151,7 @@ def test_nothing_is_ordered_twice_after_a_lost_answer(lab: PlatformLab) -> None:
 
 
 def test_an_order_that_never_arrived_is_made(lab: PlatformLab) -> None:
-    """A request that was lost on the way is sent again, once it is known that it had no effect."""
+    """An order that was lost on the way is sent again, once lpad knows that it had no effect."""
     lab.platform.faults.add(PlatformFault.LOST_REQUEST, call="order")
     change = lab.ended(lab.provision().id)
     assert (change.state, lab.platform.orders, lab.platform.calls["order"]) == (State.DONE, 1, 2)
@@ -330,7 +330,7 @@ def test_a_status_that_goes_backwards(lab: PlatformLab) -> None:
 
 
 def test_one_wish_at_a_time(desk: PlatformLab) -> None:
-    """A second request while one is in progress leads to the same change."""
+    """A second request for a profile while the first is in progress leads to the same change."""
     desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     first = desk.provision()
     desk.asked_or_paused(first.id)
@@ -354,7 +354,7 @@ def test_cancelling_releases_the_reservation(desk: PlatformLab) -> None:
 def test_cancelled_between_the_work_and_the_wait(
     desk: PlatformLab, monkeypatch: pytest.MonkeyPatch, *, step: str, undo: bool
 ) -> None:
-    """A change that is cancelled after its work and before its wait ends like one that waits."""
+    """A change that is cancelled just before it begins to wait ends like one that waits."""
     if step == "put_off":
         desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     else:
@@ -392,7 +392,7 @@ def test_only_a_person_gives_an_order_back(desk: PlatformLab) -> None:
 
 
 def test_an_order_that_cannot_be_released_is_resumed(kore: PlatformLab) -> None:
-    """A platform that takes nothing back keeps the order, and the next request continues with it."""
+    """A platform that takes no order back keeps the order, and the next request resumes it."""
     kore.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = kore.asked_or_paused(kore.provision().id)
     kore.engine.cancel(change.id)
@@ -456,7 +456,7 @@ def test_a_restart_while_waiting(lab: PlatformLab) -> None:
 
 
 def test_a_lost_journal(lab: PlatformLab) -> None:
-    """A device that has lost its journal finds the order that it made before."""
+    """A device that has lost its journal finds the order that it made."""
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     lab.asked_or_paused(lab.provision().id)
     lab.stop()
@@ -515,7 +515,7 @@ def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pyt
 
 
 def test_events_report_the_phases_and_no_secret(desk: PlatformLab) -> None:
-    """Each phase is an event; neither the events nor the change contain the activation code."""
+    """Each phase of a wish is an event; neither the events nor the change contain the activation code."""
     subscription = desk.engine.subscribe(lambda: None)
     change = desk.ended(desk.provision().id)
     events = subscription.take()

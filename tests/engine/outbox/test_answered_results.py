@@ -1,4 +1,4 @@
-"""The card's answer to an installation is its notification, unless its list or certificate leaves doubt."""
+"""The card's answer to an installation serves as its notification, unless the card leaves doubt."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def read(lab: Lab) -> None:
 
 
 def twice(answer: bytes) -> bytes:
-    """List each notification twice."""
+    """Make the card list each notification twice."""
     entries = [each.raw for each in tlv.parse(answer).get(0xA0).children()]
     return tlv.encode(LIST, tlv.encode(0xA0, *entries, *entries))
 
 
 def with_a_broken_one(answer: bytes) -> bytes:
-    """List another notification, whose number cannot be read."""
+    """Add a notification whose number cannot be read to the card's list."""
     return tlv.encode(LIST, tlv.encode(0xA0, tlv.parse(answer).get(0xA0).value, tlv.encode(0xBF2F)))
 
 
 def nothing(_answer: bytes) -> bytes:
-    """List no notification."""
+    """Make the card list no notification."""
     return tlv.encode(LIST, tlv.encode(0xA0))
 
 

@@ -59,7 +59,7 @@ def _asks_for(tag: int, line: str) -> bool:
 
 @pytest.mark.parametrize("enable", [False, True])
 def test_a_download_is_done_before_its_notifications_are_copied(lab: Lab, *, enable: bool) -> None:
-    """The profile is there; the notifications are still on the card, until lpad copies and delivers them."""
+    """A download is done while its notifications are on the card; then lpad copies and delivers them."""
     _ready(lab)
     with list_held(lab):
         change = told(lab, _download(lab, enable=enable))
@@ -86,7 +86,7 @@ def test_one_session_and_one_connection(lab: Lab) -> None:
 
 
 def test_a_server_that_does_not_answer_delays_nothing(lab: Lab) -> None:
-    """The download is done, and another change runs, while the server holds its answer."""
+    """A download is done, and another change runs, while a server delays its answer to a notification."""
     with silent(lab, NOTIFY) as asked:
         change = told(lab, _download(lab))
         assert asked.acquire(timeout=LONG)
@@ -97,7 +97,7 @@ def test_a_server_that_does_not_answer_delays_nothing(lab: Lab) -> None:
 
 
 def test_a_server_that_fails_gets_them_later(lab: Lab) -> None:
-    """The failure is the outbox's: the download is done, and its notifications wait."""
+    """If a server fails, the download is done nevertheless, and its notifications wait in the outbox."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503))
     assert told(lab, _download(lab)).state is State.DONE
     lab.until(lambda: pending(lab), lambda left: [each.attempts for each in left] == [1, 0])
@@ -108,7 +108,7 @@ def test_a_server_that_fails_gets_them_later(lab: Lab) -> None:
 
 
 def test_a_card_that_restarts_after_the_result(lab: Lab) -> None:
-    """Another session reads what the lost one did not, and compares the result before it is removed."""
+    """After a restart of the card, another session reads the other notifications and compares the result."""
 
     def restart(_answer: bytes) -> int:
         lab.card.reset()
@@ -126,7 +126,7 @@ def test_a_card_that_restarts_after_the_result(lab: Lab) -> None:
 def test_a_card_that_does_not_list_the_result(
     lab: Lab, listed: Callable[[bytes], bytes | int], *, enable: bool
 ) -> None:
-    """The card's answer is delivered once, although the session that got it may have ended before."""
+    """If a card does not list the result, its answer to the installation is delivered, and only once."""
     _ready(lab)
     lab.card.faults.corrupt(LIST, listed, times=ALWAYS)
     assert told(lab, _download(lab, enable=enable)).state is State.DONE
@@ -143,7 +143,7 @@ def test_a_card_that_does_not_list_the_result(
 
 @pytest.mark.parametrize("enable", [False, True])
 def test_a_card_that_does_not_return_the_result_again(lab: Lab, *, enable: bool) -> None:
-    """The card lists its answer, but refuses to return it; lpad delivers it nevertheless."""
+    """If the card lists the result but refuses to return it, lpad delivers the answer that it got before."""
     _ready(lab)
     lab.card.faults.corrupt(RETRIEVE, lambda _: 0x6F00, times=ALWAYS)
     assert told(lab, _download(lab, enable=enable)).state is State.DONE
@@ -159,7 +159,7 @@ def test_a_card_that_does_not_return_the_result_again(lab: Lab, *, enable: bool)
 
 
 def test_lpad_that_stops_after_the_result(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next start copies from the card what was not copied, and delivers everything in order."""
+    """After a stop, lpad copies the remaining notifications from the card, and delivers all in order."""
     with monkeypatch.context() as patched:
         patched.setattr(NotificationRemoval, "due_at", None)
         assert told(lab, _download(lab)).state is State.DONE
@@ -192,7 +192,7 @@ def test_a_deletion_copies_them_first(lab: Lab, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_next_download_copies_them_first(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two downloads, the server gets the first one's notifications first."""
+    """Of two downloads, the server gets the first download's notifications first."""
     with monkeypatch.context() as patched:
         patched.setattr(NotificationRemoval, "due_at", None)
         assert told(lab, _download(lab)).state is State.DONE
@@ -215,7 +215,7 @@ def test_a_download_that_waits_for_a_person_delays_no_earlier_notification(
 
 
 def test_nothing_is_loaded_once_the_profile_is_installed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package that is replaced during the download does not make a download fail that has succeeded."""
+    """A download that has succeeded does not fail if lpad's package is replaced meanwhile."""
     for name in LATE:
         monkeypatch.delitem(sys.modules, name, raising=False)
     carry_out = Download.run
@@ -233,7 +233,7 @@ def test_nothing_is_loaded_once_the_profile_is_installed(lab: Lab, monkeypatch: 
 
 
 def test_a_guarded_download_copies_and_delivers_them_first(lab: Lab) -> None:
-    """The guard's caller waits anyway, and the new profile may not reach the server."""
+    """A guarded download delivers first: its caller waits anyway, and the new profile may not work."""
     change = _download(lab, enable=True, guard=GuardParams(until=("confirm",), within=LONG))
     assert not lab.asked(change.id).state.ended
     assert events(lab)[:2] == ["install", "install"]
@@ -253,7 +253,7 @@ class _Loan:
 
 
 def test_a_borrowed_port_is_not_borrowed_again(lab: Lab) -> None:
-    """Everything is delivered and removed before the download is done."""
+    """With a borrowed port, notifications are delivered and removed before the download is done."""
     lab.start(replace(lab.port, loan=_Loan()))
     change = told(lab, _download(lab))
     assert result_of(change)["notifications_delivered"] == 2
@@ -261,7 +261,7 @@ def test_a_borrowed_port_is_not_borrowed_again(lab: Lab) -> None:
 
 
 def test_an_unused_connection_is_closed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the notifications take longer, a new connection delivers them."""
+    """If the download's connection is closed before the notifications are sent, a new one delivers them."""
     monkeypatch.setattr(kept_connections, "KEPT", 0.0)
     assert told(lab, _download(lab)).state is State.DONE
     nothing_left(lab)

@@ -30,7 +30,7 @@ ELSEWHERE = "smdp-address-placeholder.invalid"
 
 
 def _asks_for_notifications(line: str) -> bool:
-    """Return whether a line to the modem requests notifications; it may contain the tag by chance."""
+    """Return whether a line to the modem requests notifications, and not only contains the tag by chance."""
     return re.search("E29100..BF2B", line) is not None
 
 
@@ -45,7 +45,7 @@ def failed_once(lab: Lab) -> StoredNotification:
 
 
 def test_a_server_that_is_away_changes_nothing_but_the_outbox(lab: Lab) -> None:
-    """The download is done; its notifications wait in the journal and on the card, with the reason."""
+    """While a server is away, a download's notifications wait in journal and card, with the reason."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install()
     head = failed_once(lab)
@@ -94,7 +94,7 @@ def test_a_request_during_an_attempt_makes_one_of_its_own(lab: Lab, monkeypatch:
 
 
 def test_all_that_leave_the_card_are_compared_by_one_command(lab: Lab) -> None:
-    """If the card has no other notifications, lpad retrieves all with one command before it removes them."""
+    """If lpad removes all of a card's notifications, it retrieves all with one command to compare them."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     iccid = lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
@@ -141,7 +141,7 @@ def test_undelivered_notifications_are_not_requested_from_the_card(lab: Lab) -> 
 
 
 def test_an_outbox_that_cannot_deliver_reports_this(lab: Lab) -> None:
-    """The change that requested the delivery fails with the server's error, and everything is kept."""
+    """If delivery fails, the change that requested it has the server's error, and notifications are kept."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=100))
     lab.install()
     change = lab.carry_out(Kind.DELIVER_NOTIFICATIONS)
@@ -198,7 +198,7 @@ def test_notifications_on_the_card_at_the_start_are_delivered(lab: Lab) -> None:
 
 
 def test_an_accepted_notification_is_only_removed_after_a_restart(lab: Lab) -> None:
-    """A notification that was delivered but not yet removed from the card is only removed."""
+    """A notification that was accepted before a restart is not sent again, only removed from the card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
     failed_once(lab)
@@ -280,7 +280,7 @@ def test_notifications_share_transactions(tmp_path: Path) -> None:
 
 
 def test_acceptance_and_removal_share_a_transaction(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last acceptance also records the removal that follows it in the same session of the card."""
+    """One transaction records the last acceptance and the removal that follows it in the same session."""
     marks: list[tuple[int, ...]] = []
     mark = Notifications.mark_removing
 
@@ -336,7 +336,7 @@ def test_a_deletion_that_waits_survives_a_failed_transaction(tmp_path: Path) -> 
 def test_a_copy_that_cannot_be_stored_keeps_no_other_from_being_copied(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If one of several copies meets a fault in lpad, the others are stored one by one."""
+    """If one of several copies cannot be stored because of a fault in lpad, the others are still stored."""
     keep_all = Notifications.keep_all
 
     def fail_with_the_second(kept: Notifications, copies: Sequence[NewCopy]) -> int:

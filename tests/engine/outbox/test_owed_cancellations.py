@@ -1,4 +1,4 @@
-"""Servers are informed of abandoned sessions, by a thread that exists only while any is owed."""
+"""A thread informs servers of abandoned sessions, and exists only while a server is to be informed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_owed_cancellations_survive_a_restart(lab: Lab, monkeypatch: pytest.Monk
 
 
 def test_the_next_session_first_ends_the_previous_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same order can be downloaded immediately: lpad first ends the previous session at its server."""
+    """An order can be downloaded again immediately: lpad first ends its previous session at the server."""
     monkeypatch.setattr(owed_cancellations, "BACKOFF", Backoff((3600.0,)))
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=1))
     order = given_up(lab)

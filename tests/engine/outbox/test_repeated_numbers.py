@@ -107,7 +107,7 @@ def test_a_copy_without_a_number_of_its_own_can_be_dropped(lab: Lab) -> None:
 
 
 def test_a_repeated_signature_makes_no_new_notification(lab: Lab) -> None:
-    """A notification with a new signature but the same content is the same; once accepted, it is removed."""
+    """A new signature over the same content makes no new notification; an accepted one is removed."""
     asked = []
 
     def signed_anew(answer: bytes) -> bytes:

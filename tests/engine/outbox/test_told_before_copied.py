@@ -59,7 +59,7 @@ def events(lab: Lab) -> list[str]:
 
 @pytest.mark.parametrize("kind", [Kind.ENABLE, Kind.DISABLE])
 def test_a_switch_is_done_before_its_notifications_are_copied(lab: Lab, kind: Kind) -> None:
-    """A done switch shows that copies are owed; then lpad copies the notifications and delivers them."""
+    """A switch is done before its notifications are copied; then lpad copies and delivers them."""
     lab.install()
     if kind is Kind.DISABLE:
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
@@ -206,7 +206,7 @@ def test_the_next_switch_delays_them_no_further(lab: Lab) -> None:
 
 
 def test_a_download_copies_them_first(lab: Lab) -> None:
-    """The notification of an installation reaches the server after those of the switch before it."""
+    """The notification of an installation reaches the server after those of an earlier switch."""
     lab.install()
     lab.install(iccid=SECOND, name="Second")
     lab.carry_out(Kind.ENABLE, iccid=FIRST)

@@ -35,12 +35,12 @@ def uncopied(lab: Lab) -> list[UncopiedNotification]:
 
 
 def away(lab: Lab) -> None:
-    """Have the server take no notification."""
+    """Make the server accept no notification."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=ALWAYS))
 
 
 def of_number(number: int, act: Callable[[bytes], bytes | int]) -> Callable[[bytes], bytes | int]:
-    """Pass the card's answer about one notification through `act`, and leave the others as they are."""
+    """Return a function that passes the card's answer about one notification, and no other, to `act`."""
     element = tlv.encode(0x80, bytes([number]))
     return lambda answer: act(answer) if element in answer else answer
 
@@ -128,7 +128,7 @@ def test_list_that_cannot_be_read(lab: Lab, answer: bytes | int) -> None:
 
 
 def test_card_that_hangs_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A card that takes too long for one notification is not asked for it in each switch."""
+    """If a card takes too long to return one notification, later switches do not ask for it again."""
     away(lab)
     lab.install()
     odd = lab.card.notifications[-1].number + 1

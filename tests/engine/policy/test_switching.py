@@ -40,7 +40,7 @@ def reset(lab: Lab, **taken: bool) -> Change:
 
 
 def test_a_protected_profile_is_never_deleted(tmp_path: Path, pki: Pki) -> None:
-    """A protected profile is not even deleted while another is enabled; unprotected ones are."""
+    """A protected profile is not deleted even while disabled; an unprotected one is."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(protected=(SECOND,))) as lab:
         change = lab.carry_out(Kind.DELETE, iccid=SECOND)
         assert failure(change) == "protected"
@@ -80,7 +80,7 @@ def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path,
 
 
 def test_switches_beyond_the_daily_limit_are_refused(tmp_path: Path, pki: Pki) -> None:
-    """Further switches are refused with the time of the next one; a switch without effect is allowed."""
+    """Switches beyond the daily limit are refused with the time of the next; those without effect are not."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # the first enable counts
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -204,7 +204,7 @@ def test_an_entry_that_cannot_be_read_is_not_the_profile_that_must_stay_enabled(
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_entry_that_cannot_be_read_counts_as_not_enabled_whatever_its_state_says(*, whole: bool) -> None:
-    """The state may be readable although the rest of the entry is not; such a card can be reset."""
+    """An unreadable entry counts as not enabled, even if its state can be read, so a reset is allowed."""
     odd = UnreadableProfile(
         isdp_aid="A0000005591010FFFFFFFF8900001000", state="enabled", profile_class="operational", whole=whole
     )

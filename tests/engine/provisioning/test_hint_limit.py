@@ -32,7 +32,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def test_hints_lead_to_one_query_a_minute(passes: Callable[[float], None]) -> None:
-    """The first hint leads to a query now, further ones to one a minute later; each platform counts alone."""
+    """A platform's first hint leads to a query now; further hints lead to queries at least a minute apart."""
     limit = HintLimit()
     assert limit.take("a", 0.0) == 0.0
     assert limit.take("b", 0.0) == 0.0

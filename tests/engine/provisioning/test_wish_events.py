@@ -19,7 +19,7 @@ ICCID = "8900101000000000017"
 
 
 def test_each_stage_is_an_event(tmp_path: Path) -> None:
-    """A repeated query is not an event; the platform's words and the options stay on the device."""
+    """Each stage of a wish is one event; platform's words and options are not part of the event."""
     ordered = WishRecord(platform="desk", product="secret-product", change=7, ordered_at=(1.5,))
     reserved = replace(ordered, reservation=KeptReservation(id="r-1", profile="pending", line="idle"))
     ready = replace(

@@ -46,7 +46,7 @@ def test_a_wish_outlives_a_restart(tmp_path: Path) -> None:
 def test_a_mistake_over_its_events_costs_the_events_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If its event meets a mistake, a wish's record, which prevents a second order, is still written."""
+    """If its event cannot be made, a wish's record, which prevents a second order, is still written."""
 
     def fails(*_: object) -> NoReturn:
         raise ValueError("a mistake in lpad")
@@ -63,7 +63,7 @@ def test_a_mistake_over_its_events_costs_the_events_only(
 
 
 def test_a_damaged_state_is_unknown() -> None:
-    """A state that a damaged disk has made invalid is unknown, and is queried again."""
+    """A wish's state that a damaged disk has made invalid is unknown, and is queried again."""
     kept = KeptReservation(id="7", profile="shiny", line="wet")
     assert (kept.reservation("mine").profile, kept.reservation("mine").line) == (Stage.UNKNOWN, Line.UNKNOWN)
 

@@ -89,7 +89,7 @@ def test_a_switch_is_settled_by_the_cards_state(
 
 
 def test_a_deletion_is_settled_by_the_cards_profiles(lab: Lab) -> None:
-    """A profile that is gone was deleted; one that is still there was not."""
+    """After a cut, a deletion is done if the profile is gone, and has failed if it is still on the card."""
     iccid = lab.install()
     assert was_interrupted(cut_off(lab, Kind.DELETE, iccid=iccid))
     assert cut_off(lab, Kind.DELETE, iccid="8900101000000000090").state is State.DONE

@@ -1,4 +1,4 @@
-"""The states in which a run holds the card are a table."""
+"""The table of the states in which a run holds the card."""
 
 from __future__ import annotations
 

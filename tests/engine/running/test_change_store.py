@@ -56,7 +56,7 @@ def test_an_earlier_runs_changes_are_adopted_once(journal: Journal) -> None:
 
 
 def test_nothing_is_adopted_while_its_end_could_not_be_written(journal: Journal, tmp_path: Path) -> None:
-    """Lpad takes no change over while its end is not written, because the next start would repeat it."""
+    """A change is not adopted while the journal cannot be written, as the next start would repeat it."""
     left = add(store_on(journal))
     store = store_on(journal)
     with no_space(tmp_path / "journal.db-wal"):
@@ -110,7 +110,7 @@ def test_only_orphans_are_ended(journal: Journal) -> None:
 
 
 def test_the_same_is_under_way_only_if_all_of_it_is_the_same(journal: Journal) -> None:
-    """Card, kind, parameters and secrets must be equal, and the change must not have ended."""
+    """An equal change under way has the same card, kind, parameters and secrets, and has not ended."""
     store = store_on(journal)
     change = add(store)
     assert store.under_way("modem", ASKED, secrets={}) == [change]
@@ -123,7 +123,7 @@ def test_the_same_is_under_way_only_if_all_of_it_is_the_same(journal: Journal) -
 
 
 def test_progress_is_seen_and_not_written(journal: Journal) -> None:
-    """A number of bytes stays in memory until the next record."""
+    """The number of transferred bytes is only in memory until the change's next record is written."""
     store = store_on(journal)
     change = store.save(add(store).run())
     assert store.show_progress(change, Progress(sent=1, total=2)).progress == Progress(sent=1, total=2)

@@ -48,7 +48,7 @@ def test_an_unknown_kind_is_not_evaluated() -> None:
 
 @pytest.mark.parametrize("reached", [True, False])
 def test_the_network_is_asked_by_a_probe(*, reached: bool) -> None:
-    """The observation is described in words, met or not."""
+    """A check by a probe describes its observation in words, whether the condition is met or not."""
     with listening() as port:
         text = f"tcp:127.0.0.1:{port if reached else unused_port()}"
         found = ask_network(Condition.parse(text), Deadline.after(10))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_a_download_takes_no_extra_handshake(lab: Lab) -> None:
-    """No download takes an extra handshake, not even the first, and no notification."""
+    """Neither a download, not even the first, nor a notification takes an extra handshake."""
     lab.trust = Trust(use_system_roots=False, memory=TrustMemory(lab.folder / "servers.json"))
     lab.install()
     lab.until_true(lambda: not lab.card.notifications)
@@ -44,7 +44,7 @@ def test_a_forbidden_ci(lab: Lab, pki: Pki) -> None:
 
 
 def test_a_card_that_was_not_read_yet() -> None:
-    """Before a card is read, its trusted CIs are unknown; its last report is looked up."""
+    """Before a card is read, the CIs that it trusts are unknown."""
     assert card_trust("89", [Snapshot(name="modem", transport="AT")]) == CardTrust("89", None)
 
 

@@ -1,4 +1,4 @@
-"""Guards whose time runs out while lpad stands still or does not run: exactly one more check."""
+"""If a guard's time runs out while lpad stands still or does not run, lpad makes one more check."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that takes longer than the limit to record that the guard is awaited."""
+    """Use a disk that takes longer than the limit to record that the guard is awaited."""
     save = Changes.save
 
     def slowly(self: Changes, change: Change, **written: Any) -> None:
@@ -162,7 +162,7 @@ def test_no_ends_the_last_check(tmp_path: Path, pki: Pki, monkeypatch: pytest.Mo
 def test_a_confirmation_that_was_given_in_time_leaves_the_look_to_the_others(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """A confirmation before the end of lpad counts; lpad checks the modem once more."""
+    """A confirmation from before a restart of lpad counts; lpad checks only the modem once more."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, "confirm", within=5)
         lab.asked(change.id)

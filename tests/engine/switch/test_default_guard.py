@@ -111,7 +111,7 @@ def test_without_a_profile_to_go_back_to_there_is_no_guard(tmp_path: Path, pki: 
 
 
 def test_an_enabled_profile_is_neither_guarded_nor_told_why(tmp_path: Path, pki: Pki) -> None:
-    """Enabling the enabled profile is done immediately, without a guard and without a reason."""
+    """Enabling the enabled profile is done immediately; its result has no guard, and no reason for that."""
     with defaulting(tmp_path, pki) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
         assert unguarded(change) == ""

@@ -223,7 +223,7 @@ def test_an_unmet_guard_of_the_enabled_profile_fails_and_switches_nothing(tmp_pa
 
 
 def test_a_confirmation_of_the_enabled_profile_is_awaited(tmp_path: Path, pki: Pki) -> None:
-    """Lpad asks as in any guarded switch; if the answer is no, the change ends and the profile stays."""
+    """Even for the enabled profile lpad asks for a confirmation; after a no, the profile stays enabled."""
     with guarding(tmp_path, pki) as lab:
         asked = guarded(lab, "confirm", iccid=FIRST)
         lab.asked(asked.id)
@@ -346,7 +346,7 @@ def test_an_answer_that_comes_just_before_the_pause(
 
 
 def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> None:
-    """A program may confirm before the other conditions are met."""
+    """A program may confirm a switch before the guard's other conditions are met."""
     with guarding(tmp_path, pki, registers_after=1.5) as lab:
         change = lab.asked(guarded(lab, REGISTERED, "confirm").id)
         lab.engine.answer(change.id, Answer(confirm=True))
@@ -417,7 +417,7 @@ def test_if_the_previous_profile_does_not_enable_the_fallback_order_is_tried(
 
 
 def test_a_previous_profile_that_no_longer_registers_stays(tmp_path: Path, pki: Pki) -> None:
-    """The cause may be a weak signal: the fallback order is for cards that refuse, not for networks."""
+    """If the previous profile is enabled again but does not register, no fallback profile is tried."""
     policy = SwitchPolicy(fallback=(THIRD,))
     with guarding(tmp_path, pki, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -461,7 +461,7 @@ def test_a_card_that_must_have_a_profile_enabled_falls_back_instead_of_to_none(
 
 
 def test_cards_that_switch_only_with_refresh(tmp_path: Path, pki: Pki) -> None:
-    """The switch and its rollback work on a card that hides its profiles meanwhile."""
+    """Switch and rollback work on a card that hides its profiles during a switch."""
     behaviour = CardBehaviour(profiles_hidden_during_switch=True)
     registration = {SECOND: 2}
     with (
@@ -485,7 +485,7 @@ def test_the_events_report_how_far_the_guard_has_got(tmp_path: Path, pki: Pki) -
 
 
 def test_the_table_has_a_way_out_of_each_phase() -> None:
-    """All phases but three are ends; a transition that the table lacks is an internal error."""
+    """Three phases lead on, three are ends, and a transition that the table lacks is an internal error."""
     going_on = {phase for phase, _ in TRANSITIONS}
     assert going_on == {Phase.SWITCHING, Phase.WATCHING, Phase.GOING_BACK}
     assert set(TRANSITIONS.values()) - going_on == {Phase.KEPT, Phase.BACK, Phase.STUCK}

@@ -265,7 +265,7 @@ def test_settings_of_an_absent_port_are_applied_once_it_is_back(tmp_path: Path, 
 
 
 def test_a_switch_that_the_card_refuses_is_undone(tmp_path: Path, pki: Pki) -> None:
-    """The preparations are undone, and the enabled profile has its settings again."""
+    """If the card refuses a switch, its preparations are undone, and the enabled profile has its settings."""
     spy = Spy()
     with networking(tmp_path, pki, spy) as lab:
         lab.card.faults.refuse(0xBF31, 3, times=100)
@@ -323,7 +323,7 @@ def test_the_orders_settings_are_there_before_the_profile(tmp_path: Path, pki: P
 
 
 def test_an_order_that_fails_leaves_no_settings_behind(tmp_path: Path, pki: Pki) -> None:
-    """If the card refuses the profile, the order's settings go; what the owner has set for it stays."""
+    """If the card refuses a profile, the settings of its order are deleted, and the owner's settings stay."""
     third = "8900101000000000033"
     with networking(tmp_path, pki) as lab:
         for owned in (False, True):
@@ -340,7 +340,7 @@ def test_an_order_that_fails_leaves_no_settings_behind(tmp_path: Path, pki: Pki)
 
 
 def test_a_deleted_profile_is_forgotten_later(tmp_path: Path, pki: Pki) -> None:
-    """If the applier's service is away, the result reports this; lpad repeats it, even after a restart."""
+    """If the applier's service is away at a deletion, lpad notifies it later, even after a restart."""
     spy = Spy(answers={"forget": [NO] * 2})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.DELETE, iccid=SECOND)
@@ -359,7 +359,7 @@ def test_a_deleted_profile_is_forgotten_later(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_another_program_deleted_is_forgotten(tmp_path: Path, pki: Pki) -> None:
-    """The applier is notified as soon as lpad sees that the profile is gone."""
+    """If another program deletes a profile, the applier is notified as soon as lpad sees this."""
     spy = Spy()
     with networking(tmp_path, pki, spy) as lab:
         lab.carry_out(Kind.REFRESH)  # lpad has seen the profile
@@ -417,7 +417,7 @@ def test_hooks_are_notified_of_the_end(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_time_of_a_hook_is_part_of_the_guards(tmp_path: Path, pki: Pki) -> None:
-    """A hook that hangs before the switch uses up the guard's time, and gets no more than that."""
+    """A hook that hangs before the switch gets no more time than the guard has."""
     with hanging(tmp_path, pki, "post-switch") as (lab, _spy, _started):
         details = rolled_back(ended(lab, REGISTERED, "confirm", within=4))
         assert details["reason"] == "time-limit"

@@ -86,7 +86,7 @@ def test_an_event_is_there_with_its_cause_or_not_at_all(journal: Journal) -> Non
 
 
 def test_an_event_costs_its_change_no_transaction(journal: Journal) -> None:
-    """The number of commits, each of which is a sync of the disk, is the same with events and without."""
+    """A change needs the same number of commits, each of which syncs the disk, with or without events."""
     change = journal.changes.add("modem", EnableParams(iccid=ICCID), secrets={})
     journal.changes.save(change.run())
     statements: list[str] = []
@@ -113,7 +113,7 @@ def test_a_state_is_an_event_once(tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_drops_unawaited_events_first(journal: Journal) -> None:
-    """Unawaited events go first, then droppable ones, then the others, each the oldest first."""
+    """Unawaited events are dropped first, then droppable ones, then the others, each the oldest first."""
     journal.events.most = 4
     journal.events.record([profile(), ready(), profile(), ready()])
     journal.events.record([profile()])
@@ -122,7 +122,7 @@ def test_a_full_outbox_drops_unawaited_events_first(journal: Journal) -> None:
 
 
 def test_dropped_awaited_events_are_counted_and_reported(journal: Journal) -> None:
-    """A drop is an event of its own, with the counts by type and the numbers."""
+    """A drop of awaited events is an event itself, with the counts by type and the events' numbers."""
     journal.events.most = 20
     journal.events.awaited_by = [lambda number, _: number > 2, lambda number, _: number > 1_000]
     journal.events.record([profile(), ready(), *([profile()] * 9), ready(), *([profile()] * 8)])
@@ -234,7 +234,7 @@ def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: bool) -> None:
-    """The change is stored, and the other events are written; the omitted one does not come back."""
+    """If an event cannot be written, its change and the other events are, and it is not tried again."""
     odd = Happening(type=types.CARD_READY, data=CardData(euicc="\ud800"), euicc="\ud800")
     if late:
         journal.events.postpone([odd, profile()])
@@ -275,7 +275,7 @@ def test_a_listener_that_cannot_be_notified_does_not_affect_the_others(journal: 
 
 @pytest.mark.parametrize("number", [1 << 80, -(1 << 80)])
 def test_a_position_of_any_size(journal: Journal, number: int) -> None:
-    """A position that is too large for SQLite, as of a listener, is before or after all events."""
+    """A listener's position may be too large for SQLite: it is then before or after all events."""
     journal.events.record([profile()])
     expected = 1 if number < 0 else 0
     assert len(journal.events.after(number, limit=9)) == expected

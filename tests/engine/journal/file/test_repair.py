@@ -72,7 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, C
 
 @pytest.fixture
 def worn(made: tuple[Path, Mapping[str, Contents]], tmp_path: Path) -> Path:
-    """A copy of the journal that was closed."""
+    """A copy of the sample journal that was closed."""
     shutil.copytree(made[0] / CLOSED, tmp_path / "state")
     return tmp_path / "state" / JOURNAL
 
@@ -154,7 +154,7 @@ def test_a_wrong_bit_outside_the_rows_loses_nothing(
 def test_a_row_that_cant_be_believed_is_dropped_and_named(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The row's neighbours stay; the loss is logged once, and is reported in the health from then on."""
+    """A damaged row is dropped, its neighbours stay, and the loss is logged once and shown in the health."""
     said = made[1][CLOSED]
     spoil(worn, b'"name":"prepare-download"', which=3, behind=9, bit=7)
     journal = Journal(worn)
@@ -228,7 +228,7 @@ def test_second_copies_go_with_what_they_are_of(tmp_path: Path) -> None:
 def test_a_damaged_write_ahead_log(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path, frame: int, at: int
 ) -> None:
-    """Transactions committed after a wrong bit are kept, although SQLite would drop them."""
+    """In a damaged log, transactions after the wrong bit are kept, although SQLite would drop them."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     log = path.with_name(f"{JOURNAL}-wal")
@@ -321,7 +321,7 @@ def test_a_migration_seals_no_damaged_row(tmp_path: Path, version: int) -> None:
 
 
 def test_a_power_cut_at_any_step_of_a_repair(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """After a cut in a repair, the next start has all rows, and at most one extra file."""
+    """After a power cut in a repair, the next start has all rows, and at most one extra file."""
     spoil(worn, b"SQLite format 3", behind=60)
     base = worn.parent
     for step in range(200):
@@ -377,7 +377,7 @@ def test_a_journal_is_repaired_next_to_files_with_its_names(
 
 
 def put(place: Path, thing: str) -> None:
-    """Have something other than a file under a name."""
+    """Put something other than a regular file at a path."""
     place.unlink(missing_ok=True)
     if thing == "folder":
         place.mkdir()
@@ -411,7 +411,7 @@ def test_a_removed_journal_leaves_no_empty_file(tmp_path: Path) -> None:
 
 
 def test_only_the_beginning_of_an_odd_file_is_kept(tmp_path: Path) -> None:
-    """Of a file that cannot be a journal, only the beginning is kept."""
+    """If a file cannot be a journal, only its beginning is kept."""
     path = tmp_path / JOURNAL
     with path.open("wb") as file:
         file.write(b"no journal")
@@ -423,7 +423,7 @@ def test_only_the_beginning_of_an_odd_file_is_kept(tmp_path: Path) -> None:
 
 
 def test_no_space_for_a_repair(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """Readable rows are shown, nothing is written, and the repair follows as soon as there is space."""
+    """Without space for a repair, lpad shows the readable rows, and repairs the file once there is space."""
     said = made[1][CLOSED]
     spoil(worn, b"SQLite format 3", behind=60)
     before = worn.read_bytes()
@@ -439,7 +439,7 @@ def test_no_space_for_a_repair(worn: Path, made: tuple[Path, Mapping[str, Conten
 
 
 def test_two_that_repair_at_the_same_time(worn: Path) -> None:
-    """The second process waits, so that it does not replace the file that the first has just written."""
+    """Of two processes that repair, the second waits, so that it does not replace the first one's result."""
     spoil(worn, b"SQLite format 3", behind=60)
     with file_replacement.alone(worn):
         journal = Journal(worn)
@@ -450,7 +450,7 @@ def test_two_that_repair_at_the_same_time(worn: Path) -> None:
 
 @pytest.fixture
 def others(public: Path) -> Path:
-    """A journal that belongs to another user, in a folder of our own."""
+    """A journal that belongs to another user, in lpad's own folder."""
     path = public / JOURNAL
     filled(path)
     path.chmod(0o644 if os.geteuid() == 0 else 0o444)
@@ -516,7 +516,7 @@ def test_a_journal_that_cant_be_read_is_an_error_and_not_empty(public: Path) -> 
 def test_a_log_that_may_not_be_read_is_not_empty(
     made: tuple[Path, Mapping[str, Contents]], public: Path
 ) -> None:
-    """Only the log exists, and belongs to another user: lpad does not start a new journal in its place."""
+    """If only the log exists, and belongs to another user, lpad does not start a new journal in its place."""
     log = public / f"{JOURNAL}-wal"
     shutil.copyfile(made[0] / KILLED / log.name, log)
     log.chmod(0)

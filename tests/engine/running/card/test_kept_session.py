@@ -48,7 +48,7 @@ def _keep_session(card: Card) -> None:
 
 
 def _channels_closed(modem: MbimModem) -> list[int]:
-    """Return the channels that lpad closed; 0: those of earlier processes."""
+    """Return the channels that lpad closed; 0 stands for the channels of earlier processes."""
     return [
         decode(CloseChannelRequest, each.info).channel
         for each in modem.received
@@ -85,7 +85,7 @@ def test_a_modem_that_answers_closes_the_channel(card: Card, modem: MbimModem) -
 def test_no_session_on_an_outdated_link(
     card: Card, modem: MbimModem, error: CardBusy | CardUnreachable
 ) -> None:
-    """A failure ends the session, even if the link stays open to listen, and even during the session."""
+    """A failure ends the kept session, even if the link stays open to listen to the modem."""
     card.rest(error)
     assert card.idle_port is not None
     assert card.resume_session() is None

@@ -108,7 +108,7 @@ def test_a_users_restart_resets_the_count(journal: Journal, clocks: Clocks) -> N
 
 
 def test_the_sentence_has_the_time_of_the_next_restart(journal: Journal, clocks: Clocks) -> None:
-    """The sentence has the number, the time of the next restart, and the command that restarts it now."""
+    """The error states the number of restarts, the time of the next, and the command for one now."""
     resets = resets_of(journal)
     for _ in range(3):
         assert climb(resets)

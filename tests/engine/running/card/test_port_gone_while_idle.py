@@ -86,7 +86,7 @@ def test_a_port_that_is_silent_from_the_beginning(at: PtyModem, mbim: MbimModem)
 
 
 def test_a_port_that_came_back_is_reopened(at: PtyModem) -> None:
-    """If the modem was plugged out and in while lpad was idle, lpad opens the port again."""
+    """If the modem was unplugged and plugged in again while lpad was idle, lpad opens the port again."""
     card = card_at(at.path)
     assert iccid_of(card) == NEW
     at.vanish()
