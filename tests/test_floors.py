@@ -37,7 +37,7 @@ def test_tests_mirror_the_house() -> None:
 def test_the_folders_next_to_the_package_keep_to_the_plan(
     rule: Callable[[plan.House], Iterator[str]], folder: str
 ) -> None:
-    """No import, module or room of a folder next to the package breaks a rule that it keeps to."""
+    """No import, module or room of a folder next to the package breaks a rule for that folder."""
     assert list(rule(BESIDE[folder])) == []
 
 

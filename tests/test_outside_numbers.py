@@ -156,7 +156,7 @@ REFUSING: dict[str, tuple[Callable[[str], object], type[LpadError]]] = {
 @pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
 @pytest.mark.parametrize("name", REFUSING)
 def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
-    """A number of 5,000 digits, one of 30, and one in another script lead to the error of their place."""
+    """A number with 30 or 5,000 digits, or in another script, is refused with the error of its field."""
     read, error = REFUSING[name]
     with pytest.raises(error) as raised:
         read(digits)

@@ -51,7 +51,7 @@ def test_a_script_with_a_command_line_prints_its_help(module: str, option: str) 
     ("name", "told"), [("demo", "runs a profile's life cycle"), ("build-deb", "builds the Debian package")]
 )
 def test_a_slow_script_first_prints_its_purpose(tmp_path: Path, name: str, told: str) -> None:
-    """The script prints one line before it installs anything; here nothing can be installed."""
+    """A slow script prints its purpose before it installs anything; in this test, it cannot install."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for each in ("dirname", "sed"):

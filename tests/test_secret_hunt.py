@@ -72,7 +72,7 @@ def test_secrets_are_found_in_all_forms(secret: str, line: str) -> None:
 
 
 def test_shortened_texts_are_not_found() -> None:
-    """A shortened text is no longer a secret, and garbage never was one."""
+    """A shortened text is no longer a secret, and garbage is not a secret."""
     hunt = Hunt()
     hunt.learn("ICCID", ICCID)
     hunt.learn("IMEI", "000000000000000")
@@ -118,7 +118,7 @@ def test_all_output_is_searched(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_daemon_starts_no_processes() -> None:
-    """The daemon starts no process: only terminal commands, fixtures and the unit for hooks do."""
+    """The daemon starts no process; only terminal commands, fixtures and the runner may."""
     found = {
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")

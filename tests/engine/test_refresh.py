@@ -106,7 +106,7 @@ SWITCHED = ["ask-modem", "read-profiles", "enable-profile", "verify"]
 def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
     tmp_path: Path, pki: Pki, name: str, rungs: list[str]
 ) -> None:
-    """Lpad climbs only until the modem reads the new ICCID (lpac#450, openpilot#35279)."""
+    """Lpad takes steps only until the modem reads the new ICCID (lpac#450, openpilot#35279)."""
     habits = {
         each.name: getattr(find_personality(name).modem, each.name) for each in fields(ModemPersonality)
     }
@@ -119,7 +119,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
 
 
 def test_a_modem_that_does_not_know_its_familys_reset_is_reset_nevertheless(tmp_path: Path, pki: Pki) -> None:
-    """The command in the quirks is sent only if the modem refuses the usual one."""
+    """The reset command in the quirks is sent only if the modem refuses the usual one."""
     reset = {**RESET, "up": ["AT!RESET"], "instead": ["AT+CFUN=1,1"]}
     quirks = {"refresh_ladder": [WAIT, reset]}
     with bench(tmp_path, pki, quirks=quirks, notices=Notices.RESET, away_after_reset=0.5) as lab:

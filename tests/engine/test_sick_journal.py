@@ -109,7 +109,7 @@ def test_a_file_that_is_not_a_database_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
-    """A damaged page is found when the journal is opened; other pages stay, and no number is used twice."""
+    """Opening the journal finds a damaged page; other pages are kept, and no number is used twice."""
     path = tmp_path / "journal.db"
     filled(path)
     content = bytearray(path.read_bytes())

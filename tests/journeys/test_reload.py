@@ -324,7 +324,7 @@ def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[]
 
 
 def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
-    """A user with a new role may connect, and one without a role no longer, as the socket's list shows."""
+    """A user with a new role may connect, and a user without a role cannot, as the socket's list shows."""
     gateway._settings = {"access": {"read": {"users": [OUTSIDER]}}}
     managed.reload()
     assert OUTSIDER.to_bytes(4, "little") in access_list(gateway)

@@ -245,7 +245,7 @@ def test_whom_to_ask(
     demanded_by_card: tuple[str, ...],
     asks: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """Lpad always asks for consent that the card requires, and for more if the settings require it."""
+    """Lpad asks for each consent that the card requires, and for others if the settings require them."""
     caller = Caller()
     bench.download(bench.order(), caller)
     offer = replace(caller.offers[0], policy_rules=rules, rules_needing_consent=demanded_by_card)

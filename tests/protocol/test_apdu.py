@@ -31,7 +31,7 @@ BLOCK = Command(0x80, 0xE2, 0x91, 0x00, b"\xbf\x2d\x00")
     [(0, 0x00, 0x80), (1, 0x01, 0x81), (3, 0x03, 0x83), (4, 0x40, 0xC0), (5, 0x41, 0xC1), (19, 0x4F, 0xCF)],
 )
 def test_class_bytes_of_channels(channel: int, interindustry: int, proprietary: int) -> None:
-    """Channels 0 to 3 use two bits of the class byte, 4 to 19 four bits in another form."""
+    """Channels 0 to 3 use two bits of the class byte; channels 4 to 19 use four bits in another form."""
     assert class_byte(0x00, channel) == interindustry
     assert class_byte(0x80, channel) == proprietary
     assert channel_of(interindustry) == channel_of(proprietary) == channel

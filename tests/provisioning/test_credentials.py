@@ -34,7 +34,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a\nb", b"\xff\xfe", b"x" * 20_000])
 def test_invalid_credentials_are_refused(tmp_path: Path, content: bytes) -> None:
-    """An empty file, several lines, or what is not text is not a credential."""
+    """An empty file, several lines, and bytes that are not text are refused as a credential."""
     path = tmp_path / "key"
     path.write_bytes(content)
     path.chmod(0o600)

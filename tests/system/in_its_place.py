@@ -33,7 +33,7 @@ def attempts(port: str, other: str) -> dict[str, Callable[[], object]]:
 
 
 def unshare() -> None:
-    """Leave for a new user namespace, in which a process has every capability."""
+    """Enter a new user namespace, in which a process has every capability."""
     if ctypes.CDLL(None, use_errno=True).unshare(NEW_USER_NAMESPACE):
         raise OSError(ctypes.get_errno(), "")
 

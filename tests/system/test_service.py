@@ -46,7 +46,7 @@ def in_its_place(gateway: Gateway) -> dict[str, Any]:
 
 
 def crash(gateway: Gateway) -> None:
-    """Kill the daemon and wait until there is another, or none any longer."""
+    """Kill the daemon, and wait until another one runs, or the service has ended."""
     before = gateway.pid()
     gateway.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "lpad.service")
     gateway.until(

@@ -1,4 +1,4 @@
-"""The simulators on this release's Python, in an environment of their own."""
+"""The simulators on the Debian release's Python, in an environment of their own."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_an_attempt_that_was_taken_back_is_not_repeated_immediately(lab: Lab) ->
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
-    """If the journal cannot be read, the card is shown, as one without an attempt so far."""
+    """If the journal cannot be read, the card is shown as without an attempt so far."""
     offer(lab)
     lab.start(empty(lab))
     assert ended(lab).state is State.DONE

@@ -110,7 +110,7 @@ def test_rescue_continues_despite_failing_appliers(troubled: Lab) -> None:
 
 
 def _last(lab: Lab, origin: str) -> Change:
-    """Return the newest change of this origin once it has ended."""
+    """Return the newest change of the given origin once the change has ended."""
 
     def newest() -> Change | None:
         return next((each for each in lab.engine.changes() if each.origin == origin), None)

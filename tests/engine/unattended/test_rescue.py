@@ -93,7 +93,7 @@ def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_restart_does_not_end_a_rescue(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rescue outlives lpad; lpad's start begins an attempt, whenever the next one was due."""
+    """A rescue survives a restart: lpad's start begins an attempt, whenever the next one was due."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)

@@ -1,4 +1,4 @@
-"""A switch goes first: before what is queued, and before a download that has done nothing irreversible."""
+"""A switch precedes queued changes, and a download that has done nothing irreversible."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def test_answered_and_restarted(lab: Lab) -> None:
 
 
 def test_the_code_of_the_activation_code(lab: Lab) -> None:
-    """Lpad asks for a code that the activation code announces before it uses card or server."""
+    """Lpad asks for a code that the activation code announces, and only then contacts the server."""
     order = lab.order(confirmation_code=CODE)
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
     released(lab, change)

@@ -17,7 +17,7 @@ DESK = {"my_desk": {"like": "desk", "base": "https://desk.example.com"}}
 
 
 def read(folder: Path, **settings: Any) -> SettingsFile:
-    """Read a settings file with a desk and these sections."""
+    """Read a settings file with a desk and the given sections."""
     path = folder / "lpad.yaml"
     path.write_text(json.dumps({"platforms": DESK, **settings}))
     return SettingsFile.read(path)

@@ -204,7 +204,7 @@ def wait_of(retry: Retry | None) -> float:
 
 
 def test_patience_has_an_end() -> None:
-    """A download is tried for `retry_for` seconds of running time, the last time at their end."""
+    """A download is tried for `retry_for` seconds of running time, with a last attempt at the end."""
     tried = Tried(retry_for=300)
     attempts = 0
     while (retry := tried.fails(NO_ROUTE)) is not None:

@@ -18,7 +18,7 @@ CARD = {"port": "/dev/ttyUSB2"}
 
 
 def read(folder: Path, **settings: Any) -> SettingsFile:
-    """Read a settings file with these sections."""
+    """Read a settings file with the given sections."""
     path = folder / "lpad.yaml"
     path.write_text(json.dumps({"euiccs": {"modem": CARD}, **settings}))
     return SettingsFile.read(path)
