@@ -49,7 +49,7 @@ class Agent:
     """The translator between the jobs of one thing and the commands of lpad-mqtt."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        """Connect to both brokers; `run` then serves them."""
+        """Create the clients of both brokers; `run` connects them."""
         self._jobs = f"$aws/things/{settings['thing']}/jobs"
         self._commands = f"{settings['prefix']}/cmd"
         self._allowed: set[str] = set()
@@ -66,7 +66,7 @@ class Agent:
         self._brokers = settings["aws"], settings["local"]
 
     def run(self) -> None:
-        """Serve both brokers until the process ends."""
+        """Connect to both brokers, and translate messages until the process ends."""
         aws, local = self._brokers
         _connect(self._local, local)
         self._local.loop_start()
@@ -142,7 +142,7 @@ class Agent:
         self._topic = f"{self._commands}/{operation}/{_name(execution)}"
         self._local.subscribe(self._topic, qos=1)
         fields = {name: value for name, value in document.items() if name != "operation"}
-        # If lpad-mqtt knows this ID already, it carries out nothing, and reports the outcome again.
+        # If lpad-mqtt already knows this ID, lpad-mqtt only reports the outcome again.
         self._local.publish(self._topic, json.dumps({**fields, "status": "init"}), qos=1, retain=True)
 
     def _on_command(self, message: MQTTMessage) -> None:
@@ -174,7 +174,7 @@ class Agent:
 
 
 def _name(execution: dict[str, Any]) -> str:
-    """Return the command's ID: an execution that AWS starts again has another number."""
+    """Return the command's ID, with the execution's number, which is new if AWS repeats the job."""
     return f"{execution['jobId']}-{execution['executionNumber']}"
 
 

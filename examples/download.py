@@ -1,4 +1,4 @@
-"""Lists a card's profiles, downloads one with its progress shown, and enables it. Needs nothing but Python.
+"""Lists a card's profiles, downloads a profile, shows its progress and enables it. Needs only Python.
 
 Usage: download.py EUICC ACTIVATION-CODE
 """
@@ -31,7 +31,7 @@ class Connection(http.client.HTTPConnection):
 
 
 def call(method: str, path: str, body: Any = None) -> Any:
-    """Return the answer; an error ends the program and prints its sentence."""
+    """Send a request and return the answer; print an error and end the program."""
     # With a key, lpad carries out the request once, even if it is repeated after a lost answer.
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     content = json.dumps(body) if body is not None else None
@@ -68,7 +68,7 @@ def show_profiles(euicc: str) -> None:
 
 
 def follow(change: int) -> None:
-    """Print a change's progress until it ends or asks something."""
+    """Print a change's progress until the change ends or waits."""
     connection = Connection("lpad")
     # 'after=0-0' requests earlier events, too.
     connection.request("GET", f"/v1/events?change={change}&after=0-0")
@@ -116,4 +116,4 @@ if __name__ == "__main__":
     except (http.client.HTTPException, OSError):
         sys.exit("lpad closed the connection")
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        sys.exit("an answer has another form than this program expects: is this lpad's socket?")
+        sys.exit("an answer does not have the expected form: is this lpad's socket?")

@@ -2,8 +2,8 @@
 
     python3 webhook_receiver.py KEY-FILE [PORT]
 
-It verifies the signature of each request, ignores repetitions, and prints one line for each event. KEY-FILE
-contains the key that lpad signs with, whsec_... Put it behind a server that speaks TLS.
+The program verifies the signature of each request, ignores repetitions, and prints one line for each event.
+KEY-FILE contains the key that lpad signs with, whsec_... Run the program behind a server that speaks TLS.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def shown(text: object) -> str:
 
 
 def read_key(path: Path) -> bytes:
-    """Return the key in a file."""
+    """Return the key in a file; end the program if the file contains no such key."""
     text = path.read_text(encoding="ascii").strip()
     if not text.startswith("whsec_"):
         sys.exit(f"{path} does not contain a key that begins with whsec_")
@@ -88,7 +88,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Listen until the end."""
+    """Listen until the process ends."""
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     Receiver.key = read_key(Path(sys.argv[1]))

@@ -31,7 +31,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108 - the trials create their own folder in
 
 
 def main() -> int:
-    """Run the trials that the command line requests."""
+    """Run the trials that the command line requests; return 1 if a check is violated."""
     asked = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()

@@ -271,7 +271,7 @@ def _seeds() -> dict[str, list[bytes]]:
 
 
 def _mbim() -> list[bytes]:
-    """Return streams of an MBIM function's messages; the first byte is the length of the first piece."""
+    """Return streams of an MBIM function's messages; the first byte of each is the first piece's length."""
     informations: tuple[Information, ...] = (
         DeviceCaps(device_id="490154203237518", firmware="1.0"),
         SubscriberReadyStatus(ready_state=1, sim_iccid=ICCID, telephone_numbers=("+491",)),
@@ -294,7 +294,7 @@ def _mbim() -> list[bytes]:
 
 
 def _qmi() -> list[bytes]:
-    """Return streams of a QMI modem's messages; the first byte is the length of the first piece."""
+    """Return streams of a QMI modem's messages; the first byte of each is the first piece's length."""
     slot = qmi_card.PhysicalSlot(card=2, active=1, logical=1, iccid=bytes.fromhex("98001001000000000071"))
     usim = qmi_card.App(type=qmi_card.AppType.USIM, state=qmi_card.AppState.READY, aid=bytes(7))
     bodies: tuple[Body, ...] = (
@@ -356,7 +356,7 @@ def _nested(tag: int) -> bytes:
 
 
 def _discoveries() -> list[bytes]:
-    """Discover through a root and an alternative SM-DS; return the messages whole, cut and backwards."""
+    """Run a discovery through two SM-DSs; return its messages, the first six, and all in reverse order."""
     ear = _Recorder()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         place = Path(folder)
@@ -397,7 +397,7 @@ def _check_server(address: ServerAddress) -> None:
 
 
 def _life() -> tuple[_Recorder, list[bytes], list[bytes], list[bytes]]:
-    """Download, call the card's functions and refuse a session; return the recorded messages."""
+    """Download and call card functions; return the messages, the card's answers, certificates and package."""
     ear = _Recorder()
     soon = Deadline.after(60)
     with tempfile.TemporaryDirectory() as folder:

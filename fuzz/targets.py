@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parser: `run` takes at most `limit` bytes."""
+    """A parser: `run` gets at most `limit` bytes."""
 
     name: str
     run: Callable[[bytes], None]
@@ -215,7 +215,7 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
 
 
 def _at(data: bytes) -> None:
-    """Send a command, receive the bytes in two portions, abandon the command, probe, and receive the rest.
+    """Send a command, receive the bytes in two portions, abandon the command, probe, and receive them again.
 
     The first two bytes select the command and the length of the first portion.
     """
@@ -241,7 +241,7 @@ def _at(data: bytes) -> None:
 
 
 def _apdu(data: bytes) -> None:
-    """Feed an exchange with the card's answers, each preceded by its length, and parse the whole input."""
+    """Parse the input as a command, and feed an exchange with its parts, each preceded by its length."""
     with suppress(MalformedError):
         Command.parse(data)
     with suppress(MalformedError):

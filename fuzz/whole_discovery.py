@@ -16,7 +16,7 @@ _FORBIDDEN = "forbidden.example.com"
 
 
 def hold_discovery(data: bytes) -> Discovered:
-    """Discover with these messages, and check that the numbers of events and questions stay limited.
+    """Run a discovery with these messages as answers, and check that events and requests stay limited.
 
     Raises:
         LpadError: the card fails.

@@ -121,10 +121,10 @@ class _Caller:
 
 
 def hold_conversation(data: bytes) -> None:
-    """Try a download with these messages; a profile counts as installed only if the card confirms it.
+    """Run a download with these messages as answers; check that the card confirms an installed profile.
 
     Raises:
-        LpadError: the download fails, as it nearly always does.
+        LpadError: the download fails, as nearly every download with such messages does.
     """
     script = Script(data)
     server = Es9Plus(ServerAddress.parse(SERVER), trust=NOBODY)

@@ -43,7 +43,7 @@ _WRONG = 2
 @click.option(
     "--new",
     metavar="READER|PORT",
-    help="Write a bench file with the card in this reader or at this port, and exit.",
+    help="Write a bench file for the card in this reader or at this port, and exit.",
 )
 @click.option("--place", "only", multiple=True, metavar="NAME", help="Use only this place; may be repeated.")
 @click.option(
@@ -109,11 +109,11 @@ class _Places:
         """Run all pytest processes and return their exit statuses."""
         with ThreadPoolExecutor(len(names)) as threads:
             futures = {name: threads.submit(self._place, name, selection) for name in names}
-            # The main thread must return from here regularly; otherwise it would not handle signals.
+            # The main thread only waits here, so that it can handle signals.
             return {name: future.result() for name, future in futures.items()}
 
     def interrupt(self) -> None:
-        """Have each pytest process end; it then restores its card."""
+        """Interrupt each pytest process, which then restores its card and ends."""
         self.interrupted = True
         with self._lock:
             for process in self._processes:

@@ -23,7 +23,7 @@ _FEATURES = {
 
 
 def write_bench(path: Path, where: str) -> BenchFile:
-    """Find the card, without changing it, and write a bench file for it.
+    """Find the card, without changing it; write and return a bench file for it.
 
     Args:
         path: the path of the file, which must not exist.

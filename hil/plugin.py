@@ -1,6 +1,6 @@
 """The bench as a pytest plugin: one place, the tests for its features, and their evidence.
 
-`script/hil` starts one for each place: `pytest -p hil.plugin --bench FILE --place NAME --evidence FOLDER`.
+`script/hil` starts for each place `pytest -p hil.plugin --bench FILE --place NAME --evidence FOLDER`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the bench's options."""
     group = parser.getgroup("lpad bench")
     group.addoption("--bench", metavar="FILE", help="The bench file; required.")
-    group.addoption("--place", metavar="NAME", help="The place in the bench file that this pytest uses.")
+    group.addoption(
+        "--place", metavar="NAME", help="The place in the bench file that this pytest process uses."
+    )
     group.addoption("--evidence", metavar="FOLDER", help="The folder for the evidence.")
 
 
@@ -126,7 +128,7 @@ def _known_card(place: Place) -> None:
 
 @pytest.fixture
 def lease(place: Place) -> Iterator[Callable[..., Order]]:
-    """Lease an order; the test is skipped if none is left, and an unspent order is returned."""
+    """A function that leases an order or, if none is left, skips the test; unspent orders are given back."""
     leases: list[Order] = []
 
     def take(*, confirmation: bool = False, default: bool = False) -> Order:
@@ -165,7 +167,7 @@ def installed(place: Place, lease: Callable[..., Order]) -> Iterator[str]:
 def pair(place: Place) -> tuple[str, str]:
     """The ICCIDs of two profiles to switch between; the first is enabled.
 
-    Profiles that are already on the card come first, because switching uses nothing up. Missing profiles are
+    Profiles that are already on the card come first, because switching uses up no codes. Missing profiles are
     downloaded once.
     """
     while True:
@@ -192,7 +194,7 @@ def server(place: Place) -> Iterator[OwnServer]:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    """Let SIGTERM end the run as Ctrl-C does: the card is restored."""
+    """End the run on SIGTERM as on Ctrl-C, so that the card is restored."""
     raise KeyboardInterrupt
 
 

@@ -1,1 +1,1 @@
-"""Parts of the Debian package that are generated when it is built."""
+"""Scripts for the Debian package, the API reference, and trials of generated API clients."""

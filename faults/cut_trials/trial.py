@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OUTAGE = 0.6
 """Seconds for which the card, the port, the disk or the server is unavailable."""
 RUNS = 3
-"""The number of runs that count a scenario's steps, and of attempts to reach a cut."""
+"""The number of runs that count a scenario's steps, and the maximum number of attempts to reach a cut."""
 _NOTICING = 5.0
 """Seconds to wait for a cut at the very end of a scenario."""
 _ENDING = 3.0
@@ -113,8 +113,8 @@ class Stage:
     def count(self, key: str) -> Mapping[Counted, int]:
         """Run a scenario repeatedly without a cut, and return the number of steps that all runs have.
 
-        The number depends on timing: lpad removes an accepted notification in a session that is open for
-        another one, which saves one session.
+        The number depends on timing: lpad sometimes removes an accepted notification in a session that is
+        open for another notification, which saves one session.
 
         Raises:
             Late: the scenario does not end.
@@ -356,7 +356,7 @@ def _begin(device: Device, scenario: Scenario) -> None:
         device.go_offline()
     device.start()
     device.ready()
-    if device.gateway is not None:  # a copied device must not report events that are older than the copy
+    if device.gateway is not None:  # otherwise a copied device would report events older than the copy
         device.client.enable(CARD, iccid(FIRST), wait=PATIENCE).check()
         device.until("it is connected", lambda: device.apn == apn_of(iccid(FIRST)))
     if not scenario.offline:

@@ -43,7 +43,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
 
 
 def holds(device: Device, wanted: Holding) -> bool:
-    """Whether the card has the wanted content."""
+    """Whether the card has exactly the wanted profiles, and the wanted one is enabled."""
     profiles = device.card.profiles
     enabled = [str(each.iccid) for each in profiles if each.enabled]
     return {str(each.iccid) for each in profiles} == set(map(iccid, wanted.profiles)) and enabled == (
@@ -132,7 +132,7 @@ def _once(reported: list[Reported]) -> list[Reported]:
 
 
 def _told(change: Change, types: list[str]) -> list[str]:
-    """Compare a guarded switch with its events."""
+    """Check that the events of a guarded switch fit its result."""
     short = [each.removeprefix("org.lpad.").removesuffix(".v1") for each in types if "network" not in each]
     if change.state == "done":
         result = change.result or {}

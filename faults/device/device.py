@@ -182,7 +182,7 @@ class Device:
         return made
 
     def _begin_services(self, stack: ExitStack) -> None:
-        """Switch on NetworkManager and ModemManager, which has the modem while lpad is idle."""
+        """Start simulated NetworkManager and ModemManager; ModemManager has the modem while lpad is idle."""
         self.bus = stack.enter_context(private_bus(self.folder))
         gateway = WatchedGateway(
             self.bus, iccid=self._enabled(), port=str(self.port), read_card=self._enabled
@@ -373,7 +373,7 @@ class Device:
         return self.server.address, f"{SGP26_NAME}:{port}"
 
     def order(self, number: int, *, both: bool = False, eid: str | None = None) -> Order:
-        """Add an order for the profile with a number.
+        """Add and return an order for the profile with a number.
 
         Args:
             number: the profile's number, with which its ICCID ends.
@@ -416,7 +416,7 @@ class Device:
         self.step_counter.arm(cut)
 
     def disarm(self) -> None:
-        """Make no further cut."""
+        """Stop counting steps, and make no further cut."""
         self.disk.disarm()
         self.step_counter.disarm()
         self.modem.forget_faults()
@@ -450,7 +450,7 @@ class Device:
                 self.other_port.swap_card(self.slot)
 
     def counts(self) -> dict[Counted, int]:
-        """Return the number of steps since `arm`."""
+        """Return the number of steps of each kind since `arm`."""
         return {
             Counted.WRITES: len(self.disk.writes),
             Counted.COMMITS: self.disk.writes.count(COMMITTING),

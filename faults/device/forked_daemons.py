@@ -72,7 +72,7 @@ class DaemonForks:
         )
 
     def fork(self, folder: Path, settings: Path, *, notify: Path, bus: str | None = None) -> Daemon:
-        """Start a daemon.
+        """Start and return a daemon.
 
         Args:
             folder: the device's folder, which also gets the log.

@@ -1,4 +1,4 @@
-"""The step counter, which counts a scenario's steps at card and server, and makes a cut at one step."""
+"""The step counter, which counts the steps of a scenario at all peers, and makes a cut at one step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Peer(Generic[_Answer]):
 
 
 class StepCounter:
-    """Counts each APDU and each message; called from the threads that handle these."""
+    """Counts each APDU, command line, call, run and message; called from the threads that handle these."""
 
     def __init__(self, *, kill: Callable[[], None], faults: CardFaults) -> None:
         """Create a counter that does not count yet.
@@ -58,7 +58,7 @@ class StepCounter:
         self.on_step: Callable[[], None] = lambda: None
         """Called at each counted step."""
         self.hit = threading.Event()
-        """Set when the cut is made, at the card or the server."""
+        """Set when this counter makes the cut."""
         self._kill = kill
         self._faults = faults
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class WatchedMbimModem(MbimModem):
-    """A modem on an MBIM port."""
+    """A modem on an MBIM port that reports each message."""
 
     step_counter: StepCounter
 
@@ -38,7 +38,7 @@ class WatchedMbimModem(MbimModem):
 
 
 class WatchedQmiModem(QmiModem):
-    """A modem on a QMI port."""
+    """A modem on a QMI port that reports each message."""
 
     step_counter: StepCounter
 

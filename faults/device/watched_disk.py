@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from faults.injected.flip import Flip
 
 SIZE = "4m"
-"""The size of the small file system, in the form that mount takes."""
+"""The size of the small file system, as `mount` accepts it."""
 FILLER = "filler"
 COMMITTING = "before COMMIT"
 COMMITTED = "after COMMIT"
@@ -92,7 +92,7 @@ class Disk:
     # The harness's side.
 
     def arm(self, action: Action = Action.NOTHING, place: int = 0) -> None:
-        """Start counting writes, and act at one of them."""
+        """Start counting writes, and carry out the action at the write number `place`."""
         self._set("place", place)
         self._set("action", action)
         self._set("armed", 1)

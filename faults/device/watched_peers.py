@@ -29,7 +29,7 @@ class WatchedCard:
         self._note()
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Pass an APDU on."""
+        """Pass an APDU to the card, and return its answer."""
         self._step_counter.apdu()
         try:
             return self._card.transmit(apdu)
@@ -37,7 +37,7 @@ class WatchedCard:
             self._note()
 
     def reset(self) -> bytes:
-        """Pass a reset on."""
+        """Reset the card, and return its ATR."""
         answer = self._card.reset()
         self._note()
         return answer

@@ -32,7 +32,7 @@ class Shelf:
     def __init__(
         self, orders: Orders, *, address: Callable[[], str], order: Callable[[str | None], Order]
     ) -> None:
-        """Remember how orders are added.
+        """Create the shelf; it orders nothing yet.
 
         Args:
             orders: the server's orders.
@@ -44,7 +44,7 @@ class Shelf:
         self._order = order
 
     def place(self, *, eid: str | None) -> Placed:
-        """Add an order."""
+        """Add an order, and return its identification."""
         order = self._order(eid)
         return Placed(order.id, order.metadata.iccid, self._address(), order.matching_id)
 

@@ -52,7 +52,7 @@ class WatchedRunner:
 
 @contextmanager
 def running(folder: Path, step_counter: StepCounter) -> Iterator[WatchedRunner]:
-    """Serve requests until the context ends."""
+    """Provide a runner that serves requests inside the block."""
     runner = WatchedRunner(folder / "runner.sock", folder / "told")
     hooks = folder / "hooks.d"
     hooks.mkdir(mode=0o755, exist_ok=True)

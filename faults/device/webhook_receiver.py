@@ -50,7 +50,7 @@ class WebhookReceiver(ThreadingHTTPServer):
             return list(self._reported)
 
     def take(self, callback: Callback) -> None:
-        """Check a request's signature, and keep its event."""
+        """Keep a request's event if the signature is right; otherwise only count the request."""
         try:
             verify("standard-webhooks", callback, secret=SECRET)
         except InvalidValue:

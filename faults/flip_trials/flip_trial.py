@@ -66,7 +66,7 @@ class FlipStage:
         }
 
     def run(self, name: str, flip: Flip) -> FlipOutcome:
-        """Open a copy of a journal with one wrong bit, and return the outcome."""
+        """Open a copy of the journal `name` with one wrong bit, and return the outcome."""
         began = time.perf_counter()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()

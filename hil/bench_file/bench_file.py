@@ -22,7 +22,7 @@ _USB_DEVICE = re.compile(r"[0-9]+-[0-9]+(\.[0-9]+)*")
 
 
 class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The power switch of a place, of exactly one kind; `up_within`: the seconds until the device is up."""
+    """The power switch of a place, of exactly one kind; `up_within`: the seconds for the device to start."""
 
     uhubctl: str | None = None
     """The hub's port for uhubctl: HUB:PORT, such as 1-1:2."""
@@ -56,7 +56,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The bench's own SM-DP+, for places with the feature test-ci."""
 
     certificates: str
-    """A folder laid out like SGP.26."""
+    """The folder of certificates and keys, laid out like SGP.26."""
     profile: str | None = None
     """The file of a profile package that the cards can install; by default a made-up profile is used."""
 
@@ -69,7 +69,7 @@ class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     settings: dict[str, Any] = {}
     """Further settings for every daemon."""
     cycles: int = 10
-    """The number of cycles of the endurance case."""
+    """The number of cycles of each endurance case."""
     state: str = "state"
     """The folder for data that is kept between runs: journals, leases, the previously enabled profile."""
     runs: str = "runs"
@@ -78,7 +78,7 @@ class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True, slots=True)
 class BenchFile:
-    """A bench and the path of its file; relative paths in the file begin at its folder."""
+    """A bench and the path of its file; paths in the file may be relative to its folder."""
 
     path: Path
     bench: Bench
@@ -104,7 +104,7 @@ class BenchFile:
         return cls(path.absolute(), bench)
 
     def resolve(self, text: str) -> Path:
-        """Return a path that the bench file names; relative paths begin at the file's folder."""
+        """Return the full path for one in the bench file, which may be relative to the file's folder."""
         return self.path.parent / text
 
     def features(self, name: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ MORE_THAN_CHANNELS = 20
 
 
 def test_reading_changes_nothing(place: Place) -> None:
-    """Two readings of a card give the same information and the same profiles."""
+    """Two readings of a card give the same EID and the same profiles."""
     before = place.client.profiles(place.name), place.until_ready().eid
     assert (place.client.profiles(place.name), place.until_ready().eid) == before
 

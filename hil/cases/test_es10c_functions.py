@@ -155,7 +155,7 @@ def test_nickname_too_long(place: Place, installed: str) -> None:
 
 @pytest.mark.needs("server")
 def test_policy_rules(place: Place, server: OwnServer, pair: tuple[str, str]) -> None:
-    """The card refuses to disable, leave or delete a profile whose rules forbid this: disallowedByPolicy (3).
+    """The card refuses to disable, replace or delete a profile if its rules forbid this: disallowedByPolicy.
 
     Only a memory reset removes the profile, so the case runs only if the whole card is expendable.
     """

@@ -154,7 +154,7 @@ def _redacted(content: Any) -> Any:
 
 
 def case_of(nodeid: str) -> str:
-    """Return a test's name without its folders."""
+    """Return a test's file and name in short, such as `downloads · activation_code`."""
     path, _, name = nodeid.partition("::")
     file = path.rpartition("/")[2].removesuffix(".py").removeprefix("test_")
     return f"{file} · {name.removeprefix('test_')}"

@@ -86,7 +86,7 @@ class LpadDriver(Driver):
     @Driver.check_active
     @step()
     def refresh(self) -> None:
-        """Have lpad read the card."""
+        """Have lpad read the card until the card is ready."""
         self._active.until_ready()
 
     @property

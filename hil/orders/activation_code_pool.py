@@ -100,7 +100,7 @@ class CodePool:
 
         Args:
             path: the lab's file.
-            place: the place that requests an order.
+            place: the place for which codes are leased.
 
         Raises:
             InvalidSettings: the file cannot be read, or an order in it is invalid.
@@ -121,7 +121,7 @@ class CodePool:
             )
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Lease | None:
-        """Lease and return a code that is unused and not leased, or None.
+        """Lease a free code, and return the lease; None if no fitting code is unused or reusable.
 
         Args:
             confirmation: whether the order must require a confirmation code.
@@ -141,7 +141,7 @@ class CodePool:
         return None
 
     def note(self, event: str, code: Code) -> None:
-        """Write an event to the disk."""
+        """Record an event of a code on the disk."""
         with self._locked():
             self._append(event, code)
 
@@ -189,7 +189,7 @@ def _free(code: Code, event: dict[str, Any] | None) -> bool:
 
 
 def _holder(pid: int) -> list[Any]:
-    """Return an identifier of this process that no later process has: host, number, boot and start time."""
+    """Identify a process by host, number, boot and start time; no later process has the same identity."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -24,9 +24,9 @@ class Order(Protocol):
         ...
 
     def spend(self) -> str | None:
-        """Record that the order is used up, and return its activation code, or None if it has none."""
+        """Record that the order is used up; return its activation code, None if it is at a default SM-DP+."""
         ...
 
     def give_back(self) -> None:
-        """End the use of the order."""
+        """End the test's use of the order; an unused code becomes available again."""
         ...

@@ -51,7 +51,7 @@ class OwnServer:
         """Prepare the server.
 
         Args:
-            file: the bench file; relative paths begin at its folder.
+            file: the bench file; paths in it may be relative to its folder.
             section: the server's section of the bench file.
             folder: the folder for the server's data.
         """
@@ -71,7 +71,7 @@ class OwnServer:
         return self._server.notifications
 
     def start(self) -> None:
-        """Listen."""
+        """Start the server."""
         self._server.start()
 
     def stop(self) -> None:
@@ -87,7 +87,7 @@ class OwnServer:
         iccid: str | None = None,
         policy_rules: Sequence[ProfilePolicyRule] = (),
     ) -> OwnOrder:
-        """Add an order.
+        """Add and return an order.
 
         Args:
             eid: the EID of the only card that may use the order, if it waits at the default SM-DP+.
@@ -123,12 +123,12 @@ class OwnServer:
         return Owner((found.imsi or _TEST_NETWORK)[:5], *groups)
 
     def do_wrong(self, *faults: Fault) -> None:
-        """Add a fault to the next requests."""
+        """Add faults to the next requests."""
         for fault in faults:
             self._server.faults.add(fault)
 
     def do_right(self) -> None:
-        """Remove all faults."""
+        """Remove all faults, and present the valid certificate again."""
         self._server.faults.clear()
         self._server.show(TlsIdentity.GOOD)
 

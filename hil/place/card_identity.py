@@ -24,7 +24,7 @@ class WrongCard(LpadError):
 
 
 def check_eid(name: str, wanted: str, found: str | None) -> None:
-    """Compare EIDs.
+    """Check that the card at the place `name` has the wanted EID.
 
     Raises:
         WrongCard: the EIDs differ.

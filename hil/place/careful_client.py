@@ -17,7 +17,7 @@ class CarefulClient(Client):
     """A client that checks the bench's rules before it deletes a profile or uses up a code."""
 
     def __init__(self, socket: str, *, ledger: Ledger) -> None:
-        """Prepare to talk to a place's daemon.
+        """Create a client of a place's daemon.
 
         Args:
             socket: the daemon's socket.
@@ -44,7 +44,7 @@ class CarefulClient(Client):
         return self._note(self.wait(change_id, seconds=seconds), lease)
 
     def recall(self, euicc: str) -> None:
-        """Record a profile that an expendable code installed without a record, because the run was killed."""
+        """Record a profile that an expendable code installed in a run that was killed before its record."""
         known = self._ledger.expected_beside
         if known is None:
             return

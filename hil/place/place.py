@@ -35,7 +35,7 @@ _ORPHANS_END = ("setpriv", "--pdeathsig", "TERM")
 
 
 class Place:
-    """A place as tests get it: `client` and `name` for the daemon, and the bench's own data.
+    """A place, as tests use it: `client` and `name` for its daemon, and the bench's own data.
 
     Attributes:
         name: the place's name, which is also the card's name in the daemon.
@@ -47,7 +47,6 @@ class Place:
         power: the power switch, or None.
         evidence: the folder of this run for this place.
         server: the bench's own SM-DP+, or None.
-        profile: the profile package that the bench's own server delivers, or None for a made-up one.
     """
 
     def __init__(self, file: BenchFile, name: str, *, evidence: Path) -> None:
@@ -178,12 +177,12 @@ class Place:
             time.sleep(_PAUSE)
 
     def enabled(self) -> str | None:
-        """Return the ICCID of the enabled profile."""
+        """Return the ICCID of the enabled profile; None if no profile is enabled."""
         profiles = self.client.profiles(self.name)
         return next((profile.iccid for profile in profiles if profile.state == "enabled"), None)
 
     def enable(self, iccid: str, **options: Any) -> Change:
-        """Enable a profile and wait for the end."""
+        """Enable a profile, by default without a guard, and wait until the change has ended."""
         return self.client.enable(self.name, iccid, wait=PATIENCE, **{"guard": None, **options})
 
     def deliver(self, *iccids: str) -> None:
@@ -208,7 +207,7 @@ class Place:
             time.sleep(_PAUSE)
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Order | None:
-        """Return an order from the pool, or else from the bench's own server; None if there is none."""
+        """Return an order from the pool, or else from the bench's own server; None if neither has one."""
         found: Order | None = None
         if self._pool is not None:
             found = self._pool.lease(confirmation=confirmation, default=default)

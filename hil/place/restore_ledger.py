@@ -20,7 +20,7 @@ class Before(msgspec.Struct, frozen=True):
 
     eid: str
     enabled: str | None
-    """ICCID."""
+    """The ICCID of the enabled profile; None: no profile was enabled."""
     default_smdp: str | None
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Stand(IntEnum):
-    """The states; each requires the previous one."""
+    """The states of a place; each requires the previous one."""
 
     OFF = 0
     POWERED = 1
@@ -69,7 +69,7 @@ class Strategy:
     """Brings a place into the state that a test needs."""
 
     def __init__(self, steps: Steps) -> None:
-        """Begin in the state off."""
+        """Create the strategy of a place that is in the state off."""
         self._steps = steps
         self.stand = Stand.OFF
         self.broken: str | None = None

@@ -9,7 +9,7 @@ _PATIENCE = 60.0
 
 
 def main() -> int:
-    """Send the request to the stage, and wait until it is carried out."""
+    """Send the request to the stage, wait for the answer, and return the exit status."""
     where, place, state = sys.argv[1:]
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(_PATIENCE)

@@ -70,18 +70,18 @@ HURRY = {
         ]
     }
 }
-"""A refresh ladder for modems that do not need half a minute."""
+"""A refresh ladder with short waits, because the simulated modems restart quickly."""
 
 
 class Stage:
     """A bench without hardware, for a `with` statement; `bench` is the bench file."""
 
     def __init__(self, folder: Path, *, cycles: int = 2) -> None:
-        """Prepare.
+        """Create the folder; entering the context creates everything else.
 
         Args:
             folder: the folder for all files; its path must be short, because ports and sockets are in it.
-            cycles: the number of cycles of the endurance case.
+            cycles: the number of cycles of each endurance case.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder

@@ -12,7 +12,7 @@ import sys
 from lpad.testing.simulated_gateway import Gateway
 
 LONGEST = 240.0
-"""Seconds for a command."""
+"""The time limit in seconds for one command."""
 
 
 def main(commands: list[str]) -> int:

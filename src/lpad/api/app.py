@@ -45,7 +45,7 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Appl
     """Return the ASGI application; its `state.rules` and `state.configuration` may be replaced later.
 
     Args:
-        closing: set when the daemon stops; then streams and waits end.
+        closing: an event that is set when the daemon stops; it ends streams and waits.
     """
     by_path: dict[str, dict[str, Route]] = {}
     for route in ROUTES:
@@ -142,7 +142,7 @@ async def _serve(
 
 
 async def _check(call: Call, route: Route) -> Role:
-    """Check the caller's role, and return it."""
+    """Check that the caller has the role that the route requires, and return this role."""
     # A caller without the read role must not learn from the answer which changes exist.
     call.check(Role.READ)
     role = route.role
@@ -164,7 +164,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _without_route(request: Request, error: HTTPException) -> Response:
-    """Return the answer to a path or a method that the table of routes lacks."""
+    """Return the answer to a request whose path or method is not in the table of routes."""
     path = request.url.path
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")

@@ -70,7 +70,7 @@ class ActivationCode(Struct, frozen=True):
         return "$".join(fields)
 
     def redacted(self) -> str:
-        """Return a form for logs: the server, without the matching ID, which would let others download."""
+        """Return a form for logs: the server, without the matching ID, with which others could download."""
         return f"LPA:1${self.address}$…"
 
 

@@ -1,4 +1,4 @@
-"""The forms in which users have activation codes (links, quotes, line breaks), reduced to the code."""
+"""Extracts activation codes from what users copy: texts with links, quotes or line breaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lpad.base.errors import InvalidActivationCode
 from lpad.base.lazy_pattern import LazyPattern
 
 LONGEST_TEXT = 4096
-"""Characters; a longer text is not read."""
+"""The maximum number of characters of a text; a longer one is refused."""
 
 _SETUP_HOSTS = frozenset({"esimsetup.apple.com", "esimsetup.android.com"})
 _SETUP_PATH = "/esim_qrcode_provisioning"
@@ -61,7 +61,7 @@ def _compact(text: str) -> str:
 
 
 def _within_link(link: str) -> str:
-    """Return the code in a setup link; only https, and only the two hosts that define such links."""
+    """Return the code in a setup link; accept only https and the two hosts that define such links."""
     try:
         parts = urlsplit(link)
         known = (parts.scheme.lower(), parts.hostname, parts.port or 443, parts.path)

@@ -12,7 +12,7 @@ all return at the same moment after a network failure."""
 
 
 class Backoff(Frozen):
-    """Seconds to wait after each failed attempt; the last value applies to all further ones."""
+    """Seconds to wait after each failed attempt; the last value applies to all further attempts."""
 
     seconds: tuple[float, ...]
 
@@ -21,7 +21,7 @@ class Backoff(Frozen):
         return self._nominal(failures) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter needs no cryptographic randomness
 
     def least_after(self, failures: int) -> float:
-        """Return the shortest wait that `after` returns for this number of attempts."""
+        """Return the shortest wait that `after` can return for this number of failed attempts."""
         return self._nominal(failures) * (1 - JITTER)
 
     def _nominal(self, failures: int) -> float:

@@ -48,7 +48,7 @@ class Cancellation:
             wake()
 
     def check(self) -> None:
-        """Return if nothing was cancelled.
+        """Raise an error if a cancellation was requested.
 
         Raises:
             Cancelled: a cancellation was requested.

@@ -13,19 +13,19 @@
     │   ├── NotPermitted             the caller's user or group may not do this
     │   ├── KeyReused                an idempotency key already belongs to another request
     │   ├── TooManyChanges           the card's queue is full                   (retryable)
-    │   ├── TooManyConnections       the caller's user has too many open        (retryable)
+    │   ├── TooManyConnections       too many open connections               (retryable)
     │   ├── ConfirmationCodeRequired the operator requires a confirmation code, none was given
     │   ├── Declined                 the caller rejected the profile, or did not answer
-    │   │   └── PolicyRefused            a policy, of the settings or the card, forbids it
+    │   │   └── PolicyRefused            a policy forbids a server or a profile
     │   └── Cancelled                the caller cancelled the change
-    ├── CardError                the eUICC, or the way to it
+    ├── CardError                the eUICC, or the connection to it
     │   ├── CardUnreachable          no port, no answer, or out of time         (retryable)
     │   ├── CardBusy                 held by another program, or card busy      (retryable)
     │   ├── CardServed               the settings list this card twice
     │   ├── CardStatus               status word other than success
     │   ├── CardRefused              an ES10 function answered with its error code
     │   └── CardMalformed            the answer breaks its grammar
-    ├── ServerError              the SM-DP+, or the way to it
+    ├── ServerError              the SM-DP+, or the connection to it
     │   ├── ServerUnreachable        no connection, or no answer in time       (retryable)
     │   ├── ServerFailed             the server answers HTTP 5xx                (retryable)
     │   ├── ServerUntrusted          TLS, or the server's identity, cannot be verified
@@ -33,10 +33,10 @@
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
     │   ├── ServerMalformed          the answer breaks its grammar or contradicts itself
     │   ├── ServerListsEvents        a server asked for a profile is an SM-DS
-    │   ├── PlatformRefused          an operator's platform refused a request, with its own words
+    │   ├── PlatformRefused          an operator's platform refused a request, and gave a reason
     │   ├── PlatformBusy             an operator's platform asks to retry later   (retryable)
     │   └── PlatformUnclear          no answer shows whether the platform did it  (retryable)
-    ├── SwitchRolledBack         a guard was not met; the previous profile is enabled again
+    ├── SwitchRolledBack         a guard was not met; the previous profile, or a fallback, is enabled
     ├── NetworkFailed            an applier or a hook failed before a switch, which was not begun
     ├── SwitchStuck              a guard was not met, and no other profile could be enabled
     ├── MalformedError           bytes break their grammar; the caller turns this error
@@ -45,9 +45,8 @@
         └── JournalUnavailable       the journal cannot be written, so lpad changes no card
 
 `kind` is stable and appears unchanged in the log, the journal and the API. `details` contains the facts that
-a
-program needs (status word, error code's name, subject code); the class has their types. The
-sentence states what was attempted, what happened, and what the reader can do.
+a program needs (status word, error code's name, subject code); the class states their types. The sentence
+states what was attempted, what happened, and what the reader can do.
 """
 
 from __future__ import annotations
@@ -168,7 +167,7 @@ class TooManyChanges(RequestError):
 
 
 class TooManyConnections(RequestError):
-    """The caller's user has too many connections open."""
+    """The caller's user, or all users together, have too many open connections."""
 
     kind = "too-many-connections"
     retryable = True
@@ -287,7 +286,7 @@ class ClockNotSet(ServerError):
 
 
 class ServerRefused(ServerError):
-    """A function answered Failed, with subject and reason code."""
+    """The server answered a function with Failed, a subject code and a reason code."""
 
     kind = "server-refused"
     details: server.SmdpDetails
@@ -350,7 +349,7 @@ class SwitchStuck(LpadError):
 
 
 class MalformedError(LpadError):
-    """Bytes break their grammar; the class does not say who sent them."""
+    """Received bytes break their grammar; this class does not state who sent them."""
 
     kind = "malformed"
 
@@ -370,7 +369,7 @@ class JournalUnavailable(InternalError):
 
 
 def every_error(root: type[LpadError] = LpadError) -> Iterator[type[LpadError]]:
-    """Return a class of errors and all its subclasses; parents come first."""
+    """Yield a class of errors and all its subclasses; each class comes before its subclasses."""
     yield root
     for each in root.__subclasses__():
         yield from every_error(each)

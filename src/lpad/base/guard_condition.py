@@ -3,7 +3,7 @@
     registered                              the modem is registered, at home or roaming
     bearer                                  the network has opened a connection with the profile's APN
     address                                 the connection has an IP address
-    confirm                                 a local program confirms
+    confirm                                 a local program confirms the switch
     tcp:HOST:PORT@INTERFACE                 a TCP connection is made
     http://HOST:PORT/PATH#STATUS@INTERFACE  the answer has this status, or any from 200 to 299; also https
     dns:NAME/SERVER@INTERFACE               a name server knows the name
@@ -23,7 +23,7 @@ from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.untrusted_number import matched_number, whole_number
 
 LONGEST = 255
-"""Characters."""
+"""The maximum number of characters of a condition."""
 
 
 class ConditionKind(enum.StrEnum):

@@ -15,7 +15,7 @@ _ICCID_BYTES = 10
 
 
 def swap_nibbles(data: bytes) -> bytes:
-    """Return the bytes with the two digits of each exchanged: telephony BCD to reading order, or back."""
+    """Exchange the two digits of each byte, which converts telephony BCD to reading order, or back."""
     return bytes((byte << 4 & 0xF0) | byte >> 4 for byte in data)
 
 
@@ -38,7 +38,7 @@ class Eid(Frozen):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Eid:
-        """Read the 16 bytes of tag 5A in GetEID, two digits a byte, not swapped.
+        """Read the 16 bytes of tag 5A in GetEID: two digits per byte, not swapped.
 
         Raises:
             MalformedError: not 16 bytes, or a digit above 9.
@@ -85,7 +85,7 @@ class Iccid(Frozen):
         19 digits alone.
 
         Raises:
-            InvalidValue: the text has another form.
+            InvalidValue: the text is not an ICCID.
         """
         digits = re.sub(r"[\s-]", "", text).upper().rstrip("F")
         if not _ICCID.fullmatch(digits):
@@ -133,7 +133,7 @@ class Aid(Frozen):
         """Read 10 to 32 hexadecimal digits.
 
         Raises:
-            InvalidValue: the text has another form.
+            InvalidValue: the text is not an even number of such digits.
         """
         if not _HEX.fullmatch(text) or not 10 <= len(text) <= 32:
             raise InvalidValue("an AID must have 10 to 32 hexadecimal digits")
@@ -274,7 +274,7 @@ class TransactionId(Frozen):
         """Read 2 to 32 hexadecimal digits of either case.
 
         Raises:
-            MalformedError: the bytes have another form.
+            MalformedError: the text is not 2 to 32 such digits, two per byte.
         """
         if not _HEX.fullmatch(text):
             raise MalformedError("a transaction ID must be 2 to 32 hexadecimal digits")

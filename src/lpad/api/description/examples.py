@@ -425,7 +425,7 @@ _ANSWERS: dict[type | str, Any] = {
 
 
 def answer_of(operation: str, answer: type | str) -> Any | None:
-    """Return an example of an operation's answer; None for a picture.
+    """Return an example of an operation's answer; None for an icon.
 
     Args:
         operation: the operation's ID.

@@ -30,7 +30,7 @@ _GROUPS = (
     ("/v1/platforms", "platforms"),
     ("/v1/", "system"),
 )
-"""The beginnings of paths; the first match decides."""
+"""The beginnings of paths, each with its group; the first match decides."""
 
 TEXTS = {
     "get_system": "`health.ok` is false if the journal cannot be written. `settings` shows which changed"
@@ -45,15 +45,15 @@ TEXTS = {
     "refresh_euicc": "lpad reads a card when it appears and after each change. A refresh is needed only if"
     " another program has changed the card.",
     "probe_euicc": "The report contains the link that lpad found, the modem's quirks, the card's answers,"
-    " and timings. A failed test is a report, not a failed change: `error` in it has the reason.",
+    " and timings. A failed test is a report, not a failed change: `error` in the report has the reason.",
     "restart_modem": "lpad takes the last step of the modem's refresh ladder, usually a reset, and waits"
     " until the card can be read again.",
-    "check_trust": "The report has the server's certificate chain, the anchor that makes it trusted, or the"
-    " reason why it is not trusted.",
+    "check_trust": "The report has the server's certificate chain, and the anchor that makes the server"
+    " trusted, or the reason why the server is not trusted.",
     "list_profiles": "The answer is as of `read_at`. Entries that lpad cannot read are in `unreadable`;"
     " they do not hide the others.",
     "get_profile": "The ICCID or the AID in the path names the profile.",
-    "get_icon": "The picture as the operator's server delivered it. The answer is 404 without a picture.",
+    "get_icon": "The icon as the operator's server delivered it; 404 if the profile has no icon.",
     "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty"
     " nickname removes the stored one.",
     "delete_profile": "The deletion cannot be undone, and the activation code is used up. An enabled"
@@ -69,7 +69,7 @@ TEXTS = {
     "disable_profile": "The modem has no profile afterwards. If the device would lose its connection, lpad"
     " refuses with `would-go-offline`, unless `accept_offline` is true.",
     "ask_line": "`show` asks for the line's state only. `retire` ends the line, which cannot be undone.",
-    "download": "The change retries by itself if the network or the server fails. The change waits with"
+    "download": "lpad retries automatically if the network or the server fails. The change waits with"
     " a question if the operator requires a confirmation code, or if `confirm` asks for consent. Answer"
     " with `POST /v1/changes/{id}/answer`.",
     "provision": "lpad orders a profile at the platform, waits for it and downloads it. lpad never places a"
@@ -78,8 +78,7 @@ TEXTS = {
     " still deliver. The answer shows the closed wish, which lpad then forgets.",
     "discover": "Without `servers`, lpad asks the SM-DS of the card and those of the settings.",
     "list_platforms": "The answer has each platform's name and capabilities. lpad contacts no platform.",
-    "list_products": "lpad asks the platform for each request; price and validity are in the platform's"
-    " words.",
+    "list_products": "lpad asks the platform for each request; price and validity are texts of the platform.",
     "reset_euicc": "The reset cannot be undone. At least one field must be true.",
     "list_notifications": "The list is in the order of delivery. `pending` counts all pending"
     " notifications, even those of other pages.",
@@ -92,7 +91,7 @@ TEXTS = {
     " of the next page, and null on the last page.",
     "get_change": "`state` is queued, running, waiting, done, failed or cancelled; `error` explains a"
     " failure. With `wait`, the answer comes when the change has ended or asks a question.",
-    "cancel_change": "A step that the card has begun is finished first. A change that has ended cannot be"
+    "cancel_change": "The card first finishes a step that it has begun. A change that has ended cannot be"
     " cancelled.",
     "answer_change": "The request must contain exactly one field, the one that the question asks for.",
     "confirm_change": "If the confirmation does not come in time, lpad enables the previous profile again.",
@@ -111,7 +110,7 @@ TEXTS = {
     "get_metrics": "docs/metrics.md explains each metric.",
     "describe": "OpenAPI 3.1, generated from the table of the paths that lpad serves.",
 }
-"""The details that an operation's summary leaves open, by its ID."""
+"""The details that operations' summaries leave open, by the operation's ID."""
 
 
 def group_of(path: str) -> str:

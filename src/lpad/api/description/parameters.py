@@ -30,7 +30,7 @@ _QUERY: dict[str, tuple[Schema, str]] = {
     "change": (_NUMBER, "only events of this change"),
     "limit": (
         {"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_AT_ONCE},
-        "the largest number of entries in the answer; without it, all",
+        "the maximum number of entries in the answer; without `limit`, all",
     ),
     "before": (
         {"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_CHANGES},
@@ -42,7 +42,7 @@ _QUERY: dict[str, tuple[Schema, str]] = {
     ),
     "form": (
         {"type": "string", "enum": [*FORMS], "default": FORMS[0]},
-        "'cloudevents': the events of /v1/event-types, which a listener resumes even after a restart",
+        "'cloudevents': the stream has the events of /v1/event-types, and resumes even after a restart",
     ),
     "listener": (
         {"type": "string", "pattern": f"^{NAME.pattern}$"},
@@ -77,7 +77,7 @@ REPLAYED = {
     "schema": {"type": "string", "enum": ["true"]},
 }
 RETRY = {
-    "description": "seconds",
+    "description": "seconds after which to try again",
     "schema": {"type": "integer", "format": "int64", "enum": [*RETRY_AFTER.values()]},
 }
 ETAG = {"description": "identifies this answer's content; see If-None-Match", "schema": _TEXT}
@@ -85,7 +85,7 @@ KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "pattern": f"^[!-~]{{1,{LONGEST_KEY}}}$"},
-    "description": "a long random string: a repeated request with the same key starts nothing a second time",
+    "description": "a long random string; lpad carries out a repeated request with the same key only once",
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",

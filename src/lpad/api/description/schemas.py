@@ -1,7 +1,7 @@
 """The schemas of the API's types, from the types themselves.
 
 msgspec leaves three things open that clients need: the format of dates, which fields of an answer are always
-there, and the indentation of docstrings.
+present, and the indentation of docstrings.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def schemas_of(*, asked: Collection[type], told: Collection[type]) -> tuple[dict
 
 
 def _records(types: Collection[type]) -> list[_Record]:
-    """Return all types with fields that the types contain, directly or indirectly, each once."""
+    """Return every type with fields among `types` and their components, at any depth, without duplicates."""
     found: dict[type, _Record] = {}
     ahead: list[object] = list(inspect.multi_type_info(types))
     while ahead:

@@ -1,7 +1,7 @@
 """The schemas that depend on a kind: a change by its kind, and an error by its kind.
 
-Each kind has an object with all its fields, not a combination of two objects: generators of clients read only
-the first.
+Each kind has one object with all its fields instead of a combination of two objects, because generators of
+clients read only the first object of a combination.
 """
 
 from __future__ import annotations
@@ -101,5 +101,5 @@ def _only(value: str) -> Schema:
 
 
 def _title(kind: str) -> str:
-    """Return a kind as the beginning of a schema's name, without the word that the name ends with."""
+    """Return a kind, without the suffix `-error`, as the beginning of a schema's name."""
     return "".join(map(str.title, kind.removesuffix("-error").split("-")))

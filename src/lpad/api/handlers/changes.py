@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
 
 PAGE = 20
-"""The number of changes that are read and written at a time."""
+"""The maximum number of changes that are read and written at a time."""
 
 
 async def list_changes(call: Call) -> Response:
@@ -76,7 +76,7 @@ async def _listed(
 
 
 async def get_change(call: Call) -> Response:
-    """Show a change; with `?wait=` once it has ended or asks a question."""
+    """Show a change; `?wait=` delays the answer until the change has ended or asks a question."""
     change = await asyncio.to_thread(call.engine.change, call.change_id)
     response = await change_response(call, change)
     response.status_code = 200
@@ -90,7 +90,7 @@ async def cancel_change(call: Call) -> Response:
 
 
 async def answer_change(call: Call) -> Response:
-    """Give a waiting change the confirmation code, the decision or the confirmation that it asks for."""
+    """Answer a waiting change with the confirmation code, decision or confirmation that it asks for."""
     body = call.body_of(AnswerRequest)
     if sum(each is not None for each in (body.confirmation_code, body.decision, body.confirm)) != 1:
         raise InvalidValue(

@@ -54,7 +54,7 @@ async def from_outbox(
         filters: which events are wanted.
         after: the number of the last event that the listener has; None: the listener gets only new events;
             any other value: it gets all events that still exist.
-        listener: the name of the listener, which was admitted.
+        listener: the name of an admitted listener; None: the stream belongs to no named listener.
     """
     listeners = call.engine.listeners
     presence = nullcontext() if listener is None else listeners.listening(listener)
@@ -95,7 +95,7 @@ async def _from_outbox(call: Call, filters: Filters, after: str | None) -> Async
 
 
 def _read(engine: Engine, position: int) -> list[Event]:
-    """Return the next events; none while the journal cannot be read, because its recovery causes an event."""
+    """Return the next events; none while the journal is unreadable, because its recovery causes an event."""
     try:
         return engine.events.after(position, limit=AT_ONCE)
     except LpadError as error:

@@ -121,7 +121,7 @@ async def restart_modem(call: Call) -> Response:
 
 
 async def check_trust(call: Call) -> Response:
-    """Make a TLS handshake with a server and send nothing; the change's result is the trust report."""
+    """Make a TLS handshake with a server without a request; the change's result is the trust report."""
     address = ServerAddress.parse(call.body_of(TrustCheckRequest).address)
     return await _submit(call, params.CheckTrustParams(address=str(address)))
 
@@ -158,14 +158,14 @@ async def get_profile(call: Call) -> Response:
 
 
 async def get_icon(call: Call) -> Response:
-    """Return a profile's picture, PNG or JPEG."""
+    """Return a profile's icon, PNG or JPEG."""
     profile, address = _profile(call)
     icon = call.engine.card(call.path["name"]).icon(address or profile.iccid or "")
     return Response(icon.data, media_type=icon.media_type)
 
 
 async def patch_profile(call: Call) -> Response:
-    """Give a profile a nickname."""
+    """Set or remove a profile's nickname."""
     nickname = call.body_of(ProfilePatch).nickname
     if (length := len(nickname.encode())) > MAX_NICKNAME_BYTES:
         raise InvalidValue(
@@ -303,7 +303,7 @@ async def drop_notification(call: Call) -> Response:
 
 
 def _guard(guard: GuardRequest | msgspec.UnsetType | None) -> params.GuardParams | None:
-    """Return a switch's guard in the form that the change stores."""
+    """Return a switch's guard in the form that the change stores; None if the request gives no guard."""
     if guard is None or guard is msgspec.UNSET:
         return None
     return params.GuardParams(until=check_guard(guard.until, guard.within), within=guard.within)
@@ -368,7 +368,7 @@ def _target(call: Call) -> str:
 
 
 def _profile(call: Call) -> tuple[Listed, str | None]:
-    """Return the profile in the path, and its unambiguous name."""
+    """Return the profile in the path, and its unambiguous name, or None if it has no such name."""
     iccid = _iccid(call)
     listed = _read_once(call).listed
     profile = listed.find(iccid)
@@ -380,7 +380,7 @@ def _profile(call: Call) -> tuple[Listed, str | None]:
 
 
 def _read_once(call: Call) -> Snapshot:
-    """Return the snapshot of a card; raise an error if lpad has not read the card yet."""
+    """Return the snapshot of the card in the path; raise an error if lpad has not read the card yet."""
     snapshot = call.engine.snapshot(call.path["name"])
     if snapshot.read_at is None:
         why = snapshot.error.sentence if snapshot.error else "lpad is still opening it"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _CHANGING = "lpad"
 FORMS = (_CHANGING, "cloudevents")
-"""The forms of the stream; the first form is for programs that show progress."""
+"""The forms of the event stream; the first form is for programs that show progress."""
 
 
 async def list_event_types(call: Call) -> Response:
@@ -46,7 +46,7 @@ async def list_event_types(call: Call) -> Response:
 
 
 async def stream_events(call: Call) -> Response:
-    """Stream events: `change`, `progress`, `euicc`, `notification`, `lost`; `?change=`, `?euicc=` filter.
+    """Stream events such as `change`, `progress`, `euicc` and `lost`; `?change=` and `?euicc=` filter.
 
     With `?form=cloudevents`, the events are those of `/v1/event-types`, from the outbox. With
     `?listener=NAME`, events count as awaited until the listener acknowledges them.
@@ -81,7 +81,7 @@ async def _admitted(call: Call, listener: str, filters: Filters, after: str | No
         LpadError: see `Listeners.connect`.
     """
     if call.query.get("form") != "cloudevents" or filters != Filters(change=None, euicc=None):
-        raise InvalidValue("'listener' needs form=cloudevents, and takes neither 'change' nor 'euicc'")
+        raise InvalidValue("'listener' needs form=cloudevents, and accepts neither 'change' nor 'euicc'")
     seen = None if after is None else whole_number(after, most=MOST_CHANGES) or 0
     connect = partial(call.engine.listeners.connect, after=seen)
     position = await asyncio.to_thread(connect, listener, asker(call))

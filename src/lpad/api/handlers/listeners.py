@@ -43,7 +43,7 @@ async def forget_listener(call: Call) -> Response:
 
 
 def asker(call: Call) -> Asker:
-    """Return the caller as listeners know it."""
+    """Return the caller's user, and whether the caller is an admin."""
     return Asker(user=call.peer.uid, admin=call.has(Role.ADMIN))
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lpad.engine.provisioning.wish_record import WishRecord
 
 LISTING = 60.0
-"""Seconds for a platform to list its products."""
+"""The time limit in seconds for a platform to list its products."""
 
 
 async def provision(call: Call) -> Response:
@@ -133,7 +133,7 @@ def line_view(iccid: str | None, engine: Engine) -> LineView | None:
 
 
 def wish_view(record: WishRecord | None, present: Moment) -> WishView | None:
-    """Return the public view of a wish."""
+    """Return the public view of a wish; None: there is no wish."""
     if record is None:
         return None
     return view_of(

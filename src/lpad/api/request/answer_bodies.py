@@ -140,7 +140,7 @@ class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProvisioningView(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of lpad's own requests for a first profile, and the time of the next one."""
+    """The number of lpad's own requests for a first profile; `next_at`: the time of the next one, or null."""
 
     attempts: int
     next_at: datetime | None
@@ -150,8 +150,8 @@ class WishView(msgspec.Struct, frozen=True, kw_only=True):
     """An unfulfilled request to an operator's platform for a card.
 
     `profile` is pending, available, downloaded, installed, failed, gone or unknown; `line` is idle,
-    changing, live, ended or unknown. Both are null before there is a reservation. `change` is the change that
-    works on the wish, or the last one that did; `spent` explains why another order would be needed;
+    changing, live, ended or unknown. Both are null while there is no reservation. `change` is the change that
+    fulfils the wish, or the last one that tried; `spent` explains why another order would be needed;
     `next_look_at` is the time of lpad's next query.
     """
 
@@ -244,9 +244,9 @@ class EuiccView(EuiccSummary, frozen=True, kw_only=True):
 class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
-    `line` is idle, changing, live, ended or unknown, and `word` is the platform's own word for it. `imei` is
-    the IMEI of the device in which the platform saw the line; `cause` explains in a sentence why the network
-    may not serve the line, and is null if the line gives no reason.
+    `line` is idle, changing, live, ended or unknown, and `word` is the platform's own name for this state.
+    `imei` is the IMEI of the device in which the platform saw the line; `cause` explains in a sentence why
+    the network may not serve the line, and is null if the line gives no reason.
     """
 
     platform: str
@@ -337,8 +337,8 @@ class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
 class PlatformView(msgspec.Struct, frozen=True, kw_only=True):
     """A platform that the settings name, and its capabilities.
 
-    `activates` states when a line is activated: before the profile is enabled, after, or never; `lines` lists
-    the actions for the line of an installed profile.
+    `activates` states when lpad can activate a line: before the profile is enabled, after it is installed, or
+    never. `lines` lists the actions for the line of an installed profile.
     """
 
     name: str
@@ -357,7 +357,7 @@ class PlatformList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProductView(msgspec.Struct, frozen=True, kw_only=True):
-    """A product that can be ordered; all fields except `id` are in the platform's words, or null."""
+    """A product that can be ordered; all fields except `id` are texts of the platform, or null."""
 
     id: str
     name: str | None

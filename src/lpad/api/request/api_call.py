@@ -35,7 +35,7 @@ MOST_CHANGES = 10**18 - 1
 
 
 class Call(Frozen, kw_only=True):
-    """An admitted request; `body` has the route's type.
+    """A request, as a handler gets it; `body` has the route's type.
 
     `rules` returns the access rules in force, which a reload may change during an answer.
     """
@@ -68,7 +68,7 @@ class Call(Frozen, kw_only=True):
         return role in self.rules().roles(self.peer)
 
     def key(self, *request: object) -> IdempotencyKey | None:
-        """Return the caller's key for a request, from the header Idempotency-Key; None without one.
+        """Return the caller's key for a request, from the header Idempotency-Key; None without the header.
 
         Raises:
             InvalidValue: the header is not a valid key.
@@ -89,7 +89,7 @@ class Call(Frozen, kw_only=True):
         """The number of the change in the path.
 
         Raises:
-            InvalidValue: the part of the path is not a number.
+            InvalidValue: the `id` in the path is not a number.
         """
         number = whole_number(self.path["id"], most=MOST_CHANGES)
         if number is None:
@@ -98,7 +98,7 @@ class Call(Frozen, kw_only=True):
 
     @property
     def wait(self) -> float:
-        """Seconds to wait for a change to end, from `?wait=`; 0 if it is missing.
+        """Seconds to wait for a change to end, from `?wait=`; 0 if `wait` is missing.
 
         Raises:
             InvalidValue: the value is not a number of seconds up to an hour.
@@ -134,13 +134,13 @@ async def change_response(call: Call, change: Change) -> Response:
 
 
 def wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
-    """Set the event from another thread; a loop that has ended is ignored."""
+    """Set a loop's event from another thread; do nothing if the loop has ended."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(news.set)
 
 
 async def either(*events: asyncio.Event, within: float | None = None) -> bool:
-    """Wait for any of the events; return False if none came in time."""
+    """Wait until any of the events is set; return whether this happened in time."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         done, _ = await asyncio.wait(waiting, timeout=within, return_when=asyncio.FIRST_COMPLETED)

@@ -24,7 +24,7 @@ _NAMES = {
 }
 # The grammar of msgspec's sentences; other sentences are passed on unchanged.
 _NOT_TEXT = LazyPattern("utf-8", re.IGNORECASE)
-"""msgspec's error: until 0.22 a UnicodeDecodeError, later a DecodeError."""
+"""msgspec's error for invalid UTF-8: until 0.22 a UnicodeDecodeError, later a DecodeError."""
 _EXPECTED = LazyPattern(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")
 _LENGTH = LazyPattern(r" of length (?P<bound><=|>=) (?P<number>[0-9]+)")
 _LIMIT = LazyPattern(r" (?P<bound><=|>=) (?P<number>[-0-9.e+]+)")
@@ -34,7 +34,7 @@ _BOUNDS = {"<=": "at most", ">=": "at least"}
 
 
 def decoded(body: bytes, type_: type[_B]) -> _B:
-    """Return a request's body, typed; an empty one is an object without fields.
+    """Return a request's body, decoded as `type_`; an empty body counts as an object without fields.
 
     Raises:
         InvalidValue: the body is not valid JSON, or does not match the type.

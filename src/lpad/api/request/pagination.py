@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 1000
 """The largest limit of a page."""
 IN_A_LIST = ("limit", "after")
-"""The parameters of a list."""
+"""The query parameters of a list."""
 
 _T = TypeVar("_T")
 
 
 def limit_of(call: Call) -> int | None:
-    """Return the largest number of items to answer with, from `?limit=`; None: all.
+    """Return the maximum number of items in the answer, from `?limit=`; None: all.
 
     Raises:
         InvalidValue: the limit is not a number from 1 to 1,000.

@@ -25,7 +25,7 @@ class Peer(Frozen):
 
     @classmethod
     def of(cls, connection: socket.socket) -> Peer:
-        """Ask the kernel about a connected Unix socket."""
+        """Return the peer of a connected Unix socket, as the kernel reports it."""
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid, uid, gid = _CREDENTIALS.unpack(raw)
         return cls(pid, uid, frozenset({gid, *_supplementary(connection, uid, gid)}))

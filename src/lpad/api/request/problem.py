@@ -40,10 +40,10 @@ NEVER = (
     errors.SwitchRolledBack,
     errors.SwitchStuck,
 )
-"""Base classes, and errors of changes and of the start: no answer to a request has their kinds."""
+"""Classes whose kinds no answer has: base classes, and errors of changes and of the daemon's start."""
 
 RETRY_AFTER: dict[type[errors.LpadError], int] = {errors.TooManyChanges: 10, errors.TooManyConnections: 1}
-"""Seconds after which a caller may try again, for errors that pass with time."""
+"""The seconds after which a caller may try again, by class of a temporary error."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

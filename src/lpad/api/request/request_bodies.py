@@ -63,7 +63,8 @@ class GuardRequest(Request, frozen=True, kw_only=True):
 class NetworkRequest(Request, frozen=True, kw_only=True):
     """All network settings of a profile; an omitted field has its default.
 
-    Only an omitted `password` stays unchanged, because no answer shows it; an empty `password` removes it.
+    An omitted `password` stays unchanged, because no answer shows it, unless authentication is turned off. An
+    empty `password` removes the stored one.
     """
 
     apn: Annotated[str, msgspec.Meta(max_length=LONGEST_APN)] = ""
@@ -77,7 +78,7 @@ class NetworkRequest(Request, frozen=True, kw_only=True):
     mtu: Annotated[int, msgspec.Meta(ge=LEAST_MTU, le=MOST_MTU)] | None = None
 
     def settings(self, *, stored: NetworkSettings | None = None) -> NetworkSettings:
-        """Return the settings, with the stored password if the request gives none.
+        """Return the settings, with the stored password if the request omits a needed password.
 
         Raises:
             InvalidValue: the settings contradict each other, or a text has forbidden characters.
@@ -117,10 +118,10 @@ class DownloadRequest(Request, frozen=True, kw_only=True):
 
 
 class ProvisionRequest(Request, frozen=True, kw_only=True):
-    """A profile from an operator's platform; omitted fields have the values of the settings.
+    """A profile from an operator's platform; `product` and `options` have defaults in the settings.
 
     `platform` is needed if the settings name several platforms. `product` is the product to
-    order, in the platform's words, and `options` are further values that the platform's description needs.
+    order, as the platform names it, and `options` are further values that the platform's description needs.
     `guard` is for the switch to the new profile; null means no guard.
     """
 
@@ -142,8 +143,8 @@ class DiscoverRequest(Request, frozen=True, kw_only=True):
     """The SM-DSs to query, and whether lpad downloads the profiles that wait there.
 
     Without `servers`, lpad asks the SM-DS of the card and those of the settings. With `install`, lpad
-    downloads the unhandled events one after the other, and enables the first profile that it installs;
-    `confirm` asks for consent to each profile.
+    downloads the profiles of unhandled events one after the other, and enables the first profile that it
+    installs; `confirm` asks for consent to each profile.
     """
 
     install: bool = False
@@ -154,7 +155,7 @@ class DiscoverRequest(Request, frozen=True, kw_only=True):
 
 
 class EnableRequest(Request, frozen=True, kw_only=True):
-    """With a guard, the previous profile is enabled again unless the conditions are met.
+    """With a guard, the previous profile is enabled again unless all conditions are met in time.
 
     Without `guard`, the default guard of the settings applies if possible; null means no guard.
     """

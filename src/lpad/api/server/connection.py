@@ -58,7 +58,7 @@ class Connection(H11Protocol):
             self._speaking = self.loop.call_later(SPEAKING, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the time limits."""
+        """Cancel the timers of the closed connection."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._end(self._speaking)
@@ -89,13 +89,13 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def pause_writing(self) -> None:
-        """Wait for the peer to read, with a time limit."""
+        """Pause until the peer reads; abort the connection if the peer does not read in time."""
         super().pause_writing()
         self._end(self._listening)
         self._listening = self.loop.call_later(LISTENING, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Continue to write."""
+        """Continue to write, and cancel the time limit for reading."""
         super().resume_writing()
         self._end(self._listening)
         self._listening = None
@@ -103,8 +103,8 @@ class Connection(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection.
 
-        The connection stays open while the peer reads the answer, and is closed immediately if the peer
-        stopped reading.
+        If a part of the last answer is unread, the connection is aborted after `LISTENING` seconds instead,
+        unless the peer sends another request.
         """
         if self.transport.get_write_buffer_size():
             self.timeout_keep_alive_task = self.loop.call_later(LISTENING, self.transport.abort)

@@ -47,7 +47,7 @@ class ApiServer(uvicorn.Server):
         """Prepare to serve.
 
         Args:
-            closing: set when the server begins to stop, so that streams and waits end.
+            closing: an event that is set when the server begins to stop; it ends streams and waits.
             on_listening: called once requests are answered.
             on_hangup: called at each SIGHUP.
             heartbeat: called each `interval` seconds, for a watchdog.
@@ -86,9 +86,9 @@ class ApiServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT.
+        """Handle SIGTERM, SIGINT and SIGHUP inside the block.
 
-        Uvicorn would raise the signal again at the end and kill the process.
+        uvicorn would raise the signal again at the end, which would kill the process.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -106,7 +106,7 @@ class ApiServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     async def main_loop(self) -> None:
-        """Wait for the end."""
+        """Report that the server listens, then wait for `stop`; call `heartbeat` at each interval."""
         self._loop = asyncio.get_running_loop()
         if self.should_exit:
             self._closing.set()
@@ -121,11 +121,11 @@ class ApiServer(uvicorn.Server):
 
 
 def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket.socket:
-    """Return a listening Unix socket at `path`; a stale one of a dead process is replaced.
+    """Return a listening Unix socket at `path`; an old socket on which no process listens is replaced.
 
     Raises:
         InvalidSettings: the folder is missing or belongs to another user, or `path` is not a socket.
-        Conflict: another process answers there.
+        Conflict: another process listens on `path`.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:

@@ -33,7 +33,7 @@ class ServedDetails(CardDetails, total=False):
 
 
 class StatusDetails(CardDetails, total=False):
-    """Whether the ISD-R can have sent the status word `sw`."""
+    """Whether the status word `sw` may come from the ISD-R."""
 
     es10: bool
 

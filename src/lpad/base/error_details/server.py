@@ -41,7 +41,7 @@ class PlatformDetails(Details, total=False):
 
 
 class RefusalDetails(PlatformDetails, total=False):
-    """The cause, as docs/provisioning.md lists them, and the platform's own `code` and `words`."""
+    """The cause, as docs/provisioning.md lists them, and the platform's error `code` and text (`words`)."""
 
     cause: str
     code: str
