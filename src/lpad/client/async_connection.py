@@ -32,27 +32,27 @@ _T = TypeVar("_T")
 
 
 class AsyncConnection:
-    """Requests and streams of one event loop; failures raise an `ApiError`."""
+    """Sends requests and reads streams in one event loop; failures raise an `ApiError`."""
 
     def __init__(self, socket: str) -> None:
-        """Prepare to connect to the socket at a path."""
+        """Create a client of the socket at a path, without connecting yet."""
         self._socket = socket
         self._idle: list[_AsyncHttpSocket] = []
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the idle connections."""
         idle, self._idle = self._idle, []
         for each in idle:
             each.close()
 
     async def get(self, path: str, type_: type[_T], query: Mapping[str, object] | None = None) -> _T:
-        """Return the typed content of a path."""
+        """Return the content of a path, decoded as a type."""
         return decoding.decoded(await self.request("GET", path, query=given(query)), type_)
 
     async def get_list(
         self, path: str, name: str, type_: type[_T], query: Mapping[str, object] | None = None
     ) -> Page[_T]:
-        """Return the page of typed items with a name at a path."""
+        """Return a page of the list called `name` in the content of a path."""
         content = decoding.decoded(await self.request("GET", path, query=given(query)), dict[str, Any])
         return page_of(content, name, type_)
 
@@ -66,7 +66,7 @@ class AsyncConnection:
         wait: float = 0,
         key: str | None = None,
     ) -> Change:
-        """Request a change, which even a repeated request carries out only once; `key` None: a new key."""
+        """Request a change; lpad carries out requests with the same key only once. `key` None: a new key."""
         key = os.urandom(16).hex() if key is None else key
         return decoding.decoded(
             await self.request(method, path, body, query=query, wait=wait, key=key), Change
@@ -106,7 +106,7 @@ class AsyncConnection:
 
         Raises:
             ApiError: the daemon refuses.
-            DaemonUnreachable: the daemon can no longer be reached.
+            DaemonUnreachable: the daemon cannot be reached, or the connection is lost.
         """
         with mapped(self._socket):
             async with self._opened() as http:
@@ -125,7 +125,7 @@ class AsyncConnection:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[_AsyncHttpSocket]:
-        """Use an idle connection or a new one; keep the connection if another request may use it."""
+        """Yield an idle connection or a new one; keep it afterwards if another request may use it."""
         http = None
         while http is None and self._idle:
             idle = self._idle.pop()
@@ -146,7 +146,7 @@ class AsyncConnection:
 
 
 class _AsyncHttpSocket:
-    """A connection for one request after another."""
+    """An HTTP connection, used for one request after another."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LARGEST_HEAD)
@@ -155,7 +155,7 @@ class _AsyncHttpSocket:
 
     @classmethod
     async def connected(cls, path: str) -> Self:
-        """Connect to the socket at a path.
+        """Return a new connection to the socket at a path.
 
         Raises:
             CannotConnectError: nothing accepts connections there.
@@ -172,7 +172,7 @@ class _AsyncHttpSocket:
 
     @property
     def usable(self) -> bool:
-        """Whether another request may follow: this loop has not seen the connection end."""
+        """Whether another request may follow: the last answer was read, and no end of the connection seen."""
         idle = self._http.our_state is h11.IDLE
         return idle and not self._reader.at_eof() and not self._writer.is_closing()
 
@@ -180,7 +180,7 @@ class _AsyncHttpSocket:
         """Send a request and return the answer's status; its body follows with `body`.
 
         Raises:
-            ConnectionBrokenError: there is no answer.
+            ConnectionBrokenError: the connection ends without an answer, or the answer is not HTTP.
             NoAnswerError: lpad does not answer in time.
         """
         self._writer.write(encoded(self._http, request))

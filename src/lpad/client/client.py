@@ -50,7 +50,7 @@ class Client:
     """A connection to the daemon; close it, or use it in a `with` statement."""
 
     def __init__(self, socket: str = DEFAULT_SOCKET) -> None:
-        """Prepare; the connection is made with the first request.
+        """Create a client, which connects with its first request.
 
         Args:
             socket: the path of the daemon's Unix socket.
@@ -83,9 +83,9 @@ class Client:
         Args:
             method: such as GET.
             path: such as `/v1/euiccs/{}/profiles`.
-            names: the values of the braces in the path, in order.
+            names: the values for the braces in the path, in order.
             query: parameters; those that are None are omitted.
-            body: JSON.
+            body: the fields of the JSON body; None: no body.
 
         Raises:
             ApiError: the daemon refuses.
@@ -130,7 +130,7 @@ class Client:
         return self._connection.get(_card(euicc, "profiles"), ProfileList, query)
 
     def icon(self, euicc: str, iccid: str) -> bytes:
-        """Return a profile's picture."""
+        """Return a profile's icon."""
         return self._connection.request("GET", f"{_profile(euicc, iccid)}/icon")
 
     def notifications(self, euicc: str) -> list[Notification]:
@@ -151,7 +151,7 @@ class Client:
         """Return the daemon's stored changes, newest first.
 
         Args:
-            euicc: return only entries of this card.
+            euicc: return only changes of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
             before: return only changes with lower numbers: `next` of the previous page.
         """
@@ -159,7 +159,7 @@ class Client:
         return self._connection.get_list("/v1/changes", "changes", Change, query)
 
     def change(self, change_id: int, *, wait: float = 0) -> Change:
-        """Return a change; with `wait` once it has ended or asks a question, or after that many seconds."""
+        """Return a change, after waiting up to `wait` seconds for its end or a question."""
         return decoding.decoded(
             self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait), Change
         )
@@ -192,7 +192,7 @@ class Client:
             enable: enable the profile afterwards.
             guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
             within: seconds in which the conditions must be met.
-            when_online: wait for a network until the change is cancelled, even across restarts.
+            when_online: wait for a network as long as necessary, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
             network: the profile's network settings, by the names of `set_network`; None: as configured.
             key: an idempotency key: the same request with the same key is carried out once; None: a new key.
@@ -251,7 +251,7 @@ class Client:
         return self._connection.change("POST", _card(euicc, "provision"), body, wait=wait, key=key)
 
     def close_wish(self, euicc: str) -> Wish:
-        """Close a card's wish, even if its order has already been paid, and return it.
+        """Close and return a card's wish, even if its order has already been paid.
 
         The order stays at the platform. A change that works on the wish must be cancelled first.
         """
@@ -340,7 +340,7 @@ class Client:
         return self._connection.change("POST", f"{_profile(euicc, iccid)}/line", body, wait=wait)
 
     def delete(self, euicc: str, iccid: str, *, missing_ok: bool = False, wait: float = 0) -> Change:
-        """Delete a profile that is not enabled."""
+        """Delete a profile that is not enabled; with `missing_ok`, a missing profile is not an error."""
         query = {"missing": "ok"} if missing_ok else None
         return self._connection.change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
 
@@ -367,20 +367,20 @@ class Client:
         initial_bearer_apn: str = "",
         mtu: int | None = None,
     ) -> Network:
-        """Set all network settings of a profile; they apply from its next enable on.
+        """Set all network settings of a profile; they apply when it is next enabled.
 
         Args:
             euicc: the card.
             iccid: the profile, which need not be on the card yet.
-            apn: empty: the network's default.
-            username: for `authentication` pap or chap.
+            apn: the APN; empty: the network's default.
+            username: the user name for `authentication` pap or chap.
             password: None: the stored password stays; empty: no password.
             authentication: none, pap or chap.
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
-            initial_bearer: same, apn or leave.
-            initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
-            mtu: bytes; None: the network's value.
+            initial_bearer: the APN to attach with: same as `apn`, apn (the next argument), or leave as it is.
+            initial_bearer_apn: the APN for `initial_bearer` apn.
+            mtu: the MTU in bytes; None: the network's value.
         """
         body: dict[str, Any] = {
             "apn": apn,
@@ -398,7 +398,7 @@ class Client:
         return decoding.decoded(self._connection.request("PUT", path, body), Network)
 
     def clear_network(self, euicc: str, iccid: str) -> Network:
-        """Clear a profile's own settings; return those that then apply to it."""
+        """Clear a profile's own network settings; return the settings that then apply."""
         path = f"{_profile(euicc, iccid)}/network"
         return decoding.decoded(self._connection.request("DELETE", path), Network)
 
@@ -419,7 +419,7 @@ class Client:
         return self._connection.change("POST", _card(euicc, "restart"), wait=wait)
 
     def check_trust(self, euicc: str, address: str, *, wait: float = 0) -> Change:
-        """Make a TLS handshake with a server and send nothing; the change's result is the trust report."""
+        """Make a TLS handshake with a server, but no request; the change's result is the trust report."""
         return self._connection.change("POST", _card(euicc, "trust-check"), {"address": address}, wait=wait)
 
     def reset(
@@ -432,7 +432,7 @@ class Client:
         accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
-        """Delete profiles by class, and the default SM-DP+ address."""
+        """Delete operational profiles, test profiles and the default SM-DP+ address, as the flags say."""
         body = {
             "operational_profiles": operational_profiles,
             "test_profiles": test_profiles,
@@ -469,7 +469,7 @@ class Client:
         confirm: bool | None = None,
         wait: float = 0,
     ) -> Change:
-        """Give a waiting change a confirmation code, or `accept`, `reject`, `postpone`, or a confirmation."""
+        """Answer a change's question by a code, by `accept`, `reject` or `postpone`, or by a confirmation."""
         body: dict[str, Any] = {}
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code
@@ -513,7 +513,7 @@ class Client:
         after: int | None = None,
         listener: str | None = None,
     ) -> Generator[Event, None, None]:
-        """Listen to the events that leave the device, as CloudEvents, until the daemon stops.
+        """Yield the events that leave the device, as CloudEvents, until the daemon stops.
 
         An event's `id` is its number. The first event is `listening`, with the number after which the others
         follow; `lost` has the `count` of events that the outbox no longer has.
@@ -521,7 +521,7 @@ class Client:
         Args:
             change: return only this change's events.
             euicc: return only this card's events.
-            after: the number of the last event seen, even before a restart; None: only new ones.
+            after: the number of the last event seen, even before a restart; None: only new events.
             listener: a name under which the daemon remembers which events this program has acknowledged;
                 events without an acknowledgement count as awaited. With a name, `after` acknowledges the
                 events up to this number, and None means all events after the last acknowledged one; see

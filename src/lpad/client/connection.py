@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.client.views import Event
 
 PATIENCE = 30.0
-"""Seconds for an immediate answer."""
+"""Seconds to wait for an answer that the daemon does not delay."""
 
 _HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}
 
@@ -34,29 +34,29 @@ _T = TypeVar("_T")
 
 
 class Connection:
-    """Requests and streams; failures raise an `ApiError`."""
+    """Sends requests and reads streams; failures raise an `ApiError`."""
 
     def __init__(self, socket: str) -> None:
-        """Prepare to connect to the socket at a path."""
+        """Create a client of the socket at a path, without connecting yet."""
         self._socket = socket
         self._idle: list[HttpSocket] = []
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for each in idle:
             each.close()
 
     def get(self, path: str, type_: type[_T], query: Mapping[str, object] | None = None) -> _T:
-        """Return the typed content of a path."""
+        """Return the content of a path, decoded as a type."""
         return decoding.decoded(self.request("GET", path, query=given(query)), type_)
 
     def get_list(
         self, path: str, name: str, type_: type[_T], query: Mapping[str, object] | None = None
     ) -> Page[_T]:
-        """Return the page of typed items with a name at a path."""
+        """Return a page of the list called `name` in the content of a path."""
         content = decoding.decoded(self.request("GET", path, query=given(query)), dict[str, Any])
         return page_of(content, name, type_)
 
@@ -70,7 +70,7 @@ class Connection:
         wait: float = 0,
         key: str | None = None,
     ) -> Change:
-        """Request a change, which even a repeated request carries out only once; `key` None: a new key."""
+        """Request a change; lpad carries out requests with the same key only once. `key` None: a new key."""
         # With the key, a request whose answer is lost can be repeated, and is carried out only once.
         key = os.urandom(16).hex() if key is None else key
         return decoding.decoded(self.request(method, path, body, query=query, wait=wait, key=key), Change)
@@ -90,7 +90,7 @@ class Connection:
         Args:
             method: such as GET.
             path: with special characters quoted.
-            body: JSON.
+            body: the fields of the JSON body; None: no body.
             query: parameters.
             wait: seconds for which the daemon may delay its answer.
             key: the idempotency key; without it, only read-only requests are repeated.
@@ -117,7 +117,7 @@ class Connection:
 
         Raises:
             ApiError: the daemon refuses.
-            DaemonUnreachable: the daemon can no longer be reached.
+            DaemonUnreachable: the daemon cannot be reached, or the connection is lost.
         """
         with mapped(self._socket), self._opened() as http:
             status = http.send(request_of("GET", path, query=query), patience=None)
@@ -132,7 +132,7 @@ class Connection:
 
     @contextmanager
     def _opened(self) -> Iterator[HttpSocket]:
-        """Use an idle connection or a new one; keep the connection if another request may use it."""
+        """Yield an idle connection or a new one; keep it afterwards if another request may use it."""
         http: HttpSocket | None = None
         while http is None:
             with self._lock:
@@ -194,11 +194,11 @@ def request_of(
 
 
 def page_of(content: dict[str, Any], name: str, type_: type[_T]) -> Page[_T]:
-    """Return the page of typed items with a name in an answer."""
+    """Return the list called `name` in an answer as a page of typed items."""
     items = msgspec.convert(content[name], list[type_])  # type: ignore[valid-type]  # a type at run time
     return Page(items, following=content.get("next"))
 
 
 def given(query: Mapping[str, object] | None) -> dict[str, str] | None:
-    """Return the parameters of a request without those that are None."""
+    """Return a request's parameters as text, without those that are None; None if none are left."""
     return {name: str(value) for name, value in (query or {}).items() if value is not None} or None

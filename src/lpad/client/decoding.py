@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 def decoded(content: bytes, type_: type[_T]) -> _T:
-    """Return an answer's body, typed.
+    """Return an answer's body, decoded as a type.
 
     Raises:
         ApiError: the text does not match the type.
@@ -27,7 +27,7 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
 
 
 def problem(content: bytes, *, status: int) -> ApiError:
-    """Return the error in a problem answer."""
+    """Return the error that a refusing answer describes."""
     try:
         told = msgspec.json.decode(content, type=dict[str, Any])
     except ValueError:
@@ -63,7 +63,7 @@ class EventReader:
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Read Server-Sent Events, each as soon as it is complete."""
+    """Yield the Server-Sent Events in a stream of bytes, each as soon as it is complete."""
     reader = EventReader()
     for chunk in chunks:
         yield from reader.feed(chunk)

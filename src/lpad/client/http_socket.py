@@ -60,7 +60,7 @@ class HttpSocket:
 
         Args:
             path: the socket.
-            patience: seconds for connecting, and for the daemon to accept each part of a request.
+            patience: seconds for connecting, and for the daemon to accept a request.
 
         Raises:
             CannotConnectError: nothing accepts connections there.
@@ -81,7 +81,7 @@ class HttpSocket:
 
     @property
     def usable(self) -> bool:
-        """Whether another request may follow: the last answer was read, and the daemon has not closed."""
+        """Whether another request may follow: the last answer was read, and the connection is open."""
         if self._http.our_state is not h11.IDLE:
             return False
         try:
@@ -101,7 +101,7 @@ class HttpSocket:
             patience: seconds without a byte of the answer; None: without limit.
 
         Raises:
-            ConnectionBrokenError: there is no answer.
+            ConnectionBrokenError: the connection ends without an answer, or the answer is not HTTP.
             NoAnswerError: the daemon does not answer in time.
         """
         sent = encoded(self._http, request)

@@ -1,4 +1,4 @@
-"""The client's part for named listeners of the stream of events."""
+"""The Python client's part for named listeners of the event stream."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listeners:
-    """`Client.listeners`."""
+    """The methods of `Client.listeners`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def all(self, *, limit: int | None = None, after: int | str | None = None) -> Page[Listener]:
-        """Return the named listeners, by name; `limit` and `after` as in `Client.euiccs`."""
+        """Return the named listeners, sorted by name; `limit` and `after` as in `Client.euiccs`."""
         query = {"limit": limit, "after": after}
         return self._connection.get_list("/v1/listeners", "listeners", Listener, query)
 
     def acknowledge(self, name: str, position: int) -> Listener:
-        """Report that a listener has processed all events up to this number."""
+        """Report that a listener has processed all events up to the number `position`."""
         answer = self._connection.request("PUT", _path(name), {"position": position})
         return decoding.decoded(answer, Listener)
 

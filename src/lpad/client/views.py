@@ -51,7 +51,7 @@ class DaemonUnreachable(ApiError):
 
 
 class Page(list[_T], Generic[_T]):
-    """A page of a list; `next` is the `after` (of changes, the `before`) of the next page, or None."""
+    """A page of a list; `next` is `after` (of changes, `before`) for the next page; None: the last page."""
 
     def __init__(self, items: Iterable[_T] = (), *, following: int | str | None = None) -> None:
         super().__init__(items)
@@ -85,7 +85,7 @@ class JournalRepair(_View, frozen=True, kw_only=True):
 
 
 class JournalHealth(_View, frozen=True, kw_only=True):
-    """Whether the journal can be written; `state` is `ok`, `full`, `read-only`, `locked`, `damaged`, ...
+    """Whether the journal can be written; `state` is a word such as `ok`, `full` or `damaged`.
 
     `set_aside` lists the kept damaged files, and `repairs` the repairs with the saved rows, oldest first.
     """
@@ -134,7 +134,7 @@ class Ports(_View, frozen=True, kw_only=True):
 
 
 class Memory(_View, frozen=True, kw_only=True):
-    """Free memory in bytes; None if the card does not report it."""
+    """Free memory in bytes, and installed applications; None: the card does not report the number."""
 
     free_non_volatile: int | None = None
     free_volatile: int | None = None
@@ -172,7 +172,7 @@ class Info(_View, frozen=True, kw_only=True):
 
 
 class Addresses(_View, frozen=True, kw_only=True):
-    """The servers that a card names."""
+    """The server addresses that are stored in a card."""
 
     default_smdp: str | None = None
     root_smds: str | None = None
@@ -188,7 +188,7 @@ class Provisioning(_View, frozen=True, kw_only=True):
 class Wish(_View, frozen=True, kw_only=True):
     """An unfulfilled request to an operator's platform for a card.
 
-    `profile` and `line` are the platform's two states, None before there is a reservation; `spent` explains
+    `profile` and `line` are the states of the reservation, None before there is one; `spent` explains
     why another order would be needed.
     """
 
@@ -345,7 +345,7 @@ class Line(_View, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
     `line` is idle, changing, live, ended or unknown, `word` the platform's own word for it; `imei` is that of
-    the device in which the platform saw the line; `cause` explains why the network may not serve it.
+    the device in which the platform saw the line; `cause` explains why the network may not serve the line.
     """
 
     platform: str
@@ -372,7 +372,7 @@ class Profile(_View, frozen=True, kw_only=True):
 
 
 class ProfileList(_View, frozen=True, kw_only=True):
-    """A card's profiles, and the unreadable entries of its list, which may be missing profiles."""
+    """A card's profiles, and the unreadable entries of its list, each of which may be a missing profile."""
 
     profiles: tuple[Profile, ...]
     unreadable: tuple[UnreadableProfile, ...] = ()
@@ -430,7 +430,7 @@ class Outbox(_View, frozen=True, kw_only=True):
 class Question(_View, frozen=True, kw_only=True):
     """A waiting change's question: `confirmation-code`, `consent`, `confirmation`, `second-order` or `adopt`.
 
-    `reason` gives the reason, if the kind does not.
+    `reason` explains why the change asks, if the kind does not.
     """
 
     kind: str
@@ -441,7 +441,7 @@ class Question(_View, frozen=True, kw_only=True):
 
 
 class Step(_View, frozen=True, kw_only=True):
-    """A step, and its duration in seconds."""
+    """A step of a change, and its duration in seconds; None while it lasts."""
 
     name: str
     at: datetime
@@ -449,7 +449,7 @@ class Step(_View, frozen=True, kw_only=True):
 
 
 class Progress(_View, frozen=True, kw_only=True):
-    """The bytes that the card has accepted, and the total."""
+    """The number of bytes that the card has accepted, and the total."""
 
     sent: int
     total: int
@@ -527,7 +527,7 @@ class Change(_View, frozen=True, kw_only=True):
 
 
 class Event(_View, frozen=True, kw_only=True):
-    """One event of the stream: `change`, `progress`, `euicc`, `notification`, `guard` or `lost`."""
+    """One event of the stream, of a type such as `change`, `progress`, `euicc`, `notification` or `lost`."""
 
     id: str
     type: str

@@ -1,4 +1,4 @@
-"""The client's part for webhooks: the endpoints to which the daemon sends events."""
+"""The Python client's part for webhooks: the endpoints to which the daemon sends events."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhooks:
-    """`Client.webhooks`."""
+    """The methods of `Client.webhooks`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -63,7 +63,7 @@ class Webhooks:
         return self._connection.get_list("/v1/webhooks", "webhooks", Webhook, query)
 
     def test(self, name: str) -> WebhookTest:
-        """Send a test event now, and return what the endpoint answers."""
+        """Send a test event now, and return the result."""
         return decoding.decoded(self._post(name, "test"), WebhookTest)
 
     def pause(self, name: str) -> Webhook:
@@ -75,7 +75,7 @@ class Webhooks:
         return decoding.decoded(self._post(name, "resume"), Webhook)
 
     def redeliver(self, name: str, sequence: int | None = None) -> int:
-        """Have lpad send an event again, or every set-aside event; return their number."""
+        """Have lpad send one event again, or every set-aside event; return the number of events."""
         body = {} if sequence is None else {"sequence": sequence}
         return decoding.decoded(self._post(name, "redeliver", body), Redelivered).events
 

@@ -105,12 +105,12 @@ class BoundProfile(Frozen):
 
     @property
     def length(self) -> int:
-        """The total bytes of all segments, for the progress."""
+        """The total number of bytes in all segments, for the progress report."""
         return sum(len(segment.data) for segment in self.segments)
 
 
 def _matched(sequences: list[tlv.Tlv]) -> Iterator[tuple[_Part, tlv.Tlv]]:
-    """Match the sequences with the expected parts, in order."""
+    """Yield each expected part with its sequence, in order."""
     left = list(sequences)
     for part in _PARTS:
         if left and left[0].tag == part.tag:

@@ -9,12 +9,12 @@ from lpad.base.frozen import Frozen
 
 
 class Intent(Frozen):
-    """The effect that a command has on the card."""
+    """The purpose of a command: its function, and its effect on the card."""
 
     function: str
     """The function's name, such as "ES10c.GetEID"; empty for a command that is not of ES10."""
     alters: bool = False
-    """Whether the command changes stored data, which may take the card long."""
+    """Whether the command changes stored data, which may take the card a long time."""
     repeatable: bool = False
     """Whether sending the command again has no further effect."""
     restarts: bool = False

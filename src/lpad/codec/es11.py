@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.codec.es9plus import Answer
 
 MOST_ENTRIES = 1000
-"""The maximum number of entries of one answer that lpad reads; it counts the others."""
+"""The maximum number of entries of one answer that lpad reads; further entries are only counted."""
 LONGEST_EVENT_ID = 255
 _ENTRIES = "eventEntries"
 
@@ -31,7 +31,7 @@ class EventEntry(Frozen):
 
 
 class EventEntries(Frozen):
-    """All events for the card, oldest first, without duplicates."""
+    """The readable events for the card, oldest first, without duplicates."""
 
     transaction_id: TransactionId
     entries: tuple[EventEntry, ...]
@@ -40,7 +40,7 @@ class EventEntries(Frozen):
 
     @classmethod
     def of(cls, answer: Answer) -> EventEntries:
-        """Take the events from an answer; an answer without the list means that there are none.
+        """Take the events from an answer; an answer without the list means that there are no events.
 
         Raises:
             MalformedError: the transaction ID is missing or impossible, or the event list has another type.
@@ -64,7 +64,7 @@ def lists_events(answer: Answer) -> bool:
 
 
 def _entry(entry: object) -> EventEntry | None:
-    """Read one entry; None if it is unusable, because one odd entry must not hide the others."""
+    """Return an entry; None if it is unusable, because one odd entry must not hide the others."""
     if not isinstance(entry, dict):
         return None
     event_id, address = entry.get("eventId"), entry.get("rspServerAddress")

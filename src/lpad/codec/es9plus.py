@@ -1,8 +1,8 @@
-"""The JSON bodies of ES9+ (SGP.22 v2.5, 6.5.2): requests out, answers in.
+"""The JSON bodies of ES9+ (SGP.22 v2.5, 6.5.2): the requests that lpad sends, and the answers.
 
-Strict about the content of an answer, tolerant of its spelling: base64 with spaces, line breaks or without
-padding; transaction IDs in either case; "ExecutedSuccess" for "Executed-Success"; status data without
-identifier or message; unknown fields.
+lpad is strict about the content of an answer, but accepts various spellings: base64 with spaces, line breaks
+or without padding; transaction IDs in either case; "ExecutedSuccess" for "Executed-Success"; status data
+without identifier or message; unknown fields.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DOTTED = LazyPattern(r"[0-9]+(?:\.[0-9]+)*")
 
 
 class Refusal(Struct, frozen=True):
-    """A function that was not executed, with dotted status codes, empty if the server gave none."""
+    """A server's refusal; the dotted status codes are empty if the server gave none."""
 
     subject_code: str
     reason_code: str
@@ -72,14 +72,14 @@ class Answer(Frozen):
 
     @classmethod
     def decode_acceptance(cls, body: bytes) -> Answer:
-        """Read a body of a successful HTTP answer, which should have been empty.
+        """Read the body of a successful HTTP answer, which should have been empty.
 
         The specification requires an empty body after handleNotification (6.4). An empty object, which some
         servers send, means the same, and so does a header that says Executed. Anything else does not prove
         that the server has accepted the notification, which can be removed from the card only once.
 
         Raises:
-            MalformedError: the answer has another form.
+            MalformedError: the body has none of these forms.
         """
         if body.strip() and not _json_object(body):
             return cls(None, {})

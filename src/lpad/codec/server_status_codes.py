@@ -259,7 +259,7 @@ def meaning_of(subject: str, reason: str) -> Meaning:
 
 
 def _nearest(table: dict[str, str], code: str) -> str | None:
-    """Look up a subject; for an unknown one, look up the subject that contains it."""
+    """Return a code's text, or that of the nearest code that contains it; None if there is none."""
     while code:
         if code in table:
             return table[code]

@@ -1,4 +1,4 @@
-"""The access rules: the settings' users and groups as this system's numbers."""
+"""The access rules: the users and groups in the settings, as IDs on this system."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def open_sockets(file: SettingsFile, rules: AccessRules) -> list[socket.socket]:
 
 
 def admit_holders(sockets: Iterable[socket.socket], rules: AccessRules) -> None:
-    """Allow only the holders of roles to connect."""
+    """Allow only the holders of roles to connect to the sockets."""
     holders = rules.holders.values()
     users = frozenset[int]().union(*(each.users for each in holders))
     groups = frozenset[int]().union(*(each.groups for each in holders))

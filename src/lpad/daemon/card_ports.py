@@ -41,7 +41,7 @@ class CardPorts:
     """The ports to all cards; unchanged ones stay the same objects after a reload."""
 
     def __init__(self, state_folder: Path, *, observe: Callable[[str, float], None] | None = None) -> None:
-        """Prepare; nothing is opened.
+        """Create an empty set of ports; nothing is opened.
 
         Args:
             observe: called with a card's name and the seconds that a command to its ISD-R took.
@@ -53,7 +53,7 @@ class CardPorts:
         self._ways: list[tuple[Port, bool, Way]] = []
 
     def of(self, settings: Settings) -> list[CardPort]:
-        """Return the cards in the settings; cards in one place share their port."""
+        """Return the cards in the settings; cards at the same place share their port."""
         sections = settings.euiccs
         places = Counter(section.place for section in sections.values())
         ways: list[tuple[Port, bool, Way]] = []
@@ -77,7 +77,7 @@ class CardPorts:
         return ports
 
     def _way(self, port: Port, known: list[tuple[Port, bool, Way]], *, shared: bool) -> Way:
-        """Return the known connection to a port, so that the card stays open, or a new one."""
+        """Return the existing way to a port, so that the card stays open, or a new one."""
         for each, was_shared, way in known:
             if (each, was_shared) == (port, shared):
                 return way

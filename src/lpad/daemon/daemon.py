@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOPPING = 5.0
-"""Seconds in which workers reach a safe point when the daemon stops."""
+"""Seconds that workers have to reach a safe point when the daemon stops."""
 
 
 def run(file: SettingsFile) -> None:
@@ -81,7 +81,7 @@ class Built:
     """The daemon's parts; a reload of the settings replaces some of them."""
 
     def __init__(self, file: SettingsFile) -> None:
-        """Create all parts from the settings; nothing works before it listens.
+        """Create all parts from the settings; nothing runs before `listening`.
 
         Raises:
             InvalidSettings: the socket, the state folder or a CA file cannot be used.
@@ -133,7 +133,7 @@ class Built:
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:
-        """Do each step of a reload that can fail; links on unchanged ports stay open."""
+        """Take the steps of a reload that can fail, and return the others; unchanged ports stay open."""
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)

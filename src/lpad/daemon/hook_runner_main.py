@@ -1,4 +1,4 @@
-"""The process of the runner: its socket, from systemd or a path, and its log."""
+"""The process of the hook runner: its socket, from systemd or a path, and its log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(path: Path | None, *, command: Path, hooks: Path) -> None:
     """Serve until the process is ended.
 
     Args:
-        path: the socket to make; None: systemd passes it.
+        path: the socket to create; None: systemd passes it.
         command: the program of the applier `command`.
         hooks: the folder of hooks.
 

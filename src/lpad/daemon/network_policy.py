@@ -1,4 +1,4 @@
-"""The data connection of the settings in the engine's form."""
+"""Convert the settings of the data connection to the engine's form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def network_policy(section: NetworkSection) -> NetworkPolicy:
-    """Return the applier of the data connection, and its settings."""
+    """Return the policy for the data connection: applier, hooks, patterns and time limit."""
     return NetworkPolicy(
         applier=_applier(section),
         hooks=Hooks(RunnerClient(section.runner)) if section.hooks else NO_HOOKS,

@@ -47,7 +47,7 @@ class Reloading:
         tell: Callable[[Configuration], None],
         closing: asyncio.Event,
     ) -> None:
-        """Store the present settings.
+        """Create a reloader of the settings with which the daemon has started.
 
         Args:
             file: the settings at the daemon's start.
@@ -66,7 +66,7 @@ class Reloading:
         self._task: asyncio.Task[None] | None = None
 
     def hangup(self) -> None:
-        """Reload the file after SIGHUP; a further SIGHUP meanwhile is not lost."""
+        """Reload the file after SIGHUP; a SIGHUP during a reload leads to another reload."""
         self._asked = True
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._reload())

@@ -1,4 +1,4 @@
-"""The conversion of the settings to connections with SM-DP+ servers, and to trust."""
+"""Convert the settings to connections with SM-DP+ servers, and to trust anchors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Servers:
     """Opens connections with the settings in force; open connections stay unchanged."""
 
     def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
-        """Begin with a settings file, whose state folder contains the remembered servers.
+        """Use a settings file, whose state folder contains the remembered servers.
 
         Raises:
             InvalidSettings: a file that the settings name cannot be read.
@@ -50,7 +50,7 @@ class Servers:
     def prepared(
         self, file: SettingsFile
     ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
-        """Return an object that opens connections with other settings.
+        """Return a function that opens connections with other settings.
 
         Raises:
             InvalidSettings: a file that the settings name cannot be read.
@@ -108,7 +108,7 @@ def load_trust(file: SettingsFile, *, memory: TrustMemory | None = None) -> Trus
 
 
 def load_route(file: SettingsFile) -> Route:
-    """Return the route to servers of the settings.
+    """Return the route to servers that the settings describe.
 
     Raises:
         InvalidSettings: the file with the proxy's password cannot be read.

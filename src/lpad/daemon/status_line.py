@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Status:
-    """Informs the service manager when an event of the engine changes the line; belongs to one event loop."""
+    """Informs the service manager when an event changes the status line; belongs to one event loop."""
 
     def __init__(self, engine: Engine) -> None:
         """Begin to listen to the engine's events, in the running event loop."""
@@ -35,7 +35,7 @@ class Status:
         self._news = engine.subscribe(self._wake, ignored=PROGRESS)
 
     def configured(self, configuration: Configuration) -> None:
-        """Show this state of the settings in the line."""
+        """Show the state of the settings in the status line."""
         self._configuration = configuration
         self._tell()
 

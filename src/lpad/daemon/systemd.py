@@ -20,7 +20,7 @@ PATIENCE = 1.0
 
 
 def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send a message such as "READY=1" to the service manager; return False without one.
+    """Send a message such as "READY=1" to the service manager; return whether it was sent.
 
     An unreachable manager is not a failure, because the daemon works without it.
     """
@@ -39,7 +39,7 @@ def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool
 
 
 def watchdog_interval(*, environment: Mapping[str, str] = os.environ) -> float | None:
-    """Return the seconds between two WATCHDOG=1 messages, half of the manager's limit, or None."""
+    """Return the seconds between two WATCHDOG=1 messages, half of the manager's limit; None: no watchdog."""
     microseconds = whole_number(environment.get("WATCHDOG_USEC", ""), least=1, most=_LONGEST_PATIENCE)
     meant_for = environment.get("WATCHDOG_PID", str(os.getpid()))
     if microseconds is None or meant_for != str(os.getpid()):

@@ -18,7 +18,7 @@ class Watchdog:
     """Sends signs of life from the thread that answers requests; if that thread hangs, none are sent."""
 
     def __init__(self, engine: Engine, *, grace: float) -> None:
-        """Prepare.
+        """Create a watchdog of an engine.
 
         Args:
             engine: the engine, whose workers must be alive.

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 _SYSTEM_BUS = "unix:path=/var/run/dbus/system_bus_socket"
 _ENDING = 5.0
-"""Seconds for the connection's thread to end, which no longer waits for another program by then."""
+"""Seconds to wait for the end of the connection's thread, which itself waits for no other program."""
 
 _T = TypeVar("_T")
 _Answer = tuple[Any, ...]
@@ -49,7 +49,7 @@ def can_ask() -> bool:
 
 
 class Bus:
-    """One connection; a context manager that closes it at the end.
+    """One connection to the system bus; a context manager that closes it at the end.
 
     Requests that last as long as the requesting program is connected, such as an inhibition, end with
     `close`. Methods that take a deadline raise the same errors as `call`.
@@ -126,7 +126,7 @@ class Bus:
             self._loop.call_soon_threadsafe(self._begin, call, then)
 
     def listen(self, rule: Rule, hear: Callable[[Signal], None], *, deadline: Deadline) -> None:
-        """Pass signals to a listener as long as this object is connected."""
+        """Pass the signals that match a rule to a listener, as long as this object is connected."""
         self._listeners.append((rule, hear))
         self._ask_bus("AddMatch", str(rule), deadline=deadline)
 
@@ -135,7 +135,7 @@ class Bus:
         return self._ask_bus("NameHasOwner", name, deadline=deadline)[:1] == (True,)
 
     def properties(self, to: str, path: str, interface: str, *, deadline: Deadline) -> Properties:
-        """Return an object's properties."""
+        """Return the properties of one interface of an object."""
         answer = self.call(
             Call(
                 to=to,

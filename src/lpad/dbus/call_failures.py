@@ -56,14 +56,14 @@ _LONGEST = 500
 
 
 class BusError(Exception):
-    """The base class of these errors."""
+    """The base class of all failures of a call on the bus."""
 
 
 class BusUnreachable(BusError):
     """There is no bus, or the connection to it is gone."""
 
     def __init__(self, text: str, *, for_good: bool = False) -> None:
-        """Explain why.
+        """Create the error.
 
         Args:
             text: the sentence for people.
@@ -81,7 +81,7 @@ class BusRefused(BusError):
     """The answer is an error."""
 
     def __init__(self, name: str, text: str) -> None:
-        """Keep the answer.
+        """Create the error from the answer.
 
         Args:
             name: the error's name, such as org.freedesktop.DBus.Error.AccessDenied.

@@ -19,7 +19,7 @@ NO_OBJECT = "/"
 
 
 class Properties:
-    """Names and values, in whatever types they arrived."""
+    """The names and values of properties, with the types in which the values arrived."""
 
     def __init__(self, value: object = None) -> None:
         """Take a dictionary of variants; anything else counts as an empty one."""

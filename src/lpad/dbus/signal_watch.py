@@ -31,10 +31,10 @@ class SignalWatch:
     def __init__(
         self, rules: tuple[Rule, ...], *, hear: Callable[[Signal], None], lost: Callable[[], None]
     ) -> None:
-        """Prepare; nothing is connected.
+        """Create a watch that is not connected yet.
 
         Args:
-            rules: the signals.
+            rules: the signals to listen to.
             hear: gets each signal, in the connection's thread.
             lost: called in the connection's thread when the bus is lost, after `due_at` has changed.
         """
@@ -52,7 +52,7 @@ class SignalWatch:
         return self._due_at
 
     def open(self) -> bool:
-        """Connect and subscribe; return whether this succeeded. A failure is repeated later."""
+        """Connect and subscribe; return whether this succeeded. After a failure, `due_at` is set."""
         self.close()
         deadline = Deadline.after(_CONNECT)
         bus = None

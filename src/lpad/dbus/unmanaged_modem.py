@@ -37,11 +37,11 @@ class UnmanagedModem:
     """Makes NetworkManager leave one modem alone from `begin` on, until `end`."""
 
     def __init__(self, bus: Bus, modem: str) -> None:
-        """Prepare.
+        """Create the object; NetworkManager is not asked before `begin`.
 
         Args:
             bus: the connection to the system bus.
-            modem: path of ModemManager's object.
+            modem: the path of the modem's object in ModemManager.
         """
         self._bus = bus
         self._modem = modem
@@ -67,7 +67,7 @@ class UnmanagedModem:
             _log.debug("NetworkManager may still manage the modem: %s", error)
 
     def end(self) -> None:
-        """Let NetworkManager manage the device again; it still exists if the modem was not released."""
+        """Let NetworkManager manage the device again, which still exists if the modem was not released."""
         if self._device is not None:
             _return(self._device)
 

@@ -15,7 +15,7 @@ restart."""
 
 
 class Bell:
-    """A listener triggers it. The end of a wait does not show the change, so callers read the state again."""
+    """Ends a wait at a signal. The end does not show what has changed, so callers read the state again."""
 
     def __init__(self) -> None:
         self._rung = threading.Event()

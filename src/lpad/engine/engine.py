@@ -70,7 +70,7 @@ class Part(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether a thread runs."""
+        """Whether a thread of the part runs."""
 
     def stop(self) -> None:
         """Begin to stop."""
@@ -199,7 +199,7 @@ class Engine:
         """The parts with threads that are stopped together."""
 
     def start(self) -> None:
-        """Start a worker per card, and the outbox; returns immediately; the workers open the cards."""
+        """Start the workers, which open the cards, and the other parts; returns immediately."""
         self._journal.start()
         self._recorder.start()
         self._end_orphans()
@@ -261,7 +261,7 @@ class Engine:
         return self._workers.of(euicc).snapshot
 
     def card(self, euicc: str) -> ServedCard:
-        """Return what lpad knows of one card: its state, its profiles and lpad's work for it."""
+        """Return lpad's record of one card: its state, its profiles and lpad's work for it."""
         return ServedCard(
             self._workers.of(euicc),
             outbox=self._outbox,
@@ -276,7 +276,7 @@ class Engine:
         self._workers.of(euicc).read_again()
 
     def set_network(self, euicc: str, iccid: str, settings: NetworkSettings) -> None:
-        """Store the owner's settings for a profile, even if the card does not contain it.
+        """Store the owner's network settings for a profile, even if the card does not contain it.
 
         Raises:
             NotFound: the settings name no such card.
@@ -286,12 +286,12 @@ class Engine:
         self._networks.put(iccid, settings)
 
     def clear_network(self, euicc: str, iccid: str) -> None:
-        """Remove the owner's settings for a profile; see `set_network`."""
+        """Remove the owner's network settings for a profile; see `set_network`."""
         self._workers.of(euicc)
         self._networks.clear(iccid)
 
     def close_wish(self, euicc: str) -> WishRecord:
-        """Close a card's wish because a person abandons it; see `Submissions.close_wish`."""
+        """Close a card's wish at a user's request, and return it; see `Submissions.close_wish`."""
         record = self._submissions.close_wish(euicc, self._wishes)
         self._hub.publish("provisioning", {"phase": "closed", "platform": record.platform}, euicc=euicc)
         return record
@@ -333,7 +333,7 @@ class Engine:
         self._timeouts.become(timeouts)
 
     def keep_history(self, retention: Retention) -> None:
-        """Apply a new limit to the number of stored changes."""
+        """Apply new limits to the number and the age of stored changes."""
         self._journal.changes.retention = retention
 
     def keep_events(self, most: int, *, device: str | None) -> None:
@@ -364,7 +364,7 @@ class Engine:
         return self._journal.events
 
     def _clock_was_set(self) -> None:
-        """Retry all attempts that could not verify a certificate."""
+        """Retry all attempts that waited for the clock."""
         _call_each(
             self._outbox.network_is_back,
             self.webhooks.wake,

@@ -1,4 +1,4 @@
-"""Reading of partly broken lists: readable items are read, and the rest is counted.
+"""Reading of partly broken lists: readable items are returned, and the other bytes kept separately.
 
 Some cards omit the list's own element, put unknown elements between the items, add padding, or give a wrong
 length so that one item includes its neighbour. A reader that stops at the first unexpected byte would lose
@@ -24,7 +24,7 @@ _REFUSAL = 0x81
 _LONGEST_CODE = 8
 _LONGEST_LENGTH = 5
 _MOST_IN_A_GAP = 32
-"""The number of broken elements that are kept separately; a card that sends more must not fill the memory."""
+"""The maximum number of elements of one gap to keep separately; a card must not fill the memory."""
 _CONTEXT_CLASS = 0x80
 _CLASS_BITS = 0xC0
 _PADDING = b"\x00\xff"
@@ -59,7 +59,7 @@ def whole_children(data: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
 
 
 def is_padding(data: bytes) -> bool:
-    """Whether there is nothing in `data` but padding: any number of 00 and FF."""
+    """Whether `data` is nothing but padding: any number of 00 and FF."""
     return not data.strip(_PADDING)
 
 
@@ -170,7 +170,7 @@ class _Salvage:
     def _swallows(self, data: bytes, at: int, element: tlv.Tlv, sureness: Sureness) -> bool:
         """Whether an item has lost its end and runs into another, more certain one.
 
-        In a certain item, bytes that look like another whole item belong to a name or a picture, by chance or
+        In a certain item, bytes that look like another whole item belong to a name or an icon, by chance or
         on purpose.
         """
         end = at + len(element.raw)
@@ -216,7 +216,7 @@ def _size_of_length(first: int) -> int:
 
 
 def _element(data: bytes, at: int) -> tlv.Tlv | None:
-    """Return the element at a byte; None if it is incomplete."""
+    """Return the element at an offset of `data`; None if it cannot be read."""
     try:
         return tlv.element_at(data, at)
     except MalformedError:

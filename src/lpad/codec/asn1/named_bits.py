@@ -11,18 +11,18 @@ BitString = tuple[bytes, int]
 
 
 MOST = 256
-"""The number of bits that are read: SGP.22 names about thirty, but a card may send a hundred thousand."""
+"""The maximum number of bits to read: SGP.22 names about thirty, but a card may send a hundred thousand."""
 
 
 def numbers(value: BitString) -> tuple[int, ...]:
-    """Return the numbers of the bits that are set, in order, up to `MOST`."""
+    """Return the numbers of the set bits, in order, among the first `MOST` bits."""
     data, count = value
     known = min(count, 8 * len(data), MOST)
     return tuple(bit for bit in range(known) if data[bit // 8] >> (7 - bit % 8) & 1)
 
 
 def names(value: BitString, vocabulary: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the bits that are set; an unknown bit is called "bit12" or the like."""
+    """Return the names of the set bits; a bit without a name, such as 12, is called "bit12"."""
     return tuple(vocabulary[bit] if bit < len(vocabulary) else f"bit{bit}" for bit in numbers(value))
 
 

@@ -41,7 +41,7 @@ class Tlv(Frozen):
         return parse_all(self.value)
 
     def find(self, tag: int) -> Tlv | None:
-        """Return the first child with `tag`, or None."""
+        """Return the first child with `tag`; None if there is none."""
         return next((child for child in self.children() if child.tag == tag), None)
 
     def get(self, tag: int) -> Tlv:
@@ -89,7 +89,7 @@ def parse_all(data: bytes) -> tuple[Tlv, ...]:
 
 
 def element_at(data: bytes, start: int) -> Tlv:
-    """Return the element that begins at a byte of `data`; more bytes may follow it.
+    """Return the element that begins at the offset `start` of `data`; more bytes may follow it.
 
     Raises:
         MalformedError: as in `parse_first`.

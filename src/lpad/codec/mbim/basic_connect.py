@@ -87,7 +87,7 @@ class SubscriberReadyStatus(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadioState(Information):
-    """Whether the hardware switch and the host's setting have the radio on; 1: on."""
+    """The positions of the radio's two switches, the hardware's and the host's; 1: on."""
 
     hardware: U32
     software: U32
@@ -102,7 +102,7 @@ class SetRadioState(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinStatus(Information):
-    """The lock that the modem asks for."""
+    """The PIN or PUK that the modem asks for, its state, and the remaining attempts."""
 
     pin_type: U32
     """A key of `PIN_NAMES`, or another number."""
@@ -126,7 +126,7 @@ PIN_NAMES = {
     16: "PH-SP PUK",
     17: "PH-CORP PUK",
 }
-"""Locks by their number in MBIM (10.5.4), under their names in AT+CPIN? (3GPP TS 27.007, 8.3)."""
+"""The names of locks in AT+CPIN? (3GPP TS 27.007, 8.3), by their numbers in MBIM (10.5.4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ class SysCaps(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotMappings(Information):
-    """The physical slot of each executor, from 0."""
+    """The physical slot of each executor; slots are numbered from 0."""
 
     slots: Numbers
 

@@ -52,7 +52,7 @@ class PacketServiceStatus(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectStatus(Information):
-    """A session's state; to query it, all fields but `session` are ignored."""
+    """A session's state; in a query, all fields but `session` are ignored."""
 
     session: U32 = 0
     activation: U32 = 0
@@ -82,7 +82,7 @@ class Connect(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IpConfiguration(Information):
-    """A session's addresses. Gateways and name servers follow them in the buffer, and are left out."""
+    """A session's addresses. The gateways and name servers in the buffer are not decoded."""
 
     session: U32 = 0
     ipv4_available: U32 = 0
@@ -108,7 +108,7 @@ class RoamingControl(IntEnum):
 
 
 class LteAttachOperation(IntEnum):
-    """Whether contexts are stored, or replaced by those of the factory."""
+    """Whether contexts are stored, or the factory's contexts are restored."""
 
     STORE = 0
     RESTORE_FACTORY = 1
@@ -132,7 +132,7 @@ class LteAttachContext(Information):
     """The authentication protocol, with the values of `Connect`."""
 
     def under(self, roaming: RoamingControl) -> LteAttachContext:
-        """Return this context for other networks."""
+        """Return a copy of this context for the networks of `roaming`."""
         return replace(self, roaming=roaming)
 
 
@@ -145,7 +145,7 @@ class LteAttachConfigurations(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetLteAttachConfiguration(Information):
-    """Stores contexts: one for each of `RoamingControl`."""
+    """Stores one context for each `RoamingControl`, or restores the factory's contexts."""
 
     operation: U32
     """One of `LteAttachOperation`."""

@@ -42,9 +42,9 @@ _HEAD = struct.Struct("<III")
 _FRAGMENTS = struct.Struct("<II")
 _U32 = struct.Struct("<I")
 _COMMAND = struct.Struct("<16sIII")
-"""The fields: service, command, action or status, and size of the information buffer."""
+"""A command's fields: service, command, action or status, and size of the information buffer."""
 _INDICATION = struct.Struct("<16sII")
-"""The fields of an indication: service, command, and size of the information buffer."""
+"""An indication's fields: service, command, and size of the information buffer."""
 
 _WHOLE: dict[int, tuple[type[Any], str | None]] = {
     0x00000001: (Open, "max_transfer"),
@@ -60,10 +60,10 @@ _IN_FRAGMENTS: dict[int, tuple[type[Any], str | None]] = {
     0x80000003: (CommandDone, "status"),
     0x80000007: (Indication, None),
 }
-"""Messages that may be cut, each with the field between command and size."""
+"""Messages that may be cut, each with the name of the field between command and size; None: no field."""
 _TYPES = {kind: number for number, (kind, _) in (_WHOLE | _IN_FRAGMENTS).items()}
 TO_HOST = frozenset(number for number in _TYPES.values() if number & 0x80000000)
-"""Types of the messages that a function sends."""
+"""The types of the messages that an MBIM function sends."""
 TO_FUNCTION = frozenset(_TYPES.values()) - TO_HOST
 
 
@@ -79,7 +79,7 @@ class Fragment:
 
 
 def encode(message: Message, *, max_transfer: int = DEFAULT_TRANSFER) -> tuple[bytes, ...]:
-    """Write a message, as one or more fragments; each is sent with one write.
+    """Return a message as one or more fragments, each to be sent with one write.
 
     Args:
         max_transfer: bytes of the largest fragment, at least 64.
@@ -141,7 +141,7 @@ def decode(raw: bytes) -> Message | Fragment:
     fragment = Fragment(
         type=number, transaction=transaction, total=total, current=current, payload=raw[FRAGMENT_HEAD:]
     )
-    # Some functions count no fragments if there is only one.
+    # Some MBIM functions report 0 fragments if there is only one.
     return joined(fragment) if total <= 1 else fragment
 
 
@@ -170,8 +170,8 @@ def next_length(raw: bytes, types: frozenset[int]) -> int | None:
     """Return the length of the message at the beginning of `raw`; None if no message begins there.
 
     Args:
-        raw: 12 bytes at least.
-        types: the types that this side can receive.
+        raw: at least 12 bytes.
+        types: the types of message that this side can receive.
     """
     number, length, _ = _HEAD.unpack_from(raw)
     least, most = (FRAGMENT_HEAD, LARGEST_TRANSFER) if number in _IN_FRAGMENTS else (HEAD, LEAST_TRANSFER)

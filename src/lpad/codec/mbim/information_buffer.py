@@ -1,7 +1,7 @@
-"""Information buffers: fixed fields in front, and behind them the parts of variable size that they point at.
+"""Information buffers: fixed fields, and after them the parts of variable size that they point to.
 
 A pointer is an offset from the start of the buffer and a size in bytes. Most services write the offset first;
-Microsoft's low-level UICC access writes the size first. Parts are padded to 4 bytes. Bytes behind the known
+Microsoft's low-level UICC access writes the size first. Parts are padded to 4 bytes. Bytes after the known
 fields are ignored, because later versions append fields.
 """
 

@@ -22,7 +22,7 @@ class Action(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """MBIM_OPEN_MSG: the host begins, and names the largest message or fragment that it accepts, in bytes."""
+    """MBIM_OPEN_MSG: the host opens the connection; `max_transfer` limits its messages and fragments."""
 
     transaction: int
     max_transfer: int
@@ -38,7 +38,7 @@ class OpenDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """MBIM_CLOSE_MSG: the host ends, and the function forgets the host's state."""
+    """MBIM_CLOSE_MSG: the host ends the connection, and the function forgets the host's state."""
 
     transaction: int
 
@@ -69,7 +69,7 @@ class FunctionError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """MBIM_COMMAND_MSG: a command of a service, as one message whatever its number of fragments.
+    """MBIM_COMMAND_MSG: a command of a service, as one message even if it is sent in fragments.
 
     `action` is 0 to query and 1 to set; `info` is the information buffer. The buffer may contain a PIN or an
     APDU, so `repr` omits it.

@@ -1,4 +1,4 @@
-"""Messages out of a stream of bytes: cut at their lengths, joined from fragments, found again after noise.
+"""Split a stream of bytes into messages, join their fragments, and find the next message after noise.
 
 A cdc-wdm port returns one message or fragment for each read; a socket or a pty returns any number of bytes.
 lpad reads all of them as a stream.
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from lpad.codec.mbim.messages import Message
 
 _MOST_UNFINISHED = 8
-"""The maximum number of messages whose fragments may arrive in turns; one more discards the oldest."""
+"""The maximum number of messages whose fragments may arrive interleaved; one more discards the oldest."""
 
 
 class Receiver:
     """Collects the bytes of one direction; never raises: bytes that are not a message are counted."""
 
     def __init__(self, *, types: frozenset[int] = TO_HOST) -> None:
-        """Begin empty.
+        """Create an empty receiver.
 
         Args:
             types: the types of message that this side can receive; they show where noise ends.
@@ -32,12 +32,12 @@ class Receiver:
         self._bytes = bytearray()
         self._unfinished: dict[tuple[int, int], list[Fragment]] = {}
         self.noise = 0
-        """Bytes that belonged to no message."""
+        """The number of bytes that belonged to no message."""
         self.broken = 0
-        """Messages that were given up: malformed, or with fragments out of order."""
+        """The number of discarded messages: malformed, or with fragments out of order."""
 
     def receive(self, data: bytes) -> list[Message]:
-        """Return the messages that are complete now, in their order."""
+        """Add bytes, and return the messages that are now complete, in order."""
         self._bytes += data
         found: list[Message] = []
         while len(self._bytes) >= HEAD:
@@ -59,7 +59,7 @@ class Receiver:
         return found
 
     def forget(self) -> None:
-        """Forget unfinished messages, after a reset or if the rest of a message does not come."""
+        """Forget unfinished messages, after a reset or if their other fragments do not arrive."""
         self._bytes.clear()
         self._unfinished.clear()
 

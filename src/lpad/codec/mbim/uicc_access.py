@@ -56,7 +56,7 @@ class CloseChannelRequest(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseChannelAnswer(Information):
-    """The card's status word."""
+    """The card's status word after closing a channel."""
 
     status: U32
 
@@ -107,7 +107,7 @@ def status_word(status: int) -> bytes:
     The status word 9000 is the number 0x0090 in the field.
 
     Raises:
-        MalformedError: these bytes of the number are 0, so there is no status word.
+        MalformedError: both bytes are 0, so there is no status word.
     """
     sw = (status & 0xFFFF).to_bytes(2, "little")
     if sw == b"\0\0":

@@ -66,7 +66,7 @@ class ServerSigned1(Frozen):
 class DeviceCapabilities(Frozen):
     """The highest 3GPP release that the device supports per radio, as 3 bytes; see `release`.
 
-    None means that the device lacks the radio. `contactless` counts releases of ETSI TS 102 613,
+    None means that the device lacks the radio. `contactless` is a release of ETSI TS 102 613,
     `rsp_crl` is the version of certificate revocation lists that the LPA loads.
     """
 
@@ -184,7 +184,7 @@ class AuthenticateServerResponse(Frozen):
 
     @property
     def eid(self) -> Eid | None:
-        """The EID in the card's certificate; None if the answer contains none.
+        """The EID in the card's certificate; None if the answer contains no valid EID.
 
         The EID is the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), so the card need not be asked.
 

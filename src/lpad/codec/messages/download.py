@@ -70,7 +70,7 @@ class SmdpSigned2(Frozen):
 
 
 class PrepareDownloadRequest(Struct, frozen=True):
-    """PrepareDownload (BF21): three elements from the server, with tag and length, and the code's hash."""
+    """PrepareDownload (BF21): three of the server's elements, unchanged, and the confirmation code's hash."""
 
     smdp_signed2: bytes
     smdp_signature2: bytes
@@ -131,7 +131,7 @@ class CancelSessionResponse(Struct, frozen=True):
 
 
 def hash_confirmation_code(code: str, transaction_id: TransactionId) -> bytes:
-    """Return the 32 bytes of hashCc: SHA-256 over the code's own SHA-256 and the transaction ID.
+    """Return the 32 bytes of hashCc: SHA-256 over the code's SHA-256 and the transaction ID.
 
     The code is hashed as its UTF-8 text; servers that read digits as hexadecimal are wrong.
     """

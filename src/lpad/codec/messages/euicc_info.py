@@ -98,7 +98,7 @@ class EuiccInfo1(Frozen):
 
     @classmethod
     def decode(cls, raw: bytes) -> EuiccInfo1:
-        """Read an EUICCInfo1; missing or odd members are omitted.
+        """Read an EUICCInfo1; missing or unreadable members are None or empty.
 
         Raises:
             MalformedError: the bytes are not an EUICCInfo1.
@@ -170,7 +170,7 @@ class EuiccInfo2(Frozen):
 
     @classmethod
     def decode(cls, raw: bytes) -> EuiccInfo2:
-        """Read an EUICCInfo2; missing or odd members are omitted.
+        """Read an EUICCInfo2; missing or unreadable members are None or empty.
 
         Raises:
             MalformedError: the bytes are not an EUICCInfo2.

@@ -63,7 +63,7 @@ class InstallationError(ResultCode):
 
     @property
     def temporary(self) -> bool:
-        """Whether the same profile may be installed by another attempt (SGP.22 v3.1, 2.5.6.1)."""
+        """Whether another attempt may install the same profile (SGP.22 v3.1, 2.5.6.1)."""
         return self in (InstallationError.INSUFFICIENT_MEMORY, InstallationError.INTERRUPTION)
 
 
@@ -136,7 +136,7 @@ class ProfileInstallationResult(Frozen):
 
 
 def _element_status(sima_response: bytes | None) -> str | None:
-    """Return the complaint of the card's profile interpreter, as far as its answer can be read."""
+    """Return the errors that the card's profile interpreter reports; None: none, or an unreadable answer."""
     try:
         value = der.decode("EUICCResponse", sima_response or b"", lenient=True)
     except MalformedError:

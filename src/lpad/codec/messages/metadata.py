@@ -179,12 +179,12 @@ def _bits_in(rules: tlv.Tlv) -> BitString | None:
 
 
 def class_of(number: int) -> ProfileClass:
-    """Return the class with a ProfileClass number."""
+    """Return the profile class with a number; `UNKNOWN` if SGP.22 does not define the number."""
     return _CLASSES.get(number, ProfileClass.UNKNOWN)
 
 
 def class_number(profile_class: ProfileClass) -> int:
-    """Return the number of a class that has one.
+    """Return the number of a profile class.
 
     Raises:
         KeyError: the class is `ProfileClass.UNKNOWN`.

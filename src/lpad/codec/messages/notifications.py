@@ -55,7 +55,7 @@ class NotificationSentResult(ResultCode):
 
 
 class NotificationMetadata(Frozen):
-    """The list's entry for a notification.
+    """An entry of the card's list of notifications.
 
     `sequence_number` is unique for the life of the card and may be 0. `address` is the receiving server, as
     the card wrote it: spaces and capitals occur. `iccid` may be missing.
@@ -94,7 +94,7 @@ class NotificationMetadata(Frozen):
 
 
 class ListNotificationRequest(Frozen):
-    """ListNotification (BF28): of these events, or of all if none is given."""
+    """ListNotification (BF28): for these events, or for all if `events` is empty."""
 
     events: tuple[NotificationEvent, ...] = ()
 
@@ -239,7 +239,7 @@ def signed_part(raw: bytes) -> bytes:
 
 
 def _child(element: tlv.Tlv, tag: int) -> tlv.Tlv:
-    """Return a child, regardless of what follows it."""
+    """Return an element's first child with a tag, even if unreadable bytes follow the child."""
     for child in broken_list.whole_children(element.value)[0]:
         if child.tag == tag:
             return child

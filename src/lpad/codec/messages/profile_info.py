@@ -37,11 +37,11 @@ _STATES = {0: ProfileState.DISABLED, 1: ProfileState.ENABLED}
 
 
 class ProfileInfo(Frozen):
-    """A profile on the card (E3); fields are None or empty if the card does not give them or was not asked.
+    """A profile on the card (E3); fields that the card does not report are None or empty.
 
     Names are as the card wrote them and may contain control characters. `icon_type` is a media type.
-    `pprs` are the policy rules' names in SGP.22, mostly "ppr1" and "ppr2"; unreadable rules are called
-    `UNREADABLE_RULES`.
+    `pprs` are the policy rules' names in SGP.22, mostly "ppr1" and "ppr2"; unreadable rules are
+    represented by `UNREADABLE_RULES`.
     """
 
     iccid: Iccid

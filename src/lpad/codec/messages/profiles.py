@@ -148,7 +148,7 @@ class ProfileInfoListResponse(Frozen):
 
     @property
     def unreadable(self) -> int:
-        """The number of unreadable entries; the list may lack as many profiles."""
+        """The number of unreadable entries; up to this number of profiles may be missing from the list."""
         return len(self.unread)
 
 
@@ -187,7 +187,7 @@ class DeleteProfileRequest(Frozen):
 
 
 class SetNicknameRequest(Frozen):
-    """SetNickname (BF29): the empty name removes it."""
+    """SetNickname (BF29): an empty nickname removes the present one."""
 
     iccid: Iccid
     nickname: str

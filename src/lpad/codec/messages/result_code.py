@@ -17,7 +17,7 @@ class ResultCode(IntEnum):
     """The base of all result codes: members are `CODE = number, "nameInSgp22"`.
 
     A number that is not in the specification is still a member of its enum, with the reason
-    "undocumentedCode": cards return codes of later versions and of their makers.
+    "undocumentedCode": cards return codes of later versions, and their makers' own codes.
     """
 
     reason: str

@@ -13,7 +13,7 @@ from lpad.codec.qmi.services import Service, Uim
 
 
 class Events(IntFlag):
-    """The kinds of event that a client can have reported."""
+    """The kinds of event that a client can subscribe to."""
 
     CARD_STATUS = 0x01
     SLOT_STATUS = 0x10
@@ -230,7 +230,7 @@ class RegisteredEvents(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerOff(Body):
-    """Switch the card's supply off."""
+    """Switch off the card's power supply."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.POWER_OFF
     slot: int = field(metadata=parameter(0x01, Kind.U8))
@@ -238,7 +238,7 @@ class PowerOff(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerOn(Body):
-    """Switch the card's supply on."""
+    """Switch on the card's power supply."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.POWER_ON
     slot: int = field(metadata=parameter(0x01, Kind.U8))
@@ -299,7 +299,7 @@ class ProvisioningApp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeProvisioningSession(Body):
-    """Have the modem use an application for its network, or none."""
+    """Have the modem use an application for its network; `app` None: stop using the present one."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.CHANGE_PROVISIONING_SESSION
     session: ProvisioningSession = field(metadata=parameter(0x01, ProvisioningSession))
@@ -334,7 +334,7 @@ class ReadTransparent(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileContent(Body):
-    """The card's status word and the content."""
+    """The card's status word, and the content of a file."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.READ_TRANSPARENT
     sw: StatusWord | None = field(default=None, metadata=parameter(0x10, StatusWord))
@@ -372,7 +372,7 @@ class OpenLogicalChannel(Body):
 class OpenedLogicalChannel(Body):
     """The channel, from 1 to 19, and the card's answer to SELECT.
 
-    A refusal by the card has a status word next to the failed result.
+    If the card refuses, the response has a failed result and the card's status word.
     """
 
     SERVICE, MESSAGE = Service.UIM, Uim.OPEN_LOGICAL_CHANNEL
@@ -392,7 +392,7 @@ class CloseLogicalChannel(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedLogicalChannel(Body):
-    """The card's status word."""
+    """The card's status word after closing a channel."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.CLOSE_LOGICAL_CHANNEL
     sw: StatusWord | None = field(default=None, metadata=parameter(0x11, StatusWord))
@@ -419,7 +419,7 @@ class LongResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApduAnswer(Body):
-    """The card's answer with its status word, or the announcement of a long one."""
+    """The card's answer with its status word, or the announcement of a long answer."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SEND_APDU
     response: bytes | None = field(default=None, repr=False, metadata=parameter(0x10, Kind.DATA16))

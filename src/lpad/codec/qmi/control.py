@@ -1,4 +1,4 @@
-"""The messages of the control service, and qmi-proxy's own one (libqmi, `qmi-service-ctl.json`)."""
+"""The messages of the control service, and the one of qmi-proxy (libqmi, `qmi-service-ctl.json`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lpad.codec.qmi.services import Ctl, Service
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A service that the modem has, and its version."""
+    """A service of the modem, and its version."""
 
     service: int = field(metadata=part(Kind.U8))
     major: int = field(metadata=part(Kind.U16))
@@ -34,7 +34,7 @@ class GetVersionInfo(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionInfo(Body):
-    """The modem's services."""
+    """The modem's services, and their versions."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.GET_VERSION_INFO
     services: tuple[Version, ...] = field(metadata=parameter(0x01, Several(Version)))

@@ -12,12 +12,12 @@ from lpad.codec.qmi.services import Service, Wds
 IP_ADDRESS = 1 << 8
 """The bit in `GetCurrentSettings` that requests the session's address."""
 ANY_HANDLE = 0xFFFFFFFF
-"""The handle in `StopNetwork` for the session that the modem has started by itself."""
+"""The handle in `StopNetwork` for the session that the modem has started on its own."""
 _IPV6_SIZE = 16
 
 
 class IpFamily(IntEnum):
-    """The version of IP; a connection with both versions is two sessions."""
+    """The version of IP; a connection with both versions consists of two sessions."""
 
     IPV4 = 4
     IPV6 = 6
@@ -94,7 +94,7 @@ class StartNetwork(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkStarted(Body):
-    """The session, or in a failed response why there is none."""
+    """The started session, or in a failed response the reason for the failure."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
     handle: int | None = field(default=None, metadata=parameter(0x01, Kind.U32))
@@ -113,7 +113,7 @@ class StopNetwork(Body):
     handle: int = field(metadata=parameter(0x01, Kind.U32))
     """The handle from `NetworkStarted`, or `ANY_HANDLE`."""
     no_automatic_start: int | None = field(default=None, metadata=parameter(0x10, Kind.U8))
-    """1: the modem must not start a session by itself again."""
+    """1: the modem must not start a session on its own again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from lpad.codec.qmi.services import Dms, Service
 
 
 class OperatingMode(IntEnum):
-    """The power of the modem."""
+    """The modem's power modes, and its reset."""
 
     ONLINE = 0
     LOW_POWER = 1
@@ -83,14 +83,14 @@ class Revision(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetOperatingMode(Body):
-    """Ask for the power of the modem."""
+    """Ask for the modem's power mode."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_OPERATING_MODE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentOperatingMode(Body):
-    """The power of the modem, one of `OperatingMode`."""
+    """The modem's power mode, one of `OperatingMode`."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_OPERATING_MODE
     mode: int = field(metadata=parameter(0x01, Kind.U8))
@@ -98,7 +98,7 @@ class PresentOperatingMode(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetOperatingMode(Body):
-    """Change the power of the modem, or reset it."""
+    """Change the modem's power mode, or reset the modem."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.SET_OPERATING_MODE
     mode: int = field(metadata=parameter(0x01, Kind.U8))

@@ -78,7 +78,7 @@ class Message:
 
 
 def encode(message: Message) -> bytes:
-    """Write a message as one frame; it is sent with one write.
+    """Return a message as one frame, to be sent with one write.
 
     Raises:
         InternalError: the message is too long for a frame.
@@ -133,7 +133,7 @@ def next_length(head: bytes, direction: Direction) -> int | None:
     """Return the length of the frame that begins with `head`; None if no frame begins with these bytes.
 
     Args:
-        head: 6 bytes at least.
+        head: at least 6 bytes.
         direction: the direction of the frames that this side receives.
     """
     marker, length, sent, service, client = _HEAD.unpack_from(head)

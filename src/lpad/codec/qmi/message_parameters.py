@@ -1,4 +1,4 @@
-"""The parameters of messages, from the declaration of the types that contain them.
+"""Encode and decode the parameters of messages, as the message types declare them.
 
 Each attribute of a message is declared with the parameter's type and its form (`parameter`). A form is a
 `Kind`, a type of record whose attributes are declared with their forms (`part`), or `Several` values of one
@@ -84,7 +84,7 @@ class Result:
 
 
 def encode(body: Body) -> tuple[tuple[int, bytes], ...]:
-    """Write a message's parameters."""
+    """Return a message's parameters, encoded."""
     found = []
     for each in _declared(type(body)):
         value = getattr(body, each.name)
@@ -94,7 +94,7 @@ def encode(body: Body) -> tuple[tuple[int, bytes], ...]:
 
 
 def decode(kind: type[_B], parameters: Sequence[tuple[int, bytes]]) -> _B:
-    """Read a message's parameters; of several with one type, the first counts.
+    """Read a message's parameters; of several parameters with the same type, the first counts.
 
     Raises:
         MalformedError: a parameter is missing, or too short for its fields.
@@ -115,7 +115,7 @@ def decode(kind: type[_B], parameters: Sequence[tuple[int, bytes]]) -> _B:
 
 
 def encode_result(error: int) -> tuple[int, bytes]:
-    """Write the result of a response; 0 is success."""
+    """Return the parameter with a response's result; the error 0 means success."""
     return _RESULT, _RESULT_FORM.pack(error != 0, error)
 
 

@@ -19,7 +19,7 @@ class Receiver:
     """Collects the bytes of one direction; never raises: bytes that are not a message are counted."""
 
     def __init__(self, direction: Direction = Direction.TO_HOST) -> None:
-        """Begin empty.
+        """Create an empty receiver.
 
         Args:
             direction: the direction of the frames to receive; frames of the other direction are noise.
@@ -27,12 +27,12 @@ class Receiver:
         self._direction = direction
         self._bytes = bytearray()
         self.noise = 0
-        """Bytes that belonged to no frame."""
+        """The number of bytes that belonged to no frame."""
         self.broken = 0
-        """Frames that contained no message."""
+        """The number of frames that contained no valid message."""
 
     def receive(self, data: bytes) -> list[Message]:
-        """Return the messages that are complete now, in their order."""
+        """Add bytes, and return the messages that are now complete, in order."""
         self._bytes += data
         found: list[Message] = []
         while len(self._bytes) >= HEAD:
@@ -52,5 +52,5 @@ class Receiver:
         return found
 
     def forget(self) -> None:
-        """Forget an unfinished frame: after a reset, or if the rest does not come."""
+        """Forget an unfinished frame: after a reset, or if its other bytes do not arrive."""
         self._bytes.clear()

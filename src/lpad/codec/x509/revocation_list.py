@@ -19,7 +19,7 @@ _TIMES = (0x17, 0x18)
 
 
 class RevocationList(Frozen):
-    """A CI's list; `issuer` and `signed` are DER, `algorithm` dotted, `next_update` None if not given."""
+    """A revocation list: `issuer` and `signed` are DER, `algorithm` dotted; `next_update` may be None."""
 
     issuer: bytes
     next_update: datetime | None
@@ -30,7 +30,7 @@ class RevocationList(Frozen):
 
     @classmethod
     def decode(cls, raw: bytes) -> RevocationList:
-        """Read a list.
+        """Read a certificate revocation list.
 
         Raises:
             MalformedError: the bytes are not a CRL.

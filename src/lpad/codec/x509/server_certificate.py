@@ -128,7 +128,7 @@ class Certificate(Frozen):
 
 
 def subject_serial_number(raw: bytes) -> str | None:
-    """Return the serialNumber in a certificate's subject, which is an eUICC's EID; or None.
+    """Return the serialNumber in a certificate's subject, which is an eUICC's EID; None if there is none.
 
     Args:
         raw: the certificate's DER.

@@ -1,4 +1,4 @@
-"""The journal's own protocol: entries with fields, as datagrams to a socket.
+"""The protocol of systemd's journal: entries with fields, as datagrams to a socket.
 
 The protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) is stable and small; systemd's own binding for Python
 requires a compiler and libsystemd's headers at installation.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SOCKET = Path("/run/systemd/journal/socket")
 
 PATIENCE = 1.0
-"""Seconds to wait for journald to read; then an entry is lost, so that no card has to wait."""
+"""Seconds to wait for journald to read an entry; then the entry is lost, so that no card has to wait."""
 
 _TOO_LARGE = {errno.EMSGSIZE, errno.ENOBUFS}
 _LENGTH = struct.Struct("<Q")
@@ -34,7 +34,7 @@ _DEBUG = 7
 
 
 def is_journal(stream: TextIO, *, environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether a stream leads to the journal, by systemd's environment variable.
+    """Return whether a stream leads to systemd's journal, by systemd's environment variable.
 
     Child processes with redirected output inherit $JOURNAL_STREAM, so the variable contains the identity of
     the file.
@@ -56,7 +56,7 @@ class JournalHandler(logging.Handler):
     """Sends each entry with its fields; to standard error if journald does not listen."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Prepare; each entry checks whether journald listens, because it may restart."""
+        """Create a handler; each entry tries to reach journald, because journald may restart."""
         super().__init__()
         self._path = str(path or SOCKET)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -112,7 +112,7 @@ class JournalHandler(logging.Handler):
         self.lost = 0
 
     def _send_file(self, content: bytes) -> None:
-        """Send an entry that exceeds a datagram in a sealed memory file, as the protocol requires."""
+        """Send an entry that is too large for a datagram as a sealed memory file, as the protocol demands."""
         file = os.memfd_create("lpad-journal", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
         try:
             with open(file, "wb", closefd=False) as opened:

@@ -1,4 +1,4 @@
-"""The format of the log: one entry per event, in the journal or on standard error, identifiers redacted."""
+"""The format of the log: one entry per event, in systemd's journal or on standard error, redacted."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class RedactingFormatter(logging.Formatter):
     """Shortens EIDs, ICCIDs, IMSIs and IMEIs to their last 4 digits, and activation codes to the server."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the redacted log line."""
         return redacted(super().format(record))
 
 
 def set_up_logging(level: str, *, redact: bool = True) -> None:
-    """Log to the journal if standard error leads there, otherwise as text to standard error; may be repeated.
+    """Log to systemd's journal if standard error leads there, else as text; may be called again.
 
     Args:
         level: error, warning, info, debug or trace.

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 MOST = 512
-"""The number of different lines that are remembered; a new one replaces the oldest."""
+"""The maximum number of different lines to remember; a further line replaces the oldest."""
 
 
 class _Line(Struct):
-    """A logged line, and the number of its repetitions since then."""
+    """A logged line, and the number of its repetitions since it was last written."""
 
     record: logging.LogRecord
     context: contextvars.Context
@@ -47,7 +47,7 @@ class RepeatedLogLines(logging.Filter):
         self._timer: threading.Timer | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether an entry is written now; others are counted."""
+        """Return whether an entry is written now; an entry that is not written is counted."""
         if record.levelno < logging.INFO:
             return True
         try:
@@ -70,7 +70,7 @@ class RepeatedLogLines(logging.Filter):
             return True
 
     def flush(self) -> None:
-        """Log the counts before the log ends."""
+        """Log all pending counts of repeated lines, before the log ends."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -80,7 +80,7 @@ class RepeatedLogLines(logging.Filter):
             self._lines.clear()
 
     def due(self) -> None:
-        """Log the counts of the last minute."""
+        """Log the counts of repeated lines that are due, and set the timer for the others."""
         with self._lock:
             self._timer = None
             self._tell_due()

@@ -117,7 +117,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 
 class QuestionKind(enum.StrEnum):
-    """The kinds of answers that a change waits for."""
+    """The kinds of question that a change asks."""
 
     CONFIRMATION_CODE = "confirmation-code"
     CONSENT = "consent"
@@ -127,7 +127,7 @@ class QuestionKind(enum.StrEnum):
 
 
 class Question(Frozen, kw_only=True):
-    """A question to the caller, its time limit and `reason`; `profile` is what the server offers."""
+    """A question to the caller, its time limit and `reason`; `profile` is the offered profile."""
 
     kind: QuestionKind
     until: datetime
@@ -137,7 +137,7 @@ class Question(Frozen, kw_only=True):
 
 
 class Failure(Frozen, kw_only=True):
-    """An error as the journal and the API keep it; `details` have the type of the kind, if they fit."""
+    """An error as in the journal and the API; `details` have the type of the error's kind, if they fit."""
 
     kind: str
     sentence: str
@@ -250,25 +250,25 @@ class Change(Frozen, kw_only=True):
         return self.steps[-1].name if self.steps else None
 
     def run(self) -> Change:
-        """Begin the change, or continue it after an answer."""
+        """Return the change as running: begun, or continued after an answer."""
         going_on = replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
         anew = self.pause is not None or self.state is State.QUEUED
         return replace(going_on, pause=None, steps=()) if anew else going_on
 
     def requeued(self) -> Change:
-        """Queue the change again, to start from the beginning."""
+        """Return the change as queued again, to start from the beginning."""
         return replace(self._to(State.QUEUED), question=None, pause=None, progress=None, steps=())
 
     def taken_up(self) -> Change:
-        """Continue after lpad was interrupted; an open question is asked again."""
+        """Return the change as running after an interruption of lpad; an open question is asked again."""
         return self.run() if self.state is not State.RUNNING else self
 
     def found_out(self) -> Change:
-        """End the wait for a card that shows the outcome; the steps stay."""
+        """Return the change without the wait for a card that shows the outcome; the steps stay."""
         return self if self.pause is None else replace(self._to(State.RUNNING), pause=None)
 
     def wait(self, question: Question) -> Change:
-        """Ask the caller."""
+        """Return the change as waiting for the answer to a question."""
         return replace(self._to(State.WAITING), question=question)
 
     def paused(self, pause: Pause) -> Change:
@@ -286,19 +286,19 @@ class Change(Frozen, kw_only=True):
         )
 
     def done(self, result: Outcome) -> Change:
-        """End successfully."""
+        """Return the change as done, with its result."""
         return replace(self._ended(State.DONE), result=result)
 
     def failed(self, error: LpadError) -> Change:
-        """End with an error."""
+        """Return the change as failed, with the error."""
         return replace(self._ended(State.FAILED), error=Failure.of(error))
 
     def cancelled(self, error: LpadError) -> Change:
-        """End because the caller, or a restart, cancelled it."""
+        """Return the change as cancelled, by the caller or after a restart."""
         return replace(self._ended(State.CANCELLED), error=Failure.of(error))
 
     def at_step(self, name: str) -> Change:
-        """Close the current step with its duration and begin another."""
+        """Return the change with its current step closed, and another step begun."""
         return replace(self, progress=None, steps=(*_closed(self.steps), Step(name=name, at=now())))
 
     def timed(self, steady: float, *, before: Change | None) -> Change:

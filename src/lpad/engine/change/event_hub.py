@@ -26,7 +26,7 @@ PATIENCE = 256
 """The maximum number of events that are queued for a slow listener."""
 
 PROGRESS = frozenset({"progress"})
-"""The type of the events that report a download's bytes, dozens of them in a second."""
+"""The type of the events that report a download's bytes, dozens of them per second."""
 
 _ID = LazyPattern(r"[0-9a-f]{6}-[0-9]{1,18}")
 
@@ -57,7 +57,7 @@ class Subscription:
         self._lost = 0
 
     def put(self, event: Event) -> None:
-        """Queue an event, unless the listener ignores its type; if it is too slow, the oldest is dropped."""
+        """Queue an event, unless the listener ignores its type; if the queue is full, drop the oldest."""
         if event.type in self._ignored:
             return
         with self._lock:
@@ -71,7 +71,7 @@ class Subscription:
             log.exception("cannot wake a listener: internal-error")
 
     def lose(self, count: int) -> None:
-        """Inform the listener that events are lost."""
+        """Count lost events, which the next `take` reports."""
         with self._lock:
             self._lost += count
 
@@ -115,7 +115,7 @@ class Hub:
     def publish(
         self, type_: str, data: dict[str, Json], *, euicc: str | None = None, change: int | None = None
     ) -> None:
-        """Pass an event to all listeners; returns immediately."""
+        """Pass an event to all listeners, without waiting for them."""
         with self._lock:
             self._count += 1
             event = Event(id=self.last_id, type=type_, euicc=euicc, change=change, data=data)

@@ -95,7 +95,7 @@ def _read_failure(found: Failure) -> Failure:
 
 
 def _typed(found: object, wanted: type[_T]) -> _T | Odd:
-    """Return decoded JSON as a type; unchanged if it does not fit."""
+    """Return decoded JSON as a type; an object that does not fit stays unchanged."""
     try:
         return msgspec.convert(found, wanted)
     except msgspec.ValidationError:

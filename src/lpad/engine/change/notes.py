@@ -109,7 +109,7 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisionNotes(DownloadNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a platform's download: whether a user allowed a second order, or the oldest reservation."""
+    """Notes of a platform's download: whether a user allowed a second order, or to adopt a profile."""
 
     second_order: bool | None = None
     adopt: bool | None = None
@@ -138,7 +138,7 @@ class Noting(Frozen):
     fields: Mapping[str, object]
 
     def __or__(self, others: Noting) -> Noting:
-        """Return the fields of both; if both have a field, the other's value counts."""
+        """Return the fields of both; if both have a field, the value in `others` counts."""
         narrower = others.type if issubclass(others.type, self.type) else self.type
         return Noting(narrower, {**self.fields, **others.fields})
 

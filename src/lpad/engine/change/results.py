@@ -239,11 +239,11 @@ class DropNotificationResult(Result, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class RefreshResult(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """No fields: the card was read."""
+    """No fields of its own: the card was read."""
 
 
 class RestartModemResult(RemarkResult, frozen=True, kw_only=True, omit_defaults=True):
-    """No fields: the modem was restarted, and its card can be read."""
+    """No fields of its own: the modem was restarted, and its card can be read."""
 
 
 Outcome: TypeAlias = Result | TrustReport | ShownReport

@@ -33,14 +33,14 @@ class NamedValues(Protocol):
     """Stores values under a name; raises JournalUnavailable."""
 
     def get(self, name: str, type_: type[_T]) -> _T | None:
-        """Return a stored value, or None."""
+        """Return the value stored under a name; None if there is none."""
 
     def put(self, name: str, value: object) -> None:
         """Store a value; it is on disk when this returns."""
 
 
 class SteadyClockMarks:
-    """Keeps a steady clock across restarts."""
+    """Continues a steady clock across restarts, by marks on disk."""
 
     def __init__(self, memos: NamedValues, clock: SteadyClock, *, latest: Callable[[], float | None]) -> None:
         """Make the clock continue from the last mark; nothing is written before `start`.
@@ -65,7 +65,7 @@ class SteadyClockMarks:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write the last mark."""
+        """End the thread, and write the last mark."""
         self._leave.set()
         if self._thread is not None:
             self._thread.join()

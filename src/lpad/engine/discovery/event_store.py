@@ -61,7 +61,7 @@ class EventStore:
             self._memos.put(_events_of(eid), known, happenings=_changes(eid, before, known))
 
     def waits_for(self, eid: str, server: ServerAddress, *, at: Moment) -> bool:
-        """Whether an SM-DS failed recently, so that lpad does not query it without a request."""
+        """Whether an SM-DS failed recently, so that lpad does not query it without a user's request."""
         failed = self._failed(eid).get(str(server))
         return failed is not None and at.steady < failed.not_before
 

@@ -66,7 +66,7 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         change: the last download of the event's profile.
         attempts: failed downloads.
         next_at: when a failed event may be tried again, on the steady clock.
-        seen: the time at which the event was listed last.
+        seen: the time at which the event was last listed, on the steady clock.
         iccid: the profile that the download installed.
         enabled: whether that profile was enabled.
         why: the reason why the event failed or is forbidden, as a sentence.
@@ -105,7 +105,7 @@ def after_discovery(
     """Return the known events after a discovery: the listed ones in their order, then the remembered ones.
 
     Args:
-        known: what was known before.
+        known: the events that were known before.
         found: the result.
         discovery: the change's number.
         install: whether the events that lpad has not handled are wanted now.
@@ -154,7 +154,7 @@ def after_downloads(
     """Return the known events after some of their downloads, even a caller's, have begun or ended.
 
     Args:
-        known: what was known before.
+        known: the events that were known before.
         changes: the card's changes, newest first.
         at: the present.
     """

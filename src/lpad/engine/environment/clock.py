@@ -36,7 +36,7 @@ class Clock:
     """The wall clock, and the event that it was set."""
 
     def __init__(self, *, unset_before: float = CLOCK_UNSET_BEFORE) -> None:
-        """Read the clock; nothing runs before `watch`.
+        """Read the clock; no thread runs before `await_set`.
 
         Args:
             unset_before: seconds since 1970; a clock with an earlier time was not set.
@@ -50,7 +50,7 @@ class Clock:
 
     @property
     def is_set(self) -> bool:
-        """Whether the clock shows a possible time."""
+        """Whether the clock was set, because it shows a plausible time."""
         return time.time() >= self._unset_before
 
     @property
@@ -77,11 +77,11 @@ class Clock:
             )
 
     def watch(self, on_set: Callable[[], None]) -> None:
-        """Call `on_set`, from another thread, each time the clock is set."""
+        """Register the function to call, from another thread, when an awaited clock is set."""
         self._on_set = on_set
 
     def await_set(self) -> None:
-        """Sleep until the clock is set the next time; runs in a thread."""
+        """Have a thread wait until the clock is next set, and then call the function of `watch`."""
         with self._lock:
             if self._thread is not None:
                 return
@@ -104,7 +104,7 @@ class Clock:
             self._on_set()
 
     def stop(self) -> None:
-        """Stop listening."""
+        """End the thread that waits for the clock."""
         with self._lock:
             if self._wake is not None:
                 os.eventfd_write(self._wake, 1)

@@ -17,10 +17,10 @@ class Environment:
     """The clock and the network, with callbacks for when they become available."""
 
     def __init__(self, *, clock: Clock | None = None, watch_network: WatchNetwork | None = None) -> None:
-        """Connect both.
+        """Create the environment; nothing is watched before `start`.
 
         Args:
-            watch_network: reports new routes from another thread, and returns a function that ends it; None:
+            watch_network: reports new routes from another thread; returns a function that ends this. None:
                 unreachable servers are tried from time to time.
         """
         self.clock = clock or Clock()
@@ -29,14 +29,14 @@ class Environment:
         self._end_watch: Callable[[], None] | None = None
 
     def start(self, *, on_network: Callable[[], None], on_time: Callable[[], None]) -> None:
-        """Call back, from any thread, when another attempt makes sense, and when the clock was set."""
+        """Call `on_network` when another attempt makes sense, and `on_time` when the clock was set."""
         self.reachability.watch(on_network)
         self.clock.watch(on_time)
         if self._watch_network is not None:
             self._end_watch = self._watch_network(self.reachability.news)
 
     def stop(self) -> None:
-        """Stop calling back."""
+        """Stop watching the clock and the network."""
         if self._end_watch is not None:
             self._end_watch()
         self.clock.stop()

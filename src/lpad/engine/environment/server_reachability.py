@@ -27,7 +27,7 @@ class ServerReachability:
             self._missed = True
 
     def reached(self) -> None:
-        """Record that a server was reached, so others may be, too."""
+        """Record that a server was reached; then other servers may be reachable, too."""
         with self._lock:
             back, self._missed = self._missed, False
         if back:

@@ -30,7 +30,7 @@ _TOGETHER = 0.25
 
 
 class Recorder:
-    """Takes events from the hub and gives them to the journal."""
+    """Passes events from the hub to the journal."""
 
     def __init__(self, journal: Journal, hub: Hub) -> None:
         """Begin to take events; they are written from `start` on."""

@@ -25,7 +25,7 @@ SEQUENCE_DIGITS = 12
 
 
 class Identifiers(enum.StrEnum):
-    """How an endpoint gets the numbers of cards, profiles and modems."""
+    """Whether an endpoint gets the numbers of cards, profiles and modems in full."""
 
     FULL = "full"
     REDACTED = "redacted"
@@ -70,12 +70,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def euicc(self) -> str | None:
-        """The card's name in the settings."""
+        """The card's name in the settings; None: the event is not about a card."""
         return self.body.subject
 
     @property
     def change(self) -> int | None:
-        """The number of the change that the event belongs to."""
+        """The number of the change that the event belongs to; None: no change."""
         number = self.body.data.get("change")
         return number if isinstance(number, int) else None
 

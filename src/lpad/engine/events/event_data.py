@@ -98,7 +98,7 @@ class JournalData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisioningData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The stage of a profile that a platform provides; `profile` and `line` are the platform's two states.
+    """The stage of a profile that a platform provides; `profile` and `line` are the states at the platform.
 
     `stage` is opened, ordered, reserved, changed, spent or closed.
     """
@@ -137,7 +137,7 @@ class LineData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImeiData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The modem's IMEI, if it differs from the modem in which the card was last seen.
+    """The modem's IMEI, if it differs from the IMEI with which the card was last seen.
 
     `cause` is `seen-by-platform` if a platform reported this IMEI for the profile's line.
     """

@@ -92,7 +92,7 @@ DISCOVERY_CHANGED = EventType(
 )
 LINE_CHANGED = EventType("line.changed", of.LineData, "A platform reports another state of a line.")
 IMEI_CHANGED = EventType(
-    "imei.changed", of.ImeiData, "A card is in another modem, or a platform sees its line in another one."
+    "imei.changed", of.ImeiData, "A card is in another modem, or a platform sees its line in another modem."
 )
 LAYER_UP = EventType(
     "network.layer-up", of.LayerData, "A layer of the data connection works.", droppable=True

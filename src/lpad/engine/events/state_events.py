@@ -34,7 +34,7 @@ _CARD_STATES = {
 
 
 _LONGEST_CAUSE = 64
-"""The maximum number of characters of the network's own words."""
+"""The maximum number of characters of the cause that the network gives."""
 
 
 def happenings(event: HubEvent) -> list[Happening]:
@@ -164,5 +164,5 @@ _FINDERS: Mapping[str, Callable[[Mapping[str, Json]], Iterator[Happening]]] = {
     "layer": _layer,
     "line": _line,
 }
-"""The functions that report events, by the hub's type of event. The events of changes, notifications and
+"""The functions that return happenings, by the hub's type of event. The events of changes, notifications and
 provisioning are written in the transactions of their causes."""

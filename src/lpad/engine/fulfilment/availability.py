@@ -1,4 +1,4 @@
-"""The availability of a reserved profile, which lpad queries at the platform again and again."""
+"""The availability of a reserved profile, which lpad repeatedly queries at the platform."""
 
 from __future__ import annotations
 

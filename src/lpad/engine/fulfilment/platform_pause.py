@@ -69,7 +69,7 @@ def later(
     error: LpadError | None = None,
     reason: PauseReason = PauseReason.PLATFORM,
 ) -> Postponed:
-    """Return the pause until the next check: longer each time, and randomly spread.
+    """Return the error that pauses the change until the next check: longer each time, randomly spread.
 
     Args:
         wish: the wish.

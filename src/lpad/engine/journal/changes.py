@@ -246,7 +246,7 @@ class Changes:
     def latest(
         self, *, euicc: str | None = None, before: int | None = None, limit: int | None = None
     ) -> list[Change]:
-        """Return the latest changes, or those before one of them, of one card or all, newest first."""
+        """Return the changes of one card or of all, newest first; `before`: only lower numbers."""
         of_one, card = ("", ()) if euicc is None else (" AND euicc = ?", (euicc,))
         rows = self._database.rows(
             f"SELECT body FROM sound_changes WHERE id < ?{of_one} ORDER BY id DESC LIMIT ?",

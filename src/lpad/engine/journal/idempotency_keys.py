@@ -16,13 +16,13 @@ MOST_KEYS = 1000
 
 
 class KeyedRequests:
-    """The table of keys."""
+    """The table of idempotency keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def change_id(self, key: IdempotencyKey) -> int | None:
-        """Return the change of this request, or None for a new request.
+        """Return the number of the change to which a request led; None for a new request.
 
         Raises:
             KeyReused: the key belongs to another request.
@@ -44,7 +44,7 @@ class KeyedRequests:
 
     @again_if_repaired
     def add(self, key: IdempotencyKey, change_id: int) -> None:
-        """Record the change of a request.
+        """Record to which change a request led.
 
         Raises:
             TooManyChanges: too many requests lead to the change.

@@ -26,7 +26,7 @@ CHECKS = {
     "memos": check_memo,
     "notifications": check_notification,
 }
-"""The functions that read the content of a table's rows."""
+"""The functions that check the content of a row, by table."""
 
 
 _LATEST = (
@@ -63,21 +63,21 @@ class Journal:
 
     @property
     def health(self) -> JournalHealth:
-        """Whether the journal could be written at the last attempt."""
+        """The journal's state, as the last attempt to write has shown it."""
         return self._database.health
 
     def on_trouble(self, tell: Callable[[], None]) -> None:
-        """Call `tell`, from any thread, when the journal proves unwritable."""
+        """Call `tell`, from any thread, when the journal cannot be written or was repaired."""
         self._database.on_trouble = tell
         if not self.health.ok:
             tell()
 
     def start(self) -> None:
-        """Begin to write marks of the time."""
+        """Begin to write marks of the steady clock."""
         self._marks.start()
 
     def try_again(self) -> bool:
-        """Try to write after a failure; return whether the journal is usable."""
+        """Try to write after a failure; return whether the journal can be written."""
         return self._database.try_again()
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class KnownLines:
     """The last report on each profile's line, by ICCID; thread-safe, and kept in memory once read."""
 
     def __init__(self, memos: NamedValues, hub: Hub, *, now: Callable[[], Moment]) -> None:
-        """Prepare.
+        """Create the store; records are read from the journal when they are needed.
 
         Args:
             memos: keeps the records.
@@ -46,7 +46,7 @@ class KnownLines:
         self._known: dict[str, LineRecord | None] = {}
 
     def get(self, iccid: str) -> LineRecord | None:
-        """Return the last report on the line of a profile; None: no platform was asked."""
+        """Return the last report on the line of a profile; None: there is no readable report."""
         with self._lock:
             if iccid not in self._known:
                 try:

@@ -70,14 +70,14 @@ class LineWatch:
         clock_set: Callable[[], bool],
         now: Callable[[], Moment],
     ) -> None:
-        """Prepare; `begin` starts the queries.
+        """Create the watch; `begin` starts the queries.
 
         Args:
             lines: stores the states of lines.
             platforms: those of the settings.
             hub: reports events of cards and profiles.
             snapshots: returns the last snapshots of the cards.
-            clock_set: whether certificates can be verified.
+            clock_set: returns whether the clock is set, so that certificates can be verified.
             now: returns the present moment.
         """
         self._lines = lines
@@ -209,7 +209,7 @@ class LineWatch:
         return Deadline.after(CONVERSATION, cancellation=self._stop)
 
     def _heard(self, event: Event) -> None:
-        """Record the profile of an event that the profile's line may have caused."""
+        """Make the query of a profile's line urgent if the line may have caused an event."""
         name: object = None
         if event.type == "failover" and event.data["standing"] == "ailing":
             name = event.data["profile"]

@@ -45,7 +45,7 @@ class Asker(Frozen, kw_only=True):
 
 
 class ListenerStatus(Struct, frozen=True, kw_only=True):
-    """A listener.
+    """The state of a listener.
 
     Attributes:
         name: its name.
@@ -68,7 +68,7 @@ class Listeners:
     """All named listeners; usable from every thread."""
 
     def __init__(self, journal: Journal) -> None:
-        """Begin without listeners; `load` reads them from the journal."""
+        """Create an empty list of listeners; `load` reads them from the journal."""
         self._journal = journal
         self._lock = threading.RLock()
         self._records: dict[str, ListenerRecord] = {}
@@ -79,7 +79,7 @@ class Listeners:
         self._timer: threading.Timer | None = None
 
     def load(self) -> None:
-        """Read the listeners, and write records that are not on disk yet; a failure is repeated later."""
+        """Read the listeners, and write unwritten records, if the journal is available."""
         with self._lock, suppress(JournalUnavailable):
             self._load()
             self._write_soon()
@@ -107,7 +107,7 @@ class Listeners:
             only new events.
 
         Raises:
-            InvalidValue: the name has another form.
+            InvalidValue: the name is not valid.
             Conflict: there are too many listeners.
             NotPermitted: the name belongs to another user.
             JournalUnavailable: the journal cannot be read.
@@ -130,7 +130,7 @@ class Listeners:
 
     @contextmanager
     def listening(self, name: str) -> Iterator[None]:
-        """Count a listener as connected."""
+        """Count a listener as connected while the block runs."""
         with self._lock:
             self._connected[name] = self._connected.get(name, 0) + 1
         try:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = Backoff((60, 300, 1800, 3600))
-"""Seconds until the next attempt."""
+"""Seconds until the next attempt, by the number of failed attempts."""
 MOST = 64
-"""The number of profiles remembered for one card; a card has room for far fewer."""
+"""The maximum number of profiles to remember for one card; a card has room for far fewer."""
 
 
 class UnforgottenProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class UnforgottenProfiles:
     """The unforgotten profiles of all cards, by the card's name; usable from every thread."""
 
     def __init__(self, memos: NamedValues) -> None:
-        """Read nothing yet."""
+        """Create the store; profiles are read from the journal when they are needed."""
         self._memos = memos
         self._lock = threading.Lock()
         self._known: dict[str, tuple[UnforgottenProfile, ...]] = {}
@@ -78,7 +78,7 @@ class UnforgottenProfiles:
             self._write(euicc, tuple(each for each in self._of(euicc) if each.iccid != iccid))
 
     def tried(self, euicc: str) -> None:
-        """Plan the next attempt after this one."""
+        """Set the time of the next attempt, if a profile of the card needs one."""
         with self._lock:
             if not self._of(euicc):
                 self._failures.pop(euicc, None)

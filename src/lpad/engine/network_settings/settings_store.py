@@ -106,8 +106,8 @@ class NetworkStore:
 
         Args:
             eid: the EID of a card.
-            lacks: whether this card certainly has no profile with an ICCID.
-            ended: whether a change has ended.
+            lacks: returns whether this card certainly has no profile with an ICCID.
+            ended: returns whether a change has ended.
         """
         dropped = []
         with self._lock:
@@ -167,7 +167,7 @@ class NetworkStore:
 
 
 def _sensible(kept: dict[str, Any] | None, given_by: GivenBy) -> NetworkSettings | None:
-    """Return stored settings; fields of a later lpad are ignored."""
+    """Return stored settings; None if there are none, or they cannot be read."""
     try:
         return None if kept is None else msgspec.convert(kept, NetworkSettings)
     except (LpadError, msgspec.ValidationError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def finish(run: Run, context: Context, result: Result) -> Result:
-    """Do a change's remaining work outside of the card; a repetition does no harm.
+    """Do a change's remaining work outside of the card, and return its result; may be repeated.
 
     Args:
         run: the interrupted change.

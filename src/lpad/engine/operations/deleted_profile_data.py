@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def forget_deleted(run: Run, context: Context, iccids: Iterable[str]) -> str | None:
-    """Delete what lpad and the applier store for deleted profiles, and run the hooks; a failure is logged.
+    """Delete lpad's and the applier's data on deleted profiles, and run the hooks; log a failure.
 
     A repetition does no harm.
 

@@ -127,7 +127,7 @@ def _known_servers(
     present = run.now()
     due = [each for each in all_of_them if not context.events.waits_for(eid, each, at=present)]
     if not due:
-        raise Conflict("cannot discover: every SM-DS failed recently; lpad asks them again later by itself")
+        raise Conflict("cannot discover: every SM-DS failed recently; lpad asks them again automatically")
     yield from due
 
 

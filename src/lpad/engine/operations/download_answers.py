@@ -73,7 +73,7 @@ def unanswered(run: Run) -> LpadError:
 
 
 def tell(run: Run) -> None:
-    """Publish the decision on an offered profile, if that was the last question."""
+    """Publish the decision on an offered profile, if the last question asked for it."""
     decision = _noted(run)
     if decision is not None and run.notes.asked == QuestionKind.CONSENT:
         run.decided(decision.value, rule=CONFIRM, sentence=SENTENCES[decision])

@@ -303,4 +303,4 @@ OPERATIONS: Mapping[Kind, Operation] = {
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}
-"""Undoes the work of a cancelled change at a server; returns a sentence about what remains there."""
+"""Functions that undo a cancelled change at a server, and return a sentence about the remaining work."""

@@ -48,7 +48,7 @@ UNWRITTEN = 300.0
 """Seconds until the next attempt while the journal cannot be written; as soon as it can, lpad tries
 immediately."""
 CODE = "activation_code"
-"""The name of the secret with a download's code."""
+"""The name of the secret with a download's activation code."""
 
 
 def provision(run: Run, context: Context) -> ProvisionResult:

@@ -41,9 +41,9 @@ MOST_OF_A_CARD = 500
 """The maximum number of copies of one card's notifications. Cards contain some dozens; further ones stay on
 the card, without loss, until some copies were delivered, so that a faulty card cannot fill the disk."""
 MOST_OF_ALL = 2000
-"""The maximum number for all cards together, because a faulty card may report another EID each time."""
+"""The maximum number of copies for all cards, because a faulty card may report another EID each time."""
 LARGEST = 32 * 1024
-"""The maximum number of bytes of one notification. Real ones have some kilobytes, including certificates."""
+"""The maximum number of bytes of one notification. Real ones, with certificates, have some kilobytes."""
 PATIENCE = 30.0
 """Seconds for one notification, or for the list, because others wait for the card."""
 _COPIED_AT_ONCE = 8
@@ -60,19 +60,19 @@ _NO_ROOM = InternalError(
 
 
 _Read = tuple["NotificationMetadata", "Sequence[PendingNotification]"]
-"""A listed notification, and what the card returned under its number."""
+"""A listed notification, and the notifications that the card returned under its number."""
 
 
 class Collection:
     """Keeps the journal's copies in step with a card's list of notifications."""
 
     def __init__(self, journal: Journal, hub: Hub, *, sends: Callable[[], bool] = lambda: False) -> None:
-        """Prepare.
+        """Create the card's side of the outbox.
 
         Args:
             journal: has the copies.
             hub: reports the notifications that leave the card.
-            sends: whether lpad sends a new copy immediately.
+            sends: returns whether lpad sends a new copy immediately.
         """
         self._sends = sends
         self._journal = journal
@@ -149,7 +149,7 @@ class Collection:
         return self._keep_all(eid, [notification]) == 1
 
     def remember_result(self, euicc: Euicc, notification: PendingNotification) -> None:
-        """Remember a notification that the card has just returned as an answer: `collect` copies it unread.
+        """Remember a notification that the card has just returned, so that `collect` need not read it.
 
         If the card lists its number once, the copy is not compared with the card's notification before the
         removal. If the session is lost, the notification is copied from the card.
@@ -339,7 +339,7 @@ class Collection:
         """Compare an accepted notification with the card's; copy another one that has its number.
 
         Returns:
-            Whether it may be removed.
+            Whether the accepted notification may be removed.
 
         Raises:
             CardError: the card refuses or cannot be reached.
@@ -422,7 +422,7 @@ class Collection:
     def _keep_read(
         self, euicc: Euicc, eid: str, read: list[_Read], left: set[int], *, deadline: Deadline
     ) -> int:
-        """Copy what was read, and take its numbers out of `left`; return how many are new.
+        """Copy the notifications in `read`, and remove their numbers from `left`; return how many are new.
 
         One transaction copies all of them; after a fault, each notification is copied separately.
         """
@@ -480,7 +480,7 @@ class Collection:
         resting: bool = True,
         deadline: Deadline,
     ) -> Iterator[None]:
-        """Prevent an unreadable notification, or the list (None), from blocking the others.
+        """Prevent an unreadable notification, or an unreadable list (`seq` None), from blocking others.
 
         `shown` is the entry shown to users; `resting`: lpad does not ask the card for it again for a while.
 

@@ -48,7 +48,7 @@ BACKOFF = Backoff((60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 REFUSALS = 5
 """A notification is set aside after this many permanent refusals in a row."""
 PATIENT_TRIES = 5
-"""Attempts answered with an HTTP error before later notifications of the queue may go first."""
+"""The number of attempts answered with an error after which later notifications may go first."""
 LONGEST = 30 * 24 * 3600
 """Seconds from a server's first error until its notification is set aside, if all its answers are errors."""
 
@@ -67,14 +67,14 @@ class DeliveryRound:
         interruption: Cancellation,
         removed_next: bool = False,
     ) -> None:
-        """Prepare.
+        """Create a round; `run` sends the notifications.
 
         Args:
             connect: opens a connection, on behalf of the card with an EID.
             patience: seconds for one notification.
-            reachability: gets the reached and unreached servers.
+            reachability: learns which servers were reached and which were not.
             interruption: ends the round; the current notification stays due, and the attempt does not count.
-            removed_next: whether an open session removes accepted ones from the card right after the round,
+            removed_next: whether an open session removes accepted notifications right after the round,
                 so that the last transaction also records that they are being removed.
         """
         self._journal = journal
@@ -87,7 +87,7 @@ class DeliveryRound:
         self._accepted: list[int] = []
         self.delivered = 0
         self.error: LpadError | None = None
-        """The first error."""
+        """The first error of the round."""
 
     def run(
         self, queue: list[StoredNotification], connection: tuple[ServerAddress, Es9Plus] | None = None
@@ -213,7 +213,7 @@ def is_answer(error: LpadError) -> bool:
 
 
 def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) -> bool:
-    """Whether lpad gives up a notification: it is refused permanently, or has no valid recipient."""
+    """Whether lpad gives up a notification, such as one that its server always refuses."""
     if isinstance(error, InvalidValue):
         return True
     if isinstance(error, InternalError):

@@ -36,7 +36,7 @@ class KeptConnections:
     """
 
     def __init__(self, connect: Connect) -> None:
-        """Begin with none.
+        """Create an empty store.
 
         Args:
             connect: opens a connection to a server, on behalf of the card with an EID.
@@ -52,7 +52,7 @@ class KeptConnections:
         Args:
             server: the open connection.
             eid: EID of the card on whose behalf it was opened.
-            closing: closes it.
+            closing: the stack that closes the connection.
         """
         self._put((server.address, eid), _Kept(server, closing, time.monotonic() + KEPT))
 

@@ -201,12 +201,12 @@ class Outbox:
 
         An unreachable recipient keeps its queue for the next attempt. A recipient that refuses a
         notification still gets the later ones: they are sent in order, and a server that never accepts one
-        must not block the rest.
+        must not block the others.
 
         Args:
-            eid: only this card's notifications.
+            eid: the card whose notifications are delivered; None: all cards.
             connection: an open connection; only the recipient that it leads to is served, in this thread.
-            interruption: ends the wait; running deliveries continue by themselves.
+            interruption: ends the wait; running deliveries continue.
 
         Returns:
             The result; errors are also in the journal.
@@ -320,7 +320,7 @@ class Outbox:
 
         Raises:
             NotFound: there is no notification with this number.
-            CardError: the card cannot be reached; the notification is removed as soon as possible.
+            CardError: the card refuses, or cannot be reached; lpad removes the notification later.
         """
         stored = self.find(eid, seq)
         if isinstance(stored, UncopiedNotification):

@@ -153,7 +153,7 @@ class EventLog:
         return forget
 
     def after(self, sequence: int, *, limit: int) -> list[Event]:
-        """Return the events with higher numbers, in order.
+        """Return up to `limit` events with numbers above `sequence`, in order.
 
         Raises:
             JournalUnavailable: the journal cannot be read.
@@ -183,7 +183,7 @@ class EventLog:
         return found[0] if found and found[0].sequence == sequence else None
 
     def count(self, *, after: int) -> int:
-        """Return the number of events with higher numbers.
+        """Return the number of events with numbers above `after`.
 
         Raises:
             JournalUnavailable: the journal cannot be read.
@@ -303,7 +303,7 @@ def _waits(by: Callable[[int, str], bool], number: int, type_: str) -> bool:
 
 
 def _news(db: sqlite3.Connection, happening: Happening) -> Happening | None:
-    """Store a state, and return the happening if it is an event."""
+    """Store a happening's state, and return the happening; None if it does not become an event."""
     name = f"{_TOLD}{happening.key}"
     before = _get(db, name, str)
     if before == happening.state:

@@ -1,4 +1,4 @@
-"""The journal's file: opened, brought to today's version, read, and written in transactions.
+"""The journal's file: opened, brought to the current version, read, and written in transactions.
 
 Write-ahead log and synchronous=FULL: a finished transaction is on the disk. An unusable file never prevents
 the daemon's start. A damaged file is repaired, at the start or during reading and writing. If lpad cannot use
@@ -113,7 +113,7 @@ class Database:
 
     @property
     def health(self) -> JournalHealth:
-        """Whether the last attempt to write succeeded."""
+        """The journal's state, as the last attempt to write has shown it."""
         return self._health
 
     def close(self) -> None:
@@ -195,7 +195,7 @@ class Database:
                         self._db.execute("COMMIT")
                         del self._deferred[:deferred]
                     except BaseException:
-                        # On a full disk SQLite sometimes rolls back by itself, and sometimes leaves the
+                        # On a full disk SQLite sometimes rolls back on its own, and sometimes leaves the
                         # transaction open, even if COMMIT fails: then nothing could be written any more,
                         # even with free space.
                         if self._db.in_transaction:
@@ -211,7 +211,7 @@ class Database:
                 self._health = replace(self._health, state=JournalState.OK, error=None)
 
     def row(self, query: str, *values: str | float | None) -> tuple[Any, ...] | None:
-        """Return the first row, or None.
+        """Return the first row; None if there is none.
 
         Raises:
             JournalUnavailable: the journal cannot be read.
@@ -255,7 +255,7 @@ class Database:
     # Opening and repairing.
 
     def _open(self, damage: DamagedError | None = None) -> sqlite3.Connection:
-        """Return the file, or a repaired one if it is damaged, or the copy that is read instead.
+        """Open the file, repaired if it is damaged, or else the copy that is read in its place.
 
         Args:
             damage: why the file is unusable, if already known.
@@ -385,7 +385,7 @@ class Database:
                 return report
 
     def _read_only(self, trouble: JournalUnavailable) -> sqlite3.Connection:
-        """Return the copy that is read instead of the file, and remember why nothing can be written."""
+        """Open the copy that is read in place of the file, and record why nothing can be written."""
         state = _state_of(trouble)
         self._unread = None
         in_memory = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)

@@ -1,6 +1,6 @@
 """Reserved space on the journal's disk for last entries: the end of a change, when the disk is full.
 
-lpad then deletes a file next to the journal, which is as large as several such records.
+On a full disk, lpad deletes a file next to the journal, which is as large as several such entries.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _PARTS = ("", "-wal", "-shm", "-journal")
 
 
 def beginning(path: Path) -> Path:
-    """Create the new file, empty and closed to others, and return its name while it is written.
+    """Create the new file, empty and unreadable for other users, and return its temporary name.
 
     Raises:
         OSError: the file cannot be created.
@@ -74,7 +74,7 @@ def complete(path: Path) -> None:
 
 
 def swap(path: Path) -> Path | None:
-    """Keep the old files, put the new one in their place, and return the kept file's path.
+    """Keep the old files, put the new one in their place, and return the kept file's path, if any.
 
     Raises:
         OSError: the operation failed.
@@ -96,7 +96,7 @@ def is_swap_due(path: Path) -> bool:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename a damaged journal and its related files; None if there is no file.
+    """Rename a damaged journal and its related files; return the new path, None if there is no file.
 
     The write-ahead log is renamed first, because a remaining log would be read as the new file's.
 
@@ -127,7 +127,7 @@ def set_aside(path: Path) -> Path | None:
 
 
 def drop_oldest(path: Path) -> bool:
-    """Remove the oldest kept damaged file, to make room; return whether there was one."""
+    """Remove the oldest kept damaged file, to make room; return whether one was removed."""
     found = damaged_files(path)[:1]
     for each in found:
         for part in _PARTS:
@@ -136,7 +136,7 @@ def drop_oldest(path: Path) -> bool:
 
 
 def odd_part(path: Path) -> str | None:
-    """Report which of the journal's paths exists but is not a regular file; None if there is no such path."""
+    """Return a sentence about a path of the journal that is not a regular file; None if there is none."""
     for part in _PARTS:
         each = path.with_name(path.name + part)
         try:
@@ -211,7 +211,7 @@ def _number(path: Path) -> int:
 
 
 def _free(path: Path) -> Path:
-    """Remove any object with one of lpad's names.
+    """Remove any object at one of lpad's paths, and return the path.
 
     Raises:
         OSError: the file cannot be removed.

@@ -1,7 +1,7 @@
 """The repair of a damaged journal: trustworthy rows go into a new file, the others are counted.
 
 The rows are taken from the file's pages one by one, without SQLite: their checksums identify their table and
-prove them valid, regardless of the rest. `file_replacement.py` puts the new file in the old one's place.
+prove them valid, whatever surrounds them. `file_replacement.py` puts the new file in the old one's place.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _STATE_ENTRY = ("state", "id")
 _FEW = 4
 """The number of columns up to which a table's rows could be mistaken for entries of an index."""
 _REPORTS = 8
-"""The number of stored reports on repairs."""
+"""The maximum number of stored reports on repairs."""
 
 
 class Salvage(Struct):
@@ -57,7 +57,7 @@ class Salvage(Struct):
     rows: dict[str, dict[_Row, _Row]] = field(default_factory=dict)
     """The rows by table and key, without checksums."""
     lost: Counter[str] = field(default_factory=Counter)
-    """Untrustworthy rows, by table."""
+    """The number of untrustworthy rows, by table."""
     lost_changes: set[int] = field(default_factory=set)
     last_numbers: dict[str, int] = field(default_factory=dict)
     """The last number of each numbered table, as far as it can be read."""
@@ -66,7 +66,7 @@ class Salvage(Struct):
 
 
 def salvage(path: Path) -> Salvage:
-    """Read the readable parts of a file and its write-ahead log; both may be missing or contain anything.
+    """Return the readable content of a file and its write-ahead log, which may be missing or damaged.
 
     Raises:
         NewerError: a later lpad wrote the file.
@@ -87,7 +87,7 @@ class _Reader:
         self._noted: int | None = None
         self._reports: tuple[Repair, ...] = ()
         self.twice = 0
-        """Rows that were found twice."""
+        """The number of rows that were found twice."""
         with Pages(path, as_written=as_written) as pages:
             self._version = pages.version
             self.unclear_log = pages.log.unclear
@@ -224,7 +224,7 @@ def _is_sequence(record: Record) -> bool:
 
 
 def _identified(record: Record) -> list[tuple[int, Layout, _Row]]:
-    """Return the version, table and row of a record; None without a valid checksum.
+    """Return each version and table that a record's checksum fits, and the row; none if it is wrong.
 
     Most tables are the same in several versions: only all rows together show the file's version.
     """
@@ -363,7 +363,7 @@ def _set_sequences(db: sqlite3.Connection, found: Salvage) -> None:
 
 
 def read_reports(kept: Value) -> tuple[Repair, ...]:
-    """Return the reports in a file."""
+    """Return the reports that a file contains; none if they cannot be read."""
     try:
         return tuple(msgspec.json.decode(kept, type=list[Repair])) if isinstance(kept, bytes) else ()
     except ValueError:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, "Value"]
 Check = Callable[[Row], None]
-"""Reads a row's content; raises an error if the content cannot be read."""
+"""A function that reads a row's content, and raises an error if it cannot."""
 
 LARGEST_ID = 1 << 53
 HEADER = 100

@@ -33,7 +33,7 @@ class Pages:
         """
         head = b""
         self.unreadable = 0
-        """Pages that the disk could not read."""
+        """The number of pages that the disk could not read."""
         self._file = _opened(path)
         if self._file is not None:
             head = self._read(0, 100) or b""

@@ -86,7 +86,7 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
 class _Frame(Frozen):
     page: int
     committed: int
-    """Pages of the whole file, in the last frame of a transaction; 0 in others."""
+    """The file's number of pages, in the last frame of a transaction; 0 in other frames."""
     salted: bool
     """Whether the frame has its log's salts, which the checksum does not cover."""
     checksum: tuple[int, int]
