@@ -43,7 +43,7 @@ class ServedCard:
         """Create the view from the parts that have data on the card.
 
         Args:
-            worker: its worker.
+            worker: the card's worker.
             outbox: delivers the card's notifications.
             copies: the journal's copies of notifications.
             networks: the stored network settings.
@@ -81,7 +81,7 @@ class ServedCard:
         return self._failovers.status(self._name)
 
     def modem_restarts(self) -> ModemRestarts:
-        """Return how often lpad has restarted the modem without success."""
+        """Return the modem's restarts by lpad that did not help so far."""
         return self._worker.modem_resets.state
 
     def network(self, iccid: str) -> Chosen:
@@ -102,10 +102,10 @@ class ServedCard:
         return self._worker.unforgotten.of(self._name)
 
     def icon(self, iccid: str) -> Icon:
-        """Return a profile's picture.
+        """Return a profile's icon.
 
         Raises:
-            NotFound: the card has no such profile, or the profile has no picture.
+            NotFound: the card has no such profile, or the profile has no icon.
         """
         icon = self._worker.icon(iccid)
         if icon is None:

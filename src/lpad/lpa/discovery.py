@@ -122,7 +122,7 @@ class Discovery:
         check_server: Callable[[ServerAddress], None],
         on_server: Callable[[ServerAddress], None] = lambda _: None,
     ) -> None:
-        """Connect the participants.
+        """Create the discovery from its participants.
 
         Args:
             euicc: an open ISD-R, which remains open.

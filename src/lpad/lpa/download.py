@@ -73,7 +73,7 @@ class Download:
         eid: str | None = None,
         policy: InstallPolicy | None = None,
     ) -> None:
-        """Connect the participants.
+        """Create the download from its participants.
 
         Args:
             euicc: an open ISD-R, which remains open.
@@ -195,7 +195,7 @@ class Download:
         return Event.PROFILE_OFFERED
 
     def _confirm(self) -> Event:
-        """Ask the policies, then the caller.
+        """Check the policies, then ask the caller.
 
         A session that is repeated only for another confirmation code asks no question twice.
 
@@ -301,7 +301,7 @@ class Download:
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:
-        """Ask for a code other than the refused one; raise the refusal if the listener gives none."""
+        """Ask for a code other than the refused one; raise the refusal if the listener has no other."""
         with self._callers_time():
             code = self._listener.confirmation_code(refused=self._code is not None)
         if not code or code == self._code:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Decision(Enum):
     """The caller's answer to an offered profile.
 
-    Any answer other than ACCEPT ends the download as Declined.
+    Any answer other than ACCEPT ends the download with the error Declined.
     """
 
     ACCEPT = "accept"
@@ -62,7 +62,7 @@ class Offer(Frozen):
     """`test`, `provisioning` or `operational`; `unknown` for classes of later versions."""
     owner: OperatorId | None
     icon: bytes | None
-    """JPEG or PNG, 64 by 64."""
+    """A JPEG or PNG image of 64 by 64 pixels; None: the profile has no icon."""
     policy_rules: tuple[str, ...]
     """All policy rules of the profile: `ppr1` (cannot be disabled), `ppr2` (cannot be deleted). The card's
     rules authorisation table permits all of them."""
@@ -75,7 +75,7 @@ class Offer(Frozen):
 
 
 class Installed(Frozen):
-    """A profile that the card reports as installed, disabled."""
+    """A profile that the card reports as installed; it is disabled."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"result"})
     iccid: Iccid
@@ -117,7 +117,7 @@ class DownloadListener(Protocol):
         """
 
     def bytes_loaded(self, sent: int, total: int) -> None:
-        """Receive the number of the package's bytes that the card has accepted."""
+        """Receive the number of bytes that the card has accepted, and the number of the package's bytes."""
 
     def confirm(self, offer: Offer) -> Decision:
         """Decide on the offered profile; the time for the decision does not count against the deadline."""

@@ -321,8 +321,8 @@ class Euicc:
 
         Args:
             target: the profile's ICCID or the AID of its security domain.
-            refresh: have the card ask the modem for a REFRESH. Without a REFRESH, the switch is immediate and
-                lpad must inform the modem.
+            refresh: whether the card asks the modem for a REFRESH. Without a REFRESH, the switch is immediate
+                and lpad must inform the modem.
         """
         request = EnableProfileRequest(target, refresh).encode()
         self._do(es10.ENABLE_PROFILE, request, EnableProfileResult.decode, deadline=deadline)
@@ -348,9 +348,9 @@ class Euicc:
         """Delete profiles, including enabled ones, or restore the default SM-DP+ address (5.7.19).
 
         Args:
-            operational_profiles: delete all operational profiles.
-            test_profiles: delete the test profiles that were loaded in the field.
-            default_smdp_address: restore the card's original address.
+            operational_profiles: whether to delete all operational profiles.
+            test_profiles: whether to delete the test profiles that were loaded in the field.
+            default_smdp_address: whether to restore the card's original address.
         """
         request = memory_reset.EuiccMemoryResetRequest(
             operational_profiles=operational_profiles,

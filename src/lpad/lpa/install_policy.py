@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ANY = ("*",)
 _LONGEST_SEEN = 80
-"""The number of characters of a server's text that an error shows."""
+"""The maximum number of characters of a server's text that an error shows."""
 
 
 class Asking(StrEnum):
@@ -46,7 +46,7 @@ class Moment(StrEnum):
 
 
 class Rule(Struct, frozen=True):
-    """When a rule is judged, and the reason for card and server; None if no session is open yet."""
+    """When a rule is judged, and the reason for cancelling the session; None: no session is open yet."""
 
     moment: Moment
     reason: CancelSessionReason | None
@@ -148,7 +148,7 @@ def _fits(patterns: Iterable[str], text: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Match `*` for any characters, without backtracking, so that no server's text makes this slow."""
+    """Return whether a text matches; there is no backtracking, so no server's text makes this slow."""
     first, *others = pattern.split("*")
     if not others:
         return text == pattern

@@ -42,7 +42,7 @@ class MutualAuthentication:
     def __init__(
         self, euicc: Euicc, server: Es9Plus, *, device: DeviceInfo, eid: str | None, interface: Interface
     ) -> None:
-        """Connect the participants.
+        """Create the authentication from its participants.
 
         Args:
             euicc: an open ISD-R.
@@ -58,7 +58,7 @@ class MutualAuthentication:
         self._interface = interface
         self._info2: EuiccInfo2 | None = None
         self.proven_eid: str | None = None
-        """The intended EID, once the card has proven that this is its EID."""
+        """The intended EID, once the card has proven that this is its EID; None: not yet, or any card."""
 
     @property
     def transaction_id(self) -> TransactionId:
@@ -80,7 +80,7 @@ class MutualAuthentication:
             smdp_oid: dotted OID that the server's certificate must contain; None: any.
 
         Raises:
-            ServerError: as `Es9Plus.initiate_authentication` and `check_authentication`.
+            ServerError: raised by `Es9Plus.initiate_authentication` or `check_authentication`.
         """
         self.opened = self._server.initiate_authentication(
             euicc_challenge=self._challenge,

@@ -84,7 +84,7 @@ def _fits(pattern: OperatorId, owner: OperatorId) -> bool:
 
 
 def _group_fits(pattern: bytes | None, group: bytes | None) -> bool:
-    """Compare a group identifier.
+    """Return whether a group identifier matches a pattern.
 
     An empty pattern matches any identifier, a missing pattern only a missing identifier.
     """

@@ -43,7 +43,7 @@ _OTHER_SESSION = "the server changed its transaction ID within the session"
 
 
 class Offered(Frozen):
-    """The decoded content of the server's second answer."""
+    """The decoded content of the server's answer to AuthenticateClient."""
 
     metadata: ProfileMetadata
     smdp_signed2: SmdpSigned2
@@ -154,7 +154,7 @@ def check_offer(
 
 
 def check_package(answer: GetBoundProfilePackageAnswer, *, transaction_id: TransactionId) -> BoundProfile:
-    """Check the package's structure and session.
+    """Check a package's structure and session, and return the parsed package.
 
     Raises:
         ServerMalformed: the package is invalid; nothing of it was sent to the card.

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = Backoff((1, 2, 5, 15, 60, 300))
-"""Seconds between two attempts to connect; after a connection of `LASTING` seconds, the first value again."""
+"""Seconds between two attempts to connect; a connection of `LASTING` seconds resets the pauses."""
 LASTING = 60.0
 PATIENCE = 20.0
 """Seconds to connect, and for the broker to confirm a message."""
@@ -67,11 +67,11 @@ class Owner(Protocol):
         """Handle a new connection, which already has its subscriptions."""
 
     def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """Receive a message."""
+        """Receive a message to one of the subscribed topics."""
 
 
 class BrokerConnection:
-    """Maintains a connection in a separate thread."""
+    """Maintains the connection to the broker in a separate thread."""
 
     def __init__(
         self,
@@ -83,12 +83,12 @@ class BrokerConnection:
         will: Message,
         topics: Sequence[str],
     ) -> None:
-        """Prepare; `start` begins to connect.
+        """Create the object; `start` begins to connect.
 
         Args:
             settings: the broker's address and the client's identity.
             owner: the object whose methods the connection calls.
-            password: the password of the user in the settings.
+            password: the password of the user in the settings; None: no password.
             context: the TLS context; None: the connection is not encrypted.
             will: the message that the broker publishes if the connection ends unexpectedly.
             topics: filters to subscribe to.
@@ -111,7 +111,7 @@ class BrokerConnection:
         return f"the broker at {self._settings.host}:{self._settings.port}"
 
     def start(self) -> None:
-        """Begin to connect."""
+        """Begin to connect to the broker."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -196,7 +196,7 @@ class BrokerConnection:
             self._stopping.wait(PAUSES.after(failures))
 
     def _one_connection(self) -> None:
-        """Connect and stay connected.
+        """Connect, and serve the connection until it ends.
 
         Raises:
             BrokerError: the connection could not be made, or has ended.
@@ -332,7 +332,7 @@ class BrokerConnection:
 
 
 def tls_context(settings: MqttSettings, resolve: Callable[[str], str]) -> ssl.SSLContext | None:
-    """Return the TLS settings; None without TLS. `resolve` returns the path of a file in the settings.
+    """Return the TLS context; None without TLS. `resolve` returns the path of a file in the settings.
 
     Raises:
         BrokerError: a file cannot be used.

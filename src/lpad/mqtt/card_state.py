@@ -80,5 +80,5 @@ def _masked(text: str | None) -> str | None:
 
 
 def encoded(state: CardState) -> bytes:
-    """Return the retained message."""
+    """Return the content of the retained message with a card's state."""
     return msgspec.json.encode(state)

@@ -35,7 +35,7 @@ MOST_AT_ONCE = 8
 MOST_WAITING = 64
 """The number of commands that may wait for one of the eight threads; further commands are refused."""
 PAUSES = Backoff((1, 5, 30, 120))
-"""Seconds before an unreachable lpad is asked again, or a refused message is tried again."""
+"""Seconds before an unreachable lpad is asked again, or a refused message is sent again."""
 REFUSALS = 5
 """The number of times that a refused result is sent again before it is dropped."""
 WAIT = 60.0
@@ -57,7 +57,7 @@ class CommandRunner:
         topics: Topics,
         allowed: Collection[str],
     ) -> None:
-        """Prepare the object.
+        """Create the runner; `start` starts its threads.
 
         Args:
             new_client: returns a client of lpad.
@@ -93,7 +93,7 @@ class CommandRunner:
         self._stopping.set()
 
     def received(self, topic: str, payload: bytes) -> None:
-        """Receive a command's message; returns immediately."""
+        """Receive a command's message, and return immediately."""
         found = self._topics.command(topic)
         if found is None or not payload or found[0] not in self._allowed:
             return
@@ -250,7 +250,7 @@ def _card(lpad: Client, asked: str | None) -> str:
 
 
 def _shown(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message without codes; fields that lpad does not know remain."""
+    """Return a message without its secret codes; unknown fields remain."""
     return {name: value for name, value in message.items() if name not in SECRETS}
 
 

@@ -37,7 +37,7 @@ CONTENT_TYPE = "application/cloudevents+json"
 AT_ONCE = 20
 """The maximum number of unconfirmed events, and also of events that are read ahead."""
 PAUSES = Backoff((1, 5, 30, 120, 600))
-"""Seconds before lpad is asked again, or a refused event is tried again."""
+"""Seconds before lpad is asked again, or a refused event is sent again."""
 SET_ASIDE_AFTER = 5 * 24 * 3600.0
 """Seconds for which an event that the broker refuses is tried again before the next one is sent."""
 KEPT_EVERY = 1.0
@@ -88,14 +88,14 @@ class EventForwarder:
         redacted: bool,
         on_event: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Prepare the object.
+        """Create the forwarder; `start` starts its threads.
 
         Args:
             source: lpad's client.
-            acknowledgements: another client of lpad's.
+            acknowledgements: another client of lpad, for the reports of confirmed events.
             broker: receives the events.
             topics: the topics of the events.
-            position: the number of the last confirmed event.
+            position: the file with the number of the last confirmed event.
             listener: the name under which lpad knows this program.
             redacted: whether identifiers are masked.
             on_event: receives each event, in the thread that reads.

@@ -11,12 +11,12 @@ def discovery(
     """Return Home Assistant's discovery message of a card: its topic below `homeassistant/`, and its content.
 
     Args:
-        name: the card.
+        name: the card's name.
         prefix: the text that distinguishes this device from others.
         state_topic: the topic of the card's state.
         health: the topic of the state of lpad-mqtt.
-        up: the content of the topic `health` while there is a connection.
-        down: the content of the topic `health` without a connection.
+        up: the status in the topic `health` while there is a connection.
+        down: the status in the topic `health` without a connection.
     """
     device = "".join(each if each.isalnum() else "_" for each in prefix).strip("_")
     content = {

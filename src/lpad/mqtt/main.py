@@ -28,7 +28,7 @@ class _RedactingFormatter(logging.Formatter):
     """Shortens identifiers and codes, as lpad's own log does: a backend may use them in a command's ID."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the log line."""
+        """Return the log line with shortened identifiers and codes."""
         return redacted(super().format(record))
 
 

@@ -27,7 +27,7 @@ LONGEST_PASSWORD = 65_535
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TOPIC = re.compile(r"[^\x00-\x1f\x7f+#$/][^\x00-\x1f\x7f+#]{0,199}")
-"""Matches a topic that begins like a name and has no wildcards."""
+"""Matches 1 to 200 characters without wildcards or control characters that do not begin with / or $."""
 _LISTENER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 
@@ -81,7 +81,7 @@ class MqttSettings(Section, frozen=True):
     state_folder: Text = "/var/lib/lpad-mqtt"
 
     def check(self, report: Report) -> None:
-        """Report a broker's address that cannot be used, and secrets that would travel in clear text."""
+        """Report invalid names and addresses, and secrets that would travel in clear text."""
         if report.sound("broker"):
             self._check_broker(report)
         if self.client_id is not None and not _CLIENT_ID.fullmatch(self.client_id):

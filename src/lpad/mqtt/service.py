@@ -39,7 +39,7 @@ class Service:
     """The connection to the broker, with its users: commands, events and states."""
 
     def __init__(self, settings: MqttSettings, *, folder: Path) -> None:
-        """Prepare the object.
+        """Create the service; `start` begins to connect.
 
         Args:
             settings: the settings file as it was read.
@@ -91,7 +91,7 @@ class Service:
         return self._events.position
 
     def start(self) -> None:
-        """Begin to connect, and start the users of the connection."""
+        """Start the threads for commands, events and states, and begin to connect to the broker."""
         self._commands.start()
         self._events.start()
         self._states.start()
@@ -158,7 +158,7 @@ class Service:
                 self._stopping.wait(pause)
 
     def _publish(self, wanted: set[str]) -> None:
-        """Publish the state of cards.
+        """Publish the states of the wanted cards, or of all cards.
 
         Raises:
             ApiError: lpad cannot be reached, or refuses the request.

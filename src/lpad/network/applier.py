@@ -67,7 +67,7 @@ class Failed(Frozen, kw_only=True):
 
 
 class TryAgain(Frozen, kw_only=True):
-    """The step failed for now: the service restarts, the modem is still missing, or the time had passed."""
+    """The step failed for now: the service restarts, the modem is still missing, or the time has passed."""
 
     told: str
     layer: Culprit
@@ -123,7 +123,7 @@ class Dialogue(Protocol):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """The query whether the card selects an operator configuration, and the answer for yes."""
+        """AT queries for whether the card selects an operator configuration, with the answer for yes."""
         ...
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
@@ -206,7 +206,7 @@ class Modem(Protocol):
         ...
 
     def dialogue(self, *, deadline: Deadline) -> AbstractContextManager[Dialogue | None]:
-        """Borrow the AT port; None if there is no such port, or if its user has the modem.
+        """Borrow the modem's AT port; yield None if there is none, or if another program uses the modem.
 
         Raises:
             CardError: the port is gone, or held by another program.
@@ -214,7 +214,7 @@ class Modem(Protocol):
         ...
 
     def session(self, *, deadline: Deadline) -> AbstractContextManager[DataSession | None]:
-        """Use the control port, which lpad shares with other programs; None if the modem has an AT port.
+        """Use the control port, which lpad shares with other programs; yield None if there is none.
 
         Raises:
             CardError: the port is gone, or held by another program.

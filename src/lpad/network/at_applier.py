@@ -256,7 +256,7 @@ def _must(dialogue: Dialogue, command: AtCommand, deadline: Deadline, *, name: s
 def _authenticate(
     dialogue: Dialogue, context: PdpContext, settings: NetworkSettings, deadline: Deadline
 ) -> set[int]:
-    """Store or clear a context's authentication; return the context if it may have changed.
+    """Store or clear a context's authentication; return the context's number if it may have changed.
 
     No modem reports a stored password, so a password counts as changed.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Pattern(Frozen, kw_only=True):
-    """One line of the settings file's table; a profile must match all of its fields."""
+    """One entry of the setting `network.patterns`; a profile must match all of its fields."""
 
     iccid: str = ""
     """The beginning of the ICCID; empty: any."""
@@ -25,7 +25,7 @@ class Pattern(Frozen, kw_only=True):
     settings: NetworkSettings = EMPTY
 
     def fits(self, iccid: str, provider: str | None) -> bool:
-        """Whether the line matches a profile; without a known provider, no line with a provider matches."""
+        """Whether the pattern matches a profile; an unknown provider matches no pattern with a provider."""
         if self.provider and (provider or "").casefold() != self.provider.casefold():
             return False
         return iccid.startswith(self.iccid)

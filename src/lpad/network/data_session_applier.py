@@ -71,7 +71,7 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
 
 
 def remember(session: DataSession, *, deadline: Deadline) -> Outcome:
-    """Return the settings of the initial bearer for `restore`, if they have no password.
+    """Return the initial bearer's settings for `restore` as memory, unless they use authentication.
 
     Raises:
         CardError: the port is gone.
@@ -113,7 +113,7 @@ def open_at_once(session: DataSession, settings: NetworkSettings, *, deadline: D
 
 
 def verify_session(session: DataSession, settings: NetworkSettings, *, deadline: Deadline) -> Outcome:
-    """Return whether the session is open, and the initial bearer has its APN.
+    """Return `Applied` if the session is open and the initial bearer has its settings, else `Failed`.
 
     The modem does not report the session's settings.
 
@@ -129,7 +129,7 @@ def verify_session(session: DataSession, settings: NetworkSettings, *, deadline:
 
 
 def look_at_session(session: DataSession, *, deadline: Deadline) -> Connection:
-    """Return the states of bearer and address.
+    """Return the states of the session's bearer and address.
 
     Raises:
         CardError: the port is gone.

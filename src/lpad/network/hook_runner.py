@@ -28,7 +28,7 @@ LONGEST_LIMIT = 600.0
 
 
 class HookRunner(Frozen, kw_only=True):
-    """The programs that may be run."""
+    """The runner, with the programs that it may run."""
 
     command: Path | None
     """The program of the applier `command`; None without this program."""

@@ -60,7 +60,7 @@ class GivenBy(enum.StrEnum):
     ORDER = "order"
     """Delivered with the profile: a field of the download request."""
     PATTERN = "pattern"
-    """A line of the settings file's table, by ICCID prefix or service provider."""
+    """An entry of the setting `network.patterns`, by ICCID prefix or service provider."""
     NOTHING = "nothing"
     """No source has settings: the APN is empty, and the network uses its default."""
 

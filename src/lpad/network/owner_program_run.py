@@ -33,7 +33,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def refusal(path: Path) -> str | None:
-    """Return why a program must not be run; None if it may.
+    """Return why a program must not be run; None if it may be run.
 
     If other users could write the file or its folder, they could act as this user.
     """
@@ -72,7 +72,7 @@ def run_program(
         environment: the program's variables, in addition to PATH; nothing is inherited.
         password: passed in a file in memory, which LPAD_PASSWORD_FILE names; empty: no password.
         limit: the time limit in seconds.
-        client: the descriptor of the requester, whose disappearance kills the program. None: no check.
+        client: the descriptor of the requester's connection, whose end kills the program; None: no check.
     """
     why = refusal(path)
     if why is not None:

@@ -90,12 +90,12 @@ class Cause(Frozen):
 
     @property
     def wrong_settings(self) -> bool:
-        """Whether the settings, and not the profile, are probably wrong: ESM causes 27, 29, 33, 50 and 51."""
+        """Whether the settings, not the profile, are probably wrong: ESM or 5GSM 27, 29, 33, 50 and 51."""
         return self.procedure in (Procedure.ESM, Procedure.FIVE_GSM) and self.code in _WRONG_SETTINGS
 
     @property
     def wrong_ip_type(self) -> bool:
-        """Whether the network allows another IP type only: ESM 50 and 51."""
+        """Whether the network allows another IP type only: ESM or 5GSM 50 and 51."""
         return self.wrong_settings and self.code in _IP_TYPE
 
     def __str__(self) -> str:

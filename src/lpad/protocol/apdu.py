@@ -124,7 +124,7 @@ class Response(Frozen):
 
     @classmethod
     def parse(cls, raw: bytes) -> Response:
-        """Read data and status word.
+        """Parse an answer into data and status word.
 
         Raises:
             MalformedError: fewer than two bytes.
@@ -176,7 +176,7 @@ def store_data(
 
     Args:
         data: the command, such as BF3E 03 5C 01 5A.
-        intent: the effect of the command on the card; each block carries it.
+        intent: the effect of the command on the card; each block carries this intent.
         block_size: bytes in one block, 1 to 255.
 
     Raises:
@@ -237,7 +237,7 @@ class Exchange:
     """
 
     def __init__(self, command: Command) -> None:
-        """Begin the exchange.
+        """Create the exchange; `to_send` is the command at first.
 
         Args:
             command: the command to send first. After 6Cxx this command is sent again, but not inside a chain,

@@ -72,7 +72,7 @@ class NetworkStore:
 
         Args:
             iccid: the profile's ICCID.
-            patterns: the settings file's table.
+            patterns: the entries of the setting `network.patterns`.
             provider: the profile's service provider; None: it is not known.
         """
         stored = self.get(iccid)

@@ -39,7 +39,7 @@ BACKOFF = Backoff((5, 30, 120))
 TRIES = 4
 
 MOST = 20
-"""The maximum number of sessions; lpad drops the oldest surplus ones and leaves them to their servers."""
+"""The maximum number of owed cancellations; lpad drops the oldest ones above this number."""
 
 _ON_SERVER = 30.0
 _MEMO = "owed cancellations"
@@ -59,10 +59,10 @@ class OwedCancellation(Frozen, kw_only=True):
 
 
 class OwedCancellations:
-    """The owed cancellations; thread-safe."""
+    """Stores owed cancellations, and sends them from a temporary thread; thread-safe."""
 
     def __init__(self, journal: Journal, connect: Connect) -> None:
-        """Prepare; nothing is sent before `send`."""
+        """Create the store; nothing is sent before `send`."""
         self._journal = journal
         self._connect = connect
         self._condition = threading.Condition()
@@ -79,7 +79,7 @@ class OwedCancellations:
             self._keep([*self._known(), one][-MOST:])
 
     def send(self) -> None:
-        """Begin to inform the servers; returns immediately."""
+        """Begin to inform the servers in a thread, and return immediately."""
         with self._condition:
             self._due_at = 0.0
             if self._thread is None and self._known() and not self._stop.cancelled:
@@ -103,7 +103,7 @@ class OwedCancellations:
 
     @contextmanager
     def _claimed(self, owed: OwedCancellation, *, deadline: Deadline) -> Iterator[bool]:
-        """Prevent other threads from informing the server; yield whether the server must still be informed.
+        """Reserve a cancellation for this thread; yield whether the server must still be informed.
 
         Raises:
             Cancelled: another thread is informing the server, and the wait for this was cancelled.
@@ -130,20 +130,20 @@ class OwedCancellations:
             self._condition.notify_all()
 
     def stop(self) -> None:
-        """Begin to stop; owed cancellations stay in the journal."""
+        """Tell the sending thread to end; owed cancellations stay in the journal."""
         self._stop.cancel("lpad was stopped")
         with self._condition:
             self._condition.notify_all()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end."""
+        """Wait until the sending thread has ended, or the deadline has passed."""
         thread = self._thread
         if thread is not None and thread.is_alive():
             thread.join(deadline.remaining())
 
     @property
     def alive(self) -> bool:
-        """Whether a server is being informed."""
+        """Whether the sending thread runs."""
         thread = self._thread
         return thread is not None and thread.is_alive()
 
@@ -162,7 +162,7 @@ class OwedCancellations:
                         self._forget(each)
 
     def _await_turn(self) -> bool:
-        """Wait until the next round is due; return whether there is one."""
+        """Wait until the next round is due, and return True; False: nothing is owed, or lpad stops."""
         with self._condition:
             while not self._stop.cancelled and self._known():
                 seconds = self._due_at - time.monotonic()
@@ -195,7 +195,7 @@ class OwedCancellations:
                     self._keep([_tried(each) if each == owed else each for each in self._known()])
 
     def _tell(self, owed: OwedCancellation, server: Es9Plus, *, deadline: Deadline) -> bool:
-        """Inform a server; return whether nothing is left to send."""
+        """Inform a server; return whether no further attempt is needed."""
         try:
             deadline.check()
             server.cancel_session(

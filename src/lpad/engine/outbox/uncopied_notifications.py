@@ -49,7 +49,7 @@ class _Rest(Struct, frozen=True):
 
 
 class UncopiedNotifications:
-    """The uncopied notifications by card; thread-safe."""
+    """The uncopied notifications of each card; thread-safe."""
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
@@ -88,7 +88,7 @@ class UncopiedNotifications:
             return self._list_errors.get(eid)
 
     def find(self, eid: str, seq: int) -> UncopiedNotification | None:
-        """Return an uncopied notification by its number."""
+        """Return an uncopied notification by its number; None: there is none with this number."""
         with self._lock:
             return self._entries.get(eid, {}).get(seq)
 
@@ -135,7 +135,7 @@ class UncopiedNotifications:
                 del self._rests[key]
 
     def keep_only(self, eid: str, uncopied: Collection[int], *, listed: Collection[int]) -> None:
-        """Forget notifications that were copied, and the pauses of those that are no longer listed."""
+        """Forget notifications that are not in `uncopied`, and the pauses of those not in `listed`."""
         with self._lock:
             entries = self._entries.pop(eid, {})
             left = {seq: entry for seq, entry in entries.items() if seq in uncopied}

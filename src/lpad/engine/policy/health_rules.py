@@ -36,11 +36,11 @@ class FailoverPolicy(Frozen, kw_only=True):
     provisioning: ProvisioningPolicy | None = None
 
     def rule(self, listed: ProfileList) -> HealthRule | None:
-        """Return the enabled profile's rule; None if it has none or is unknown."""
+        """Return the enabled profile's rule; None if the profile has none or is unknown."""
         return next((rule for rule in self.rules if listed.means(rule.iccid, listed.enabled)), None)
 
     def following(self, iccid: str, *, listed: ProfileList, enabled: str) -> HealthRule | None:
-        """Return the rule of the next profile in the order, cyclically."""
+        """Return the rule of the next profile in cyclic order that the card contains, except `enabled`."""
         number = next((index for index, rule in enumerate(self.rules) if rule.iccid == iccid), -1)
         order = [*self.rules[number + 1 :], *self.rules[: number + 1]]
         given_up = listed.named(enabled)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Policies:
-    """One object serves the whole engine, so that reloaded settings apply to all later installations."""
+    """The install policies; the engine uses one object, so that new settings apply to later installations."""
 
     def __init__(
         self, general: InstallPolicy | None = None, own: Mapping[str, InstallPolicy] | None = None
@@ -25,7 +25,7 @@ class Policies:
         self._held = (general or InstallPolicy(), dict(own or {}))
 
     def of(self, euicc: str) -> InstallPolicy:
-        """Return a card's policy."""
+        """Return the policy of the card with this name in the settings."""
         general, own = self._held
         return own.get(euicc, general)
 

@@ -18,14 +18,14 @@ STEP_LIMIT = 30.0
 
 
 class OnFailure(enum.StrEnum):
-    """How an ordinary enable continues after an applier or a hook has failed before the switch."""
+    """Whether an ordinary enable stops or continues if an applier or a hook fails before the switch."""
 
     STOP = "stop"
     IGNORE = "ignore"
 
 
 class NetworkPolicy(Frozen, kw_only=True):
-    """The rules for one card."""
+    """The rules for one card's data connection."""
 
     applier: Applier = NO_APPLIER
     hooks: Hooks = NO_HOOKS

@@ -25,10 +25,10 @@ class OpenPlatform(Platform, Protocol):
         """Make the line of an installed profile live; the platform may complete this after the call."""
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Make the network stop serving a line."""
+        """Make the network stop serving a line; return the new state."""
 
     def retire(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """End a line, which cannot be undone."""
+        """End a line, which cannot be undone; return the new state."""
 
     def products(self, *, deadline: Deadline) -> tuple[Product, ...]:
         """Return the products of the platform."""
@@ -63,10 +63,10 @@ class Platforms:
         self._platforms = {each.name: each for each in platforms}
 
     def get(self, name: str) -> NamedPlatform | None:
-        """Return a platform; None: the settings do not name it."""
+        """Return a platform by its name; None: the settings do not contain it."""
         return self._platforms.get(name)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names, in the order of the settings."""
+        """The names of all platforms, in the order of the settings."""
         return tuple(self._platforms)

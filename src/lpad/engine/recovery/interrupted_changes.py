@@ -79,7 +79,7 @@ class Interrupted:
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
-            except Exception:  # an internal error must not affect them either
+            except Exception:  # nor may an internal error affect later changes
                 log.exception("change %d: internal-error", change.id)
                 with self._lock:
                     self._changes.append(change)
@@ -140,7 +140,7 @@ class Interrupted:
             self._due[change.id] = time.monotonic() + (limit.left(Moment.now()) or STARTING)
 
     def cancel(self, change_id: int, sentence: str) -> bool:
-        """Cancel a queued change; False if there is none."""
+        """Cancel a queued change; return whether there was one."""
         with self._lock:
             found = [each for each in self._changes if each.id == change_id and each.state is State.QUEUED]
             self._changes = [each for each in self._changes if each not in found]
@@ -169,7 +169,7 @@ class Interrupted:
 
     @property
     def due_at(self) -> float | None:
-        """When the next wait for a card ends, in monotonic time."""
+        """When the next wait for a card ends, in monotonic time; None: no change waits."""
         with self._lock:
             return min(self._due.values(), default=None)
 
@@ -200,7 +200,7 @@ class Interrupted:
             return any(map(reconcile.goes_on, self._changes))
 
     def settle(self, card: Snapshot, *, submit: Callable[[Change], None], take_up: TakeUp) -> None:
-        """End interrupted changes by the card's present state, and submit those that were only queued."""
+        """End or resume the interrupted changes by the card's present state, and submit the queued ones."""
         if not self._changes:
             return
         with self._lock:

@@ -23,7 +23,7 @@ INTERRUPTED = "installFailedDueToInterruption"
 
 
 def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | None:
-    """Return the profile that an earlier attempt of this change has installed, or None.
+    """Return the profile that an earlier attempt of this change has installed; None: no attempt has.
 
     Raises:
         CardRefused: the card's ProfileInstallationResult shows that it will never accept this profile.

@@ -41,7 +41,7 @@ def judge(
 
     Args:
         change: the record, running when lpad ended, or waiting for its card.
-        private: its notes; empty if nothing irreversible was begun.
+        private: the change's secrets and notes; no notes if nothing irreversible was begun.
         notifications: copies of the card's notifications.
     """
     meant = private.secrets.get(EID)
@@ -90,7 +90,7 @@ def takes_work(change: Change) -> bool:
 
 
 def left_disabled(change: Change, result: Result, notes: Notes) -> CardUnreachable | None:
-    """Return the error of a download that has installed its profile, but not enabled it as requested."""
+    """Return the error if a download has installed its profile but not enabled it as requested, or None."""
     asked = change.params
     if not (isinstance(asked, params.DownloadParams) and isinstance(result, results.DownloadResult)):
         return None
@@ -234,7 +234,7 @@ def _names(change: Change, private: Private) -> tuple[str, str | None]:
 
 
 def _absent(card: Snapshot, iccid: str, aid: str | None) -> str:
-    """Return a sentence: a profile is certainly missing, or is not among the readable ones."""
+    """Return a clause for an error: the profile is not on the card, or not among the readable profiles."""
     if any(card.listed.lacks_name(name) for name in (iccid, aid) if name is not None):
         return f"profile {iccid} is not on the card"
     return (

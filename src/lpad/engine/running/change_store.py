@@ -1,4 +1,4 @@
-"""The change store: live changes in memory, all of them in the journal, each reported to the event hub."""
+"""The change store: live changes in memory, all changes in the journal, each reported to the event hub."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ChangeStore:
         self._unwritten: dict[int, Change] = {}
         self._unwritten_notes: dict[int, Noting] = {}
         self.eid_of: Callable[[str], str | None] = lambda _: None
-        """Returns the EID of a card at its last reading, for a change that was requested before."""
+        """Returns the EID of a card at its last reading, for a change that was requested before it."""
         self.uncounted_time = UncountedTime(journal.clock)
         """Measures the waiting times that `retry_for` does not count."""
 
@@ -72,7 +72,7 @@ class ChangeStore:
         return change
 
     def asked_before(self, key: IdempotencyKey) -> Change | None:
-        """Return the change of a repeated request.
+        """Return the change of a repeated request; None: the request is new.
 
         Raises:
             KeyReused: the key belongs to another request.
@@ -145,7 +145,7 @@ class ChangeStore:
         notes: Noting = NOTHING,
         secrets: dict[str, str] | None = None,
     ) -> Change:
-        """Store a record, on disk before this returns, and publish it.
+        """Store a record on disk, and publish it.
 
         The end of a change counts even while the disk is full: lpad writes the record as soon as possible,
         and meanwhile shows the change as ended. The end also counts if a fault in lpad prevents the record.
@@ -298,13 +298,13 @@ class ChangeStore:
             return [self._live.get(change.id, change) for change in stored]
 
     def since_end(self, change: Change) -> float:
-        """Return the seconds since a change has ended; 0 if its end is not written yet."""
+        """Return the seconds since a change ended; 0 if its end is not stored yet."""
         ended_at = self._journal.changes.ended_at(change.id)
         return 0.0 if ended_at is None else self.now().since(ended_at)
 
     def catch_up(self) -> None:
-        """Store the ends that could not be stored before."""
-        # One thread at a time: otherwise several store an end, and its events occur several times.
+        """Store the ended changes that could not be stored before."""
+        # One thread at a time: otherwise several threads store the same end and repeat its events.
         with self._catching_up:
             self._store_unwritten()
 

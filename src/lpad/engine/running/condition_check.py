@@ -37,7 +37,7 @@ SOURCES: Mapping[ConditionKind, Source] = {
     **dict.fromkeys(PROBES, Source.NETWORK),
     ConditionKind.CONFIRM: Source.CALLER,
 }
-"""The source for each kind."""
+"""The source that evaluates each kind of condition."""
 
 LAYERS: Mapping[ConditionKind, Layer] = {
     ConditionKind.REGISTERED: Layer.REGISTERED,
@@ -51,7 +51,7 @@ NOT_EVALUATED = "this version of lpad cannot evaluate the condition"
 
 
 class Look(Frozen, kw_only=True):
-    """An observation of a condition, in words; `met` is None if the condition was not evaluated."""
+    """The result of one check, in words; `met` is None if the condition was not evaluated."""
 
     met: bool | None
     seen: str

@@ -48,12 +48,12 @@ class Counters:
             self._guards[outcome] += 1
 
     def apdu(self, euicc: str, seconds: float) -> None:
-        """Record the duration of a card's command, including transport."""
+        """Record the duration of a command to a card, including transport."""
         with self._lock:
             self._apdus.setdefault(euicc, _Histogram(APDU_BOUNDS)).observe(seconds)
 
     def server(self, function: str, seconds: float) -> None:
-        """Record the duration of a server's function, including the connection."""
+        """Record the duration of a call to a server's function, including the connection."""
         with self._lock:
             self._servers.setdefault(function, _Histogram(SERVER_BOUNDS)).observe(seconds)
 

@@ -34,7 +34,7 @@ class Gauges:
         return self._by_card(lambda stored: stored.unsent)
 
     def set_aside(self) -> dict[str, list[StoredNotification]]:
-        """Return the permanently refused notifications, by card like `unsent`."""
+        """Return the notifications that were set aside, by card like `unsent`."""
         return self._by_card(lambda stored: stored.stage is Stage.REFUSED)
 
     def unfinished(self) -> dict[str, int]:
@@ -54,7 +54,7 @@ class Gauges:
         return counts
 
     def discovered(self) -> dict[tuple[str, str], int]:
-        """Return the number of the SM-DSs' events that lpad knows, by card and by state."""
+        """Return the number of known SM-DS events, by card and by state; empty: the journal is unreadable."""
         counts: dict[tuple[str, str], int] = {}
         for card in self._snapshots():
             counts |= {(card.name, state.value): 0 for state in EventState}

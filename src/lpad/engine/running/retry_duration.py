@@ -64,7 +64,7 @@ def _was_overtaken(change: Change) -> bool:
 
 
 class TriedTime(Frozen, kw_only=True):
-    """The seconds up to a failed attempt; `begun` shows whether an earlier attempt had failed."""
+    """The counted seconds up to a failed attempt; `begun` shows whether an earlier attempt had failed."""
 
     spent: float
     begun: bool

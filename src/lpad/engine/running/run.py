@@ -71,7 +71,7 @@ class Run(RunRecord):
         others_wait: Callable[[], bool] = lambda: False,
         released: bool = False,
     ) -> None:
-        """Begin.
+        """Create the run of a change, which `begin` begins.
 
         Args:
             settled: the result of a change from an earlier run of the daemon that reached its goal.
@@ -351,7 +351,7 @@ class Run(RunRecord):
 
     @property
     def given(self) -> Answer | None:
-        """The answer to the posed question."""
+        """The answer to the posed question; None as long as there is none."""
         return self._answer
 
     def withdraw(self) -> None:
@@ -373,7 +373,7 @@ class Run(RunRecord):
             )
 
     def answer(self, answer: Answer) -> None:
-        """Give the caller's answer.
+        """Pass the caller's answer to the change.
 
         Raises:
             Conflict: the change asks no question, or a different one.

@@ -57,7 +57,7 @@ class RunRecord:
         return self.notes
 
     def secret(self, name: str) -> str | None:
-        """Return a secret parameter."""
+        """Return a secret parameter; None if the change has none with this name."""
         return self._private.secrets.get(name)
 
     def guarded(self, guard: Guard, notes: Noting = NOTHING, *, needed: bool = True) -> None:
@@ -156,7 +156,7 @@ class RunRecord:
         self._store.uncounted_time.awaits_turn(self._change)
 
     def done(self, result: Outcome) -> None:
-        """End successfully."""
+        """End the change successfully, with its result."""
         with self._condition:
             self._change = self._store.save(self._change.done(result))
 

@@ -65,8 +65,8 @@ def read_card(
 
     Args:
         euicc: an open ISD-R.
-        known: the previous reading, whose addresses are reused, because only a change to them alters them.
-            None reads everything.
+        known: the previous reading, whose addresses are reused, because other changes do not alter them. None
+            reads everything.
         switched: the list that this session has read after a switch. A switch does not alter the memory, so
             the known information is reused, and the known EID if the list proves that it is the same card.
         eid: the EID that the card has proven in this session; None reads it.
@@ -122,7 +122,7 @@ def read_addresses(euicc: Euicc, *, deadline: Deadline) -> Addresses:
 
 
 def read_profiles(euicc: Euicc, *, deadline: Deadline) -> ProfileList:
-    """Read the list of profiles, without their pictures."""
+    """Read the list of profiles, without their icons."""
     found = euicc.list_profiles(tags=_TAGS, deadline=deadline)
     profiles: list[Profile] = []
     unread = list(map(_unreadable, found.unread))
@@ -136,7 +136,7 @@ def read_profiles(euicc: Euicc, *, deadline: Deadline) -> ProfileList:
 
 
 def read_icon(euicc: Euicc, address: str, *, deadline: Deadline) -> Icon | None:
-    """Read one profile's picture, by its ICCID or its AID; None if it has none."""
+    """Read one profile's icon, by its ICCID or AID; None if it has none."""
     found = euicc.get_profiles_info(
         search=profile_target(address), tags=(0x5A, 0x4F, _ICON_TYPE_TAG, _ICON_TAG), deadline=deadline
     )
@@ -163,7 +163,7 @@ def offered_profile(offer: Offer) -> Profile:
 
 
 def offered_icon(offer: Offer) -> Icon | None:
-    """Return the picture in a server's offer."""
+    """Return the icon in a server's offer; None if there is none."""
     return _icon(offer.icon)
 
 
@@ -289,5 +289,5 @@ def _icon(data: bytes | None) -> Icon | None:
 
 
 def _media_type(data: bytes) -> str:
-    """Return the type of a picture, because the type given by cards and servers is sometimes wrong."""
+    """Return the media type of an icon by its data; the type from cards and servers is sometimes wrong."""
     return "image/png" if data.startswith(_PNG) else "image/jpeg"

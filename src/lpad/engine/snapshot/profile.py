@@ -28,7 +28,7 @@ class Profile(Frozen, kw_only=True):
 
     @property
     def sure(self) -> bool:
-        """Whether the profile's ICCID is beyond doubt."""
+        """Whether the profile's ICCID is certain."""
         return True
 
 
@@ -57,5 +57,5 @@ class UnreadableProfile(Frozen, kw_only=True):
 
     @property
     def sure(self) -> bool:
-        """Whether the profile's ICCID is beyond doubt."""
+        """Whether the profile's ICCID is certain."""
         return False

@@ -34,7 +34,7 @@ class ProfileList(Frozen):
     unreadable: tuple[UnreadableProfile, ...] = ()
 
     def __iter__(self) -> Iterator[Listed]:
-        """Return all profiles, the unreadable ones last."""
+        """Iterate over all profiles, the unreadable ones last."""
         yield from self.profiles
         yield from self.unreadable
 
@@ -112,7 +112,7 @@ class ProfileList(Frozen):
         return None
 
     def same(self, profile: Listed) -> Listed | None:
-        """Return this list's entry for a profile that was seen in another list of the same card."""
+        """Return this list's only entry for a profile in another list of the card; None if unclear."""
         if profile.isdp_aid is not None and (found := self._by_aid(profile.isdp_aid)):
             return found[0] if len(found) == 1 else None
         found = [

@@ -23,7 +23,7 @@ class CardState(enum.StrEnum):
 
 
 class Icon(Frozen, kw_only=True):
-    """A profile's picture: `media_type` is image/png or image/jpeg."""
+    """A profile's icon; `media_type` is image/png or image/jpeg."""
 
     media_type: str
     data: bytes

@@ -47,7 +47,7 @@ class Way(Frozen):
 
 
 def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[Way]:
-    """Return the forms in order: by ICCID, then by AID.
+    """Yield the forms of a request in order: by ICCID, then by AID.
 
     For each name, the wanted value of the REFRESH flag comes first, then the other value.
 

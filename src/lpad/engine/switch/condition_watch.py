@@ -93,7 +93,7 @@ class ConditionWatch:
         ends_on_lock: bool = False,
         started_anew: bool = False,
     ) -> None:
-        """Prepare the object.
+        """Create the watch, which `run` begins.
 
         Args:
             standstill: reports when lpad did not run.
@@ -149,7 +149,7 @@ class ConditionWatch:
             self._run.withdraw()
 
     def _evaluable(self) -> list[Condition]:
-        """Read the conditions; a newer lpad may have accepted some that this version cannot evaluate."""
+        """Return the unmet conditions; fail if one is from a newer lpad and cannot be evaluated."""
         conditions = []
         for each in self.guard.unmet:
             try:
@@ -190,7 +190,7 @@ class ConditionWatch:
             self._run.show_guard(guard)
 
     def _check(self) -> None:
-        """Check whether the wait must end."""
+        """Raise an error if the wait must end; begin the last check if the time limit has passed."""
         if self._run.stopped:
             raise Suspended("lpad is stopping during a guarded switch")
         if self._run.taken_back is not None:
@@ -259,7 +259,7 @@ class ConditionWatch:
                 self._run.pose(QuestionKind.CONFIRMATION, within=self._deadline.remaining())
 
     def _ask_modem(self, condition: Condition, _deadline: Deadline) -> Look:
-        """Wait a while for the registration; between two waits, release a port that another card shares."""
+        """Wait a while for the registration, then release the port, which another card may share."""
         self._check()
         opening = self._deadline.within(self._context.timeouts.open)
         try:

@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 _WITHIN = 180.0
 """The time limit in seconds for a guard whose own limit was damaged on the disk."""
 _MISTAKE = Reason(kind="internal-error", sentence="the switch failed because of a fault in lpad")
-"""Even after a fault in lpad, the device must get its connection back."""
+"""The reason for a rollback after a fault in lpad; the device must still get its connection back."""
 
 
 def check_guard(until: Sequence[str], within: float) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class NetworkAttempts:
     """The attempts at the steps of one switch, one step after the other; no attempt raises an error."""
 
     def __init__(self, steps: Steps, *, limit: float, until: Deadline | None) -> None:
-        """Prepare; nothing is attempted.
+        """Create the object; nothing is attempted yet.
 
         Args:
             steps: names the current step.
@@ -44,7 +44,7 @@ class NetworkAttempts:
         self.until = until
         """When the guard's time ends; None: there is no guard."""
         self.failures: list[NetworkFailure] = []
-        """The steps that have failed."""
+        """The failures so far, one for each failed step."""
         self.cut_off = False
         """Whether a step was cancelled, so that it must be repeated once the card can be read again."""
 

@@ -1,4 +1,4 @@
-"""The receivers of network steps: a change that shows them, or no change after a power cut."""
+"""The receivers of network steps: for the switch's change, which shows the steps, or for no change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Steps(Protocol):
 
     @property
     def change_id(self) -> int:
-        """The number of the switch's change."""
+        """The number of the change that contains the switch."""
 
     @property
     def origin(self) -> str:
@@ -93,7 +93,7 @@ class StepsAfterCut:
     """Receives the steps that settle an interrupted switch; no change shows these steps."""
 
     def __init__(self, change_id: int, ending: Cancellation) -> None:
-        """Begin without a step.
+        """Create the receiver without a current step.
 
         Args:
             change_id: the change whose switch was interrupted.

@@ -54,7 +54,7 @@ class NetworkSteps:
     """The network steps of one switch to one profile; there are none without an applier or hooks."""
 
     def __init__(self, steps: Steps, context: Context, iccid: str, *, until: Deadline | None = None) -> None:
-        """Prepare the object; this takes no step.
+        """Create the object without taking a step.
 
         Args:
             iccid: the profile's ICCID or AID.
@@ -87,7 +87,7 @@ class NetworkSteps:
 
     @property
     def failures(self) -> tuple[NetworkFailure, ...]:
-        """The steps that have failed so far."""
+        """The failures so far, one for each failed step."""
         return tuple(self._attempts.failures)
 
     @property

@@ -55,8 +55,8 @@ invalid answers."""
 class Reason(Frozen, kw_only=True):
     """The reason for a rollback.
 
-    `kind` is stable: time-limit, refused, taken-back, cut-off, not-enabled, no-modem, not-evaluated or
-    internal-error.
+    `kind` is stable: time-limit, refused, taken-back, cut-off, not-enabled, no-modem, sim-locked,
+    not-evaluated or internal-error.
     """
 
     kind: str
@@ -240,12 +240,12 @@ class Rollback:
         return f"{switch} was not kept: {self._reason.sentence}{seen}{self._told_layer()}"
 
     def _told_layer(self) -> str:
-        """Return the failed layer, and the state of the profile's line."""
+        """Return the failed layer and the state of the profile's line in words; empty if both are unknown."""
         layer = f"; the failed layer is '{self._guard.layer}'" if self._guard.layer else ""
         return f"{layer}; {cause}" if (cause := self._of_line()) else layer
 
     def _of_line(self) -> str:
-        """Return the state of the profile's line, as a possible cause of an unmet guard."""
+        """Return why the profile's line may be the cause of an unmet guard, in words; empty: it is not."""
         if self._guard.layer in (None, Layer.CARD, Layer.MODEM):
             return ""
         profile = self._context.snapshot().listed.named(self._iccid)

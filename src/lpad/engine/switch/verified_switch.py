@@ -127,7 +127,7 @@ def see_through(run: Run, context: Context, result: Result) -> Result:
 
 
 def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
-    """Return a prepared modem refresh.
+    """Query the modem, and return its prepared refresh.
 
     Raises:
         CardError: the port is gone.
@@ -199,7 +199,7 @@ class _Switch:
 
     @property
     def meant(self) -> Iccid | None:
-        """The profile to enable; None if there is no such profile, or its ICCID is not certain."""
+        """The ICCID of the profile to enable; None: the profile is disabled, or its ICCID is not certain."""
         profile = self._profile if self._enabled else None
         return Iccid.parse(profile.iccid) if profile is not None and profile.sure and profile.iccid else None
 
@@ -341,13 +341,13 @@ def verify(
         lost: the error that replaced the card's answer; None: the card accepted.
         wanted: the wanted state in words, for the error.
         meant: the profile to enable, which counts even if the card also lists others as enabled.
-        refresh: refreshes the modem; None if the change does not concern it.
+        refresh: refreshes the modem; None if the change does not concern the modem.
         refreshing: whether the card asks the modem for a REFRESH.
         switched: whether only the states of profiles were altered, so that nothing else is read again.
         deadline: the limit for the card if there is no modem.
 
     Returns:
-        A remark about the modem, for the change's result.
+        A remark about the modem, for the change's result; None: no remark.
 
     Raises:
         CardError: the state is not reached in time, or the card did not come back.

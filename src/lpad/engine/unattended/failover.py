@@ -91,7 +91,7 @@ TRANSITIONS: dict[tuple[Standing, Sign], Standing] = {
 
 
 class FailoverStatus(Frozen, kw_only=True):
-    """The public status; `since` is when the profile became unhealthy, `until` when failover acts next."""
+    """The status for the API; the profile is unhealthy since `since`, and failover acts next at `until`."""
 
     standing: Standing = Standing.UNWATCHED
     profile: str | None = None
@@ -121,7 +121,7 @@ class Failover:
         layers: LayerStates,
         provisioning: OnFailover | None = None,
     ) -> None:
-        """Prepare; nothing is checked before `start`."""
+        """Create the failover; nothing is checked before `start`."""
         self._euicc = euicc
         self._policy = policy
         self._hub = hub
@@ -149,7 +149,7 @@ class Failover:
         self._thread = threading.Thread(target=self._run, name=f"failover-{euicc}", daemon=True)
 
     def start(self) -> None:
-        """Begin to check."""
+        """Begin to check the health of the enabled profile."""
         self._subscription = self._hub.subscribe(self._news.set, ignored=PROGRESS)
         self._thread.start()
 
@@ -290,7 +290,7 @@ class Failover:
         return Look(met=met, seen=sight.told or f"whether there is a {condition.kind} is unknown")
 
     def _lasts(self, rule: HealthRule, seen: str) -> bool:
-        """Record a fault, and return whether it has lasted long enough."""
+        """Record a fault, and return whether it has lasted long enough for a switch."""
         if self._ailing_until is None:
             self._ailing_until = Deadline.after(rule.lasting)
             self._sign(
@@ -383,7 +383,7 @@ class Failover:
         return enabled
 
     def _latest(self) -> Change | None:
-        """Return failover's latest switch."""
+        """Return failover's latest switch; None: the journal contains none."""
         own = (each for each in self._changes() if each.origin == FAILOVER and each.kind is Kind.ENABLE)
         return next(own, None)
 
@@ -423,7 +423,7 @@ class Failover:
             )
 
     def _pause(self, seconds: float | None, *, early: bool = True) -> None:
-        """Wait until the next check; if `early`, news of the card also ends the wait."""
+        """Wait until the next check; if `early`, an event about the card also ends the wait."""
         deadline = None if seconds is None else Deadline.after(seconds)
         while deadline is None or not deadline.passed:
             self._news.clear()  # cleared before the check, because `stop` sets this event last
@@ -442,5 +442,5 @@ class Failover:
 
 
 def _asked(change: Change) -> str | None:
-    """Return the target of a switch."""
+    """Return the ICCID or AID of a switch's target; None if the parameters name no profile."""
     return change.params.iccid if isinstance(change.params, ProfileParams) else None

@@ -42,7 +42,7 @@ class OnFailover:
         wish: Callable[[], WishRecord | None],
         cancel: Callable[[int], object],
     ) -> None:
-        """Prepare the object.
+        """Create the object; nothing is requested yet.
 
         Args:
             policy: names the platform, and the guard.

@@ -67,7 +67,7 @@ class Failovers:
         wish: Callable[[str], WishRecord | None],
         cancel: Callable[[int], object],
     ) -> None:
-        """Prepare the failovers that the ports require.
+        """Create the failovers that the ports' settings request.
 
         Args:
             ports: the ports of the cards.
@@ -93,7 +93,7 @@ class Failovers:
         self._leaving: tuple[Failover, ...] = ()
 
     def become(self, ports: Sequence[CardPort]) -> None:
-        """End the failovers that the ports no longer require; begin new or changed ones."""
+        """End the failovers that the ports' settings no longer request; begin new or changed ones."""
         before, policies = self._failovers, _policies(ports)
         kept = {
             name: failover
@@ -132,7 +132,7 @@ class Failovers:
 
     @property
     def alive(self) -> bool:
-        """Whether a failover has not ended."""
+        """Whether the thread of any failover still runs."""
         return any(failover.alive for failover in (*self._failovers.values(), *self._leaving))
 
     def status(self, euicc: str) -> FailoverStatus | None:

@@ -73,7 +73,7 @@ class Provisioning(OwnAttempts):
         submit: Callable[[Change], None],
         discovering: Callable[[str], bool],
     ) -> None:
-        """Prepare; `discovering` returns whether an event for a card is being downloaded or will be."""
+        """Create the object; `discovering` returns whether a card's event is being or will be downloaded."""
         super().__init__(card, store=store, journal=journal, timeouts=timeouts, submit=submit)
         self._discovering = discovering
         self._without_network = False
@@ -110,7 +110,7 @@ class Provisioning(OwnAttempts):
         self._due_at = time.monotonic() + wait
 
     def hurry(self) -> None:
-        """Soon repeat an attempt that found no network, because a network is back; for any thread."""
+        """Plan an early repetition of an attempt that found no network; for any thread."""
         self._hurried_at = time.monotonic() + _REST
         if self._without_network and self._due_at is not None:
             self._due_at = min(self._due_at, self._hurried_at)
@@ -149,7 +149,7 @@ class Provisioning(OwnAttempts):
         self._submit(change)
 
     def _settled(self, eid: str) -> ProvisioningState:
-        """Return the state once the last discovery's result is known.
+        """Return the state with the last discovery's result included, and store it.
 
         An attempt that could ask no server, for lack of a network, does not count and is soon repeated.
         """

@@ -78,7 +78,7 @@ class Rescue:
 
     @property
     def due_at(self) -> float | None:
-        """When to begin an attempt, in monotonic time; None: not at present."""
+        """When to begin an attempt, in monotonic time; None: no attempt is planned."""
         return self._due_at
 
     @property
@@ -88,7 +88,7 @@ class Rescue:
 
     @contextmanager
     def overtaking(self, run: Run) -> Iterator[None]:
-        """Make a run give way when an attempt is due, because nothing else checks the time during a run."""
+        """Within a block, make a run give way when an attempt is due; nothing else checks the time then."""
         if self._due_at is None:
             yield
             return
@@ -218,7 +218,7 @@ class Rescue:
 
 
 def _candidates(card: Snapshot, state: RescueState) -> list[str | None]:
-    """Return the candidates: only the enabled one, if it is wanted, because the modem must read it too."""
+    """Return the profiles to try: only the enabled one if it is wanted, so that the modem reads it, too."""
     listed = card.listed
     for name in state.wanted:
         if name is not None and listed.means(name, listed.enabled):

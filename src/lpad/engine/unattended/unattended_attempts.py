@@ -19,7 +19,7 @@ _TROUBLED = 60.0
 
 
 class OwnAttempts:
-    """The common base of the decisions about one card; used by its worker's thread."""
+    """The common base of classes that decide on a card's attempts; used by the worker's thread."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class OwnAttempts:
         timeouts: Timeouts,
         submit: Callable[[Change], None],
     ) -> None:
-        """Prepare; nothing is due yet.
+        """Create the object; nothing is due yet.
 
         Args:
             card: the card.
             store: stores the changes that are begun.
             journal: keeps the time of the next attempt.
-            timeouts: how long a download is retried.
+            timeouts: the time limits, such as that for repeating a download.
             submit: queues a stored change.
         """
         self._card = card
@@ -48,7 +48,7 @@ class OwnAttempts:
 
     @property
     def due_at(self) -> float | None:
-        """When to begin an attempt, in monotonic time; None: not at present."""
+        """When to begin an attempt, in monotonic time; None: no attempt is planned."""
         return self._due_at
 
     def _postpone(self) -> None:

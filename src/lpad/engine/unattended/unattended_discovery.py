@@ -55,7 +55,7 @@ class DiscoveryTime(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         next_at: the time of the next discovery.
-        change: the latest discovery; None: it has ended.
+        change: the number of the latest discovery; None: its result is known.
         failures: the number of consecutive discoveries that failed.
     """
 
@@ -77,12 +77,12 @@ class DiscoveredEvents(OwnAttempts):
         timeouts: Timeouts,
         submit: Callable[[Change], None],
     ) -> None:
-        """Prepare; `events` keeps the events that the SM-DSs listed."""
+        """Create the object; `events` keeps the events that the SM-DSs listed."""
         super().__init__(card, store=store, journal=journal, timeouts=timeouts, submit=submit)
         self._events = events
 
     def busy(self, eid: str) -> bool:
-        """Whether an event is being downloaded or will be."""
+        """Whether a card's event is being or will be downloaded."""
         return any(each.state in _OPEN for each in self._events.known(eid))
 
     def look(self, card: Snapshot) -> None:

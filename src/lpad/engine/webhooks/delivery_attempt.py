@@ -34,7 +34,7 @@ class Verdict(enum.StrEnum):
 
 
 class Outcome(Frozen, kw_only=True):
-    """The HTTP status of an attempt, or its error; `wait` is the Retry-After in seconds."""
+    """The HTTP status of an attempt, or its error; `wait` is the answer's Retry-After in seconds, if any."""
 
     verdict: Verdict
     status: int | None = None
@@ -54,7 +54,7 @@ class Outcome(Frozen, kw_only=True):
 def attempt(
     endpoint: Endpoint, event: Event, connection: HttpsConnection, *, cancellation: Cancellation
 ) -> Outcome:
-    """Send an event once.
+    """Send an event once, and return the outcome.
 
     Raises:
         Cancelled: lpad is stopping, or the endpoint has other settings.

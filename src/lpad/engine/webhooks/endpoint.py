@@ -82,7 +82,7 @@ class Endpoint(Frozen, kw_only=True):
         name: the endpoint's name in the settings.
         url: the endpoint's address, which may contain a secret.
         types: patterns of event types; an event is sent if one of them matches.
-        identifiers: full or redacted.
+        identifiers: whether events contain full or redacted identifiers.
         structured: whether the whole event is in the body, which is signed; otherwise only its data.
         keys: the keys that sign each request; the content of their files may change with each reload.
         open: opens a connection.

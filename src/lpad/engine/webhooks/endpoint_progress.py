@@ -28,7 +28,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The record of an endpoint; moments are on the steady clock.
 
     Attributes:
-        position: the latest event that was accepted or set aside.
+        position: the latest event that was accepted or given up.
         address: identifies the endpoint's address.
         again: events that are sent again, before all other events.
         attempts: the failed attempts for the current event.
@@ -41,7 +41,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         endpoint accepts an event.
         last: the last outcome in words.
         delivered: the number of accepted events since the endpoint was added.
-        given_up: the number of events that were set aside since the endpoint was added.
+        given_up: the number of set-aside or unreached events since the endpoint was added.
     """
 
     position: int
@@ -67,7 +67,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def past(self, sequence: int) -> Progress:
-        """Return the record after an event was accepted or set aside."""
+        """Return the record after an event was accepted or given up."""
         if sequence in self.again:
             return msgspec.structs.replace(
                 self.fresh(), again=tuple(each for each in self.again if each != sequence)
@@ -111,7 +111,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def gave_up(self, sequence: int) -> Progress:
-        """Return the record after lpad has tried an event for too long."""
+        """Return the record after lpad has given up an event: it is now set aside or unreached."""
         aside, unreached = self.set_aside, self.unreached
         if self.last_status is None:
             unreached = (*unreached, sequence)[-MOST_SET_ASIDE:]

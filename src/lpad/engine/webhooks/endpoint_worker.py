@@ -102,7 +102,7 @@ class EndpointWorker:
         return self._progress
 
     def wake(self) -> None:
-        """Check for events now; returns immediately."""
+        """Make the thread check for events now; return immediately."""
         with self._condition:
             self._awake = True
             self._condition.notify_all()
@@ -179,7 +179,7 @@ class EndpointWorker:
         return len(new)
 
     def test(self) -> Outcome:
-        """Send a test event now, in the calling thread; it is not in the outbox and has no number.
+        """Send a test event now, in the calling thread; the event is not in the outbox and has no number.
 
         Raises:
             Cancelled: lpad is stopping.
@@ -227,7 +227,7 @@ class EndpointWorker:
             self._awake = False
 
     def _send_due(self) -> float | None:
-        """Send the due events; return the seconds until further events are due, or None."""
+        """Send the due events; return the seconds to wait; None: until the next wake-up."""
         while not self._stop.cancelled:
             if self._unkept:
                 with self._state:
@@ -253,7 +253,7 @@ class EndpointWorker:
         return None
 
     def _next(self) -> Event | None:
-        """Return the event to send."""
+        """Return the next event to send; None: there is none."""
         for sequence in self._progress.again:
             found = self._journal.events.get(sequence)
             if found is not None:

@@ -30,7 +30,7 @@ class SigningKey(Protocol):
     """A key that signs requests to an endpoint."""
 
     def signature(self, signed: bytes) -> str:
-        """Return `VERSION,BASE64`."""
+        """Return the signature as `VERSION,BASE64`."""
 
     @property
     def public(self) -> str | None:
@@ -44,7 +44,7 @@ class HmacKey(Frozen):
     secret: bytes
 
     def signature(self, signed: bytes) -> str:
-        """Return `v1,BASE64`."""
+        """Return the signature as `v1,BASE64`."""
         return f"v1,{base64.b64encode(hmac.digest(self.secret, signed, hashlib.sha256)).decode()}"
 
     @property
@@ -60,7 +60,7 @@ class AsymmetricKey(Frozen):
     key: Ed25519Key
 
     def signature(self, signed: bytes) -> str:
-        """Return `v1a,BASE64`."""
+        """Return the signature as `v1a,BASE64`."""
         return f"v1a,{base64.b64encode(self.key.sign(signed)).decode()}"
 
     @property

@@ -45,7 +45,7 @@ class Webhooks:
         journal.events.awaited_by.append(self._is_awaited)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Begin to send events."""
         with self._lock:
             self._started = True
             self._serve()
@@ -64,7 +64,7 @@ class Webhooks:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread of an endpoint runs."""
+        """Whether any endpoint's thread runs."""
         return any(worker.alive for worker in list(self._workers.values()))
 
     def become(self, endpoints: Sequence[Endpoint]) -> None:

@@ -48,7 +48,7 @@ _ASKING = 10.0
 
 
 class CardReports:
-    """The reports on one card. The worker's thread owns this object; `waking` is the worker's lock."""
+    """The reports on one card. The worker's thread owns this object; `waking` holds the worker's lock."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class CardReports:
         waking: Callable[[], AbstractContextManager[None]],
         look: Callable[[], None],
     ) -> None:
-        """Begin without reports.
+        """Create the object without reports.
 
         Args:
             card: the worker's card.
             observer: knows the card's last state.
             presence: knows when the card was read last, and when an absent card is tried again.
-            waking: the worker's condition, which wakes the worker when a check is due.
+            waking: returns a context manager that holds the worker's lock, and wakes the worker at its end.
             look: reads the card, or publishes why it cannot be read.
         """
         self._card = card

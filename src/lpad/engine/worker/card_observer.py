@@ -58,7 +58,7 @@ class Observer:
         deleted: Callable[[Iterable[str]], None],
         copy_soon: Callable[[], None],
     ) -> None:
-        """Begin with an unknown card.
+        """Create the observer of a card that was not read yet.
 
         Args:
             deleted: gets the ICCIDs of profiles that are no longer on the card.
@@ -99,19 +99,19 @@ class Observer:
         return self._copies_owed
 
     def begin_change(self) -> None:
-        """Have this change copy the notifications that an earlier change has left, before its own result."""
+        """Have the beginning change copy the notifications that an earlier change has left on the card."""
         self._copies_overdue = self._copies_owed
 
     def icon(self, iccid: str) -> Icon | None:
-        """Return a profile's picture, if it has one."""
+        """Return a profile's icon; None: lpad has not read one."""
         return self._icons.get(iccid)
 
     def keep_icon(self, iccid: str, icon: Icon) -> None:
-        """Store a profile's picture."""
+        """Store a profile's icon."""
         self._icons[iccid] = icon
 
     def read(self, *, seconds: float) -> Snapshot:
-        """Open the card and observe it.
+        """Open the card, read it, and return the published snapshot.
 
         Raises:
             CardError: the card cannot be opened or read.
@@ -168,7 +168,7 @@ class Observer:
             address = seen.listed.address(profile)
             if profile.icon_type is not None and address is not None and address not in self._icons:
                 read = partial(card_reading.read_icon, euicc, address, deadline=deadline)
-                icon = card_reading.optional("a profile's picture", read)
+                icon = card_reading.optional("a profile's icon", read)
                 if icon is not None:
                     self._icons[address] = icon
         imei = self._card.imei()
@@ -285,7 +285,7 @@ class Observer:
         self._publish(Snapshot(name=port.name, transport=port.transport))
 
     def gone(self) -> None:
-        """Record that the card was removed from the settings; nothing more is published."""
+        """Publish that the card was removed from the settings, and publish nothing more afterwards."""
         self._gone = True
         self._hub.publish(
             "euicc",
@@ -294,7 +294,7 @@ class Observer:
         )
 
     def look_now(self) -> None:
-        """Try an unusable card immediately, because the cause may no longer exist."""
+        """Try an unusable card immediately, because the cause of the failure may no longer exist."""
         with self._lock:
             self._presence.look_now()
             self._lock.notify_all()

@@ -37,7 +37,7 @@ class CardOwnership:
         self._waiting: dict[Claimant, str] = {}
 
     def claim(self, eid: str, claimant: Claimant) -> None:
-        """Own this card from now on, and no other card.
+        """Make the claimant the owner of this card, and of no other card.
 
         Raises:
             CardServed: another claimant already serves the card.
@@ -73,7 +73,7 @@ class CardOwnership:
         self.release(claimant)
 
     def _let_go(self, claimant: Claimant, *, but: str | None = None) -> list[Claimant]:
-        """Remove an owner's card, and return the claimants that wait for it."""
+        """End a claimant's ownership, except of `but`; return the claimants that waited for this."""
         gone = [eid for eid, holder in self._holders.items() if holder is claimant and eid != but]
         for eid in gone:
             del self._holders[eid]

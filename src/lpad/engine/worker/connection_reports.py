@@ -39,7 +39,7 @@ _LIMIT = 1.0
 
 
 class ConnectionReports:
-    """The reports for one card. The worker's thread owns this object; `waking` is the worker's lock."""
+    """The reports for one card. The worker's thread owns this object; `waking` holds the worker's lock."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class ConnectionReports:
         returned: Callable[[], None],
         card_reported: Callable[[CardReport], None],
     ) -> None:
-        """Prepare; no report is received before `follow` and `listen`.
+        """Create the object; no report is received before `follow` and `listen`.
 
         Args:
             card: the worker's card.
-            waking: the worker's condition, which wakes the worker when a check is due.
+            waking: returns a context manager that holds the worker's lock, and wakes the worker at its end.
             returned: called in the bus's thread when the applier's program has started or ended.
             card_reported: receives the modem's reports on its card.
         """
@@ -121,7 +121,7 @@ class ConnectionReports:
             self._armed = None
 
     def hear(self) -> None:
-        """Read the unsolicited lines, and note whether they report on the connection."""
+        """Read the unsolicited lines, and record their reports on the connection and the card."""
         with self._waking():
             self._heard_at = None
         try:
@@ -145,7 +145,7 @@ class ConnectionReports:
             self._looked_at = time.monotonic()
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads that listen to the port and the bus."""
         self._alarm.close()
         if self._signals is not None:
             self._signals.close()

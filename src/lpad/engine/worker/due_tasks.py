@@ -46,7 +46,7 @@ class DueTasks:
         self._rests_until: dict[DueTask, float] = {}
 
     def due(self) -> DueTask | None:
-        """Return the task to run now."""
+        """Return the task to run now; None: no task is due."""
         now = time.monotonic()
         task = next(
             (each for each in self._due_tasks if (at := self._due_at(each)) is not None and at <= now), None
@@ -54,7 +54,7 @@ class DueTasks:
         return None if task is None else replace(task, run=partial(self._run, task))
 
     def seconds(self) -> float | None:
-        """Return the seconds until the next task is due; None if no task is due."""
+        """Return the seconds until the next task is due; None if no task has a due time."""
         moments = [at for each in self._due_tasks if (at := self._due_at(each)) is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 

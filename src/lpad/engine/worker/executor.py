@@ -68,7 +68,7 @@ class Executor:
         self._make_way = make_way
 
     def carry_out(self, run: Run) -> None:
-        """Carry out a run; when this returns, the run has ended or is queued again."""
+        """Carry out a run; when this returns, the run has ended, waits, or is queued again."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
                 self._context.card.end_session()
@@ -201,7 +201,7 @@ class Executor:
         """Let the card's state decide the result of a change whose answer was lost.
 
         This is called after a returned card was read. The change succeeds if its goal is reached; otherwise
-        it fails with the card's reason, or with `error` if the card shows none.
+        it fails with the card's reason. False: the caller must end the change, with `error`.
         """
         if not (run.unsure and reconcile.is_found_out(run.change, run.notes) and isinstance(error, _UNCLEAR)):
             return False
@@ -243,7 +243,7 @@ class Executor:
         self._interrupted.keep_open(run.change, limit)
 
     def _tried_again(self, run: Run, error: LpadError) -> bool:
-        """Make a download wait for another attempt, if that can help."""
+        """Make a download wait for another attempt if that can help; return whether it waits."""
         if not run.change.kind.downloads or run.change.guard is not None:
             return False  # the guarded switch has ended
         if run.settled is not None:

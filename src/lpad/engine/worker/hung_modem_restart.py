@@ -45,11 +45,11 @@ class HungModem:
 
     @property
     def due_at(self) -> float | None:
-        """When to take a step, in monotonic time; None: not at present."""
+        """When to take a step, in monotonic time; None: no step is planned."""
         return self._due_at
 
     def missed(self, error: LpadError) -> None:
-        """Record why the card could not be read."""
+        """Record why the card could not be read; after several refusals of the modem, plan a step."""
         self._due_at = None
         if not (isinstance(error, CardError) and is_phone_failure(error)):
             return

@@ -82,7 +82,7 @@ class Presence:
 
     @property
     def port_went_at(self) -> float | None:
-        """When the port of a present card disappeared, in monotonic time; None if the port exists."""
+        """When the port of a present card disappeared, in monotonic time; None: nothing is to be handled."""
         return self._port_went if self._ready else None
 
     def take_news(self) -> bool:

@@ -30,7 +30,7 @@ class ServedPort:
         reports: ConnectionReports,
         port_free: Callable[[], None],
     ) -> None:
-        """Begin with the card's port.
+        """Create the object with the card's present port.
 
         Args:
             card: the worker's card.

@@ -47,7 +47,7 @@ class Submissions:
         platforms: Platforms,
         wish: Callable[[str], WishRecord | None],
     ) -> None:
-        """Prepare the object.
+        """Create the object for the requests.
 
         Args:
             workers: carry out the changes.

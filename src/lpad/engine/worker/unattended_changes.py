@@ -84,7 +84,7 @@ class UnattendedChanges:
             self._review_at = time.monotonic()
 
     def hurry(self) -> None:
-        """Soon repeat the attempts that found no network."""
+        """Plan early repetitions of the attempts that found no network."""
         with self._loop.waking():
             self.provisioning.hurry()
 

@@ -50,7 +50,7 @@ class WorkLoop:
     """A thread that only `stop` ends: without the thread, a person would have to restart lpad on site."""
 
     def __init__(self, name: str) -> None:
-        """Prepare; the thread begins with `start`.
+        """Create the loop; its thread begins with `start`.
 
         Args:
             name: the card's name in the settings.

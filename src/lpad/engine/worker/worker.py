@@ -94,7 +94,7 @@ class Worker:
         lines: KnownLines,
         port_free: Callable[[], None],
     ) -> None:
-        """Prepare; nothing is opened before `start`."""
+        """Create the worker; nothing is opened before `start`."""
         self._name = port.name
         self._card = Card(port)
         self._store = store
@@ -262,7 +262,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
+        """Whether the worker's thread runs."""
         return self._loop.alive
 
     @property
@@ -271,7 +271,7 @@ class Worker:
         return self._observer.copies_owed
 
     def icon(self, iccid: str) -> Icon | None:
-        """Return a profile's picture, if it has one."""
+        """Return a profile's icon; None: lpad has not read one."""
         return self._observer.icon(iccid)
 
     @property
@@ -281,7 +281,7 @@ class Worker:
 
     @property
     def _network_due_at(self) -> float | None:
-        """When the settings of an interrupted switch are settled: immediately, if the card can be read."""
+        """When to settle an interrupted switch's network settings; None: nothing to settle, or no card."""
         pending = self._observer.ready and self.pending.of(self._name) is not None
         return self._idle_since if pending else None
 
@@ -289,14 +289,14 @@ class Worker:
         """Check that a caller's request does not take the device offline, or that the request accepts this.
 
         Raises:
-            WouldGoOffline: the request would do this.
+            WouldGoOffline: the request would take the device offline.
         """
         if origin == CALLER:
             behind_modem = self.port.device is not None
             check_offline(params, self.snapshot.listed, self.port.policy, behind_modem=behind_modem)
 
     def start(self) -> None:
-        """Start: open the card, settle interrupted changes, and then carry out changes."""
+        """Start the thread: it reads the card, settles interrupted changes and carries out changes."""
         self._loop.guarded(self._take_in)
         self._observer.tell()
         self._served.watch()
@@ -426,7 +426,7 @@ class Worker:
         return task.run
 
     def _carry_out(self, run: Run) -> None:
-        """Carry out a change; when this returns, it has ended or was put back."""
+        """Carry out a change; when this returns, the change has ended, waits or was put back."""
         try:
             self._carry_out_next(run)
         except Exception as error:
@@ -559,6 +559,6 @@ class Worker:
         )
 
     def _gives_back_at(self) -> float | None:
-        """Return when an idle port is returned to its owner."""
+        """Return when an idle port is returned to its owner; None: lpad keeps the port."""
         hold = self._card.hold
         return None if hold is None else self._idle_since + hold

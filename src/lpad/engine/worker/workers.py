@@ -40,7 +40,7 @@ class Workers:
 
     @property
     def by_name(self) -> Mapping[str, Worker]:
-        """The workers of the cards in the settings, in their order."""
+        """The workers by the names of their cards, in the order of the settings."""
         return self._workers
 
     def of(self, euicc: str) -> Worker:
@@ -123,7 +123,7 @@ class Workers:
 
     @property
     def alive(self) -> bool:
-        """Whether a worker has not ended."""
+        """Whether any worker's thread still runs."""
         return any(worker.alive for worker in (*self._workers.values(), *self._leaving))
 
     def snapshots(self) -> list[Snapshot]:
@@ -143,7 +143,7 @@ class Workers:
             worker.adopt()
 
     def tidy(self, eid: str) -> None:
-        """Remove delivered notifications from a card."""
+        """Have a card's worker remove delivered notifications from the card when idle."""
         for worker in self._workers.values():
             if worker.snapshot.eid == eid:
                 worker.removal.request()

@@ -62,7 +62,7 @@ class ModemManagerApplier:
     signals = SIGNALS
 
     def __init__(self, *, connects: bool) -> None:
-        """Prepare the object.
+        """Create the applier.
 
         Args:
             connects: whether ModemManager makes the connection (Simple.Connect); false if another program
@@ -205,7 +205,7 @@ class ModemManagerApplier:
 def wait_for_card(
     bus: Bus, wanted: Wanted, *, attempted: str, deadline: Deadline
 ) -> ManagedModem | Failed | TryAgain:
-    """Wait until ModemManager shows the modem with the wanted profile; it probes the modem first.
+    """Wait until ModemManager has probed the modem, and shows it with the wanted profile.
 
     If lpad has not borrowed the modem's port, or the modem does not report its new profile, ModemManager does
     not automatically probe the modem again. Then lpad requests another probe, once.

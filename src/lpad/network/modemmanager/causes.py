@@ -66,7 +66,7 @@ _NO_CARD = frozenset({"SimNotInserted", "SimPin", "SimPuk", "SimFailure", "SimBu
 
 
 def cause_of(error: str) -> Cause | None:
-    """Return the network's cause of an error, or None.
+    """Return the network's cause of an error; None: the error's name gives none.
 
     Args:
         error: the error's name, such as

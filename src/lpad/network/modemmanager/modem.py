@@ -80,7 +80,7 @@ class ManagedModem(Frozen):
     state: int | None
     """MMModemState: -1 failed, 2 locked, 8 registered, 10 connecting, 11 connected; None: unknown."""
     trouble: str | None
-    """The reason why the modem cannot be used, in words."""
+    """The reason why the modem cannot be used, in words; None: it can be used."""
     registration: int | None
     """MMModem3gppRegistrationState."""
     bearers: tuple[str, ...]
@@ -106,7 +106,7 @@ class ManagedModem(Frozen):
 
 
 def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:
-    """Trigger a wake-up at each change of a modem in ModemManager.
+    """Have each change of a modem in ModemManager ring `bell`.
 
     Raises:
         BusError: see `Bus.listen`.

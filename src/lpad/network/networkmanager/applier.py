@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _QUIETED, _ACTIVE = "quieted", "active"
-"""Keys of the memory: UUIDs of connections that no longer autoconnect, and of the owner's active one."""
+"""Keys of the memory: UUIDs of the connections that no longer autoconnect, and of the owner's active one."""
 _MOST_QUIETED = 64
 _MOST_RIVALS = 3
 """The maximum number of connections named in a sentence."""
@@ -196,7 +196,7 @@ class NetworkManagerApplier:
         return _ask("delete the profile's connection", Layer.MODEM, MODIFY, work, deadline)
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Return NetworkManager's state of the modem's device."""
+        """Return the state of the modem's device in NetworkManager."""
         try:
             with Bus(deadline=deadline) as bus:
                 daemon = Daemon(bus, deadline=deadline)
@@ -243,7 +243,7 @@ class NetworkManagerApplier:
         return tree_for(wanted.settings, iccid=wanted.iccid, eid=wanted.eid, version=daemon.version)
 
     def _report_rivals(self, connections: list[StoredConnection]) -> str:
-        """Return a sentence about connections that NetworkManager may activate instead of lpad's."""
+        """Return a remark on connections that may be activated instead of lpad's; empty: there are none."""
         rivals = [f"'{redacted(each.label)}'" for each in connections if each.could_win]
         if not rivals:
             return ""
@@ -316,7 +316,7 @@ def _compared(
     device: ModemDevice | None,
     tree: Tree | None,
 ) -> Outcome:
-    """Return whether the wanted connection is the active one, with the wanted settings."""
+    """Return `Applied` if the wanted connection is active with the wanted settings, else the difference."""
     if target is None:
         return TryAgain(layer=Layer.BEARER, told="NetworkManager has no connection for the profile")
     if device is None:
@@ -354,13 +354,13 @@ def _ask(
 
 
 def _quiet_others(daemon: Daemon, connections: list[StoredConnection], wanted: Wanted) -> list[str]:
-    """Turn off autoconnect of the eUICC's other profiles until the machine restarts; return their UUIDs."""
+    """Turn off autoconnect for the eUICC's other profiles until a reboot; return the changed UUIDs."""
     others = [each for each in connections if each.eid == wanted.eid and each.iccid != wanted.iccid]
     return [each.uuid for each in others if _set_autoconnect(daemon, each, on=False)]
 
 
 def _set_autoconnect(daemon: Daemon, connection: StoredConnection, *, on: bool) -> bool:
-    """Change autoconnect of one of lpad's connections; return whether it had another value."""
+    """Set autoconnect of one of lpad's connections; return whether this changed the value."""
     if connection.autoconnect is on:
         return False
     # the stored connection still autoconnects, so that the gateway comes online even without lpad
@@ -371,7 +371,7 @@ def _set_autoconnect(daemon: Daemon, connection: StoredConnection, *, on: bool) 
 def _owners_active(
     bus: Bus, daemon: Daemon, connections: list[StoredConnection], wanted: Wanted, *, deadline: Deadline
 ) -> str | None:
-    """Return the UUID of the modem's active connection, unless lpad has made this connection."""
+    """Return the UUID of the modem's active connection; None: there is none, or lpad has made it."""
     # checked first, because a call to a missing service starts it, or waits half a minute
     if not bus.has_owner(MODEM_MANAGER, deadline=deadline):
         return None

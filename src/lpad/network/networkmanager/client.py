@@ -41,7 +41,7 @@ _ALIVE = (1, 2)
 
 
 class ModemDevice(Frozen):
-    """One observation of a device."""
+    """One observation of a modem's device in NetworkManager."""
 
     path: str
     state: int
@@ -53,7 +53,7 @@ class ModemDevice(Frozen):
     active: str | None
     """The path of the running or completed activation."""
     connection: str | None
-    """The path of the connection that is activated."""
+    """The path of the active or activating connection; None: there is none."""
     addresses: tuple[str, ...]
 
 
@@ -61,7 +61,7 @@ class Daemon:
     """The calls to NetworkManager; every method raises BusError like `Bus.call`, and Cancelled."""
 
     def __init__(self, bus: Bus, *, deadline: Deadline) -> None:
-        """Call NetworkManager over this bus connection, until a deadline."""
+        """Create the object; its methods call NetworkManager over this bus connection until the deadline."""
         self._bus = bus
         self._deadline = deadline
         self._failures: dict[str, int] = {}
@@ -79,7 +79,7 @@ class Daemon:
         return (numbers[0] or 0, numbers[1] or 0) if len(numbers) == 2 else (0, 0)
 
     def watch(self, bell: Bell) -> None:
-        """Trigger a wake-up at each change, and record failures of devices."""
+        """Have each change in NetworkManager ring `bell`, and record failures of devices."""
         changed = Rule(sender=NAME, interface=DEVICE, member="StateChanged")
         self._bus.listen(changed, self._note_failure, deadline=self._deadline)
         for interface in ("org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager", DEVICE):
@@ -202,6 +202,6 @@ class Daemon:
 
 
 def _tree(answer: object) -> Tree:
-    """Return the sections of an answer; anything else is omitted."""
+    """Return the sections of settings in an answer; invalid parts are omitted."""
     sections = answer if isinstance(answer, dict) else {}
     return {name: each for name, each in sections.items() if isinstance(name, str) and isinstance(each, dict)}

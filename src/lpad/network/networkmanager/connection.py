@@ -90,7 +90,7 @@ class StoredConnection(Frozen):
 
     @property
     def eid(self) -> str | None:
-        """The eUICC for which lpad has made the connection."""
+        """The eUICC for which lpad has made the connection; None if lpad has not made it."""
         return self._mark(EID_KEY)
 
     @property
@@ -150,7 +150,7 @@ def merged(tree: Tree, stored: Tree) -> Tree:
 
 
 def differences(wanted: Tree, stored: Tree) -> list[str]:
-    """Return the differences of a stored connection from lpad's settings; passwords cannot be compared."""
+    """Return the names of settings that differ from lpad's; passwords cannot be compared."""
     names = [(section, name) for section, each in _OURS.items() for name in each if name != "password"]
     names += [("ipv4", "method"), ("ipv6", "method")]
     return [
@@ -161,7 +161,7 @@ def differences(wanted: Tree, stored: Tree) -> list[str]:
 
 
 def with_autoconnect(stored: Tree, *, on: bool) -> Tree:
-    """Return a stored connection with another value of autoconnect."""
+    """Return a stored connection with `on` as its value of autoconnect."""
     return stored | {"connection": stored.get("connection", {}) | {"autoconnect": Variant("b", on)}}
 
 

@@ -38,7 +38,7 @@ class LayerStates:
     """The states of one card's layers; usable from every thread."""
 
     def __init__(self, euicc: str, hub: Hub, *, now: Callable[[], Moment]) -> None:
-        """Begin with unknown states.
+        """Create the states, all unknown.
 
         Args:
             euicc: the card's name.
@@ -60,7 +60,7 @@ class LayerStates:
     def saw(
         self, layer: Layer, *, up: bool, iccid: str | None, cause: str | None = None, told: str = ""
     ) -> None:
-        """Record an observed state; it is new if it differs, or if it belongs to another profile.
+        """Record an observed state; publish it if it differs from the last or belongs to another profile.
 
         Args:
             layer: the layer.

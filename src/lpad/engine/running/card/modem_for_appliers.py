@@ -36,7 +36,7 @@ class ModemDialogue(Frozen):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """The AT query for whether the card selects an operator configuration, and the answer for yes."""
+        """AT queries for whether the card selects an operator configuration, with the answer for yes."""
         return self._lent.quirks.operator_configuration
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
@@ -88,7 +88,7 @@ class ControlPortSession(Frozen):
         return () if modem is None else modem.attach_settings(deadline=deadline)
 
     def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
-        """Store other settings for the initial bearer, and attach again; return whether this is accepted.
+        """Store other settings for the initial bearer, and attach again; return whether the modem agrees.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -102,7 +102,7 @@ class ControlPortSession(Frozen):
 
     @property
     def _storing(self) -> StoresInitialBearer | None:
-        """The modem, if it stores settings for the initial bearer."""
+        """The modem if it stores settings for the initial bearer, otherwise None."""
         from lpad.card.modem.control_modem import StoresInitialBearer  # noqa: PLC0415 - for control ports alone
 
         return self._modem if isinstance(self._modem, StoresInitialBearer) else None
@@ -134,7 +134,7 @@ class ModemAtHand(Frozen):
 
     @contextmanager
     def dialogue(self, *, deadline: Deadline) -> Iterator[ModemDialogue | None]:
-        """Borrow the AT port; None if there is no modem, or it has been given back to another program.
+        """Borrow the modem's AT port; yield None if there is none, or another program uses the modem.
 
         Raises:
             CardError: the port is gone, or another program uses it.
@@ -144,12 +144,12 @@ class ModemAtHand(Frozen):
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             modem = None if lent is None else lent.modem
-            # A modem on a control port takes no AT commands; see `session`.
+            # A modem on a control port accepts no AT commands; see `session`.
             yield ModemDialogue(lent, modem) if lent is not None and isinstance(modem, AtModem) else None
 
     @contextmanager
     def session(self, *, deadline: Deadline) -> Iterator[ControlPortSession | None]:
-        """Use the modem's control port; None if it has an AT port, which is not opened for this.
+        """Use the modem's control port; yield None if there is none; an AT port is not opened for this.
 
         Raises:
             CardError: the port is gone, or another program uses it.

@@ -53,7 +53,7 @@ class ModemRestartLimit:
     """The limit for one card's modem; used by the card's worker, readable from any thread."""
 
     def __init__(self, euicc: str, *, journal: Journal, hub: Hub) -> None:
-        """Prepare; the journal is read when it is first needed."""
+        """Create the limit; the journal is read when it is first needed."""
         self._euicc = euicc
         self._journal = journal
         self._hub = hub
@@ -105,7 +105,7 @@ class ModemRestartLimit:
             return False
 
     def taken(self, step: str) -> None:
-        """Record a step at its start."""
+        """Record a step of the ladder at its start."""
         with self._lock:
             state = self._state()
             present = self._journal.clock.now().steady

@@ -128,7 +128,7 @@ class Card:
     """One card and the link to it, opened when first used and again after it was lost."""
 
     def __init__(self, port: CardPort) -> None:
-        """Open nothing yet."""
+        """Create the card without opening its link."""
         self.port = port
         self._link: Link | None = None
         self._imei: Imei | None = None
@@ -218,7 +218,7 @@ class Card:
 
     @property
     def idle_port(self) -> int | None:
-        """The descriptor of the open port, to wait for the modem's unsolicited lines; None without one."""
+        """The descriptor for awaiting the modem's unsolicited lines; None if lpad cannot listen."""
         link: object = self._link
         if self._deaf or not isinstance(link, Listening):
             return None
@@ -371,7 +371,7 @@ class Card:
             yield isdr
 
     def _note_port(self) -> None:
-        """Remember the port in use, because a link that is closed no longer knows it."""
+        """Store the port in use, because a closed link no longer knows its port."""
         self._last_used = (self.port.open_link, facts_of(self._link).fallback_port)
 
     def _enter(self, *, deadline: Deadline) -> AbstractContextManager[Isdr]:

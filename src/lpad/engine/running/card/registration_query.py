@@ -36,13 +36,14 @@ class RegistrationQuery:
         look: Callable[[], Connection] = Connection,
         seen: Callable[[tuple[Registration, ...]], None] = lambda _: None,
     ) -> None:
-        """Prepare.
+        """Create the query.
 
         Args:
             card: the worker's card.
             lock: the worker's lock.
             refused: called with the lock held, if a change runs during a query.
-            make_way: called with the lock held, if the query is urgent: the change gives way if it can.
+            make_way: called with the lock held if the query is urgent, so that the change gives way if it
+                can.
             look: returns the connection as the applier sees it.
             seen: gets the modem's answer.
         """
@@ -75,7 +76,7 @@ class RegistrationQuery:
         return answer if isinstance(answer, tuple) else None
 
     def connection(self, *, deadline: Deadline, urgent: bool = False) -> Connection | None:
-        """Return the connection as the applier sees it, from any thread; None if the card is busy."""
+        """Return the connection as the applier sees it, from any thread; None if the card is busy or lost."""
         answer = self._put(self._look, deadline, urgent=urgent)
         return answer if isinstance(answer, Connection) else None
 
@@ -122,11 +123,11 @@ class RegistrationQuery:
 
     @property
     def due_at(self) -> float | None:
-        """The time of the query; None if there is none."""
+        """The monotonic time of the open query; None if there is none."""
         return self._asked_at
 
     def run(self) -> None:
-        """Ask the modem, in the worker's thread."""
+        """Answer the open query in the worker's thread."""
         with self._lock:
             self._asked_at = None  # ask only once, whatever the result
         answer: object = None

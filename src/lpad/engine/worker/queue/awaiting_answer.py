@@ -24,7 +24,7 @@ class AwaitingAnswer:
 
     @property
     def due_at(self) -> float | None:
-        """When the next wait ends, in monotonic time."""
+        """When the next wait ends, in monotonic time; None: no run has a time limit."""
         return min((run.answer_by for run in self._runs.values() if run.answer_by is not None), default=None)
 
     def take_due(self) -> list[Run]:

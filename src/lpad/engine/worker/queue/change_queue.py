@@ -75,7 +75,7 @@ class ChangeQueue:
         )
 
     def _precede(self, run: Run) -> None:
-        """Have the running change make way for an urgent change, or for any while it waits for an answer."""
+        """Have the running change make way for an urgent one; if it waits for an answer, for any change."""
         if self._running is not None and self._rank(run) < Rank.OTHER:
             self.overtake_running(f"change {run.change.id} ({run.change.kind})")
         else:
@@ -222,7 +222,7 @@ class ChangeQueue:
                 self._queue.append(run)
 
     def next(self) -> Run | None:
-        """Return the next run, if one is queued; the caller must hold the lock."""
+        """Take the next run from the queue; None: the queue is empty. The caller must hold the lock."""
         if not self._queue:
             return None
         ranks = self._ranks(self._queue)
@@ -243,7 +243,7 @@ class ChangeQueue:
 
     @property
     def goes_first(self) -> bool:
-        """Whether a queued change goes before others. The caller must hold the lock."""
+        """Whether a queued change precedes ordinary ones, as a switch does. The caller must hold the lock."""
         return any(each < Rank.OTHER for each in self._ranks(self._queue))
 
     @property
@@ -257,7 +257,7 @@ class ChangeQueue:
         self._queue.appendleft(run)
 
     def rest(self) -> None:
-        """Record that no change runs."""
+        """Record that no change runs; after a switch, restart the waits for a time without switches."""
         with self._lock:
             ran, self._running = self._running, None
             switched = ran is not None and ran.change.kind in SWITCHES
@@ -270,14 +270,14 @@ class ChangeQueue:
 
     @property
     def running(self) -> Run | None:
-        """The running change."""
+        """The run in progress; None: no change runs."""
         return self._running
 
     def check_place(self, kind: Kind, *, asked_by: int | None, origin: str) -> None:
         """Check that one more change may be queued.
 
         Raises:
-            TooManyChanges: there are already too many.
+            TooManyChanges: too many changes already wait.
         """
         with self._lock:
             runs = [*self._queue, *self._paused.runs(), *self._asked.runs()]
@@ -285,7 +285,7 @@ class ChangeQueue:
         check_place(self._euicc, kind, asked_by=asked_by, origin=origin, waiting=waiting)
 
     def run(self, change_id: int) -> Run | None:
-        """Return a change's run while it is queued or running."""
+        """Return the run of a queued, running or waiting change; None: the queue has no such run."""
         with self._lock:
             running = [self._running] if self._running else []
             runs = [*self._queue, *self._paused.runs(), *self._asked.runs(), *running]

@@ -220,7 +220,7 @@ def is_clock_unset(error: LpadError) -> bool:
 
 
 def retry_after_stop(change: Change, error: LpadError) -> Retry | None:
-    """Return the next attempt of a change that was running when lpad stopped: at the next start."""
+    """Return an attempt at the next start for a download cut off by the end of lpad; None without retries."""
     asked = change.params_of(DownloadParams)
     if not (asked.when_online or asked.retry_for):
         return None
