@@ -18,7 +18,7 @@ from secret_hunt import HUNT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# the contract's assertions explain themselves like those of tests
+# This lets the contract's failed assertions show their values, as in tests.
 pytest.register_assert_rewrite("card.link_contract")
 
 TEST_DATA = os.environ.get("LPAD_TEST_DATA")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APART = ("lpad.cli", "lpad.mqtt", "lpad.simulator", "lpad.testing")
-"""Programs of their own; some need extras."""
+"""Modules that are programs of their own, some of which need extras."""
 
 
 class Account(Frozen, kw_only=True):

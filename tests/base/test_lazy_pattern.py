@@ -11,7 +11,7 @@ import lpad
 from lpad.base.lazy_pattern import LazyPattern
 
 APART = ("lpad.cli", "lpad.mqtt", "lpad.simulator", "lpad.testing")
-"""Programs of their own; some need extras."""
+"""Modules that are programs of their own, some of which need extras."""
 
 
 def test_each_method_is_that_of_the_compiled_pattern() -> None:

@@ -29,7 +29,7 @@ class Rig:
     link: Link
     card: ScriptedCard
     tells_why: bool = True
-    """Whether the link's errors tell a card without a free channel from one without an ISD-R."""
+    """Whether the link's errors distinguish a card without a free channel from one without an ISD-R."""
 
     @property
     def block_size(self) -> int:
@@ -56,7 +56,7 @@ class LinkContract:
             )
 
     def test_carries_a_command_and_its_answer(self, rig: Rig) -> None:
-        """An ES10 command reaches the card unchanged, and so does the answer the caller."""
+        """An ES10 command reaches the card unchanged, and its answer reaches the caller unchanged."""
         rig.card.answers[GET_EID] = EID
         assert self.command(rig, GET_EID) == EID
         assert rig.card.commands == [GET_EID]

@@ -30,7 +30,7 @@ REGISTERED, CONNECTING = 8, 10
 """MMModemState."""
 UID = "/sys/devices/platform/usb1/1-1"
 PATIENCE = 60.0
-"""Seconds within which anything that a test waits for has happened, also on a slow machine."""
+"""Seconds within which anything that a test waits for has happened, even on a slow machine."""
 
 
 HUGE = "x" * 1_000_000
@@ -53,7 +53,7 @@ ODD_ANSWERS: dict[str, tuple[str, list[Any]]] = {
     "objects of texts": ("a{os}", [{f"{PATH}/Modem/0": "x"}]),
     "interfaces of texts": ("a{oa{ss}}", [{f"{PATH}/Modem/0": {MODEM: "x"}}]),
 }
-"""The answer that replaces its list of objects."""
+"""The answer that replaces the double's list of objects."""
 
 
 class Service:

@@ -32,7 +32,7 @@ FIRST, SECOND = f"{READER} 00 00", f"{READER} 00 01"
 ATR_T0 = ANSWER_TO_RESET
 ATR_T1 = bytes.fromhex("3B800181")
 _USED = 0x0180
-"""Bits of a reader's state: exclusively, or shared."""
+"""Bits of a reader's state: in use exclusively, or shared."""
 PATIENCE = 30.0
 
 # Where pcscd listens. The library reads the name once in a process, so it must be set before that.
@@ -90,7 +90,7 @@ class PrivatePcscd:
                 ],
                 stdin=listening.fileno(),
                 stdout=log,
-                env=os.environ | {"PCSCLITE_HP_DROPDIR": os.fspath(settings)},  # to leave real readers alone
+                env=os.environ | {"PCSCLITE_HP_DROPDIR": os.fspath(settings)},  # leaves real readers alone
             )
         with closing(Context()) as context:
             assert len(context.readers()) == 2, (FOLDER / "log").read_text()
@@ -105,7 +105,7 @@ class PrivatePcscd:
 
 
 def _without_polkit(pcscd: str) -> tuple[str, ...]:
-    """Return the option of pcscd 2: unlike pcscd 1, it refuses even root if polkit cannot be asked."""
+    """Return --disable-polkit for pcscd 2, which otherwise refuses even root if polkit does not run."""
     option = "--disable-polkit"
     told = subprocess.run([pcscd, "--help"], capture_output=True, text=True, check=False).stdout
     return (option,) if option in told else ()

@@ -27,7 +27,7 @@ class ScriptedCard:
     taken: set[int] = field(default_factory=set)
     """Channels that another program keeps open, even over a reset."""
     portion: int | None = None
-    """Bytes handed over by one GET RESPONSE (61xx); None: all data immediately."""
+    """Bytes returned by one GET RESPONSE (61xx); None: all data immediately."""
     asks_for_length: bool = False
     """Whether the card answers 6Cxx before it returns data."""
     needs_le: bool = False
@@ -35,13 +35,13 @@ class ScriptedCard:
     endless: bool = False
     """Whether the card promises more data forever."""
     refusals: dict[bytes, int] = field(default_factory=dict)
-    """ES10 command -> status word that it is refused with."""
+    """ES10 command -> status word of its refusal."""
     unknown_instruction: int = 0x6D00
     """Status word of an application that does not know STORE DATA."""
     chain_status: int = 0x9000
     """Status word after a block that is not the last."""
     fci_waits: bool = True
-    """Whether SELECT is answered 61xx."""
+    """Whether the card answers SELECT with 61xx."""
 
     longest_block: int = 255
     """Bytes of data in a command; longer ones are refused for their length."""

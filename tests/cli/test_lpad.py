@@ -217,7 +217,7 @@ def test_the_demo_can_be_kept() -> None:
     end = time.monotonic() + PATIENCE
     while socket in _command_lines() or Path(socket).parent.exists():
         assert time.monotonic() < end, "the demo did not end"
-        time.sleep(0.05)  # The process has no parent
+        time.sleep(0.05)  # The demo has left this process, which thus cannot wait for its end.
 
 
 def _command_lines() -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60.0
-"""Seconds within which anything that a test waits for has happened, also on a slow machine."""
+"""Seconds within which anything that a test waits for has happened, even on a slow machine."""
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class ModemFront:
             each.close()
 
     def dialled(self) -> list[str]:
-        """Return the APN of every dialled context, oldest first; ModemManager keeps a context that fits."""
+        """Return the APN of every dialled context, oldest first."""
         with self._changed:
             return list(self._dialled)
 

@@ -41,7 +41,7 @@ def test_modem_manager_runs(rig_of: Callable[..., Rig], tmp_path: Path, pki: Pki
 
 
 def test_modem_manager_uses_the_modem(rig_of: Callable[..., Rig], tmp_path: Path, pki: Pki) -> None:
-    """A modem that ModemManager has taken into use is found on its other port, with the same note."""
+    """A modem that ModemManager uses is found on its other port, with a note on ModemManager."""
     port = tmp_path / "modem"
     with SoftCard(tmp_path / "card", pki=pki) as card, PtyModem(card, path=port) as modem:
         rig = rig_of("", modem=modem)

@@ -81,7 +81,7 @@ def networking(folder: Path, pki: Pki, applier: Any = None, **habits: Any) -> It
         policy = NetworkPolicy(applier=applier or AtApplier(), **chosen)
         networked = replace(port(lab), network=policy)
         lab.engine.become([networked])
-        lab._ports = (networked,)  # This applies to the next start.
+        lab._ports = (networked,)  # The engine's next start uses these ports.
         if applier is None:
             change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
             assert change.error is None, change.error

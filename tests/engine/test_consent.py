@@ -164,6 +164,6 @@ def test_reloaded_settings_apply_to_the_next_download(lab: Lab) -> None:
 
 
 def test_a_card_s_own_policy_is_only_its_own(lab: Lab) -> None:
-    """Another card's policy, or one for an absent card, has no effect on this one."""
+    """A card's policy is not affected by the policy of another card, or of an absent one."""
     lab.policies.become(Policies(own={"other": InstallPolicy(classes=())}))
     lab.install()

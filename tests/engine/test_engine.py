@@ -69,7 +69,7 @@ def test_a_card_is_read_when_the_engine_starts(lab: Lab) -> None:
 
 
 def test_a_profile_is_downloaded_and_enabled(lab: Lab) -> None:
-    """One change takes a profile from its activation code to being enabled, its notifications delivered."""
+    """One change downloads a profile by its activation code, enables it, and delivers its notifications."""
     order = lab.order()
     change = good(lab.carry_out(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, enable=True))
     assert change.result is not None
@@ -180,7 +180,7 @@ def test_a_profile_is_deleted(lab: Lab) -> None:
 
 
 def test_changes_of_a_missing_profile_are_not_found(lab: Lab) -> None:
-    """Verbs on a missing profile lead to not-found; deleting one may be allowed to succeed."""
+    """Changes of a missing profile end with not-found, except a deletion with `missing_ok`."""
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.DELETE):
         assert failure(lab.carry_out(kind, iccid=FIRST)) == "not-found"
     assert failure(lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="x")) == "not-found"
@@ -423,7 +423,7 @@ class TestAbsence:
         assert change.error.retryable
 
     def test_the_next_change_finds_a_card_that_came_back(self, lab: Lab) -> None:
-        """A change uses a card that is back immediately, without waiting for the next check."""
+        """If an absent card is back, the next change uses it without waiting for the next check."""
         lab.modem.vanish()
         lab.start()
         lab.until(lambda: lab.engine.snapshot(CARD), lambda s: s.state is CardState.ABSENT)

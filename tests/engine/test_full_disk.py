@@ -112,7 +112,7 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
 
 
 SOON = {course: Backoff((0.3,)) for course in retry_rules.BACKOFF} | {Course.JOURNAL: Backoff((3600.0,))}
-"""The wait between two attempts, except for the journal's, which the test waits for."""
+"""The wait between two attempts, except the journal's attempts, for which the test waits."""
 
 
 def download(lab: Lab, **params: bool) -> Change:

@@ -58,7 +58,7 @@ def becomes(lab: Lab, state: CardState) -> None:
 def test_an_idle_port_that_vanishes_is_noticed_immediately(lab: Lab) -> None:
     """If an idle port vanishes, the card is absent immediately, and is back without request or timer."""
     with watched(lab) as kernel:
-        for _ in range(6):  # This is more often than checks at their usual interval would allow.
+        for _ in range(6):  # Checks at their usual interval would not notice this often enough.
             lab.modem.vanish()
             kernel.tell(there=False)
             becomes(lab, CardState.ABSENT)
@@ -139,7 +139,7 @@ def test_a_switch_is_not_made_on_another_card_with_the_same_profile(
 def test_a_swapped_card_gets_no_profile_that_was_meant_for_another(
     lab: Lab, tmp_path: Path, pki: Pki
 ) -> None:
-    """A download is also bound to the card that the caller saw."""
+    """A download is bound to the card that its caller saw, and not made onto another card."""
     lab.engine  # noqa: B018 - starts it
     becomes(lab, CardState.READY)
     order = lab.order(iccid=FIRST)

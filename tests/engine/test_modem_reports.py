@@ -85,7 +85,7 @@ def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
     """If the modem reports the old profile correctly and the new one wrongly, the result states this."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), quirks={"iccid_commands": ["AT+CCID"]}) as lab:
         both(lab)
-        lab.modem.once("AT+CCID")  # before the switch
+        lab.modem.once("AT+CCID")  # the answer before the switch
         for _ in range(20):
             lab.modem.once("AT+CCID", instead=(line, "OK"))
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -218,7 +218,7 @@ def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pk
 def test_commands_after_a_switch_are_limited_too(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After three restarts that cost the modem its card, lpad makes the next switch without them."""
+    """If a quirk's command after a switch costs the modem its card three times, lpad then omits it."""
     quirks = {"after_switch": ["AT+CFUN=1,1"], "refresh_ladder": [{**WAIT, "seconds": 0.3}]}
     with bench(tmp_path, pki, quirks=quirks) as lab:
         both(lab)

@@ -259,7 +259,7 @@ def test_the_settings_name_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_failover_names_profiles_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """A rule by AID watches the profile that is enabled, and leads to one whose ICCID cannot be read."""
+    """A health rule by AID watches the enabled profile, and leads to one whose ICCID cannot be read."""
     with guarding(tmp_path, pki, registration={FIRST: DENIED}) as lab:
         first, second = aid(lab, FIRST), aid(lab, SECOND)
         lab.card.distort(SECOND, told=NO_ICCID)

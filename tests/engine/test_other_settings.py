@@ -122,7 +122,7 @@ def test_a_card_goes(lab: Lab, port: CardPort, other: CardPort) -> None:
 
 
 def test_a_change_of_a_card_that_goes_can_be_answered_until_it_has_ended(lab: Lab, port: CardPort) -> None:
-    """The record of a change does not depend on its card; an ended one cannot be cancelled."""
+    """The record of a change does not depend on its card; an ended change cannot be cancelled."""
     lab.start(port)
     asks = asking(lab)
     lab.engine.become([])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api.gateway import Gateway
 
 NOT_ONE_LIST = frozenset({"list_ports"})
-"""Its answer has two lists: the ports and the readers of this machine."""
+"""Operations whose answer is not one list: `list_ports` returns the machine's ports and its readers."""
 
 
 def pages(gateway: Gateway, path: str, name: str, limit: int) -> list[list[Any]]:

@@ -164,7 +164,7 @@ def test_a_busy_modem_is_asked_again(status: Status, tmp_path: Path) -> None:
     "error", [each for each in ProtocolError if each is not ProtocolError.NOT_OPENED], ids=str
 )
 def test_a_function_error_is_named(error: ProtocolError, tmp_path: Path) -> None:
-    """After a function error, lpad repeats no message; the error has the reason; the next attempt works."""
+    """After a function error, lpad's error has the reason, no message is repeated, and a retry works."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         before = len(uicc_commands(modem, Uicc.APDU))
@@ -413,7 +413,7 @@ def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("memory", "forgets"), [(LinkMemory(None), True), (None, False)])
 def test_a_card_is_not_restarted_in_vain(tmp_path: Path, memory: LinkMemory | None, *, forgets: bool) -> None:
-    """A card is not restarted in a trial such as lpad setup's, or if the modem reports no declaration."""
+    """In a trial, as by lpad setup, or if the modem reports no declaration, the card is not restarted."""
     habits = MbimHabits(hides_isdr=True, forgets_capabilities=forgets)
     with MbimModem(ScriptedCard(applications=()), path=tmp_path / "wdm", habits=habits) as modem:
         link = open_mbim_link(modem.path, memory=memory)

@@ -152,7 +152,7 @@ def test_short_lines_shrink_the_blocks() -> None:
 
 
 def test_a_silent_modem_ends_with_the_deadline() -> None:
-    """A modem that answers nothing does not freeze the caller."""
+    """A modem that answers nothing delays the caller only until the deadline."""
     with bench() as (modem, link, _):
         modem.once(instead=())
         modem.once(instead=())
@@ -247,7 +247,7 @@ def test_half_an_answer_does_not_spoil_the_next() -> None:
 
 
 def test_a_late_answer_that_has_come_makes_the_probe_needless() -> None:
-    """Once the late answer has come, lpad sends no probe."""
+    """If a late answer has arrived, lpad sends no probe."""
     with bench() as (modem, link, _), isdr_session(link, deadline=soon()) as isdr:
         modem.once("AT+CSIM", instead=())
         with pytest.raises(CardUnreachable):

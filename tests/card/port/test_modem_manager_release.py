@@ -132,7 +132,7 @@ def test_a_modem_manager_that_starts_later_is_asked(bus: str, port: str) -> None
     """A ModemManager that starts after lpad has opened the port is asked as soon as it shows the modem."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
-    line.close()  # the double cannot open a port that is locked; the real one, as root, can
+    line.close()  # The double cannot open a locked port; the real ModemManager, as root, can.
     with ModemManagerDouble(bus, {UID: port}) as manager:
         manager.wait_for(f"inhibited {UID}")
         loan.give_back()
@@ -143,7 +143,7 @@ def test_a_modem_manager_that_starts_later_aborts_its_connection(bus: str, port:
     """If ModemManager starts later and is connecting the modem, lpad has the attempt aborted first."""
     loan = PortLoan(port, hold=5)
     line = opened(loan, port)
-    line.close()  # as above
+    line.close()  # so that the double can open the port
     with ModemManagerDouble(bus, {UID: port}, connecting=True) as manager:
         assert manager.wait_for(f"inhibited {UID}") == ["aborted", f"inhibited {UID}"]
         loan.give_back()

@@ -153,7 +153,7 @@ def test_a_proxy_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.
     own = os.geteuid()
     with listener(tmp_path) as (address, _):
         opener = PortOpener(users=frozenset({own}), proxies={"mbim-proxy": address})
-        monkeypatch.setattr(os, "geteuid", lambda: own + 1)  # The listener then belongs to another user.
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)  # The opener now has another user.
         with (
             serving(tmp_path, opener) as client,
             pytest.raises(CardUnreachable, match="may be a forgery") as found,
@@ -163,7 +163,7 @@ def test_a_proxy_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_client_that_asks_nothing_does_not_stop_the_others(tmp_path: Path) -> None:
-    """A client that leaves without a request is forgotten."""
+    """After a client that disconnects without a request, the opener serves the next client."""
     with serving(tmp_path, PortOpener(users=OWN, proxies={})) as client:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
             silent.connect(client.path)

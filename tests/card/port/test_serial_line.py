@@ -64,7 +64,7 @@ def test_a_plain_file_is_not_a_port(tmp_path: Path) -> None:
 
 
 def test_a_port_is_locked_while_open() -> None:
-    """A second user of the same port is turned away, until the first has closed it."""
+    """A second user of a port is refused until the first user has closed the port."""
     with PtyModem(ScriptedCard()) as modem:
         first = SerialLine(modem.path)
         with pytest.raises(CardBusy, match="stop that program"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 UNSERVED = {"suspend": Line.IDLE, "retire": Line.ENDED}
-"""The state to which each request leads."""
+"""The state of a line after each request that ends its service."""
 
 
 def line_of(lab: LineLab, iccid: str) -> Line:

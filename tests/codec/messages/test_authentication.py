@@ -96,7 +96,7 @@ def test_cards_that_know_no_extensions_get_none() -> None:
 @pytest.mark.parametrize("ci", [None, bytes.fromhex("040201FF")])
 def test_requests_are_joined_from_what_came(ci: bytes | None) -> None:
     """The server's elements are in the request byte for byte, in the standard's order."""
-    signed = bytes.fromhex("3081028000")  # a form of length that re-encoding would lose
+    signed = bytes.fromhex("3081028000")  # Encoding it again would lose this form of its length.
     parts = {
         "serverSigned1": signed,
         "serverSignature1": b"\x01" * 64,

@@ -175,7 +175,7 @@ def test_invalid_frames_are_refused(text: str) -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_nothing_that_arrives_raises(noise: bytes, cut: int) -> None:
-    """Whatever the port returns, the receiver continues, and finds the message after a `forget`."""
+    """Whatever the port returns, the receiver continues, and finds the next message after a `forget`."""
     receiver = Receiver()
     receiver.receive(noise[:cut])
     receiver.receive(noise[cut:])

@@ -156,7 +156,7 @@ def test_a_record_with_unfit_params_is_kept_unchanged(params: dict[str, Any]) ->
 
 
 def test_an_unfit_record_does_not_affect_other_changes(lab: Lab) -> None:
-    """Of two changes, the readable one is done, and the other fails with a sentence."""
+    """Of two stored changes, the readable one is done, and the unreadable one fails with an error."""
     journal = lab.journal()
     odd = journal.changes.add(CARD, EnableParams(iccid=FIRST), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})

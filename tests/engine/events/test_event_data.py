@@ -12,7 +12,7 @@ A_VALUE: dict[str, object] = {"str": "x", "int": 7, "bool": True, "float": 1.5, 
 
 
 def smallest(kind: type[Payload]) -> Payload:
-    """A form of event data with its required fields only."""
+    """Return a form of event data with its required fields only."""
     required = [each for each in msgspec.structs.fields(kind) if each.required]
     return kind(**{each.name: A_VALUE[getattr(each.type, "__name__", "str")] for each in required})
 

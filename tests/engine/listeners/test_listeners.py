@@ -115,7 +115,7 @@ def test_positions_survive_restarts(tmp_path: Path) -> None:
         assert made.acknowledge("all", USER, position=1).position == 2
         with pytest.raises(InvalidValue, match="no event 11 yet"):
             made.acknowledge("all", USER, position=11)
-        assert made.connect("all", USER, after=999) == 0  # a number of another journal
+        assert made.connect("all", USER, after=999) == 0  # The number is of another journal.
 
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "a b", "a/b", "a" * 33, "ä", "a\n"])

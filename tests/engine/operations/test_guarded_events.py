@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 DENIED = 3
-"""+CEREG's status."""
+"""The status in +CEREG of a modem that the network denies."""
 LATER = "8900101000000000041"
 
 
@@ -148,7 +148,7 @@ def test_no_discovery_begins_under_a_guard(tmp_path: Path, pki: Pki, *, requeste
             lab.stop()
             lab.begin(unasked=True)
             lab.asked(guarded.id)
-        threading.Event().wait(0.5)  # The discovery would begin within this time.
+        threading.Event().wait(0.5)  # Without the guard, the discovery would begin within this time.
         lab.engine.answer(guarded.id, Answer(confirm=True))
         guarded = lab.ended(guarded.id)
         (discovery,) = lab.until(

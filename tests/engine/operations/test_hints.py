@@ -58,7 +58,7 @@ def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
 
 
 def test_a_hint_leads_to_a_look(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the minute is over, lpad queries once by itself, and then follows its own plan again."""
+    """Once a hint's minute has passed, lpad queries the platform once, and then follows its plan again."""
     monkeypatch.setattr(hint_limit, "EVERY", 2.0)
     first = waiting(lab)
     looks = lab.platform.calls["look"]

@@ -571,7 +571,7 @@ def test_an_unmet_guard_keeps_the_wish(desk: PlatformLab) -> None:
 
 
 def test_another_card_is_there(desk: PlatformLab) -> None:
-    """If the card is exchanged between order and download, it gets nothing; the reservation is released."""
+    """If the card is exchanged after the order, the new card gets nothing; the reservation is released."""
     eid = "89049032123451234512345678901326"
     made = desk.platform.stock.order(eid=eid, reference="lpad-other")
     kept = KeptReservation(id=made.reference, profile="pending")

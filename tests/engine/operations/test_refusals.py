@@ -80,7 +80,7 @@ def test_a_used_code(desk: PlatformLab) -> None:
 
 
 def test_a_card_that_was_exchanged(desk: PlatformLab) -> None:
-    """The sentence states that another card is there, and what happened to the reservation."""
+    """If the card was exchanged, the error states this, and what happened to the reservation."""
     eid = "89049032123451234512345678901326"
     made = desk.platform.stock.order(eid=eid, reference="lpad-other")
     desk.until(lambda: desk.engine.snapshot(CARD), lambda seen: seen.eid is not None)

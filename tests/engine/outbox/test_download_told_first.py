@@ -186,7 +186,7 @@ def test_a_deletion_copies_them_first(lab: Lab, monkeypatch: pytest.MonkeyPatch,
     tag = 0xBF33 if kind is Kind.DELETE else 0xBF34
     deleted = next(number for number, line in enumerate(lines) if _asks_for(tag, line))
     assert copied < deleted
-    _ready(lab)  # wakes the worker, which has seen that nothing is due
+    _ready(lab)  # The refresh wakes the worker, which found nothing due.
     nothing_left(lab)
     assert events(lab)[:2] == ["install", "install"]
 
@@ -197,7 +197,7 @@ def test_the_next_download_copies_them_first(lab: Lab, monkeypatch: pytest.Monke
         patched.setattr(NotificationRemoval, "due_at", None)
         assert told(lab, _download(lab)).state is State.DONE
         assert told(lab, _download(lab, SECOND)).state is State.DONE
-    _ready(lab)  # wakes the worker, which has seen that nothing is due
+    _ready(lab)  # The refresh wakes the worker, which found nothing due.
     nothing_left(lab)
     assert [each.sequence_number for each in lab.server.notifications] == [1, 2, 3, 4]
 

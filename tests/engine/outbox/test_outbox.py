@@ -186,7 +186,7 @@ def test_a_refused_notification_does_not_bury_the_next(lab: Lab) -> None:
 
 
 def test_notifications_on_the_card_at_the_start_are_delivered(lab: Lab) -> None:
-    """When it opens the card, lpad finds the notifications of a time in which it did not run."""
+    """When lpad opens a card, it finds the notifications from a time in which lpad did not run."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
     failed_once(lab)

@@ -54,7 +54,7 @@ def test_numbers_that_run_backwards(lab: Lab) -> None:
     assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
     assert before < {each.raw for each in pending(lab)}
     assert [each.seq for each in pending(lab) if not each.displaced] == [1, 2]
-    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)  # afterwards no attempt with an older list runs
+    lab.carry_out(Kind.DELIVER_NOTIFICATIONS)  # After this, no attempt with an older list runs.
     back(lab)
     assert [event for _, event in delivered(lab)] == ["install", "install", "enable", "disable"]
 

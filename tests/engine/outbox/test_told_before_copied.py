@@ -74,7 +74,7 @@ def test_a_switch_is_done_before_its_notifications_are_copied(lab: Lab, kind: Ki
 
 
 def test_copied_delivered_and_removed_in_one_session(lab: Lab) -> None:
-    """Notifications that the session has read itself are removed from the card without another comparison."""
+    """Notifications that a switch's session has read are removed from the card without a comparison."""
     lab.install()
     nothing_left(lab)
     lab.modem.received.clear()

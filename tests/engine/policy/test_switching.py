@@ -81,7 +81,7 @@ def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path,
 
 def test_switches_beyond_the_daily_limit_are_refused(tmp_path: Path, pki: Pki) -> None:
     """Switches beyond the daily limit are refused with the time of the next; those without effect are not."""
-    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # the first enable counts
+    with guarding(tmp_path, pki, policy=SwitchPolicy(per_day=2)) as lab:  # The lab's first enable counts.
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
         assert failure(change) == "switch-limit"

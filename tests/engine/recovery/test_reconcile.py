@@ -1,4 +1,4 @@
-"""After a restart each change that was cut off ends by what the card holds."""
+"""After a restart, the card's state determines how each change that was cut off ends."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_reset_is_settled_by_the_remaining_profiles(lab: Lab) -> None:
 
 
 def test_a_download_that_arrived(lab: Lab) -> None:
-    """A profile that is there now but was not before was installed, even if no result was seen."""
+    """An interrupted download is done if its profile is on the card and was not there before."""
     iccid = lab.install()
     notes = noting(DownloadNotes, iccid=iccid, held_before=False)
     change = cut_off(lab, Kind.DOWNLOAD, notes=notes, enable=False)
@@ -205,7 +205,7 @@ def test_a_download_that_arrived_but_was_not_enabled(lab: Lab) -> None:
 
 @pytest.mark.parametrize("announced", [False, True])
 def test_the_hooks_hear_of_each_installed_profile_once(lab: Lab, *, announced: bool) -> None:
-    """A profile is reported even if the change fails because it is not enabled, and never twice."""
+    """Hooks are notified of an installed profile once, even if its change fails as it is not enabled."""
     iccid = lab.install()
     (lab.folder / "runner").mkdir()
     with runner(lab.folder / "runner") as serving:
@@ -221,7 +221,7 @@ def test_the_hooks_hear_of_each_installed_profile_once(lab: Lab, *, announced: b
 
 
 def test_a_download_that_did_not_arrive(lab: Lab) -> None:
-    """Without the profile on the card the change failed, and can be requested again."""
+    """An interrupted download whose profile is not on the card fails, and can be requested again."""
     assert was_interrupted(
         cut_off(lab, Kind.DOWNLOAD, notes=noting(DownloadNotes, iccid=FIRST, held_before=False))
     )
@@ -332,7 +332,7 @@ def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch:
     iccid = lab.install()
     lab.patient(absence=3)
     change = killed_without_card(lab, Kind.DISABLE, iccid=iccid)
-    lab.stop()  # The limit passes meanwhile.
+    lab.stop()  # The limit passes while lpad is stopped.
     lab.until_true(lambda: TimeLimit.read(_noted(lab, change)).left(Moment.now()) == 0)
     lab.start()
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.error is not None)

@@ -105,7 +105,7 @@ def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
 def test_a_profile_that_does_not_register_is_taken_back(
     tmp_path: Path, pki: Pki, status: int, word: str
 ) -> None:
-    """The previous profile is enabled, card and modem agree on it, and the error states what was seen."""
+    """After a rollback, card and modem agree on the previous profile; the error states what was seen."""
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: status}) as lab:
         change = out_of_time(lab, pass_by, REGISTERED, seen=word)
         details = rolled_back(change)

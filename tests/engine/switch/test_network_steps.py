@@ -469,7 +469,7 @@ def hanging(folder: Path, pki: Pki, event: str) -> Iterator[tuple[Lab, Spy, Path
 
 
 def test_a_hanging_hook_can_be_cancelled(tmp_path: Path, pki: Pki) -> None:
-    """Before the card is asked, a cancellation ends the wait; an unused applier undoes nothing."""
+    """While a hook hangs before a switch, a cancellation ends the wait; an unused applier undoes nothing."""
     with hanging(tmp_path, pki, "pre-switch") as (lab, spy, started):
         change = lab.submit(Kind.ENABLE, iccid=SECOND)
         lab.until_true(started.exists)

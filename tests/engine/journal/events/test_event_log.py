@@ -247,7 +247,7 @@ def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: 
 
 
 def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal) -> None:
-    """If lpad cannot find out whether an event is awaited, it counts as such; the outbox still makes room."""
+    """If lpad cannot find out whether an event is awaited, it counts as such; a full outbox drops it."""
 
     def fails(*_: object) -> NoReturn:
         raise ValueError("a mistake in lpad")

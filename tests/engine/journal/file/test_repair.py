@@ -99,7 +99,7 @@ def holds_all(journal: Journal, said: Contents) -> None:
 
 def test_no_copy_is_for_others(worn: Path) -> None:
     """The repaired journal and the one that was set aside are closed to others, whatever the umask is."""
-    worn.chmod(0o600)  # This is how lpad makes it.
+    worn.chmod(0o600)  # Lpad creates a journal with this mode.
     NetworkStore(Journal(worn).memos).put("8900101000000000017", SECRET)
     worn.write_bytes(b"garbage" + worn.read_bytes()[7:])
     before = os.umask(0)

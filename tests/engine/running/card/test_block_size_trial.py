@@ -30,10 +30,10 @@ SMALL = 120
 QUIRKY = partial(
     ModemPersonality, manufacturer="Fibocom Wireless Inc.", model="L850-GL", firmware="18500", error_level=1
 )
-"""A modem whose quirk says blocks of 120 bytes."""
+"""A modem whose quirk sets blocks of 120 bytes."""
 SHORT_LINES = 300
 LONG = 60.0
-"""Seconds for an answer that comes, also on a busy machine."""
+"""Seconds within which an answer arrives, even on a busy machine."""
 PASSED = '"larger_blocks": true'
 FAILED = '"larger_blocks": false'
 ENDED = re.compile("the modem damages blocks|blocks of 255 bytes do not pass")
