@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class LazyPattern(Generic[AnyStr]):
-    """A pattern for a module's constant; `re.compile` there would compile it at each start, used or not."""
+    """A pattern for a module's constant, which `re.compile` would compile at each start, used or not."""
 
     __slots__ = ("_compiled", "_flags", "pattern")
 
     def __init__(self, pattern: AnyStr, flags: int = 0) -> None:
-        """Take a pattern and its flags, as for `re.compile`; a mistake shows when it is first used."""
+        """Store the arguments of `re.compile`; an invalid pattern raises `re.error` at its first use."""
         self.pattern: AnyStr = pattern
         self._flags = flags
         self._compiled: re.Pattern[AnyStr] | None = None
@@ -52,5 +52,5 @@ class LazyPattern(Generic[AnyStr]):
         return self.compiled.split(text)
 
     def sub(self, replacement: AnyStr | Callable[[re.Match[AnyStr]], AnyStr], text: AnyStr) -> AnyStr:
-        """Replace each match."""
+        """Return the text with each match replaced."""
         return self.compiled.sub(replacement, text)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Pace(Struct):
-    """The time on the monotonic clock until which one thread may be busy; None while it rests."""
+    """A watched thread, and the monotonic time until which it may be busy; None while it rests."""
 
     name: str
     until: float | None
@@ -41,7 +41,7 @@ class Stuck(Frozen, kw_only=True):
 
 
 _paces: dict[int, _Pace] = {}
-"""The entries by thread identifier; each thread changes only its own."""
+"""The watched threads by their identifiers; each thread changes only its own entry."""
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def stuck(*, grace: float) -> list[Stuck]:
 
 
 def _where(frame: FrameType | None) -> str:
-    """Return the innermost place in lpad's own code."""
+    """Return the innermost function and line of lpad's own code among a thread's frames."""
     home = str(Path(__file__).parents[1])
     while frame is not None:
         if frame.f_code.co_filename.startswith(home):

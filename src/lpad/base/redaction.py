@@ -28,7 +28,7 @@ _SHOWN_DIGITS = 4
 def last_digits(identifier: str) -> str:
     """Return the last four digits of an identifier, which distinguish two cards on a bench.
 
-    A short one is hidden completely.
+    A short identifier is hidden completely.
     """
     return "…" + identifier[-_SHOWN_DIGITS:] if len(identifier) > 2 * _SHOWN_DIGITS else "…"
 
@@ -45,7 +45,7 @@ def redacted(text: str) -> str:
 
 
 def mask(text: str) -> str:
-    """Return a text without its long numbers; names of ports and readers contain serial numbers."""
+    """Return the name of a port or reader; its serial numbers keep only the last two digits."""
     return _SERIAL_NUMBER.sub(lambda found: f"…{found[0][-2:]}", text)
 
 

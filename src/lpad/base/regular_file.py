@@ -1,7 +1,7 @@
 """Opening of files whose path may lead to something else: a FIFO, a device, a socket.
 
 Opening a FIFO waits until its other end is opened, which may never happen, and reading a device may never
-end. So such a path is opened without waiting, and used only if it leads to a regular file.
+end. So every path is opened without waiting, and used only if it leads to a regular file.
 """
 
 from __future__ import annotations

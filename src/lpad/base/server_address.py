@@ -13,7 +13,7 @@ _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = LazyPattern(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 HTTPS_PORT = 443
 LONGEST = 255
-"""Characters; a name has at most 253. A longer text is refused unread."""
+"""The maximum number of characters of a name; a longer text is not examined further."""
 
 
 class ServerAddress(Frozen):
@@ -50,7 +50,7 @@ class ServerAddress(Frozen):
         return cls(host.rstrip("."), port)
 
     def names(self, other: str) -> bool:
-        """Whether `other`, from a server, is this address, regardless of case, with or without the port."""
+        """Return whether a server's `other` means this address; case and a missing port do not matter."""
         try:
             told = ServerAddress.parse(other)
         except InvalidValue:

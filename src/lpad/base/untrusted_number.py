@@ -1,9 +1,9 @@
 """Numbers in text from outside: a modem's answer, an address, a setting, a query string, a file in /proc.
 
 `int()` accepts spaces, underscores and the digits of every script, and raises ValueError from 4,301 digits
-on; `float()` also accepts 'nan' and 'inf'. Callers do not expect this. This module therefore reads all text
-from outside: only ASCII digits, and only in the range that the caller gives. `tests/test_outside_numbers.py`
-finds the calls that bypass this module.
+on; `float()` also accepts 'nan' and 'inf'. Callers do not expect this. This module therefore reads all
+numbers from outside: only ASCII digits, and only in the range that the caller gives.
+`tests/test_outside_numbers.py` finds the calls that bypass this module.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def hexadecimal_number(text: str, *, most: int = LARGEST) -> int | None:
 
 
 def decimal_number(text: str, *, most: float) -> float | None:
-    """Return a number from 0 that may have a fraction and an exponent; None for anything else."""
+    """Return a number from 0 to `most`, perhaps with a fraction or exponent; None: anything else."""
     if _FRACTION.fullmatch(text) is None:
         return None
     value = float(text)
@@ -77,7 +77,7 @@ def decimal_number(text: str, *, most: float) -> float | None:
 
 
 def json_number(text: str) -> int | float:
-    """Return a whole number of a JSON text, for `json.loads(parse_int=...)`; infinity if it is too long.
+    """Return a whole number of a JSON text, for `json.loads(parse_int=...)`; infinity if beyond 64 bits.
 
     One odd number in an unused field must not make the whole text unreadable.
     """

@@ -34,7 +34,7 @@ class Ports(Frozen, kw_only=True):
 
 
 def find_ports(*, deadline: Deadline, devices: Path = Path("/dev"), sysfs: Path = SYSFS) -> Ports:
-    """Find ports and readers; no port is opened."""
+    """Return the existing ports and readers; no port is opened."""
     stable = {str(path): str(path.resolve()) for pattern in _STABLE for path in devices.glob(pattern)}
     found = {str(path) for pattern in _OTHERS for path in devices.glob(pattern)}
     ports = [*sorted(stable), *sorted(found - set(stable.values()))]

@@ -39,7 +39,7 @@ _NOT_FOUND = "6A82"
 
 
 class WorkingPort:
-    """The port that reached the card while another port refused, in a small expendable file."""
+    """Remembers, in a small expendable file, which of a modem's ports reached the card."""
 
     def __init__(self, ports: Sequence[str], *, folder: Path | None) -> None:
         """Use the ports in the order of the settings.
@@ -205,7 +205,7 @@ class FallbackLink:
         return self._link
 
     def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
-        """Return the first successful result: from the present port, or otherwise from another one.
+        """Return the result of `act` over the present port, or else over the first port that succeeds.
 
         If every port fails, lpad keeps one open over which the modem has answered and reports on its card.
         """

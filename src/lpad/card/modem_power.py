@@ -1,4 +1,4 @@
-"""Steps that power a modem, its radio or its SIM down and up; in the end, everything is powered up."""
+"""Steps that power a modem, its radio or its SIM down and up; afterwards, everything is powered up."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Holding(Frozen, kw_only=True):
     """Profiles that are not enabled or no longer on the card; a modem that reads one of them is outdated."""
 
     def noticed(self, report: IccidReport | None) -> Noticed:
-        """Return whether a modem with this report has noticed the switch; None: the modem reads no ICCID."""
+        """Return whether a modem with this report (None: it reads no ICCID) has noticed the switch."""
         if report is None:
             return Noticed.YES if self.enabled is None else Noticed.NO
         if self.enabled is not None and report.names(self.enabled):
@@ -104,7 +104,7 @@ class Outcome(Struct):
     """The result of waiting for the modem."""
 
     holding: Holding | None = None
-    """The state of the card; None: not the wanted one, or unreadable."""
+    """The card's state if it is the wanted one; None: the card has another state, or is unreadable."""
     noticed: Noticed = Noticed.NO
     error: CardError | None = None
     """Why the card could not be read the last time."""
@@ -137,7 +137,7 @@ class Refresh:
         """Use a card; nothing is sent before `prepare` or `settle`.
 
         Args:
-            tell: called at the start of each step other than waiting.
+            tell: called with the name of each step other than waiting, at its start.
             reading: seconds to read the card once.
         """
         self._access = access
@@ -194,14 +194,14 @@ class Refresh:
 
     @property
     def read_before(self) -> IccidReport | None:
-        """The ICCID that the modem read when it was prepared.
+        """The ICCID that the modem read at `prepare`.
 
         None if the modem reported none, or there is no modem.
         """
         return self._before.report
 
     def agreed(self, holding: Holding) -> bool:
-        """Whether the modem read the enabled profile at `prepare`, as far as the modem reports this.
+        """Return whether the modem read the enabled profile at `prepare`; True if it does not report this.
 
         The modem may be outdated even if no switch is needed: if another program made the switch, or lpad was
         killed before the modem had noticed it.
@@ -224,7 +224,7 @@ class Refresh:
         """Wait until the card has the wanted state and the modem reads it, and take steps if necessary.
 
         Args:
-            look: opens a session, and returns the card's state if it is the wanted one.
+            look: opens a session, and returns the card's state if it is the wanted one, otherwise None.
             asked: whether the card asks the modem for a REFRESH.
             answered: whether the card accepted the request. If the answer was lost and the card's state is
                 unchanged, the card has done nothing, and a restart would not help.
@@ -288,7 +288,7 @@ class Refresh:
         return self._climbing
 
     def _locked(self, outcome: Outcome) -> bool:
-        """Whether the SIM or the modem is still locked, so that a restart would not help."""
+        """Return whether the SIM or the modem is still locked, so that a restart would not help."""
         lock = None if outcome.error is None else lock_of(outcome.error)
         if lock is not None:
             _log.warning("the modem requires the %s; a restart would not help", lock)

@@ -1,4 +1,4 @@
-"""The return of a modem's port: its usual speed is restored, then ModemManager gets it back."""
+"""The return of a modem's port: its usual speed is restored, then ModemManager gets the port back."""
 
 from __future__ import annotations
 

@@ -39,15 +39,15 @@ LINKS = "links"
 
 
 class Way(Frozen):
-    """A port in use: the functions that open its link, watch it and lend it."""
+    """The functions that open the link over a port, watch the port and return it."""
 
     open_link: Callable[[Deadline], Link]
     watch: Watch
     loan: PortReturn | None = None
-    """None: nothing has to be restored or returned."""
+    """Restores and returns the port; None: this is not necessary."""
 
     def give_back(self) -> None:
-        """Restore the line and end the loan; called once nothing is open."""
+        """Restore the line's speed and end the loan; called once the link is closed."""
         if self.loan is not None:
             self.loan.give_back()
 

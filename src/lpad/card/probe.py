@@ -111,7 +111,7 @@ class ShownReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProbeReport(Frozen, kw_only=True):
-    """The findings; None if unknown. `shown` prepares them for publication."""
+    """The findings of a probe; None if unknown. `shown` prepares them for publication."""
 
     port: str
     link: LinkFacts = field(default_factory=LinkFacts)
@@ -235,7 +235,7 @@ class _Probe:
                 stack.close()
 
     def _count_euiccs(self, link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Look for more eUICCs under the known AIDs of the ISD-R, as many as time allows on a slow modem."""
+        """Search for more eUICCs under the known AIDs of the ISD-R, for a limited time on slow modems."""
         report = self._report
         if report.isdr_aid is None or report.eid is None:
             return

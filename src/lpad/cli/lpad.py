@@ -51,7 +51,7 @@ _LOADED_WHEN_CALLED = {"demo": _demo, "platform": _platform, "probe": _probe, "s
 
 
 class _LazyGroup(ProgramGroup):
-    """A group whose commands are imported when called, because the daemon must not load a simulator."""
+    """A group that imports some commands only when called, because the daemon must not load a simulator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *_LOADED_WHEN_CALLED])

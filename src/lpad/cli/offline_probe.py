@@ -37,7 +37,7 @@ def probe(
 ) -> None:
     """Test a card and the link to it without the daemon, and print a report for a bug report.
 
-    Nothing on the card is changed. Without --port and --reader it lists the existing ports and readers.
+    Nothing on the card is changed. Without --port and --reader, the command lists the ports and readers.
     """
     output = Output(as_json=as_json)
     ports: dict[str, Any] = msgspec.to_builtins(find_ports(deadline=Deadline.after(_LISTING)))

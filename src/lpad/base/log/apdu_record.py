@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Record:
-    """The open file; None while no APDUs are recorded."""
+    """The file that receives the APDUs; it is open only while APDUs are recorded."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

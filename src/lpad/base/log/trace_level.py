@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 TRACE = 5
-"""The level: "TRACE" in the log."""
+"""The number of the log level; the log calls it "TRACE"."""
 
 _PAYLOADS = logging.getLogger("lpad.payloads")
 
@@ -13,7 +13,7 @@ logging.addLevelName(TRACE, "TRACE")
 
 
 def show_payloads(shown: bool) -> None:  # noqa: FBT001 - the only argument
-    """Select whether traces show payloads, which identify the subscriber, or only their length."""
+    """Select whether traces show payloads, which identify the subscriber, or only their tags and lengths."""
     _PAYLOADS.setLevel(TRACE if shown else logging.CRITICAL)
 
 

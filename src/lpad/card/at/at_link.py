@@ -68,7 +68,7 @@ class _ModemLink(Protocol):
 
 
 class AtLink:
-    """A link that finds the working commands by itself and remembers them with the modem."""
+    """A link that finds out which AT commands reach the card, and remembers them for each modem."""
 
     def __init__(
         self,
@@ -380,15 +380,15 @@ def open_at_link(
     unredacted: bool = False,
     open_line: OpenLine = SerialLine,
 ) -> AtLink:
-    """Open the link to the card in a modem, through the commands that work.
+    """Open the link to the card in a modem; the link finds out which AT commands work.
 
     Args:
         port: the modem's AT port, locked until the link is closed.
         baud: bits per second; USB modems accept any.
         speed: raises the line's speed while the port is open; None: the speed stays as it is.
-        memory: the modems remembered across restarts; None: none.
+        memory: the modems remembered across restarts; None: lpad remembers none.
         overrides: the settings' quirks; see `Quirks.merged`.
-        open_line: opens the port; another function may borrow it first.
+        open_line: opens the port, possibly after borrowing it from another program.
 
     Raises:
         InvalidValue: the overrides name an unknown quirk or a value out of range.

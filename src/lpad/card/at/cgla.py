@@ -58,7 +58,7 @@ class AtCglaLink:
         self._name = name
         self._unredacted = unredacted
         self.channels_closed = 0
-        """The number of channels that were found open and closed."""
+        """The number of abandoned channels that this link has closed."""
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -70,14 +70,14 @@ class AtCglaLink:
         self._modem.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Return None: this link knows neither the modem nor its quirks."""
+        """Return a context with None: this link knows neither the modem nor its quirks."""
         del deadline
         return nullcontext()
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> CglaChannel:
         """Open a channel to the first of `aids` that the modem finds (see `Link`).
 
-        Modems mostly give no reason for a refusal: they answer ERROR if the application is unknown, if no
+        Most modems give no reason for a refusal: they answer ERROR if the application is unknown, if no
         channel is free, and if the command is unknown. The error is 6A82 only if each AID is 'not found'.
 
         Raises:

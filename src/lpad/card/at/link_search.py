@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 _NO_SUCH_APPLICATION = "6A82"
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or the card has no logical channels, so the card has not looked up the name."""
+"""Status words for a missing channel; a card that answers with one of them has not looked up the AID."""
 
 
 def find_link(
@@ -73,7 +73,7 @@ def ask_for_eid(channel: Channel, *, deadline: Deadline) -> None:
     """Read the EID as a harmless test, because some modems open a channel and then refuse commands on it.
 
     Raises:
-        CardError: the command did not reach the card, or not the ISD-R.
+        CardError: the command did not reach the card, or the ISD-R refused it.
     """
     answer = exchange(channel, GET_EID, deadline=deadline, attempted="cannot read the card's EID")
     if not answer.ok:

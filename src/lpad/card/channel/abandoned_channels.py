@@ -30,7 +30,7 @@ GET_EID = store_data(get_eid.GET_EID, intent=es10.GET_EID)[0]
 """An ES10 command that changes nothing; only an ISD-R answers it (SGP.22 v2.5, 5.7.20)."""
 
 _STATUS = Command(0x80, 0xF2, le=256)
-"""ETSI TS 102 221, 11.1.2: P2 00 returns the control parameters of the selected file."""
+"""STATUS (ETSI TS 102 221, 11.1.2); P2 00 returns the control parameters of the selected file."""
 _MASTER_FILE = b"\x3f\x00"
 _NOT_OPEN = 0x6881
 _NO_SUCH_CLASS = 0x6E00
@@ -77,7 +77,7 @@ def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
 
 
 def is_any_open(card: RawCard, *, deadline: Deadline) -> bool:
-    """Return whether the card has a logical channel open, regardless of its user.
+    """Return whether any of the card's logical channels is open, for any user.
 
     Raises:
         CardError: the card cannot be reached.

@@ -41,7 +41,7 @@ class BareHeader:
             refusal = error
         if refusal is None and (len(answer) != 2 or answer[0] not in _WRONG_LENGTH):
             return answer
-        # A refused line, or a command with a wrong length, was not carried out.
+        # A command that the link refused, or whose length is wrong, was not carried out.
         try:
             answer = self._card.transmit(other, deadline=deadline)
         except LinkRefused as error:

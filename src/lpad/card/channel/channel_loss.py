@@ -21,19 +21,19 @@ _NO_SUCH_CHANNEL = 0x6881
 NOT_OURS = (_NO_SUCH_CHANNEL, 0x6882, 0x6D00, 0x6E00)
 """Status words of a channel without the ISD-R: no such channel, or an application without STORE DATA."""
 _DOUBTFUL = (*NOT_OURS, 0x6A86)
-"""6A86 means a wrong block number: the card may have forgotten the previous blocks."""
+"""Status words of a possibly lost channel; 6A86 (wrong block number): previous blocks may be lost."""
 
 
 class LostChannel:
     """Follows the commands on one channel and detects whether the card has lost it."""
 
     def __init__(self) -> None:
-        """Begin with a channel that has just been opened."""
+        """Follow a channel that has just been opened."""
         self._suspected = False
         self._carried = False
 
     def follow(self, apdu: Apdu) -> None:
-        """Record a sent APDU, which may make the modem restart the card."""
+        """Record whether a sent APDU may make the modem restart the card."""
         self._suspected = self._suspected or apdu.command.intent.restarts
 
     def heed(self, answer: bytes, transmit: Callable[[Apdu], bytes]) -> None:

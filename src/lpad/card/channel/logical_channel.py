@@ -69,7 +69,7 @@ class RawLink:
         self._prefers_basic = False
         self._not_closed: int | None = None
         self.channels_closed = 0
-        """The number of channels that were found open and closed."""
+        """The number of abandoned channels that this link has closed."""
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
@@ -81,7 +81,7 @@ class RawLink:
         self._device.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Return None: this link does not know whether the device is a modem."""
+        """Return a context with None: this link does not know whether the device is a modem."""
         del deadline
         return nullcontext()
 
@@ -163,7 +163,7 @@ class RawLink:
         return exchange(self._card, command, deadline=deadline, attempted="MANAGE CHANNEL")
 
     def _make_room(self, *, deadline: Deadline) -> bool:
-        """Close channels of crashed processes; a failure must not hide that all channels are taken."""
+        """Close channels of crashed processes; return whether any was closed. A failure is only logged."""
         try:
             return self.close_leftovers(handle=None, deadline=deadline) > 0
         except CardError as error:
@@ -171,7 +171,7 @@ class RawLink:
             return False
 
     def _may_others_use_card(self, *, deadline: Deadline) -> bool:
-        """Whether a logical channel is open; otherwise the card has only the basic one, which is free."""
+        """Return whether other programs may use the card: a logical channel is open, or this is unknown."""
         try:
             return is_any_open(self._card, deadline=deadline)
         except CardError as error:
@@ -202,8 +202,8 @@ class LogicalChannel:
 
         Args:
             number: the channel number, 1 to 19; 0 for the basic channel, which is always open.
-            on_refusal: called with the number of a channel that is still open because modem or card refuse to
-                close it.
+            on_refusal: called with the number of a channel that is still open because the modem or card
+                refuses to close it.
         """
         self._card = card
         self.number = number

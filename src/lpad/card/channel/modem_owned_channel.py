@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class ModemOwnedChannel:
-    """The channel with its application (see `Channel`)."""
+    """A channel that the modem opens and closes (see `Channel`)."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class ModemOwnedChannel:
         Args:
             card: passes APDUs to the channel.
             number: the channel's number on the card, for the log.
-            close: has the modem close the channel.
-            unknown: returns whether a refusal means that the modem does not know the channel, because it was
-                lost.
+            close: a function that has the modem close the channel.
+            unknown: a function that returns whether a refusal means that the modem does not know the
+                channel, because it was lost.
         """
         self._card = card
         self._number = number

@@ -81,7 +81,7 @@ class ProactiveCard:
             self._reset(deadline)
 
     def _serve_one(self, pending: int, *, deadline: Deadline) -> int | None:
-        """Serve one command; return the length of the next one."""
+        """Serve one command; return the length of the card's next command, or None if none follows."""
         fetched = self._ask(proactive.fetch(pending), "FETCH", deadline=deadline)
         with blamed_on(CardMalformed, "FETCH"):
             command = ProactiveCommand.parse(fetched.data)

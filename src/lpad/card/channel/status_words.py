@@ -40,7 +40,7 @@ def refused_at_once(attempted: str, sw: int) -> CardStatus:
     """Return the error for an ISD-R that was selected but refuses the very first ES10 command.
 
     eUICCs of SGP.02, which only their operator's server can manage, have an ISD-R of the same name (lpac#212,
-    EasyLPAC#34). The details contain `es10`, which is false.
+    EasyLPAC#34). If the status word suggests this, the details contain `es10: false`.
     """
     if sw not in (*_UNKNOWN_INSTRUCTION, *_NOT_ALLOWED):
         return status_error(attempted, sw)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WITHOUT_A_CHANNEL = ("6A81", "6881")
-"""No channel was free, or the card has no logical channels, so the card has not looked up the name."""
+"""Status words for a missing channel; a card that answers with one of them has not looked up the AID."""
 
 
 class FoundIsdr(Frozen):
-    """An eUICC in the card."""
+    """An eUICC in the card: the AID of its ISD-R, and its EID."""
 
     aid: Aid
     eid: Eid

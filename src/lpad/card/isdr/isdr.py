@@ -35,7 +35,7 @@ _SMALLER_BLOCKS = (120, 63)
 
 
 class Isdr:
-    """The application that carries ES10 commands."""
+    """The application on the card that carries out ES10 commands."""
 
     def __init__(self, channel: Channel, *, block_size: int = LARGEST_BLOCK) -> None:
         """Use a channel on which the ISD-R is selected.
@@ -59,7 +59,7 @@ class Isdr:
 
     @property
     def aid(self) -> Aid:
-        """The ISD-R's AID that answered."""
+        """The AID under which the ISD-R answered."""
         return self._channel.aid
 
     def command(
@@ -70,7 +70,7 @@ class Isdr:
         deadline: Deadline,
         on_block: Callable[[int], None] | None = None,
     ) -> bytes:
-        """Carry one ES10 command, or one segment of a bound profile package, and return its answer.
+        """Send one ES10 command, or one segment of a bound profile package, and return the answer.
 
         No block is sent twice, with two exceptions. After 6Cxx to the last block, ISO requires a
         repetition. If the link refuses the first block, or the card refuses that block as too long, lpad
@@ -137,7 +137,7 @@ class Isdr:
         return answer.data
 
     def _smaller_than(self, block: Command) -> int | None:
-        """Return a smaller block size to try after a refusal, or None if the size is not the cause."""
+        """Return a smaller block size to try after a refusal, or None if none can help."""
         size = len(block.data)
         if size <= self._largest_carried:
             return None
@@ -157,15 +157,15 @@ def isdr_session(
     observe: Callable[[float], None] | None = None,
     deadline: Deadline,
 ) -> Iterator[Isdr]:
-    """Open a channel to the ISD-R, lend it to the caller, and close it.
+    """Open a channel to the ISD-R, lend the ISD-R to the caller, and close the channel.
 
     Closing is tried once, and a failure is only logged: after enable, disable or reset, the modem may have
     reset the card and its channels, or have left the bus.
 
     Args:
         aids: the ISD-R's names to try, in this order.
-        block_size: bytes in one STORE DATA block at most; the link may carry less. The link remembers a size
-            that it accepted only after refusing a larger one.
+        block_size: the maximum of bytes in one STORE DATA block; the link may carry less. The link remembers
+            a size that it accepted only after refusing a larger one.
         observe: called with the seconds that each command took.
         deadline: for opening; closing has a separate deadline.
 

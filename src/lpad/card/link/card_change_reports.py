@@ -1,4 +1,4 @@
-"""Links whose modem reports by itself that its card may have changed."""
+"""Links whose modem reports, without a request, that its card may have changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CardReporting(Protocol):
 
     @property
     def card_report(self) -> CardReport:
-        """The indications that were read since the port was opened, or `forget_card_report`."""
+        """The indications read since the port was opened or `forget_card_report` was called."""
         ...
 
     def forget_card_report(self) -> None:
@@ -45,5 +45,5 @@ class CardReporting(Protocol):
 
 
 def was_answered(error: LpadError) -> bool:
-    """Whether the modem answered although the card cannot be used; such a modem can report the next card."""
+    """Return whether the modem answered although the card is unusable; such a modem can report a new card."""
     return isinstance(error, CardBusy | CardStatus) or "modem_error" in error.details

@@ -1,4 +1,4 @@
-"""Links whose modem reports on the connection by itself, over the port that lpad has open."""
+"""Links whose modem reports on the connection without a request, over the port that lpad has open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Listening(Protocol):
 
     @property
     def reported(self) -> bool:
-        """Whether a line among the answers has reported on the connection; `hear` returns it."""
+        """Whether a line among the answers has reported on the connection; `hear` then returns True."""
         ...
 
     def fileno(self) -> int:

@@ -43,7 +43,7 @@ class ControlLink(ABC, Generic[_M]):
     kind: ClassVar[str]
     """The name of the kind of link, such as mbim."""
     of_family: ClassVar[tuple[str, ...]] = ()
-    """The quirks of a modem's family that concern this kind of link; the other quirks are about AT ports."""
+    """The names of the family's quirks that concern this kind of link; the others are about AT ports."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class ControlLink(ABC, Generic[_M]):
             self.modem.wait_for((), deadline=until.within(_BETWEEN_QUESTIONS))
 
     def remember(self, **what: Any) -> None:
-        """Keep fields of `Remembered` with the modem."""
+        """Remember new values of `Remembered`'s fields for this modem."""
         self.remembered = replace(self.remembered, **what)
         if self._key is not None:
             self._memory.put(self._key, self.remembered)

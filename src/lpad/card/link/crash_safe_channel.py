@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.protocol.apdu import Apdu
 
 _TOO_SMALL_TO_BLAME = 63
-"""The size of a block in bytes that every link accepts; a refusal must have another cause than the length."""
+"""The size of a block in bytes that every link accepts; the length cannot be the cause of a refusal."""
 
 
 class NamedChannel(Channel, Protocol):
@@ -36,7 +36,7 @@ class CrashSafeChannel:
         """Wrap a channel that is open and noted.
 
         Args:
-            note: cleared once the channel is closed.
+            note: the note on disk, cleared once the channel is closed.
             on_refusal: called if the link refuses a block although it is short enough; another link may be
                 better for the next channel.
         """

@@ -40,7 +40,7 @@ class Described(Protocol):
     """A link that can describe itself."""
 
     def describe(self) -> LinkFacts:
-        """Return the present knowledge without sending a command."""
+        """Return the known facts about the link, without sending a command."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Le for cards and modems that return no data unless a command explains how much it expects.
+"""Le for cards and modems that return no data unless a command states how much it expects.
 
 SGP.22 omits Le, because T=0 has no Le; most modems expect this, but not all (lpac#118, lpac#159). If a
 read-only command succeeds without data, Le may be needed. lpad repeats the command once with Le = 00, and if

@@ -45,7 +45,7 @@ class HeldClients:
     """
 
     def __init__(self, path: Path | None, *, port: str) -> None:
-        """Keep the note at `path`; None: keep none.
+        """Keep the note in the file `path`; None: keep no note.
 
         Args:
             port: the device at which the clients are held.
@@ -59,7 +59,7 @@ class HeldClients:
         self.left_over: tuple[tuple[int, int], ...] = ()
         """Service and number of the clients that an earlier process has left."""
         self.sessions: dict[int, HeldSession] = {}
-        """The data sessions by version of IP, also those of an earlier process."""
+        """The data sessions by version of IP, including those of an earlier process."""
         if noted is not None and noted.device == _device(port):
             self.left_over = noted.clients
             self.sessions = {each.family: each for each in noted.sessions}

@@ -33,11 +33,11 @@ NAMES: dict[Aid, str] = {
 
 
 def isdr_aids(extra: Iterable[Aid] = ()) -> tuple[Aid, ...]:
-    """Return all names to try, each once: the standard's, those of the settings, the vendors'."""
+    """Return all AIDs to try, each once: SGP.22's, those in the settings, the vendors'."""
     return tuple(dict.fromkeys((ISD_R, *extra, *NAMES)))
 
 
 def remembered_first(aids: Sequence[Aid], remembered: str | None) -> tuple[Aid, ...]:
-    """Return `aids` with the one that answered last time first, if it is among them."""
+    """Return `aids`, beginning with the AID that answered last time if it is among them."""
     first = [aid for aid in aids if str(aid) == remembered]
     return (*first, *(aid for aid in aids if str(aid) != remembered))

@@ -20,7 +20,7 @@ class LargerBlocks(Protocol):
         ...
 
     def begin_trial(self) -> None:
-        """Record the larger blocks as failed before the trial, in case the modem or lpad does not survive."""
+        """Record the larger blocks as failed before the trial, in case the modem or lpad fails during it."""
         ...
 
     def larger_passed(self) -> None:

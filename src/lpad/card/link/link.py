@@ -1,8 +1,8 @@
-"""The interfaces of the card edge, through which the rest of lpad uses a card over any kind of link.
+"""The interfaces through which the rest of lpad uses a card over any kind of link.
 
-Two kinds of link exist. A raw card (AT+CSIM, PC/SC) transmits APDUs and `logical_channel` manages channels on
-it; a modem-owned channel (AT+CCHO family, QMI, MBIM) opens and closes them for lpad. lpad uses both kinds
-through `Link`.
+Two kinds of link exist. Over AT+CSIM and PC/SC, a raw card receives APDUs, and `logical_channel` opens
+and closes the channels. Over AT+CCHO, QMI and MBIM, the modem opens and closes the channels for lpad. lpad
+uses both kinds through `Link`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RawCard(Protocol):
         Raises:
             CardUnreachable: the link is gone, gives no answer, or refuses the command (LinkRefused).
             CardBusy: the modem or the card asks to try again later.
-            CardMalformed: the answer breaks the link's grammar.
+            CardMalformed: the answer breaks the rules of the link's protocol.
         """
         ...
 
@@ -100,7 +100,7 @@ class Link(Device, Protocol):
         ...
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[LentModem | None]:
-        """Lend the modem that also reads the card; None without one, as in a reader.
+        """Lend the modem that also reads the card; lend None if there is no modem, as in a reader.
 
         The modem may be used only while no channel is open on this link.
 

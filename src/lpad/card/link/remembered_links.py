@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST = 64
-"""The number of remembered modems and kinds of cards; a limit, because a modem may report another IMEI each
+"""The maximum number of remembered modems and kinds of cards, because a modem may report another IMEI each
 time."""
 
 
@@ -38,11 +38,11 @@ class Remembered(Frozen, kw_only=True):
     doubted: LinkKind | None = None
     """The kind of link that failed in the middle of a command, so that other kinds are tried before it."""
     block_size: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
-    """The size of the largest STORE DATA block that passed, if the link refused larger ones."""
+    """The size of the largest STORE DATA block that passed, if the link refused a larger block."""
     larger_blocks: bool | None = None
     """Whether blocks of 255 bytes passed although the modem's quirk gives fewer; None: not tried."""
     isdr_aid: str | None = None
-    """The ISD-R's name that answered, as hexadecimal digits."""
+    """The AID under which the ISD-R answered, as hexadecimal digits."""
     le: bool = False
     """Whether commands must carry Le to be answered with data."""
     select_p2: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
@@ -146,12 +146,12 @@ class OpenChannel:
     """A note on disk while a channel is open; a note found at the start shows a channel that was left open.
 
     The note is not synced: a killed process leaves the note, and a loss of power, which could lose the note,
-    mostly resets the card, too. Between two channels the file is kept under another name, so that there is
+    usually resets the card, too. Between two channels the file is kept under another name, so that there is
     room for the next note even on a full disk.
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Keep the note at `path`; None: keep none."""
+        """Keep the note in the file `path`; None: keep no note."""
         self._path = path
 
     def left_over(self) -> Leftover | None:

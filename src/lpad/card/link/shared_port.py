@@ -29,7 +29,7 @@ class SharedPort:
     """Opens the port for the first user, and closes it after the last."""
 
     def __init__(self, open_link: Callable[[Deadline], Link], *, name: str) -> None:
-        """Prepare without opening anything."""
+        """Prepare; `open_link` opens the port."""
         self._open_link = open_link
         self._name = name
         self._turn = threading.Lock()
@@ -42,7 +42,7 @@ class SharedPort:
         """Return a link to the port, and open the port if necessary.
 
         Raises:
-            CardBusy: another user of this port does not end in time.
+            CardBusy: another user of this port does not end its turn in time.
             CardError: the port cannot be opened.
         """
         self.begin(deadline=deadline)
@@ -67,14 +67,14 @@ class SharedPort:
             )
 
     def end(self) -> None:
-        """End the caller's turn; the last user's turn closes the port."""
+        """End the caller's turn, and close the port if it has no users."""
         with self._counting:
             if self._users == 0:
                 self._close()
             self._turn.release()
 
     def link(self, *, deadline: Deadline) -> Link:
-        """Return the open port, during a turn; reopen a port that a user has given up.
+        """Return the link over the port, during a turn; reopen a port that a user has given up.
 
         Raises:
             CardError: the port cannot be opened.
@@ -102,7 +102,7 @@ class SharedPort:
 
     @property
     def larger_blocks(self) -> LargerBlocks | None:
-        """The port's link, if blocks larger than the quirk's may pass on it; also None while it is closed."""
+        """The port's link if it can try larger blocks; None if it cannot, or while the port is closed."""
         link: object = self._link
         return link if isinstance(link, LargerBlocks) else None
 
@@ -179,7 +179,7 @@ class SharedLink:
         """Lend the modem (see `Link`); the other users wait until the modem is returned.
 
         Raises:
-            CardBusy: another user of this port does not end in time.
+            CardBusy: another user of this port does not end its turn in time.
         """
         self._port.begin(deadline=deadline)
         try:
@@ -193,7 +193,7 @@ class SharedLink:
         """Open a channel (see `Link`); the other users wait until the channel is closed.
 
         Raises:
-            CardBusy: another user of this port does not end in time.
+            CardBusy: another user of this port does not end its turn in time.
         """
         self._port.begin(deadline=deadline)
         try:

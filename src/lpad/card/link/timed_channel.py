@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class TimedChannel:
-    """Passes everything on, and calls `observe` with the seconds of each command, even a failed one."""
+    """Passes all calls on to a channel, and `observe` gets the seconds of each command, even a failed one."""
 
     def __init__(self, channel: Channel, observe: Callable[[float], None]) -> None:
         self._channel = channel

@@ -25,7 +25,7 @@ _SETTING = 30.0
 
 
 class LteAttach:
-    """Reads and stores the contexts, one for each roaming condition (home, partner, other networks)."""
+    """Reads and stores the attach contexts, one for each kind of network (home, partner, others)."""
 
     def __init__(self, dialogue: MbimDialogue, *, patience: float) -> None:
         """Use a dialogue; nothing is sent.

@@ -55,8 +55,8 @@ class UiccChannel:
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU on.
 
-        The function builds the class byte from its type. By the specification, ES10's 8x is type 1, extended,
-        but some firmware expects 0 (lpac always sends 0). The first answer shows which type works.
+        The MBIM function builds the class byte from its type. By the specification, ES10's 8x is type 1,
+        extended, but some firmware expects 0 (lpac always sends 0). The first answer shows which type works.
         """
         if not apdu.command.cla & _PROPRIETARY:
             return self._pass(apdu, _INTER_INDUSTRY, deadline=deadline)
@@ -78,7 +78,7 @@ class UiccChannel:
         self._learn(class_byte_type)
 
     def _pass(self, apdu: Apdu, class_byte_type: int, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on with the channel in its class byte, for firmware that does not insert it.
+        """Pass an APDU on with the channel in its class byte, because some firmware does not insert it.
 
         Other firmware refuses such an APDU as if its channel did not exist (Fibocom, lpac#114).
         """

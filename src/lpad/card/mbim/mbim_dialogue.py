@@ -96,7 +96,7 @@ class MbimDialogue:
 
     @property
     def reported(self) -> bool:
-        """Whether an indication has reported on the connection since `hear`."""
+        """Whether an indication has reported on the connection since the last call of `hear`."""
         return self._reported
 
     def ask(
@@ -113,7 +113,7 @@ class MbimDialogue:
         """Send a command and return the information buffer of its answer; for the arguments see `exchange`.
 
         Raises:
-            CardUnreachable: no answer in time, the port is gone, or the function refuses (LinkRefused).
+            CardUnreachable: no answer in time, the port is gone, or the MBIM function refuses (LinkRefused).
             CardBusy: the modem or its SIM is busy.
         """
         done = self.exchange(
@@ -146,10 +146,10 @@ class MbimDialogue:
         repeats the command once.
 
         Args:
-            information: what the command carries; None: nothing.
+            information: the content of the command; None: it has no content.
             attempted: begins the sentence of an error.
             patience: the maximum number of seconds to wait for the answer.
-            deadline: for the whole call; the earlier limit applies.
+            deadline: for the whole call; the earlier of the two limits applies.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -193,7 +193,7 @@ class MbimDialogue:
         patience: float,
         deadline: Deadline,
     ) -> _I | None:
-        """Query the modem (see `ask`); None if the modem refuses or answers unintelligibly."""
+        """Query the modem (see `ask`); return None if the modem refuses, or its answer is unintelligible."""
         try:
             answer = self.ask(
                 service, cid, information, attempted=attempted, patience=patience, deadline=deadline
@@ -248,7 +248,7 @@ class MbimDialogue:
     def close(self) -> None:
         """Release the port.
 
-        Close is not sent: it would end data connections that another program has made.
+        Close is not sent, because it would end data connections that another program has made.
         """
         self._port.close()
 
@@ -314,7 +314,7 @@ class MbimDialogue:
             self._port.write(fragment, deadline=deadline)
 
     def _answer(self, transaction: int, deadline: Deadline) -> Message | None:
-        """Return the answer to a transaction; drop late answers to earlier transactions."""
+        """Return the answer to a transaction, or None if time is up; drop answers to earlier transactions."""
         while True:
             data = self._port.read(deadline=deadline)
             if not data:
@@ -331,7 +331,7 @@ class MbimDialogue:
         return bool(data)
 
     def _take(self, data: bytes) -> list[Message]:
-        """Keep indications for later, and return the other messages."""
+        """Keep the indications in received data for later, and return the other messages."""
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
@@ -347,7 +347,7 @@ class MbimDialogue:
 
 
 def _ends_session(indication: Indication) -> bool:
-    """Whether an indication reports that session 0 is closed; a malformed one reports nothing."""
+    """Return whether an indication reports the end of session 0; a malformed indication reports nothing."""
     if (indication.service, indication.cid) != (BASIC_CONNECT, Basic.CONNECT):
         return False
     try:

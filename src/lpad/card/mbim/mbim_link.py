@@ -50,7 +50,7 @@ _NOT_SELECTED = (Status.SELECT_FAILED, Status.INVALID_PARAMETERS, Status.FAILURE
 
 
 class MbimLink(ControlLink[MbimModem]):
-    """A link that remembers the requirements of the modem's firmware."""
+    """A link over an MBIM port, which remembers the requirements of the modem's firmware."""
 
     kind = "mbim"
     of_family = ("select_p2", "class_byte_type", "channel_in_class")
@@ -105,7 +105,7 @@ class MbimLink(ControlLink[MbimModem]):
         self.modem.dialogue.card_report = NO_CARD_REPORT
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
-        """Close the channels of a process that was killed, in the slot that the settings name."""
+        """Select the SIM slot that the settings name, and close the channels of a process that was killed."""
         slot = self.quirks.sim_slot
         if slot is not None and self._slots.select(slot, deadline=deadline):
             _log.warning("%s: the modem now uses SIM slot %d", self.name, slot)
@@ -157,7 +157,7 @@ class MbimLink(ControlLink[MbimModem]):
             raise explained(error, self._slots.read(deadline=deadline)) from error
 
     def _declare_lpa(self, *, deadline: Deadline) -> None:
-        """Declare the LPA to a card that may hide its ISD-R until then, unless channels opened without this.
+        """Declare the LPA to a card that may hide its ISD-R until then, unless channels open without this.
 
         A card that showed no ISD-R after its restart is not restarted again, because each start of the modem
         would interrupt its connection. If the card is an eUICC, it shows the ISD-R after its next start.
@@ -254,7 +254,8 @@ def open_mbim_link(
 
     Args:
         port: such as /dev/cdc-wdm0, locked until the link is closed, or shared through mbim-proxy.
-        memory: the modems remembered across restarts; None: none, and no card is restarted to find its ISD-R.
+        memory: the modems remembered across restarts; None: lpad remembers none, and restarts no card to
+            find its ISD-R.
         overrides: the settings' quirks; see `Quirks.merged`.
         open_port: opens the port.
 

@@ -71,7 +71,7 @@ _ACTIONS: dict[str, tuple[UUID, int, Information | None]] = {
 _POWERING = 40.0
 _MOST_CAUSE = 255
 _USER = 1
-"""The source of settings that this device's owner has chosen."""
+"""MBIM's number for settings that the device's owner has chosen."""
 _IPV6 = 2
 _WITH_IPV6 = (2, 3, 4)
 
@@ -152,7 +152,7 @@ class MbimModem:
         return basic.PIN_NAMES.get(status.pin_type)
 
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
-        """Return the cause of the last rejected attach, if the modem reports one."""
+        """Return the causes of the last refused attach and data session, as far as they are known."""
         status = self._registration(deadline)
         self._cause.forget_if_stale(self, deadline=deadline)
         esm = self._cause.value
@@ -182,7 +182,7 @@ class MbimModem:
         return True
 
     def power(self, *, deadline: Deadline) -> Power:
-        """Return whether the radio is on."""
+        """Return whether the radio is on, if the modem reports this."""
         state = self._asked(basic.RadioState, Basic.RADIO_STATE, "cannot read the radio's state", deadline)
         if state is None:
             return Power.UNKNOWN
@@ -194,7 +194,7 @@ class MbimModem:
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with these settings, in place of an open one; return its state."""
+        """Open the data session with the settings in `wish`, in place of an open one; return its state."""
         self._cause.note_profile(self, deadline=deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 

@@ -29,7 +29,7 @@ _UP = (ActivationState.ACTIVATED, ActivationState.DEACTIVATING)
 
 
 class MbimSession:
-    """Opens, closes and queries the session; remembers why the network has refused it."""
+    """Opens, closes and queries the data session; remembers the network's cause if it refuses one."""
 
     def __init__(self, dialogue: MbimDialogue, cause: SessionCause) -> None:
         """Use a dialogue; nothing is sent.
@@ -98,7 +98,7 @@ class MbimSession:
         self._set(Connect(activate=0), deadline=deadline)
 
     def _set(self, wish: Connect, *, deadline: Deadline) -> int | None:
-        """Request a state; if the network refuses, return its cause, or None if it reports none."""
+        """Open or close the session; return the network's cause if the session was refused with a cause."""
         attempted = f"cannot {'open' if wish.activate else 'close'} the data session"
         done = self._dialogue.exchange(
             BASIC_CONNECT,
@@ -146,5 +146,5 @@ def _cause(network_error: int) -> int | None:
 
 
 def ip_type_of(wish: SessionWish) -> int:
-    """Return MBIM's number for the wanted kinds of addresses."""
+    """Return MBIM's number for the wanted versions of IP."""
     return _BOTH if wish.ipv4 and wish.ipv6 else _IPV6 if wish.ipv6 else _IPV4

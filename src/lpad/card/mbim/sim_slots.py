@@ -63,7 +63,7 @@ class SimSlots:
         return tuple(slots)
 
     def select(self, number: int, *, deadline: Deadline) -> bool:
-        """Make the modem use a slot; return whether this has changed anything.
+        """Make the modem use a slot; return whether its previous slot was another.
 
         Args:
             number: the physical slot, from 1.
@@ -90,7 +90,7 @@ class SimSlots:
         return True
 
     def _wait_for_card(self, index: int, *, deadline: Deadline) -> None:
-        """Wait until the slot's card has started: at least a second (lpac#241), or the limit."""
+        """Wait until the slot's card has started: at least a second (lpac#241), at most to the deadline."""
         while not deadline.passed:
             self._dialogue.wait_for_indication(frozenset(), deadline=deadline.within(_STARTING))
             info = self._asked(SlotInfo, Extended.SLOT_INFO_STATUS, SlotRequest(slot=index), deadline)

@@ -39,7 +39,7 @@ class Declared(enum.Enum):
 def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadline: Deadline) -> Declared:
     """Have the modem tell the card that this device has an LPA, and restart the card for this.
 
-    The modem's other objects stay as they are.
+    The modem keeps the other data objects that it stores for TERMINAL CAPABILITY.
 
     Args:
         restart: whether to restart the card, which is only informed at its start.

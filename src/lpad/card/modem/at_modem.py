@@ -32,7 +32,7 @@ _REPORTS = ("+CREG:", "+CGREG:", "+CEREG:", "+C5GREG:", "+CGEV:", "NO CARRIER")
 
 
 class AtModem:
-    """A modem on a line that only this object uses."""
+    """A modem on a serial line that only this object uses."""
 
     def __init__(
         self, line: Line, *, patience: AtTimeouts | None = None, speed: LineSpeed | None = None
@@ -56,7 +56,7 @@ class AtModem:
 
         Args:
             patience: the maximum number of seconds to wait for the answer after the command was sent.
-            deadline: for the whole call; the earlier limit applies.
+            deadline: for the whole call; the earlier of the two limits applies.
 
         Raises:
             CardUnreachable: no answer in time, the port is gone, or the modem refuses (LinkRefused).
@@ -131,7 +131,7 @@ class AtModem:
 
     @property
     def reported(self) -> bool:
-        """Whether a line among the answers has reported on the connection; `hear` returns it."""
+        """Whether a line among the answers has reported on the connection; `hear` then returns True."""
         return self._reported
 
     def hear(self, *, deadline: Deadline) -> bool:
@@ -149,7 +149,7 @@ class AtModem:
         self._line.close()
 
     def _introduce(self, *, deadline: Deadline) -> None:
-        """Set the modem up, once per opened port; the modem may refuse either command.
+        """Switch echo off and +CMEE on, once per opened port; the modem may refuse either.
 
         Echo would double the characters on the line. Without +CMEE a modem answers ERROR without a reason,
         and a busy SIM would look like a missing one.
@@ -194,7 +194,7 @@ class AtModem:
             return None
 
     def _converse(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
-        """Send a command and wait for its final result of any kind."""
+        """Send a command and return its answer, whatever the final result."""
         self._drain(deadline=deadline)
         self._get_in_step(deadline=deadline)
         if deadline.passed:

@@ -38,8 +38,8 @@ _UNLOCK = (
     "the modem accepts the SIM of one operator only: have its vendor unlock it, or enable another profile"
 )
 
-# Unlisted codes and a plain ERROR become LinkRefused, and so do the listed ones that may mean a too long
-# APDU.
+# Unlisted codes and a plain ERROR become LinkRefused, and so do listed codes that may mean that an APDU is
+# too long.
 _REFUSALS = {
     _PHONE_FAILURE: _Refusal(
         LinkRefused,
@@ -116,10 +116,7 @@ def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
 
 
 def is_phone_failure(error: CardError) -> bool:
-    """Return whether the modem answered +CME ERROR.
-
-    0, as some do to every command until they are restarted.
-    """
+    """Return whether the modem answered '+CME ERROR: 0', as some do until they are restarted."""
     told = str(error.details.get("modem_error", ""))
     _, colon, what = told.partition(":")
     return bool(colon) and _code(what.strip().strip('"')) == _PHONE_FAILURE
@@ -132,7 +129,7 @@ def lock_of(error: CardError) -> str | None:
 
 
 def how_to_unlock(lock: str) -> str:
-    """Return how a user can open a lock, in the imperative."""
+    """Return the instruction for a user to open a lock."""
     refusal = _BY_LOCK.get(lock)
     return _UNLOCK if refusal is None else refusal.remedy
 

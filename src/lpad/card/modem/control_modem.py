@@ -55,7 +55,7 @@ class ControlModem(Protocol):
         ...
 
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
-        """Return the cause of the last rejected attach, if the modem reports one."""
+        """Return the causes of the last refused attach and data session, as far as they are known."""
         ...
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
@@ -63,7 +63,7 @@ class ControlModem(Protocol):
         ...
 
     def power(self, *, deadline: Deadline) -> Power:
-        """Return whether the radio is on."""
+        """Return whether the radio is on, if the modem reports this."""
         ...
 
     def session(self, *, deadline: Deadline) -> SessionReport:
@@ -71,7 +71,7 @@ class ControlModem(Protocol):
         ...
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with these settings, in place of an open one; return its state."""
+        """Open the data session with the settings in `wish`, in place of an open one; return its state."""
         ...
 
     def close_session(self, *, deadline: Deadline) -> None:

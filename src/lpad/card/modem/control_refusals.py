@@ -23,7 +23,7 @@ class Refusal(Frozen):
 
 WAIT = Refusal(CardBusy, "the modem is starting up or its SIM is in use; try again in a few seconds")
 OTHER = Refusal(LinkRefused, "a modem reset may help")
-"""Every refusal without a remedy of its own."""
+"""The error for refusals that the protocol's table does not contain."""
 
 
 def refusal_error(refusal: Refusal, words: str, *, attempted: str, protocol: str) -> CardError:
@@ -45,5 +45,5 @@ def refusal_error(refusal: Refusal, words: str, *, attempted: str, protocol: str
 
 
 def was_refused(error: CardError, words: Iterable[str], *, protocol: str) -> bool:
-    """Return whether an error is for one of the given reasons."""
+    """Return whether an error says that the modem refused for one of the given reasons."""
     return error.details.get("modem_error") in {f"{protocol} {each}" for each in words}

@@ -19,7 +19,7 @@ class SessionCause:
     """Keeps the network's cause until the modem reads another profile."""
 
     def __init__(self) -> None:
-        """Begin without a cause."""
+        """Create an object without a cause."""
         self.value: int | None = None
         """The cause for which the last attempt was refused, from 1 to 255; None: not reported."""
         self._profile: IccidReport | None = None

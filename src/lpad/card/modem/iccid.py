@@ -24,7 +24,7 @@ _SIM_PIN = "SIM PIN"
 
 
 def read_iccid(lent: LentModem, *, deadline: Deadline) -> ModemIccid:
-    """Ask a modem which ICCID it reads.
+    """Return a modem's report on the ICCID that it reads.
 
     After an answer without an ICCID, such as garbage or only the EID, the next command is tried.
 

@@ -51,7 +51,7 @@ class _Note(Struct, frozen=True):
     raised: bool = True
     """Whether the modem may be at the fast speed."""
     failed: bool = False
-    """Whether the fast speed is not proven or has failed, and is not tried again."""
+    """Whether the fast speed has failed or is not proven yet, so that lpad does not try it again."""
 
 
 class Ask(Protocol):
@@ -97,7 +97,7 @@ class LineSpeed:
         return ending
 
     def begin(self, line: Line) -> None:
-        """Begin with a newly opened port, at the noted speed if there is one.
+        """Prepare for a newly opened port; set the noted speed if there is one.
 
         Raises:
             CardUnreachable: the port is gone.
@@ -218,7 +218,7 @@ class LineSpeed:
         self._restore(line, ask)
 
     def _long_answer(self, line: Line, ask: Ask) -> AtAnswer | None:
-        """Return the answer to a long line at the usual speed; None without one."""
+        """Return the answer to a long line at the usual speed; None if the modem does not answer."""
         answer = ask(_LONG)
         if answer is None and _proven(ask):
             self._refused(line, f"the modem does not answer a line of {len(_LONG.text)} characters")
@@ -281,7 +281,7 @@ class LineSpeed:
         return self._note if self._note is not None and self._note.raised else None
 
     def _keep(self, note: _Note, line: Line) -> bool:
-        """Note a speed on disk; return whether it is there."""
+        """Write the note about the speed to disk; return whether this succeeded."""
         if not self._file.write(note, synced=True, name_synced=True):
             _log.warning("%s: stays at %d baud, because no other speed can be noted", line.name, self._usual)
             if self._raised is None:

@@ -25,7 +25,7 @@ class ModemIccid(Frozen, kw_only=True):
 
 
 class RejectCause(NamedTuple):
-    """Causes from 1 to 255; None: not reported.
+    """The network's causes for rejecting an attach, from 1 to 255; None: not reported.
 
     `esm` belongs to the bearer that is opened with the attach.
     """
@@ -35,7 +35,7 @@ class RejectCause(NamedTuple):
 
 
 class Power(Enum):
-    """The result of a modem's power-up command."""
+    """Whether a modem's radio is on, as far as the modem reports it."""
 
     UP = auto()
     DOWN = auto()

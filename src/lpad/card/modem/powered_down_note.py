@@ -31,7 +31,7 @@ _FULL = f"AT+CFUN={FULL}"
 
 
 class PoweredDown:
-    """The note of one modem."""
+    """The note for one modem: the commands that power its parts up again."""
 
     def __init__(self, path: Path | None) -> None:
         """Keep the note at `path`; None: only in memory."""
@@ -60,10 +60,10 @@ def bring_up(modem: AtModem | ControlModem, note: PoweredDown, *, deadline: Dead
     """Power up everything that the note lists as down; without a note, send nothing.
 
     A refusal alone proves nothing: some modems refuse while they start, and some refuse a level that they
-    already have. So lpad then asks the modem for its level (3GPP TS 27.007, 8.2: +CFUN?).
+    already have. So lpad then asks the modem for its functionality level (3GPP TS 27.007, 8.2: +CFUN?).
 
     Returns:
-        The level; the note stays unless the level is UP.
+        Whether everything is powered up; if not, or if this is unknown, the note stays.
 
     Raises:
         CardUnreachable: the modem does not answer; the note stays.
@@ -115,7 +115,7 @@ def _taken(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> b
 
 
 def _power(modem: AtModem | ControlModem, refused: Sequence[str], *, deadline: Deadline) -> Power:
-    """Find out whether the parts are powered up although the modem refused the commands."""
+    """Return whether the parts are powered up although the modem refused the commands."""
     if not isinstance(modem, AtModem):
         return modem.power(deadline=deadline)
     try:

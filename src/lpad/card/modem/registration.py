@@ -40,7 +40,7 @@ ASKED_AGAIN = 20.0
 
 
 def unreported(modem: AtModem | ControlModem) -> str:
-    """Return the sentence for a modem for which `registrations` is empty."""
+    """Return the sentence about a modem that does not report its registration."""
     if isinstance(modem, AtModem):
         return "the modem supports none of AT+CEREG, AT+C5GREG and AT+CGREG"
     return f"the modem does not report its registration over {modem.protocol}"
@@ -53,7 +53,7 @@ def registrations(
     first: bool = False,
     deadline: Deadline,
 ) -> tuple[Registration, ...]:
-    """Return the status of each kind of network that the modem has a command for; empty: it has no command.
+    """Return the registration in each kind of network; empty if the modem does not report it.
 
     A modem that answers with a reason, such as a missing SIM, knows the command and is not registered.
 
@@ -102,7 +102,7 @@ class RegistrationWatch:
         self._levels: dict[str, int] = {}
         modem.forget_unsolicited()
         self.status = registrations(modem, deadline=deadline)
-        """The last status of each kind of network; empty: the modem has no command for it."""
+        """The last registration in each kind of network; empty: the modem does not report it."""
         self.lock = None if self.registered else read_lock(modem, deadline=deadline)
         """The lock that prevents the registration, such as SIM PIN; None if the modem reports none."""
         for each in self.status:
@@ -139,7 +139,7 @@ class RegistrationWatch:
         return True
 
     def ask(self, *, deadline: Deadline) -> None:
-        """Ask again.
+        """Ask the modem for its registration again.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

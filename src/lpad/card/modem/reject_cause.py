@@ -23,7 +23,7 @@ ESM_FAILURE = 19
 
 
 def reject_cause(modem: AtModem | ControlModem, *, deadline: Deadline) -> RejectCause:
-    """Ask a modem that is not registered for the causes.
+    """Return the reject causes of a modem that is not registered.
 
     +CEREG reports the reject cause only at level 3 (TS 27.007, 10.1.22); the level is restored.
 

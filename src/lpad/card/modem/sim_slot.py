@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Slot(Frozen):
-    """A physical slot, from 1, as printed on devices."""
+    """A physical SIM slot, numbered from 1, as printed on devices."""
 
     number: int
     active: bool
@@ -51,7 +51,7 @@ def needs_change(slots: Sequence[Slot], number: int, *, attempted: str) -> bool:
 
 
 def explained(error: CardError, slots: Sequence[Slot]) -> CardError:
-    """Return an error about a missing SIM with the state of all slots, if there are several.
+    """Return an error about a missing SIM, extended by the state of all slots if there are several.
 
     If another slot has a card, the error names the setting that selects it.
     """

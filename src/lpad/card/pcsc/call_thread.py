@@ -23,14 +23,14 @@ class OverdueError(Exception):
 
 
 class CallThread:
-    """Makes calls one after the other until it is ended.
+    """A thread that makes calls one after the other until it is ended.
 
     An overdue call cannot be stopped, so it is abandoned: the thread accepts no more calls, and when the call
     returns, the thread makes the farewell call and ends. `wait` can wait for this.
     """
 
     def __init__(self, name: str, *, farewell: Callable[[], None]) -> None:
-        """Start.
+        """Start the thread.
 
         Args:
             farewell: called in the thread at the very end; releases what the calls have acquired.
@@ -41,7 +41,7 @@ class CallThread:
         self._thread.start()
 
     def call(self, function: Callable[[], _T], *, deadline: Deadline) -> _T:
-        """Make a call and return its result.
+        """Call `function` in the thread and return its result.
 
         Raises:
             OverdueError: the call did not return in time; this object must no longer be used.
@@ -59,7 +59,7 @@ class CallThread:
         self._calls.put(None)
 
     def wait(self, *, deadline: Deadline) -> bool:
-        """Return whether the thread has ended before the deadline."""
+        """Wait for the thread's end; return whether it came before the deadline."""
         self._thread.join(deadline.remaining())
         return not self._thread.is_alive()
 

@@ -54,7 +54,7 @@ class Context:
     """A connection to pcscd."""
 
     def __init__(self) -> None:
-        """Connect.
+        """Connect to pcscd.
 
         Raises:
             CardUnreachable: no pyscard, no pcscd, or no permission.
@@ -68,7 +68,7 @@ class Context:
         _check(code, "cannot connect to pcscd")
 
     def check(self, code: int, attempted: str) -> None:
-        """Raise the error of a code, unless the code means success.
+        """Raise the error for a PC/SC code, unless the code means success.
 
         libpcsclite treats each failure to read from its socket as a refusal, even if pcscd was killed with a
         request unread (ECONNRESET; 1.9.9, MessageReceive). A pcscd that really refuses one request answers
@@ -111,7 +111,7 @@ class Context:
         return Connection(self, scard, handle, protocol, reader=reader, mode=mode)
 
     def _has_card_after_all(self, reader: str) -> bool:
-        """Make pcscd check a reader that it considers empty.
+        """Make pcscd query a reader that it considers empty; return whether the calls succeeded.
 
         If a card's contacts break during a reset, pcscd considers the card absent from then on. pcscd's
         thread that checks each reader every 0.4 s is not informed of this, and detects no change if the card
@@ -128,7 +128,7 @@ class Context:
         return bool(code & _UNSIGNED == SUCCESS)
 
     def look(self, readers: Sequence[str]) -> dict[str, int]:
-        """Return the present states of some readers, to be tested for `CARD_PRESENT`.
+        """Return the present state of each of `readers`, as bits such as `CARD_PRESENT`.
 
         Raises:
             CardUnreachable: pcscd, or one of the readers, is gone.
@@ -168,7 +168,7 @@ class Connection:
     def __init__(
         self, context: Context, scard: Any, handle: int, protocol: int, *, reader: str, mode: int
     ) -> None:
-        """Wrap a handle."""
+        """Wrap the handle of a connected card."""
         self._context = context
         self._scard = scard
         self._handle = handle

@@ -226,7 +226,7 @@ class PcscCard:
         deadline: Deadline,
         turn: bool = False,
     ) -> _T:
-        """Make a call in the seat's thread; drop the seat if it is unusable afterwards."""
+        """Call `function` in the connection's thread; drop the connection if it is unusable afterwards."""
         seat = self._seat
         assert seat is not None  # the callers have checked that there is a seat
         try:

@@ -104,11 +104,11 @@ _FAILURES = {
 }
 _RESETS = (f"{RESET_CARD:08X}", f"{PROTO_MISMATCH:08X}")
 _HARMLESS = (SHARING_VIOLATION, CANCELLED, TIMEOUT, INVALID_PARAMETER, INSUFFICIENT_BUFFER)
-"""After these errors the connection still works."""
+"""The codes of errors after which the connection still works."""
 
 
 def failure(code: int, attempted: str) -> CardError:
-    """Return the error for a PC/SC code; the details contain it as eight hexadecimal digits.
+    """Return the error for a PC/SC code; the details contain the code as eight hexadecimal digits.
 
     Args:
         code: unsigned, other than 0.
@@ -131,7 +131,7 @@ def failure(code: int, attempted: str) -> CardError:
 def protocol_lost(attempted: str) -> CardError:
     """Return the error for a connected card that no longer has a protocol.
 
-    pcscd resets the card when another program dies, even if the turn has passed on, and when the card's
+    pcscd resets the card when another program dies, even if that program's turn is over, and when the card's
     contacts were lost for a moment.
     """
     return CardBusy(

@@ -59,7 +59,7 @@ class PcscLink:
                 `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which suffices for all eUICCs seen
                 so far, and keeps other applets on the card quiet.
             name: name in the APDU trace.
-            memory: the remembered cards in readers; None: none.
+            memory: the remembered cards in readers; None: lpad remembers none.
         """
         self._card = card
         traced = TracedCard(card, name=name, unredacted=unredacted)
@@ -141,7 +141,7 @@ class PcscLink:
         self._card.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Return None: a reader does not read the card itself."""
+        """Return a context with None: a reader does not read the card itself."""
         del deadline
         return nullcontext()
 
@@ -188,7 +188,7 @@ def open_pcsc_link(
             locked until the link is closed.
         terminal_capability: see `RawLink`.
         terminal_profile: see `PcscLink`.
-        memory: the cards remembered across restarts; None: none.
+        memory: the cards remembered across restarts; None: lpad remembers none.
 
     Raises:
         CardUnreachable: no pyscard, pcscd, reader or card, or the card does not answer.

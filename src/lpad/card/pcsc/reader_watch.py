@@ -63,7 +63,7 @@ class ReaderWatch:
         self.close()
 
     def wait_for_change(self, *, deadline: Deadline) -> Sight:
-        """Return the presence as soon as it differs from the last call's, or at the deadline.
+        """Return the presence as soon as it differs from the previous call's result, or at the deadline.
 
         The first call returns immediately, and so does a call that `close` ends.
 
@@ -127,7 +127,7 @@ class _Following:
         self._watch: ReaderWatch | None = None
 
     def run(self) -> None:
-        """Follow until the end."""
+        """Watch the reader until `end` is called."""
         failures = 0
         card = False
         while not self._ended.is_set():

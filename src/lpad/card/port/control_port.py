@@ -46,13 +46,13 @@ class ControlPort:
     """An open control port or connection to a proxy; messages are written whole."""
 
     def __init__(self, fd: int, *, name: str, proxy: str | None) -> None:
-        """Take over a descriptor, which does not block.
+        """Take over a non-blocking descriptor.
 
         Args:
             fd: the open descriptor, which is closed with this object.
             name: the port's name in errors.
             proxy: the name of the proxy to which the descriptor leads, and which first needs the name of the
-                device; None: it leads to the modem.
+                device; None: the descriptor leads to the modem.
         """
         self._fd = fd
         self.name = name

@@ -1,4 +1,4 @@
-"""The USB or PCI device that a port belongs to, as sysfs states it: the ports of one modem share it."""
+"""The USB or PCI device that a port belongs to, from sysfs: the ports of one modem share a device."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class PortWatch:
         """Call `notify`, with whether the port exists, from another thread when a port appears or disappears.
 
         Args:
-            there: returns whether the port exists; never raises.
+            there: a function that returns whether the port exists; it must never raise.
             notify: must return immediately and never raise.
 
         Returns:

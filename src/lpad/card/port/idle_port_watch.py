@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PortAlarm:
-    """The alarm of one owner; its thread begins with the first port, and sleeps until something arrives."""
+    """The alarm of one owner; its thread starts with the first port, and sleeps until data arrives."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         """Prepare.
@@ -42,7 +42,7 @@ class PortAlarm:
             self._poll.register(port, select.EPOLLIN | select.EPOLLONESHOT)
 
     def disarm(self, port: int) -> None:
-        """Ring no more for a port, because its owner reads it.
+        """Stop the alarm for a port, because its owner reads it.
 
         A port that stays registered would ring without end once it is gone, even if no event of it is wanted
         (EPOLLHUP in epoll_ctl(2)).

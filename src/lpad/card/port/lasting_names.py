@@ -51,7 +51,7 @@ class PortNames:
     """The names of one port in the settings."""
 
     def __init__(self, port: str, *, folder: Path | None, serial: Path = SERIAL) -> None:
-        """Use a port; the memory is read when it is opened.
+        """Use a port; the stored names are read when they are first needed.
 
         Args:
             port: the path from the settings. A symbolic link, such as those under /dev/serial, is itself a
@@ -66,14 +66,14 @@ class PortNames:
         self._memory: _Known | None = None
 
     def there(self) -> bool:
-        """Whether the port exists under any of its names."""
+        """Return whether the port exists under any of its names."""
         return any(Path(name).exists() for name in self._candidates())
 
     def open(self, open_port: Callable[[str], _O], *, deadline: Deadline) -> _O:
         """Open the port under a name that leads to the same modem.
 
         If another modem answers under every name, the modem was replaced: lpad logs that and uses the new
-        one. Changes for the old modem's card are refused because of its EID.
+        modem. Changes for the old modem's card are refused because of its EID.
 
         Args:
             open_port: opens the port with a given name.

@@ -137,7 +137,7 @@ class _BorrowedLine:
 
     @property
     def is_serial(self) -> bool:
-        """Whether the speed counts (see `Line`)."""
+        """Whether the speed has an effect (see `Line`)."""
         return self._line.is_serial
 
     def change_speed(self, speed: int) -> bool:
@@ -145,7 +145,7 @@ class _BorrowedLine:
         return self._line.change_speed(speed)
 
     def write(self, data: bytes, *, deadline: Deadline) -> None:
-        """Hand over all of `data` (see `Line`)."""
+        """Write all of `data` (see `Line`)."""
         self._line.write(data, deadline=deadline)
 
     def read(self, *, deadline: Deadline) -> bytes:

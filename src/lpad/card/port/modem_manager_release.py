@@ -33,7 +33,7 @@ _BORROWING = 120.0
 
 
 class Inhibition:
-    """Keeps ModemManager off one modem until it is ended.
+    """Keeps ModemManager off one modem until `end` is called.
 
     ModemManager may also start later than lpad, or restart: then lpad inhibits the modem as soon as
     it appears.
@@ -76,7 +76,7 @@ class Inhibition:
 
     @property
     def holds(self) -> bool:
-        """Whether ModemManager released the modem; false if it does not run or does not have the modem."""
+        """Whether ModemManager released the modem; False if it does not run or has no such modem."""
         return self._uid is not None
 
     def end(self) -> None:
@@ -120,12 +120,12 @@ class Inhibition:
     # The following methods run in the bus connection's thread.
 
     def _hear_start(self, signal: Signal) -> None:
-        """React to a start or end of ModemManager; after a restart, ModemManager has no inhibitions."""
+        """Inhibit the modem again after a restart of ModemManager, which then has no inhibitions."""
         if signal.body[2] and self._uid is not None:
             self._inhibit_again(self._uid)
 
     def _hear_modem(self, signal: Signal) -> None:
-        """React to a new modem of ModemManager."""
+        """Inhibit a modem that ModemManager has just added, if it is the port's modem."""
         uid = self._uid_of(of_interfaces(signal.body[1]))
         if uid is not None:
             # ModemManager may be connecting the modem already, which takes longer than this thread may wait

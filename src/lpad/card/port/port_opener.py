@@ -43,10 +43,10 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortOpener:
-    """The ports that may be opened, and the users who may ask."""
+    """The ports that may be opened, and the users who may request this."""
 
     users: frozenset[int]
-    """The user ids that may ask."""
+    """The IDs of the users who may send requests."""
     devices: re.Pattern[str] = DEVICES
     """Matches the whole path of a device that may be opened, in folders that only root can write."""
     proxies: Mapping[str, str] = field(default_factory=PROXIES.copy)

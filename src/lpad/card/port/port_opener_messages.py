@@ -1,6 +1,6 @@
 """The messages between the daemon and the port opener: one packet each way on a Unix socket (SOCK_SEQPACKET).
 
-A request is the name of what to open: a device's path or a proxy. An answer is `0` with the open descriptor
+A request is the path of a device, or the name of a proxy. An answer is `0` with the open descriptor
 (SCM_RIGHTS), the system's error number, or a word of `Refusal`.
 """
 

@@ -1,4 +1,4 @@
-"""The protocol of a control port that neither sysfs nor its name states: lpad asks the modem.
+"""The protocol of a control port if neither sysfs nor the port's name states it: lpad asks the modem.
 
 A proxy may have the port open, and a second reader would take the answers for the proxy's users. If lpad sees
 a proxy among the programs that hold the port, the proxy's protocol is that of the port. Without root, lpad
@@ -46,10 +46,10 @@ _PROXIES = {PortProtocol.MBIM: PROXY, PortProtocol.QMI: QMI_PROXY}
 
 
 def ask_protocol(port: str, *, deadline: Deadline, sees_all: bool | None = None) -> PortProtocol:
-    """Ask the modem at a control port which protocol it speaks.
+    """Return the protocol that the modem at a control port speaks.
 
     Args:
-        sees_all: whether /proc shows all programs that hold the port; None: they are shown to root only.
+        sees_all: whether /proc shows all programs that hold the port; None: only root sees them all.
 
     Raises:
         CardUnreachable: no such port, no permission, or the modem answers in neither protocol.

@@ -173,7 +173,7 @@ class SerialLine:
             self._port.close()
 
     def _wait(self, event: int, deadline: Deadline) -> bool:
-        """Wait for an event or a hang-up; after a hang-up, the next read or write raises the error."""
+        """Wait for an event or a hang-up, and return whether one came; the next call reports a hang-up."""
         poll = select.poll()
         poll.register(self._port.fileno(), event)
         return bool(poll.poll(math.ceil(deadline.remaining() * 1000)))

@@ -1,4 +1,4 @@
-"""Whether a port is a serial line (UART), whose speed counts, or a modem's USB port, which ignores it."""
+"""Whether a port is a serial line (UART), whose speed matters, or a USB port, which ignores the speed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TERMINALS = Path("/dev/pts")
 
 
 def is_serial_line(port: str, *, sysfs: Path = SYSFS) -> bool:
-    """Return whether a port is known to be a serial line; it is not opened.
+    """Return whether a port is known to be a serial line; the port is not opened.
 
     The kernel's serial core gives its ports the attribute `uartclk` (Linux, Documentation/ABI, sysfs-tty).
     USB adapters are recognized by their driver. A pseudo-terminal counts as a serial line: it belongs to a

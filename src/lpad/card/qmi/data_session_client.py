@@ -30,7 +30,7 @@ _ACTIVE = {
 
 
 class DataSessionClient:
-    """Asks the data service as one client."""
+    """Sends requests to the data service as one client."""
 
     def __init__(self, dialogue: QmiDialogue, number: int | None = None) -> None:
         """Use a dialogue; nothing is sent.
@@ -42,7 +42,7 @@ class DataSessionClient:
         self._number = number
 
     def choose(self, family: int, *, patience: float, deadline: Deadline) -> bool:
-        """Choose the version of IP for the next requests; return whether the modem can do this.
+        """Choose the version of IP for the next requests; return whether the modem accepts it.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
@@ -94,7 +94,7 @@ class DataSessionClient:
         return answer
 
     def _asked(self, request: Body, kind: type[_B], *, patience: float, deadline: Deadline) -> _B | None:
-        """Ask the modem; None if it refuses, has no free client, or answers unintelligibly."""
+        """Query the modem; return None if it refuses, has no free client, or answers unintelligibly."""
         try:
             answer = self.exchange(
                 request, attempted=READING, patience=patience, deadline=deadline, checked=True

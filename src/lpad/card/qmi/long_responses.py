@@ -18,7 +18,7 @@ class LongResponses:
     """Collects the pieces of long answers by the answer's token; pieces may come before the announcement."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Create an empty collection."""
         self._pieces: OrderedDict[int, dict[int, bytes]] = OrderedDict()
 
     def add(self, piece: ResponsePiece) -> None:
@@ -31,7 +31,7 @@ class LongResponses:
             self._pieces.popitem(last=False)
 
     def take(self, announced: LongResponse) -> bytes | None:
-        """Return the whole answer, and forget its pieces; None while one is missing."""
+        """Return the whole answer, and forget its pieces; None while a piece is missing."""
         whole = b""
         for offset, data in sorted(self._pieces.get(announced.token, {}).items()):
             if offset != len(whole):

@@ -1,4 +1,4 @@
-"""One channel that a QMI modem has opened, as a card that takes APDUs."""
+"""One channel that a QMI modem has opened, as a card that accepts APDUs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class UimChannel:
         self.number = number
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on, with the channel in its class byte for firmware that does not insert it.
+        """Pass an APDU on, with the channel in its class byte, because some firmware does not insert it.
 
         An answer too long for one message follows in indications; some firmware announces it in a refusal.
         """

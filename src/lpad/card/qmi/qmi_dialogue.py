@@ -61,7 +61,7 @@ _QUESTIONS: dict[int, Body] = {
 
 
 class QmiDialogue:
-    """A modem on a port that only this object uses."""
+    """The dialogue with a QMI modem, on a port that only this object uses."""
 
     def __init__(self, port: ControlPort, held: HeldClients) -> None:
         """Use a port; nothing is sent before the first request.
@@ -87,7 +87,7 @@ class QmiDialogue:
 
     @property
     def reported(self) -> bool:
-        """Whether an indication has reported on the connection since `hear`."""
+        """Whether an indication has reported on the connection since the last call of `hear`."""
         return self._indications.reported
 
     def ask(
@@ -97,7 +97,7 @@ class QmiDialogue:
 
         Raises:
             CardUnreachable, CardBusy: as in `exchange`, or the modem refuses (LinkRefused).
-            CardMalformed: the answer breaks QMI's grammar.
+            CardMalformed: the answer is not valid QMI.
         """
         answer = self.exchange(request, attempted=attempted, patience=patience, deadline=deadline)
         self.check(answer, attempted=attempted)
@@ -109,7 +109,7 @@ class QmiDialogue:
         self.check(answer, attempted=attempted)
 
     def check(self, answer: Message, *, attempted: str) -> None:
-        """Raise the error of a failed answer."""
+        """Raise the error that an answer reports, if there is one."""
         error = self.error_of(answer, attempted=attempted)
         if error != Error.NONE:
             raise refusal_of(error, attempted=f"{attempted} at {self.name}")
@@ -128,7 +128,7 @@ class QmiDialogue:
         """Return the content of an answer.
 
         Raises:
-            CardMalformed: the answer breaks QMI's grammar.
+            CardMalformed: the answer is not valid QMI.
         """
         with blamed_on(CardMalformed, attempted):
             return decode(kind, answer.parameters)
@@ -150,7 +150,7 @@ class QmiDialogue:
         Args:
             attempted: begins the sentence of an error.
             patience: the maximum number of seconds to wait for the answer.
-            deadline: for the whole call; the earlier limit applies.
+            deadline: for the whole call; the earlier of the two limits applies.
             client: an allocated client of the request's service; None: the one that the dialogue allocates.
 
         Raises:
@@ -242,7 +242,7 @@ class QmiDialogue:
         return self._port.fileno()
 
     def rejection(self) -> int | None:
-        """Return the reported cause of the last rejected registration with the profile; None: none.
+        """Return the cause of the profile's last rejected registration; None: the modem reported none.
 
         Raises:
             CardUnreachable: the port is gone.
@@ -251,7 +251,7 @@ class QmiDialogue:
         return self._indications.rejection
 
     def forget_rejection(self) -> None:
-        """Forget the cause of a rejected registration, because the modem is registered."""
+        """Forget the cause of a rejected registration, because it no longer applies."""
         self._indications.rejection = None
 
     def hear(self) -> bool:
@@ -325,7 +325,7 @@ class QmiDialogue:
         self._begun = True
 
     def _open_by_proxy(self, deadline: Deadline) -> None:
-        """Tell qmi-proxy which device to use; it opens the device once for all its users."""
+        """Tell qmi-proxy which device to use; the proxy opens the device once for all its users."""
         answer = self._sent(control.ProxyOpen(path=self.name), 0, deadline=deadline.within(_PROXY_OPENING))
         attempted = f"cannot use {self.name} through qmi-proxy"
         if answer is None or self.error_of(answer, attempted=attempted) != Error.NONE:
@@ -432,7 +432,7 @@ class QmiDialogue:
         return answers
 
     def _is_ours(self, message: Message) -> bool:
-        """Whether an indication is for one of lpad's clients."""
+        """Return whether an indication is for one of lpad's clients."""
         if message.client in (BROADCAST, self._clients.get(message.service)):
             return True
         sessions = self.held.sessions.values()

@@ -34,13 +34,13 @@ class QmiIndications:
     """The indications that one modem sends to one program."""
 
     def __init__(self) -> None:
-        """Begin without indications."""
+        """Create an object without indications."""
         self.heard: deque[Message] = deque(maxlen=_KEPT)
         """The latest indications, oldest first."""
         self.reported = False
         """Whether an indication was about the registration or a data session; `hear` resets this."""
         self.card_report = NO_CARD_REPORT
-        """The indications about the card since the dialogue's owner has reset this attribute."""
+        """The indications about the card since the dialogue's owner last reset this attribute."""
         self.rejection: int | None = None
         """The cause of the last rejected registration with the profile; None: the modem has reported none."""
         self.long = LongResponses()
@@ -77,7 +77,7 @@ class QmiIndications:
 
 
 def _answer(event: card.RefreshEvent) -> card.RefreshComplete | None:
-    """Let a refresh continue: the modem waits for each client that has registered for it."""
+    """Return the answer without which a refresh does not continue; None: this stage needs no answer."""
     if event.stage not in WAITING:
         return None
     return card.RefreshComplete(session=card.Session(kind=event.session, aid=event.aid))

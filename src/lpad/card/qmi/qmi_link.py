@@ -48,7 +48,7 @@ _NOT_FOUND, _NO_CHANNEL = 0x6A82, (0x6A81, 0x6881)
 
 
 class QmiLink(ControlLink[QmiModem]):
-    """A link that remembers with the modem what its firmware requires."""
+    """A link over a QMI port, which remembers the requirements of the modem's firmware."""
 
     kind = "qmi"
 
@@ -96,11 +96,11 @@ class QmiLink(ControlLink[QmiModem]):
         return self.modem.dialogue.card_report
 
     def forget_card_report(self) -> None:
-        """Forget them (see `CardReporting`)."""
+        """Forget the indications about the card (see `CardReporting`)."""
         self.modem.dialogue.forget_card_report()
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
-        """Close the channel of a killed process, and use the slot that the settings name."""
+        """Close the channel of a killed process, and select the SIM slot that the settings name."""
         self._close_noted(deadline=deadline)
         slot = self.quirks.sim_slot
         if slot is not None and self.modem.select_slot(slot, deadline=deadline):
@@ -141,7 +141,7 @@ class QmiLink(ControlLink[QmiModem]):
         raise no_isdr()
 
     def _open(self, aid: Aid, *, deadline: Deadline) -> ModemOwnedChannel | None:
-        """Open a channel; None if the card does not know the application."""
+        """Open a channel; return None if the card does not know the application."""
         for closed in (False, True):
             try:
                 return self._opened(aid, deadline=deadline)
@@ -229,7 +229,7 @@ def open_qmi_link(
 
     Args:
         port: such as /dev/cdc-wdm0, locked until the link is closed, or shared through qmi-proxy.
-        memory: the modems remembered across restarts; None: none.
+        memory: the modems remembered across restarts; None: lpad remembers none.
         overrides: the settings' quirks; see `Quirks.merged`.
         open_port: opens the port.
 

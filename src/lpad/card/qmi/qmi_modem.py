@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 _B = TypeVar("_B", bound=Body)
 
 NETWORK = "+QMI"
-"""The network in a `Registration`, because QMI reports one state for all kinds of network."""
+"""The network's name in a `Registration`, because QMI reports one state for all kinds of network."""
 _REGISTRATION = {
     RegistrationState.NOT_REGISTERED: 0,
     RegistrationState.REGISTERED: 1,
@@ -107,7 +107,7 @@ class QmiModem:
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: QmiDialogue) -> None:
-        """Use a dialogue; nothing is sent before the first question."""
+        """Use a dialogue; nothing is sent before the first query."""
         self.dialogue = dialogue
         self.patience = AtTimeouts()
         self._cause = SessionCause()
@@ -131,7 +131,7 @@ class QmiModem:
             return None
 
     def identity(self, *, deadline: Deadline) -> ModemIdentity:
-        """Return model and firmware, as far as the modem reports them."""
+        """Return maker, model and firmware, as far as the modem reports them."""
         attempted = "cannot read the modem's name"
         maker = self._asked(device.GetManufacturer(), device.Manufacturer, attempted, deadline)
         model = self._asked(device.GetModel(), device.Model, attempted, deadline)
@@ -186,7 +186,7 @@ class QmiModem:
         return _lock_of(self._cards(deadline))
 
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
-        """Return the cause of the last rejected attach, if the modem has reported one meanwhile."""
+        """Return the causes of the last refused attach and session; empty if the modem is registered."""
         if any(each.registered for each in self.registrations(deadline=deadline)):
             return RejectCause()
         cause = self.dialogue.rejection()
@@ -207,7 +207,7 @@ class QmiModem:
         return accepted[-1]
 
     def power(self, *, deadline: Deadline) -> Power:
-        """Return whether radio and SIM are on."""
+        """Return whether radio and SIM are on, if the modem reports this."""
         attempted = "cannot read the radio's state"
         mode = self._asked(device.GetOperatingMode(), device.PresentOperatingMode, attempted, deadline)
         if mode is None:
@@ -224,7 +224,7 @@ class QmiModem:
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with these settings, in place of lpad's open one; return its state."""
+        """Open the data session with the settings in `wish`, in place of lpad's own; return its state."""
         self._cause.note_profile(self, deadline=deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
@@ -238,7 +238,7 @@ class QmiModem:
         return () if status is None else slots_of(status.slots)
 
     def select_slot(self, number: int, *, deadline: Deadline) -> bool:
-        """Make the modem use a slot; return whether this has changed anything.
+        """Make the modem use a slot; return whether its previous slot was another.
 
         Args:
             number: the physical slot, from 1.
@@ -317,7 +317,7 @@ class QmiModem:
             return b"" if missing else None
 
     def _start_session(self, deadline: Deadline) -> bool:
-        """Have the modem use the card's USIM again."""
+        """Have the modem use the card's USIM again; return whether the modem accepts this."""
         status = self._cards(deadline)
         apps = [app for each in (() if status is None else status.cards) for app in each.apps]
         usims = [app.aid for app in apps if app.type == AppType.USIM and app.aid]
@@ -345,7 +345,7 @@ class QmiModem:
         return True
 
     def _asked(self, request: Body, kind: type[_B], attempted: str, deadline: Deadline) -> _B | None:
-        """Ask the modem; None if it refuses or answers unintelligibly."""
+        """Query the modem; return None if it refuses or answers unintelligibly."""
         try:
             return self.dialogue.ask(
                 request, kind, attempted=attempted, patience=self.patience.information, deadline=deadline
@@ -369,7 +369,7 @@ def _is_starting(status: card.Cards) -> bool:
 
 
 def _lock_of(status: card.Cards | None) -> str | None:
-    """Return the lock of the first application that requires a code."""
+    """Return the lock of the first application that requires a code; None if none does."""
     locks = {state.value: name for state, name in _LOCKS.items()}
     apps = [app for each in (() if status is None else status.cards) for app in each.apps]
     return next((locks[app.state] for app in apps if app.state in locks), None)

@@ -29,7 +29,7 @@ _STARTING = 60.0
 """Seconds in which a network opens or refuses a session."""
 _STOPPING = 10.0
 _SHARE = 3
-"""A stop gets this part of the time left, so that an unanswered one leaves time to give its client back."""
+"""A stop gets a third of the time left; without an answer, time remains to give its client back."""
 _OPEN, _CLOSE = "cannot open the data session", "cannot close the data session"
 _MOST_CAUSE = 255
 _CAUSES: dict[int, int] = {
@@ -45,7 +45,7 @@ _ABOUT_TYPE = (None, 28, 50, 51)
 
 
 class QmiSession:
-    """Opens, closes and queries the sessions; remembers why the network has refused them.
+    """Opens, closes and queries the data sessions; remembers why the network refused one.
 
     A session ends with the client that has started it. So lpad's sessions have clients of their own, which
     remain allocated when the port is closed, and are noted for the next process.
@@ -122,7 +122,7 @@ class QmiSession:
         return replace(report, missing=tuple(missing)) if report.active else report
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close lpad's sessions, also those of an earlier process; does nothing if there are none.
+        """Close lpad's sessions, including those of an earlier process; does nothing if there are none.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

@@ -6,12 +6,12 @@ from lpad.card.modem.sim_slot import MOST_SLOTS, Slot
 from lpad.codec.qmi.card import PhysicalCard, PhysicalSlot
 
 SLOT = 1
-"""The logical slot: modems that switch between two cards use the first one for either."""
+"""The logical slot: modems that switch between two cards use the first slot for either card."""
 _CARD = {PhysicalCard.ABSENT: False, PhysicalCard.PRESENT: True}
 
 
 def slots_of(told: tuple[PhysicalSlot, ...]) -> tuple[Slot, ...]:
-    """Return the slots that a modem reports, in the form that all modems share."""
+    """Return the slots that a modem reports, as for any kind of modem."""
     known = {state.value: has for state, has in _CARD.items()}
     used = used_slot(told)
     return tuple(

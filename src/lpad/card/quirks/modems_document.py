@@ -47,7 +47,7 @@ def modems_document() -> str:
 
 
 def _row(entry: dict[str, Any]) -> str:
-    """Return the row of the table of ports; the first entry is the generic one."""
+    """Return an entry's row in the table of ports."""
     return f"| {entry['name']} | {entry['port']} | {entry['port_seen']} |\n"
 
 

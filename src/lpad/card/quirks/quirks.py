@@ -69,7 +69,7 @@ class RefreshStep(Frozen, kw_only=True):
     down: tuple[str, ...] = ()
     """AT commands that power something down; empty for a step that only waits, or that is one command."""
     up: tuple[str, ...] = ()
-    """AT commands that bring the radio up again."""
+    """AT commands that power everything up again, or that restart the modem."""
     instead: tuple[str, ...] = ()
     """AT commands for a modem that refuses the first of `up`; only in a step that powers nothing down."""
     seconds: float = 20.0
@@ -110,7 +110,7 @@ class Quirks(Frozen, kw_only=True):
     """AT commands that ask the modem for the enabled profile's ICCID; lpad uses the first one that works."""
 
     authentication_command: AuthenticationCommand = AuthenticationCommand.CGAUTH
-    """The command that takes a context's user name and password."""
+    """The command that sets a context's user name and password."""
     operator_configuration: dict[str, str] = field(default_factory=dict)
     """AT commands that ask whether the card selects an operator configuration, which would override the
     APN; each with the answer, without blanks, that means yes."""

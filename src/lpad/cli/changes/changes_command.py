@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
 
 PAGE = 100
-"""The number of changes that one request returns."""
+"""The maximum number of changes that one request returns."""
 STATES = ("queued", "running", "waiting", "done", "failed", "cancelled")
 _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")
 
@@ -31,7 +31,7 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ
 @click.argument("change_id", type=int, required=False, shell_complete=complete_change)
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of changes to show.")
 @click.option(
-    "--before", type=click.IntRange(min=1), help="Show only changes below this number: 'next' of a list."
+    "--before", type=click.IntRange(min=1), help="Show only changes with a lower number: 'next' of a list."
 )
 @click.option(
     "--since", type=click.DateTime(_DATES), help="Show only changes requested since this time, in UTC."
@@ -84,7 +84,7 @@ def changes(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """The changes to list."""
+    """The conditions that a listed change meets."""
 
     limit: int | None
     since: datetime | None
@@ -125,7 +125,7 @@ def _matching(
 
 
 def _profile(change: Change) -> str | None:
-    """Return a change's profile: the one that it names, or the one that it has downloaded."""
+    """Return the ICCID of the profile that a change names or has downloaded; None if it is unknown."""
     named = change.params.get("iccid") or (change.result or {}).get("iccid")
     return None if named is None else str(named)
 

@@ -96,7 +96,7 @@ def _drawn(text: str) -> Any:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a picture that only its owner can read."""
+    """Write an image to a file that only its owner can read, or to standard output."""
     try:
         if path == "-":
             sys.stdout.buffer.write(data)

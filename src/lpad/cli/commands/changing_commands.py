@@ -61,7 +61,7 @@ _confirmation_code_file = click.option(
     "--retry-for",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="How long lpad retries; 0 means one attempt.",
+    help="Time for which lpad retries; 0 means one attempt.",
 )
 @network_options
 @no_wait
@@ -251,7 +251,7 @@ def reset(
 @command(cli, "restart-modem")
 @no_wait
 def restart_modem(session: Session) -> None:
-    """Restart the modem if its card cannot be reached or it has not noticed a switch.
+    """Restart a modem whose card cannot be reached, or that has not noticed a switch.
 
     The modem's connection is interrupted. lpad itself restarts the modem a few times; 'lpactl status' shows
     these restarts.
@@ -323,7 +323,7 @@ def _named(session: Session, iccid: str) -> str:
 
 
 def _code_judged(session: Session, change_id: int, asked: object) -> None:
-    """Wait until the server has judged a confirmation code; a refused one ends the program.
+    """Wait until the server has judged a confirmation code; a refused code ends the program.
 
     Args:
         session: the session.

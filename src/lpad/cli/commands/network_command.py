@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     _F = TypeVar("_F", bound=Callable[..., Any])
 
 _AN_ICCID = range(18, 21)
-"""The digits of an ICCID that is used unchecked, because its profile may not be on the card yet."""
+"""The numbers of digits of an ICCID that is used unchecked: its profile may not be on the card yet."""
 
 
 _OPTIONS = (
@@ -63,7 +63,7 @@ def network_options(function: _F) -> _F:
 
 
 def network_settings(options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the settings that options give, by the API's names; None if there are none.
+    """Return the settings in the given options, by the API's names; None if no option was given.
 
     Args:
         options: the values of `network_options`, None for those that were not given.
@@ -115,7 +115,7 @@ def clear(session: Session, profile: str) -> None:
 
 
 def _iccid(session: Session, profile: str) -> str:
-    """Return the chosen ICCID; a complete one may belong to a profile that is not on the card yet."""
+    """Return the chosen ICCID; a complete ICCID may belong to a profile that is not on the card yet."""
     digits = profile.replace(" ", "").rstrip("Ff")
     if len(digits) in _AN_ICCID and digits.isalnum():
         return digits

@@ -129,7 +129,7 @@ def webhook_line(webhook: Webhook) -> str | None:
 
 
 def listener_line(listener: Listener) -> str | None:
-    """Return a line about a listener that is away while events wait for it."""
+    """Return a line about a listener that is absent while events wait for it; None for any other listener."""
     if listener.connected or not listener.pending:
         return None
     absent = duration(listener.absent_seconds)
@@ -260,7 +260,7 @@ def events(session: Session) -> None:
 
 
 def _line(profile: Profile | UnreadableProfile) -> str | None:
-    """Return the state of a profile's line, and the platform that reported it."""
+    """Return the state of a profile's line, and the platform that reported it; None if it is unknown."""
     line = profile.line if isinstance(profile, Profile) else None
     return None if line is None else f"{line.line} ({line.platform})"
 
@@ -271,7 +271,7 @@ def _number(profile: Profile | UnreadableProfile) -> str | None:
 
 
 def _provisioning(euicc: Euicc) -> str | None:
-    """Return a line about requests for an empty card's first profile; None without any."""
+    """Return a line about requests for an empty card's first profile; None if there were none."""
     status = euicc.provisioning
     if status is None or not status.attempts or status.next_at is None:
         return None
@@ -282,7 +282,7 @@ def _provisioning(euicc: Euicc) -> str | None:
 
 
 def _unserved(euicc: str, listed: ProfileList | None) -> str | None:
-    """Return a line about an enabled profile that the network may not serve because of its line."""
+    """Return a sentence about an enabled profile whose line may keep it from registering, or None."""
     found = () if listed is None else listed.profiles
     enabled = next((each for each in found if each.state == "enabled" and each.line is not None), None)
     if enabled is None or enabled.line is None or enabled.line.cause is None:

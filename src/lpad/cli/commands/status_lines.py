@@ -41,7 +41,7 @@ def running_lines(changes: Iterable[Change], *, verbose: bool = False) -> list[s
 
 
 def wish_line(euicc: Euicc) -> str | None:
-    """Return a line for a card whose wish is not fulfilled; None if there is none."""
+    """Return a line about a card's open wish; None if the card has none."""
     wish = euicc.wish
     if wish is None:
         return None
@@ -75,7 +75,7 @@ def outbox_line(euicc: str, outbox: Outbox) -> str | None:
 
 
 def unread_lines(outbox: Outbox) -> list[str]:
-    """Return a sentence about the unreadable part of the card's own list of notifications."""
+    """Return at most one sentence, about the unreadable part of the card's own list of notifications."""
     if outbox.list_error is not None:
         return [f"the card's list cannot be read, and may contain more ({outbox.list_error})"]
     return [f"{outbox.unreadable} in the card's list cannot be read"] if outbox.unreadable else []

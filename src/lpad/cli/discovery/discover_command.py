@@ -67,7 +67,7 @@ def discover(
 
 
 def _name_default_smdp(session: Session, euicc: str) -> None:
-    """Name the default SM-DP+, to which no SM-DS leads, but which may have a profile for the EID."""
+    """Print a note about the default SM-DP+, which may have a profile for the EID, but was not asked."""
     with suppress(ApiError):
         addresses = session.client.euicc(euicc).addresses
         if addresses is not None and addresses.default_smdp:

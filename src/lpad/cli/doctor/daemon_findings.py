@@ -28,7 +28,7 @@ def daemon(system: System) -> Finding:
 
 
 def clock(system: System) -> Finding:
-    """Return whether the clock is set; while it is not, lpad contacts no server."""
+    """Return the finding about the clock; until it is set, lpad contacts no server."""
     if system.health.clock_set:
         return Finding(about="clock", verdict=Verdict.OK, text="it is set")
     text = "it is not set: lpad contacts no server until a time server has set it"
@@ -141,7 +141,7 @@ def _server(client: Client, euicc: Euicc) -> Iterator[Finding]:
 
 
 def _resolved(host: str) -> Finding:
-    """Return whether the name resolves on this device; the system's resolver has no deadline of its own."""
+    """Return whether a name resolves on this device, as a finding; the system's resolver has no deadline."""
     found: list[str] = []
     failed: list[str] = []
 

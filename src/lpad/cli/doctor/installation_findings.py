@@ -24,7 +24,7 @@ _SHOWN = frozenset({"port", "reader", "level", "applier", "provision", "on_empty
 
 
 def versions(daemon: System | None) -> Iterator[Finding]:
-    """Yield the versions, and whether lpactl and the daemon have the same one."""
+    """Yield the versions, and whether lpactl and the daemon have the same version."""
     try:
         system = platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
     except OSError:
@@ -41,7 +41,7 @@ def versions(daemon: System | None) -> Iterator[Finding]:
 
 
 def settings_file(path: Path, daemon: System | None) -> tuple[list[Finding], Settings | None]:
-    """Return the content of the settings file without secrets, and its settings if they can be read."""
+    """Return findings about the settings file, without secrets, and the settings if they can be read."""
     found = []
     settings = None
     if not os.access(path, os.R_OK):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lpad.provisioning.platform_interface import Reservation
 
 PATIENCE = 120.0
-"""Seconds for one conversation."""
+"""Seconds for one query of a platform, with all its calls."""
 _ACTIVATES = {Activates.BEFORE: "before the download", Activates.AFTER: "after installing"}
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -201,7 +201,7 @@ def _abilities(each: OpenablePlatform) -> str:
 
 
 def _answers(found: OpenablePlatform, opened: OpenPlatform) -> str:
-    """Try a platform whose orders cannot be searched: list its products, if it has a list."""
+    """Return the result for a platform whose orders cannot be searched; list its products if possible."""
     if found.declaration.calls.products is None:
         return f"nothing was asked: the file of the platform '{found.name}' has no call that only reads"
     listed = opened.products(deadline=Deadline.after(PATIENCE))

@@ -57,7 +57,7 @@ def read_code(
     """Return the given activation code, or None for the default SM-DP+.
 
     Args:
-        session: may ask at a terminal; None: never ask.
+        session: shows whether the user can be asked; None: never ask.
         argument: the code on the command line; "-" reads standard input.
         code_file: the file with the code.
         qr: the picture with the code.

@@ -105,7 +105,7 @@ def waits(pause: Pause) -> str:
 
 
 def _pause_lines(change: Change, *, first: bool) -> list[str]:
-    """Return why a change waits, and the first time also for how long, and how to stop or watch it."""
+    """Return why a change waits; the first time also how long lpad tries, and how to stop or watch that."""
     assert change.pause is not None
     lines = [waits(change.pause)]
     if first and (until := _patience(change)) is not None:

@@ -48,7 +48,7 @@ def guarded(command: _F) -> _F:
 
 
 def asked_guard(guard: tuple[str, ...], *, no_guard: bool) -> tuple[str, ...] | None:
-    """Return the conditions as the client takes them: empty for the default guard, None for no guard.
+    """Return the conditions in the client's form: empty for the default guard, None for no guard.
 
     Raises:
         UsageError: a guard is requested together with --no-guard.
@@ -62,7 +62,7 @@ def limit(guard: tuple[str, ...], within: float | None) -> Limit:
     """Return the time limit in the client's form; empty for lpad's default.
 
     Raises:
-        UsageError: there is no guard.
+        UsageError: a time limit is given without a guard.
     """
     if within is not None and not guard:
         raise click.UsageError("--within needs --guard: it limits how long the guard waits")
@@ -159,7 +159,7 @@ def _failed_layers(change: Change) -> Iterator[tuple[str, str | None]]:
 
 
 def rescue_line(euicc: Euicc) -> str | None:
-    """Return a line that shows the rescue after a stuck guarded switch; None without one."""
+    """Return a line that shows the rescue after a stuck guarded switch; None without a rescue."""
     status = euicc.rescue
     if status is None:
         return None
@@ -173,7 +173,7 @@ def rescue_line(euicc: Euicc) -> str | None:
 
 
 def leftovers_line(euicc: Euicc) -> str | None:
-    """Return a line about deleted profiles whose network settings are still there; None without any."""
+    """Return a line about deleted profiles whose network settings are still there; None if there are none."""
     if not euicc.network_leftovers:
         return None
     last = euicc.network_leftovers[-1]
@@ -185,7 +185,7 @@ def leftovers_line(euicc: Euicc) -> str | None:
 
 
 def modem_line(euicc: Euicc) -> str | None:
-    """Return a line that shows unsuccessful restarts of the modem; None without any."""
+    """Return a line that shows unsuccessful restarts of the modem; None if there were none."""
     status = euicc.modem_restarts
     if status is None:
         return None

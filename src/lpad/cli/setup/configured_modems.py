@@ -31,7 +31,7 @@ class Belongs(enum.Enum):
 
 
 class ListedModem(Frozen, kw_only=True):
-    """A modem of the settings."""
+    """A modem in the settings, with its cards, ports and EIDs."""
 
     names: tuple[str, ...]
     """The names of its card in the settings: a card with several eUICCs has several names."""
@@ -79,7 +79,7 @@ def listed_modems(file: SettingsFile) -> list[ListedModem]:
 
 
 def modem_of(trials: Sequence[Trial], modems: Sequence[ListedModem]) -> tuple[ListedModem | None, Belongs]:
-    """Return the listed modem to which the ports of a found modem belong, and whether this is certain."""
+    """Return the listed modem, if any, to which a found modem's ports belong, and whether this is certain."""
     for wanted in (Belongs.YES, Belongs.UNKNOWN):
         for modem in modems:
             if any(modem.has(trial) is wanted for trial in trials):

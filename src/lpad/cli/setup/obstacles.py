@@ -22,7 +22,7 @@ HOMES = ("/home", "/root", "/run/user")
 
 
 def hidden_from_service(path: str) -> str | None:
-    """Return why the service does not see a port that this program sees; None if it sees it."""
+    """Return why the service does not see a port that this program sees; None if the service sees it."""
     private = next((folder for folder in PRIVATE if path.startswith(f"{folder}/")), None)
     if private is not None:
         return (
@@ -61,7 +61,7 @@ def without_permission(path: str, *, user: str = USER) -> str | None:
 
 
 def modem_manager_note() -> str | None:
-    """Return a note about ModemManager, if it runs."""
+    """Return a note about ModemManager; None if it does not run."""
     if not modem_manager_runs():
         return None
     return (
@@ -85,7 +85,7 @@ def nothing_found(places: Sequence[Place]) -> str:
 
 
 def group_to_join(groups: Sequence[str | int], *, user: str | None) -> str | None:
-    """Return which group to join for the use of lpactl; None if the user needs none, or is in one already.
+    """Return a sentence about the group to join for lpactl; None if the user needs none or is in one.
 
     Args:
         groups: the groups that have every role, as named in the settings.

@@ -33,7 +33,7 @@ _GROUP = "lpad"
 
 
 class NewCard(Frozen, kw_only=True):
-    """A card for the settings."""
+    """A card to add to the settings."""
 
     name: str
     key: str
@@ -150,7 +150,7 @@ def _with_cards(path: Path, cards: Sequence[NewCard], changed: str | None) -> st
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a settings file; it keeps its owner and mode, and a new one is readable by the group lpad.
+    """Write a settings file; an existing file keeps owner and mode, the group lpad can read a new file.
 
     Raises:
         InvalidSettings: the text has mistakes, or the file cannot be written.
@@ -198,7 +198,7 @@ def _block(cards: Sequence[NewCard], indent: str) -> list[str]:
 
 
 def _scalar(text: str) -> str:
-    """Return a text as YAML, in the form of a JSON string, which is valid YAML."""
+    """Return a text as YAML: a plain path unchanged, any other text as a JSON string."""
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 CARD = "modem"
 BAUD = 115_200
 PATIENCE = 60.0
-"""Seconds for each wait."""
+"""The maximum number of seconds for each wait."""
 
 _STOPPING = 10.0
 _LETTING_GO = 0.5

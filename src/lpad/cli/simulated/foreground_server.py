@@ -25,10 +25,10 @@ class Server(Protocol):
     """The methods of a simulated server that `served` needs."""
 
     def start(self) -> None:
-        """Listen, and answer in a thread."""
+        """Listen, and answer requests in a thread."""
 
     def stop(self) -> None:
-        """Stop answering."""
+        """Stop the server."""
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def add_order(
     """Add an order for a profile package or, without a package, for a made-up profile.
 
     `metadata` are other attributes of ProfileMetadata, `details` other arguments of `Orders.add_order`.
-    The IMSI of a made-up profile begins with its owner's codes, which the card checks.
+    If `metadata` names an owner, the IMSI of a made-up profile begins with its codes, which the card checks.
     """
     metadata = metadata or {}
     if upp is None:
@@ -96,7 +96,7 @@ def _imsi_of(owner: Owner) -> str:
 
 
 def random_iccid() -> Iccid:
-    """Return an ICCID of the test range, including the Luhn digit."""
+    """Return a random ICCID of the test range, including the Luhn digit."""
     body = "8900101" + "".join(secrets.choice("0123456789") for _ in range(11))
     digits = [int(digit) for digit in reversed(body)]
     doubled = [digit * 2 - 9 * (digit > 4) if place % 2 == 0 else digit for place, digit in enumerate(digits)]

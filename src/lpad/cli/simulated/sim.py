@@ -1,4 +1,4 @@
-"""lpad sim: the simulated card and server, for developers without hardware."""
+"""lpad sim: the simulated card, servers and platform, for developers without hardware."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class _Icon:
 
 
 class _IconFile(click.Path):
-    """An icon: a small PNG or JPEG picture."""
+    """A profile's icon: a small PNG or JPEG file."""
 
     name = "FILE"
 

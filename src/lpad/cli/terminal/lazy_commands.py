@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 class LazyGroup(ProgramGroup):
     """A group of commands that add themselves to it when their module is imported.
 
-    So a program that scripts start often imports only the command that it runs.
+    So lpactl, which scripts start often, imports only the command that it runs.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        """Begin without commands; the arguments are click's own."""
+        """Create a group without commands; the arguments are click's own."""
         super().__init__(*args, **settings)
         self._modules: dict[str, Callable[[], object]] = {}
 
@@ -27,7 +27,7 @@ class LazyGroup(ProgramGroup):
         """Declare the commands that can be imported.
 
         Args:
-            modules: for each function that imports a module, the names of the commands that this adds.
+            modules: for each function that imports a module, the names of the commands that the module adds.
         """
         self._modules |= {name: load for load, names in modules.items() for name in names}
 

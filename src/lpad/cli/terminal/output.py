@@ -75,12 +75,12 @@ class Output(msgspec.Struct, frozen=True):
 
     @property
     def on_terminal(self) -> bool:
-        """Whether the output is a terminal."""
+        """Whether the result is printed on a terminal, and not as JSON."""
         return _is_terminal(sys.stdout) and not self.as_json
 
     @property
     def may_ask(self) -> bool:
-        """Whether the user can be asked, because standard input and output are terminals."""
+        """Whether the user can be asked: standard input and error are terminals, and no JSON is printed."""
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr) and not self.as_json
 
     def json(self, value: object) -> None:
@@ -121,7 +121,7 @@ class Output(msgspec.Struct, frozen=True):
 
         Args:
             headings: one for each column.
-            rows: a cell for each column.
+            rows: each contains a cell for each column.
             empty: the note if there are no rows.
             droppable: headings of the columns that a narrow terminal does not get, in the order in which they
                 are dropped.
@@ -141,7 +141,7 @@ class Output(msgspec.Struct, frozen=True):
                 )
 
     def facts(self, rows: Sequence[tuple[str, object]]) -> None:
-        """Print names and values below each other; unknown values are omitted."""
+        """Print each name and its value on one line; omit unknown values."""
         known = [(name, safe(value)) for name, value in rows if value not in (None, "", ())]
         width = max((len(name) for name, _ in known), default=0)
         for name, value in known:
@@ -149,17 +149,17 @@ class Output(msgspec.Struct, frozen=True):
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    """Whether a standard stream is a terminal; None: the program was started without the stream."""
+    """Return whether a standard stream is a terminal; None: the program was started without the stream."""
     return stream is not None and stream.isatty()
 
 
 def size(count: int | None) -> str | None:
-    """Return a number of bytes in words."""
+    """Return a number of bytes with its unit; None if the number is unknown."""
     return None if count is None else f"{count} bytes"
 
 
 def joined(values: Sequence[Any]) -> str:
-    """Return values in one line."""
+    """Return values as one text, separated by commas."""
     return ", ".join(map(str, values))
 
 

@@ -12,7 +12,7 @@ def hide(*secrets: str | None) -> None:
     """Overwrite secrets in this process's own arguments, as ps and /proc/PID/cmdline show them.
 
     The secrets were visible from the start of the process until now, so standard input or a file is safer. If
-    the system does not reveal where the arguments are, they stay visible.
+    the system does not reveal where the arguments are, the secrets stay visible.
     """
     wanted = [each.encode() for each in secrets if each]
     if not wanted:

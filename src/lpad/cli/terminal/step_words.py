@@ -1,4 +1,4 @@
-"""The steps of a change in the user's words; -v shows lpad's own names instead."""
+"""Descriptions of a change's steps for users; -v shows lpad's own names instead."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ _WORDS |= {
     for by in ("ICCID", "AID")
     for flag in ("with", "without")
 }
-"""The forms of a request that lpad tries after a card has refused the first."""
+"""The forms of a request that lpad tries after a card has refused the first form."""
 
 
 def has_words(name: str) -> bool:
-    """Return whether a step of this name has words of its own."""
+    """Return whether a step of this name has a description."""
     return name in _WORDS
 
 
 def step_words(name: str, *, verbose: bool = False) -> str:
-    """Return a step's name for the user; a step without words of its own keeps its name, without dashes."""
+    """Return a step's description for the user; without a description, its name without dashes."""
     return name if verbose else _WORDS.get(name) or name.replace("-", " ")

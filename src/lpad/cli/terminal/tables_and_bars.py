@@ -91,7 +91,7 @@ class Bars:
         self._progress.reset(self._task, total=None, description=name)
 
     def progress(self, sent: int, total: int) -> None:
-        """Show the progress: bytes, and the total."""
+        """Show the number of sent bytes, and the total."""
         self._progress.update(self._task, completed=sent, total=total)
 
     @contextmanager
