@@ -1,1 +1,1 @@
-"""Cuts the whole daemon off at every point of its work, and checks how it recovers."""
+"""Interrupts the daemon and its peers at every point of the work, and checks how lpad recovers."""

@@ -16,7 +16,7 @@ MEGABYTES = 1024
 
 
 def main() -> None:
-    """Search for inputs that crash a target; each is written to the folder of findings and shown."""
+    """Search for inputs that crash a target; write each to the folder of findings, and print it."""
     parser = argparse.ArgumentParser(prog="script/fuzz", description=__doc__)
     parser.add_argument("target")
     parser.add_argument("--seconds", type=int, default=60)

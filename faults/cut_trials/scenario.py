@@ -52,7 +52,7 @@ def _two(device: Device) -> None:
 
 
 def _undelivered(device: Device) -> None:
-    """Leave undelivered notifications for two recipients."""
+    """Install two profiles; leave undelivered notifications for two recipients."""
     _install(device, FIRST, SECOND, both=True)
     device.until("all is delivered", lambda: not device.card.notifications)
     device.go_offline()

@@ -86,7 +86,7 @@ class Late(Exception):
 
 
 class Device:
-    """A device in one folder, which may be a copy of another device's; use it in a `with` statement."""
+    """A device in one folder, perhaps a copy of another device's folder; use it in a `with` statement."""
 
     def __init__(
         self,

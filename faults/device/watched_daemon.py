@@ -37,7 +37,7 @@ _SOON = (0.3, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 5.0)
 
 
 def watch(disk: Disk) -> None:
-    """Report each transaction, and each file opened for writing, renamed or removed, to the watched disk."""
+    """Report transactions, checkpoints and files opened for writing, renamed or removed to `disk`."""
 
     class Watched(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:

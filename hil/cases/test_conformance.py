@@ -23,13 +23,13 @@ pytestmark = pytest.mark.needs("server")
 
 
 def forget(place: Place, change: Change) -> None:
-    """Delete the profile that a download has installed."""
+    """Check that a download has succeeded, and delete its profile."""
     iccid = str((change.check().result or {})["iccid"])
     place.client.delete(place.name, iccid, wait=PATIENCE).check()
 
 
 def enable_for_a_moment(place: Place, iccid: str) -> None:
-    """Enable a profile, and then the previous one."""
+    """Enable a profile, then enable the previous one again, or disable the profile if there was none."""
     before = place.enabled()
     place.enable(iccid).check()
     if before is not None:
@@ -50,7 +50,7 @@ def test_wrong_confirmation_code(place: Place, server: OwnServer) -> None:
 
 
 def test_declined(place: Place, server: OwnServer) -> None:
-    """A declined profile is not installed, and the session is cancelled at card and server."""
+    """A download whose profile is rejected fails with `declined`."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     assert change.question is not None
@@ -62,7 +62,7 @@ def test_declined(place: Place, server: OwnServer) -> None:
 
 
 def test_postponed(place: Place, server: OwnServer) -> None:
-    """A postponed profile is not installed; it waits at the server, and its code works later."""
+    """A download whose profile is postponed fails with `declined`, and its code works later."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     place.client.answer(change.id, decision="postpone")
@@ -73,7 +73,7 @@ def test_postponed(place: Place, server: OwnServer) -> None:
 
 
 def test_cancelled(place: Place, server: OwnServer) -> None:
-    """A cancellation while lpad asks for consent ends the download, and the order stays at the server."""
+    """A cancellation while lpad asks for consent ends the download, and the code works later."""
     order = server.order(place.eid)
     change = place.client.download_leased(place.name, order, confirm=True, wait=PATIENCE)
     assert change.question is not None
@@ -160,7 +160,7 @@ def test_notifications_arrive_in_order(place: Place, server: OwnServer) -> None:
 
 
 def test_a_code_without_an_address(place: Place) -> None:
-    """An activation code without a server is refused if there is no default server."""
+    """An activation code without a server address is refused."""
     with pytest.raises(ApiError) as refused:
         place.client.try_code(place.name, "LPA:1$$MADE-UP", retry_for=0, wait=PATIENCE)
     assert refused.value.kind == "invalid-activation-code"

@@ -17,7 +17,7 @@ NOBODYS_APN = "lpad.invalid"
 
 
 def ended(place: Place, change: Change) -> Change:
-    """Wait for a guarded switch, including its rollback."""
+    """Wait until a guarded switch, or its rollback, has ended; return the change."""
     return change if change.ended else place.client.wait(change.id, seconds=2 * WITHIN + 100)
 
 

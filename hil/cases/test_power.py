@@ -19,7 +19,7 @@ pytestmark = pytest.mark.needs("power")
 
 
 def back(place: Place) -> None:
-    """Turn the power on again, and check that the same card is back."""
+    """Turn the power on again, and check that the place has the right card."""
     place.give_power()
     place.strategy.to(Stand.KNOWN_CARD)
 

@@ -181,7 +181,7 @@ def test_in_the_package(place: Place, server: OwnServer, wrong: str) -> None:
 
 @pytest.mark.parametrize("identity", [each for each in TlsIdentity if each is not TlsIdentity.GOOD])
 def test_tls(place: Place, server: OwnServer, identity: TlsIdentity) -> None:
-    """A server that cannot prove its identity gets no byte of ES9+."""
+    """A download from a server that cannot prove its identity fails with `server-untrusted`."""
     server.show(identity)
     change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)
     assert change.error is not None
@@ -196,5 +196,5 @@ def test_peculiar(place: Place, server: OwnServer, fault: Fault) -> None:
 
 
 def test_the_next_download_works(place: Place, server: OwnServer) -> None:
-    """After all faults, card and lpad still work."""
+    """After all faults, another download succeeds."""
     works(place, server)

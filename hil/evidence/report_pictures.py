@@ -34,7 +34,7 @@ _LETTER = 6.4
 
 
 def timeline(downloads: Mapping[str, Timed]) -> str:
-    """Return one bar for each place, with the phases in sequence on a common scale of seconds."""
+    """Return an SVG with a bar for each place, with the phases in sequence on a common scale of seconds."""
     if not downloads:
         return "<p>Nothing was downloaded.</p>"
     most = max(max(each.seconds, sum(seconds for _, seconds in each.steps)) for each in downloads.values())
@@ -59,7 +59,7 @@ def timeline(downloads: Mapping[str, Timed]) -> str:
 
 
 def switch_times(places: Mapping[str, Sequence[float]]) -> str:
-    """Return one strip for each place: a dot for each switch, by its seconds, and a bar for the median."""
+    """Return an SVG with a strip for each place: a dot for each switch at its seconds, and the median."""
     there = {place: seconds for place, seconds in places.items() if seconds}
     if not there:
         return "<p>Nothing was switched.</p>"

@@ -32,7 +32,7 @@ class PowerSwitch(Protocol):
         ...
 
     def off(self) -> None:
-        """Turn the power off; see `on`."""
+        """Turn the power off; for errors, see `on`."""
         ...
 
 

@@ -48,7 +48,7 @@ class Ledger:
         return msgspec.json.decode(self._before.read_bytes(), type=Before)
 
     def remember(self, before: Before) -> None:
-        """Record the card's state; after an interrupted run, the oldest record stays."""
+        """Record the card's state, unless an interrupted run has left an older record."""
         if self.before is None:
             _write(self._before, msgspec.json.encode(before))
 

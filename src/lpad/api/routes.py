@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 async def describe(call: Call) -> Response:  # noqa: ARG001 - the document is the same for all callers
-    """Return this document."""
+    """Return this OpenAPI document."""
     return Response(_document(), media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""Small files with knowledge that lpad can do without: a damaged or unwritable file only causes a warning."""
+"""Small files with data that lpad can do without: a damaged or unwritable file only causes a warning."""
 
 from __future__ import annotations
 

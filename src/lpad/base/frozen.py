@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Frozen(Struct, frozen=True):
-    """A type with frozen fields, made by msgspec: unlike a dataclass, it generates no code at the start.
+    """A type with frozen fields, made by msgspec, which, unlike dataclasses, generates no code at the start.
 
     Use it for objects that never leave the process. A type that is read from JSON or YAML derives from
     `msgspec.Struct` directly, because msgspec evaluates its annotations. `msgspec.structs.replace` makes a

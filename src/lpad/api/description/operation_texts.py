@@ -38,8 +38,8 @@ TEXTS = {
     "list_ports": "Use the list to set a card's `port` or `reader`. lpad opens no port.",
     "list_euiccs": "One entry for each card in the settings, whether lpad reaches it or not. The answer"
     " comes from memory; lpad does not ask the cards.",
-    "get_euicc": "The answer is as of `read_at`; `POST …/refresh` reads the card again. A field is null if"
-    " lpad has not read it, or if it does not apply.",
+    "get_euicc": "The answer shows the card at `read_at`; `POST …/refresh` reads the card again. A field is"
+    " null if lpad has not read it, or if it does not apply.",
     "patch_euicc": "A download with `default` gets its profile from this server. An empty address removes"
     " the stored one.",
     "refresh_euicc": "lpad reads a card when it appears and after each change. A refresh is needed only if"
@@ -50,8 +50,8 @@ TEXTS = {
     " until the card can be read again.",
     "check_trust": "The report has the server's certificate chain, and the anchor that makes the server"
     " trusted, or the reason why the server is not trusted.",
-    "list_profiles": "The answer is as of `read_at`. Entries that lpad cannot read are in `unreadable`;"
-    " they do not hide the others.",
+    "list_profiles": "The answer shows the list at `read_at`. Entries that lpad cannot read are in"
+    " `unreadable`; they do not hide the others.",
     "get_profile": "The ICCID or the AID in the path names the profile.",
     "get_icon": "The icon as the operator's server delivered it; 404 if the profile has no icon.",
     "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty"
@@ -74,7 +74,7 @@ TEXTS = {
     " with `POST /v1/changes/{id}/answer`.",
     "provision": "lpad orders a profile at the platform, waits for it and downloads it. lpad never places a"
     " second order for one wish without asking.",
-    "close_wish": "Only a person should decide this, because the order may be paid, and the platform may"
+    "close_wish": "Only a person should close a wish, because the order may be paid, and the platform may"
     " still deliver. The answer shows the closed wish, which lpad then forgets.",
     "discover": "Without `servers`, lpad asks the SM-DS of the card and those of the settings.",
     "list_platforms": "The answer has each platform's name and capabilities. lpad contacts no platform.",
@@ -82,8 +82,8 @@ TEXTS = {
     "reset_euicc": "The reset cannot be undone. At least one field must be true.",
     "list_notifications": "The list is in the order of delivery. `pending` counts all pending"
     " notifications, even those of other pages.",
-    "deliver_notifications": "lpad also delivers without this request, and retries for days. With this"
-    " request, lpad tries immediately.",
+    "deliver_notifications": "lpad also delivers notifications without this request, and retries for days."
+    " With this request, lpad tries immediately.",
     "retry_notification": "A notification that was set aside because the server refused it is sent, too.",
     "drop_notification": "The operator's server never receives a dropped notification. Drop a"
     " notification only if the server no longer exists.",

@@ -99,7 +99,7 @@ class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemView(msgspec.Struct, frozen=True, kw_only=True):
-    """The daemon."""
+    """The daemon's version, process, uptime, health and settings."""
 
     version: str
     pid: int
@@ -133,7 +133,7 @@ class EuiccSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EuiccList(msgspec.Struct, frozen=True, kw_only=True):
-    """All cards."""
+    """The cards in the settings."""
 
     euiccs: list[EuiccSummary]
     next: str | None = None
