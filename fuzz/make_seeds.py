@@ -45,19 +45,19 @@ from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.euicc import Euicc
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
 from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
     from lpad.codec.mbim.information_buffer import Information
     from lpad.codec.qmi.message_parameters import Body
     from lpad.lpa.download import Offer

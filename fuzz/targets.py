@@ -30,7 +30,7 @@ from lpad.codec.es9plus import (
     GetBoundProfilePackageAnswer,
     InitiateAuthenticationAnswer,
 )
-from lpad.codec.es11 import EventEntries, lists_events
+from lpad.codec.es11_event_entries import EventEntries, lists_events
 from lpad.codec.mbim import (
     basic_connect,
     data_connection,
@@ -77,7 +77,7 @@ from lpad.protocol import (
 from lpad.protocol.apdu import Command, Exchange
 from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 from lpad.protocol.proactive import ProactiveCommand, reaction_to
-from lpad.remote.https.answer_head import AnswerHead
+from lpad.remote.https.answer_head_filter import AnswerHead
 from lpad.remote.trust.anchor_named_by_card import find_anchor, trace
 from lpad.settings import Settings
 from lpad.settings.parsing.conversion import to_section

@@ -22,7 +22,7 @@ from lpad.remote.trust.trust_anchors import Trust
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
     from lpad.lpa.download import Offer
     from lpad.protocol.download_session import Step
 

@@ -23,10 +23,14 @@ ANSWER = "a date in a server's answer"
 UNSET = "whether the clock is set at all"
 READING = {
     ("engine/change/change.py", "now", "datetime.now"): PEOPLE,
-    ("engine/change/moment.py", "now", "time.time"): STEADY,
-    ("engine/environment/clock.py", "check", "time.gmtime"): PEOPLE,
-    ("engine/environment/clock.py", "is_set", "time.time"): UNSET,
-    ("engine/environment/clock.py", "_timer", "time.CLOCK_REALTIME"): "a timer that goes off when it is set",
+    ("engine/change/steady_clock.py", "now", "time.time"): STEADY,
+    ("engine/environment/wall_clock_validity.py", "check", "time.gmtime"): PEOPLE,
+    ("engine/environment/wall_clock_validity.py", "is_set", "time.time"): UNSET,
+    (
+        "engine/environment/wall_clock_validity.py",
+        "_timer",
+        "time.CLOCK_REALTIME",
+    ): "a timer that goes off when it is set",
     (
         "engine/journal/file/file_replacement.py",
         "set_aside",
@@ -45,14 +49,14 @@ READING = {
 }
 """The places where the wall clock is read, by file, function and expression; each with the reason."""
 COMPARING = {
-    ("engine/change/moment.py", "_gap", "present.wall - last.wall"): BOOTS,
+    ("engine/change/steady_clock.py", "_gap", "present.wall - last.wall"): BOOTS,
     ("engine/change/time_limit.py", "left", "at.wall - self.began.wall"): BOOTS,
     (
         "engine/change/time_limit.py",
         "_clocks_agree",
         "CLOCK_UNSET_BEFORE <= self.began.wall <= at.wall",
     ): BOOTS,
-    ("engine/environment/clock.py", "is_set", "time.time() >= self._unset_before"): UNSET,
+    ("engine/environment/wall_clock_validity.py", "is_set", "time.time() >= self._unset_before"): UNSET,
     ("engine/policy/switching.py", "_age", "present.wall - step.at.timestamp()"): OLDER,
     ("engine/recovery/interrupted_changes.py", "_seconds_to_answer", "change.question.until - now()"): OLDER,
     (

@@ -20,10 +20,10 @@ from lpad.card.pcsc.reader_choice import choose_reader
 from lpad.codec.es9plus import Answer
 from lpad.daemon.systemd import inherited_sockets, watchdog_interval
 from lpad.engine.change.change import Kind
-from lpad.engine.change.kinds import read_notes
-from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import NotedLimit, SwitchNotes
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
+from lpad.engine.change.types_by_kind import read_notes
 from lpad.protocol.at_commands import response_apdu
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.registration_answer import registration_announced, registration_told
@@ -59,13 +59,13 @@ KNOWN = {
     ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
     ("simulator/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",
-    ("engine/environment/clock.py", "timer"): "a file descriptor",
+    ("engine/environment/wall_clock_validity.py", "timer"): "a file descriptor",
     ("engine/switch/rollback.py", "noted_number(each, default=0, most=_MOST_CANDIDATES)"): OURS,
 }
 """Calls by file and argument, each with the reason why its argument is not text from outside."""
 DIGITS = {
     "base/identifiers.py": "text that came from bytes.hex()",
-    "card/link/diagnostics.py": "described, and not converted",
+    "card/link/link_description.py": "described, and not converted",
     "cli/session/command_session.py": "compared, and not converted",
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",

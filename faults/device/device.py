@@ -31,7 +31,7 @@ from lpad.simulator.modem.personality import ModemPersonality, Notices
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SGP26_NAME
-from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata, Recipient
 from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:

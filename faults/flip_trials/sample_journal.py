@@ -15,7 +15,6 @@ from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason
 from lpad.engine.change.guard import Guard, Requirement, Turn
 from lpad.engine.change.idempotency import IdempotencyKey
-from lpad.engine.change.kinds import KINDS
 from lpad.engine.change.notes import (
     DownloadNotes,
     NotedLimit,
@@ -25,6 +24,7 @@ from lpad.engine.change.notes import (
     noting,
 )
 from lpad.engine.change.results import SwitchResult
+from lpad.engine.change.types_by_kind import KINDS
 from lpad.engine.journal import Journal
 
 if TYPE_CHECKING:

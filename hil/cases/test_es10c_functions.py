@@ -8,7 +8,7 @@ import pytest
 
 from hil.place.place import PATIENCE
 from lpad.client import ApiError
-from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
+from lpad.simulator.smdp.store.profile_metadata import ProfilePolicyRule
 
 if TYPE_CHECKING:
     from hil.orders.own_smdp import OwnServer

@@ -11,7 +11,7 @@ from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.saip import parse
 from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.smdp.store.metadata import Owner
+from lpad.simulator.smdp.store.profile_metadata import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hil.bench_file.bench_file import BenchFile, Server
     from lpad.simulator.smdp.functions.faults import Fault
-    from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
+    from lpad.simulator.smdp.store.profile_metadata import ProfilePolicyRule
     from lpad.simulator.smdp.store.received_notifications import Notification
 
 _CONFIRMATION_CODE = "0012"

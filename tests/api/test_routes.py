@@ -11,7 +11,7 @@ import lpad
 from engine.lab import CARD, FIRST, SECOND
 from lpad.api.app import LARGEST_BODY
 from lpad.api.routes import ROUTES
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     import httpx

@@ -12,7 +12,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardStatus, CardUnreachable, InvalidValue
 from lpad.base.identifiers import ISD_R, Aid
 from lpad.card.isdr.isdr import isdr_session
-from lpad.codec import es10
+from lpad.codec import es10_intents
 
 if TYPE_CHECKING:
     from lpad.card.link.link import Link
@@ -52,7 +52,9 @@ class LinkContract:
         """Carry one ES10 command in a session of its own."""
         with isdr_session(rig.link, block_size=block_size, deadline=soon()) as isdr:
             return isdr.command(
-                data, intent=es10.GET_EID if data == GET_EID else es10.UNSTATED, deadline=soon()
+                data,
+                intent=es10_intents.GET_EID if data == GET_EID else es10_intents.UNSTATED,
+                deadline=soon(),
             )
 
     def test_carries_a_command_and_its_answer(self, rig: Rig) -> None:
@@ -189,7 +191,7 @@ class LinkContract:
         """After a refresh the channel is gone: closing it fails, but the operation was successful."""
         rig.card.answers[GET_EID] = EID
         with isdr_session(rig.link, deadline=soon()) as isdr:
-            assert isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon()) == EID
+            assert isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon()) == EID
             rig.card.reset()
         assert self.command(rig, GET_EID) == EID
 
@@ -202,7 +204,10 @@ class LinkContract:
 
         with isdr_session(rig.link, block_size=60, deadline=soon()) as isdr:
             isdr.command(
-                GET_EID, intent=es10.GET_EID, deadline=soon(), on_block=restart if blocks == 1 else None
+                GET_EID,
+                intent=es10_intents.GET_EID,
+                deadline=soon(),
+                on_block=restart if blocks == 1 else None,
             )
             with pytest.raises(CardUnreachable, match="the card restarted") as caught:
                 isdr.command(bytes(100), deadline=soon(), on_block=restart)
@@ -216,7 +221,7 @@ class LinkContract:
         rig.card.answers[GET_EID] = EID
         rig.card.refusals[bytes(10)] = status
         with isdr_session(rig.link, deadline=soon()) as isdr:
-            isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+            isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
             with pytest.raises(CardStatus, match=f"{status:04X}"):
                 isdr.command(bytes(10), deadline=soon())
         assert rig.card.open == set()
@@ -226,7 +231,7 @@ class LinkContract:
         with isdr_session(rig.link, deadline=soon()) as isdr:
             before = len(rig.card.sent)
             with pytest.raises(CardUnreachable):
-                isdr.command(GET_EID, intent=es10.GET_EID, deadline=Deadline.after(0))
+                isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=Deadline.after(0))
             assert len(rig.card.sent) == before
 
     def test_closing_a_channel_twice_does_nothing(self, rig: Rig) -> None:

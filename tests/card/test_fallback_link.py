@@ -13,9 +13,9 @@ from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.card_change_reports import CardReport
-from lpad.card.link.connection_reports import Listening
-from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.link.link_description import facts_of
+from lpad.card.link.network_connection_reports import Listening
 from lpad.card.modem.iccid import read_iccid
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.hotplug import PortWatch

@@ -20,7 +20,7 @@ from lpad.cli.terminal import exit_codes
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.worker.queue import retry_rules
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from pathlib import Path

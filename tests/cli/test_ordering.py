@@ -17,9 +17,9 @@ from cli.test_lpad import LPAD, playing, start
 from lpad.base.activation_code import ActivationCode
 from lpad.cli.simulated.sim import sim
 from lpad.simulator.smdp.address_file import AddressFile
-from lpad.simulator.smdp.store.metadata import IconType, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders, iccid_of
+from lpad.simulator.smdp.store.profile_metadata import IconType, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smds.server import events_of
 
 if TYPE_CHECKING:

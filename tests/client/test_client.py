@@ -10,7 +10,7 @@ from api.gateway import Gateway
 from engine.lab import CARD, FIRST, Lab
 from lpad.client import ApiError, Client, DaemonUnreachable
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,17 +17,17 @@ import pytest
 
 from daemon.object_values import picture
 from lpad.base.deadline import Deadline
-from lpad.base.log import apdu_record
+from lpad.base.log import apdu_recording
 from lpad.base.log.trace_level import payloads_shown
 from lpad.daemon.daemon import Built
 from lpad.daemon.timeouts import TIMEOUTS
 from lpad.engine.journal import Retention
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.card.open_card import CardPort
+from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.running.operation_context import Timeouts
 from lpad.lpa.install_policy import InstallPolicy
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.settings import Settings, SettingsFile
 from lpad.settings.parsing.conversion import fields_below
 from lpad.settings.parsing.section_base import Section
@@ -240,7 +240,7 @@ def _process_as_before() -> Iterator[None]:
     before = root.level, list(root.handlers)
     shown = logging.getLogger("lpad.payloads").level
     yield
-    apdu_record.record_apdus(None)
+    apdu_recording.record_apdus(None)
     root.handlers[:] = before[1]
     root.setLevel(before[0])
     logging.getLogger("lpad.payloads").setLevel(shown)
@@ -282,7 +282,7 @@ def seen(made: Built) -> dict[str, str]:
         policies=made._policies,
         sockets=made.sockets,
         log=(root.level, type(handler.formatter), payloads_shown()),
-        record=apdu_record._record._path,
+        record=apdu_recording._record._path,
     )
 
 

@@ -16,7 +16,7 @@ from lpad.base.errors import Cancelled
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.modem_inhibition import inhibit
-from lpad.dbus.unmanaged_modem import return_all
+from lpad.dbus.networkmanager_unmanaged_modem import return_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,7 +149,7 @@ def running(address: str, daemons: Daemons) -> Iterator[Bus]:
 
 def test_a_modem_that_keeps_changing_is_not_asked_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lpad does not ask for a modem that keeps changing its state, and later returns it to NetworkManager."""
-    monkeypatch.setattr("lpad.dbus.unmanaged_modem.RETURNING", 0.2)
+    monkeypatch.setattr("lpad.dbus.networkmanager_unmanaged_modem.RETURNING", 0.2)
     daemons = Daemons([DISCONNECTING])
     with running(address, daemons) as bus:
         with pytest.raises(BusUnanswered):
@@ -194,7 +194,7 @@ def test_a_closed_bus_returns_the_modem(address: str) -> None:
 
 def test_network_manager_need_not_answer(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A modem of a healthy ModemManager is borrowed although NetworkManager hangs."""
-    monkeypatch.setattr("lpad.dbus.unmanaged_modem._ANSWERING", 0.3)
+    monkeypatch.setattr("lpad.dbus.networkmanager_unmanaged_modem._ANSWERING", 0.3)
     daemons = Daemons([CONNECTING])
     with (
         ScriptedService(address, MODEM_MANAGER, daemons.modem_manager),

@@ -68,7 +68,7 @@ def test_a_modem_that_nobody_asks_for_again(
     rig_of: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If lpad does not ask for the modem again, NetworkManager gets the modem back after a while."""
-    monkeypatch.setattr("lpad.dbus.unmanaged_modem.RETURNING", 2)
+    monkeypatch.setattr("lpad.dbus.networkmanager_unmanaged_modem.RETURNING", 2)
     rig = connecting(rig_of(ICCID), dialling=6)
     before = len(rig.front.dialled())
     with Bus(deadline=soon()) as bus, pytest.raises(BusUnanswered):

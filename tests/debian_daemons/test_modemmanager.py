@@ -11,7 +11,7 @@ import pytest
 from debian_daemons.rig import soon
 from debian_daemons.test_networkmanager import SETTINGS_A, SETTINGS_B, A, B, wanted
 from lpad.dbus.signal_watch import SignalWatch
-from lpad.network.applier import Applied, Failed, State
+from lpad.network.applier_interface import Applied, Failed, State
 from lpad.network.connection_layers import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
 from lpad.network.modemmanager.modem import CONNECTED

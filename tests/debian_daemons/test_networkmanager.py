@@ -14,7 +14,7 @@ import pytest
 
 from debian_daemons.rig import soon, until
 from lpad.dbus.signal_watch import SignalWatch
-from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
+from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier

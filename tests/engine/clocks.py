@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lpad.engine.change.moment import Moment, SteadyClock
+from lpad.engine.change.steady_clock import Moment, SteadyClock
 
 TODAY = 1_800_000_000.0
 DAY = 24 * 3600.0

@@ -14,8 +14,8 @@ from lpad.codec.asn1 import tlv
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
-from lpad.engine.running.card.open_card import CardPort
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.card.card_with_open_link import CardPort
+from lpad.engine.running.change_question_answer import Answer
 from lpad.simulator.modem.personality import ModemPersonality
 
 if TYPE_CHECKING:

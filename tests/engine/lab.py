@@ -15,13 +15,13 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import NotFound
 from lpad.base.identifiers import Iccid
 from lpad.engine.change.change import Kind
-from lpad.engine.change.kinds import KINDS
+from lpad.engine.change.types_by_kind import KINDS
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal
 from lpad.engine.policy.installing import Policies
 from lpad.engine.provisioning.platforms import Platforms
-from lpad.engine.running.card.open_card import CardPort
+from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.operation_context import Timeouts
 from lpad.engine.snapshot.snapshot import CardState
@@ -31,7 +31,7 @@ from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.pki.pki import Pki
-    from lpad.simulator.smdp.store.metadata import ProfilePolicyRule
     from lpad.simulator.smdp.store.order import Order
+    from lpad.simulator.smdp.store.profile_metadata import ProfilePolicyRule
 
 _T = TypeVar("_T")
 

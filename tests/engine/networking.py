@@ -12,18 +12,18 @@ from engine.guarding import guarding, port
 from engine.lab import FIRST, SECOND, Lab
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import NetworkPolicy
-from lpad.network.applier import Applied, Connection, Failed, TryAgain
+from lpad.network.applier_interface import Applied, Connection, Failed, TryAgain
 from lpad.network.at_applier import AtApplier
-from lpad.network.chosen_settings import Pattern
 from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import NetworkSettings
+from lpad.network.network_settings_choice import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Outcome, Wanted
+    from lpad.network.applier_interface import Outcome, Wanted
     from lpad.simulator.pki.pki import Pki
 
 _POLICY = {"on_failure", "patterns", "hooks", "limit"}

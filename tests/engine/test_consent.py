@@ -12,9 +12,9 @@ from lpad.daemon.log.journald import JournalHandler
 from lpad.engine.change import results
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.policy.installing import Policies
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.lpa.install_policy import Asking, InstallPolicy
-from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,14 +17,14 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.change.params import RefreshParams
 from lpad.engine.operations.operations import OPERATIONS
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.modem.pty_modem import PtyModem
-from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from pathlib import Path

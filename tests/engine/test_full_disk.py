@@ -14,7 +14,7 @@ from lpad.base.errors import InternalError, JournalUnavailable
 from lpad.engine.change.change import Kind, PauseReason, QuestionKind, State
 from lpad.engine.change.params import RefreshParams, RenameParams
 from lpad.engine.journal import Journal, write_retry
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.worker.queue import awaiting_retry, retry_rules
 from lpad.engine.worker.queue.retry_rules import Course

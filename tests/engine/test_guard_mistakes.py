@@ -25,7 +25,7 @@ from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.guard import Phase
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.running.condition_check import SOURCES, Look, Source, look
 from lpad.engine.snapshot import card_reading
 from lpad.engine.snapshot.snapshot import CardState

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.link.link import Link
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
 
 OTHER = "other"
 OTHER_EID = "89049032123451234512345678901300"

@@ -27,16 +27,16 @@ from lpad.base.errors import (
 from lpad.base.identifiers import Eid
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.event_hub import Hub
-from lpad.engine.change.moment import Moment
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal.notifications import Stage
-from lpad.engine.outbox import BACKOFF, collection, delivery, outbox
+from lpad.engine.outbox import BACKOFF, delivery, notification_retrieval, outbox
 from lpad.engine.outbox.outbox import Outbox
 from lpad.remote.es9plus import Es9Plus
 from lpad.simulator.euicc.card import SoftCard
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
-from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,7 +182,7 @@ def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) ->
 @pytest.mark.parametrize("limit", ["MOST_OF_A_CARD", "MOST_OF_ALL"])
 def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     """Lpad keeps a limited number of copies; other notifications stay on the card until those are sent."""
-    monkeypatch.setattr(collection, limit, 2)
+    monkeypatch.setattr(notification_retrieval, limit, 2)
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install(metadata=metadata(Recipient()))
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.ENABLE):
@@ -204,7 +204,7 @@ def test_a_notification_beyond_all_reason(
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install()
     copied = [each.seq for each in pending(lab)]
-    monkeypatch.setattr(collection, "LARGEST", 100)
+    monkeypatch.setattr(notification_retrieval, "LARGEST", 100)
     lab.carry_out(Kind.ENABLE, iccid=FIRST)
     assert [each.seq for each in pending(lab)] == copied
     assert [each.number for each in lab.card.notifications] == [*copied, copied[-1] + 1]

@@ -11,7 +11,7 @@ from card.private_pcscd import PrivatePcscd, wait_for_cards
 from engine.lab import CARD, FIRST, SECOND, Lab, result_of
 from lpad.daemon.card_ports import CardPorts
 from lpad.engine.change.change import Kind, PauseReason
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.settings import SettingsFile
 from lpad.simulator.virtual_reader import VirtualReaderCard

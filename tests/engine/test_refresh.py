@@ -19,7 +19,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.modem.at_modem import AtModem
 from lpad.engine.change.change import Kind, State
-from lpad.engine.running.card.open_card import CardPort
+from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.switch import card_request_retry
 from lpad.lpa.euicc import Euicc
 from lpad.protocol.at_dialogue import AtCommand

@@ -10,7 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import RefreshParams
-from lpad.engine.running.card.open_card import CardPort
+from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:

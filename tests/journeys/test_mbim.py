@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.simulator.mbim.control_port import MbimModem
-    from lpad.simulator.mbim.function import MbimFunction
+    from lpad.simulator.mbim.message_handling import MbimFunction
 
 OTHER_EID = "89049032000000000000000000000105"
 FIRST, SECOND = "8900101000000000017", "8900101000000000025"

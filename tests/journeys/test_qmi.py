@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.qmi.message_parameters import Body
     from lpad.simulator.qmi.control_port import QmiModem
-    from lpad.simulator.qmi.function import QmiFunction
+    from lpad.simulator.qmi.message_handling import QmiFunction
 
 _PROACTIVE_BYTES = 11
 OTHER_EID = "89049032000000000000000000000105"

@@ -36,7 +36,7 @@ OF_OTHERS = (
     "lpad.codec.qmi",
     "lpad.engine.webhooks.ed25519",
     "lpad.network.at_applier",
-    "lpad.network.command_applier",
+    "lpad.network.owner_program_applier",
     "lpad.network.modemmanager",
     "lpad.network.networkmanager",
     "lpad.provisioning.declared.declared_platform",

@@ -19,9 +19,9 @@ from lpad.lpa.euicc import Euicc
 from lpad.protocol.download_session import Step
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
 
 
 class ScriptedIsdr:

@@ -11,7 +11,7 @@ from lpad.lpa.download import Download, Order
 from lpad.lpa.install_policy import InstallPolicy
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.simulator.smds.server import events_of, make_smds
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.codec import es10
-from lpad.codec.es10 import Intent
+from lpad.codec import es10_intents
+from lpad.codec.es10_intents import Intent
 from lpad.codec.messages.authentication import AuthenticateError
 from lpad.codec.messages.download import CancelSessionError, DownloadError
 from lpad.codec.messages.installation_result import InstallationError
@@ -53,6 +53,6 @@ def test_every_reason_has_its_sentence(code: ResultCode) -> None:
 
 def test_a_reason_of_a_later_version_is_named() -> None:
     """For a reason of a later version, the error contains its name and number."""
-    error = refused(es10.LOAD_BOUND_PROFILE_PACKAGE, InstallationError.LPR_NOT_SUPPORTED)
+    error = refused(es10_intents.LOAD_BOUND_PROFILE_PACKAGE, InstallationError.LPR_NOT_SUPPORTED)
     assert "(lprNotSupported, 23)" in error.sentence
     assert error.kind == "card-refused"

@@ -9,7 +9,7 @@ import pytest
 from lpa.bench import DEVICE, GOOD_WAY, ICCID, OTHER_ICCID, Caller, soon
 from lpad.base.errors import Cancelled, ConfirmationCodeRequired, Declined, PolicyRefused, ServerRefused
 from lpad.base.identifiers import Iccid
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.asn1 import tlv
 from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, DeviceInfo, release
 from lpad.lpa import notification_delivery
@@ -19,14 +19,14 @@ from lpad.protocol.download_session import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour, Operator, RatRule
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lpa.bench import Bench
     from lpa.conftest import MakeBench
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
     from lpad.simulator.pki.credential import Curve
 
 CANCELLED = Step.CANCEL_SESSION
@@ -60,13 +60,13 @@ def test_each_command_carries_its_intent_to_the_port(bench: Bench) -> None:
         if apdu.command.block is not None:
             stated[apdu.command.intent] = None
         else:
-            assert apdu.command.intent is es10.UNSTATED
+            assert apdu.command.intent is es10_intents.UNSTATED
     assert tuple(stated) == (
-        es10.GET_EUICC_INFO,
-        es10.GET_EUICC_CHALLENGE,
-        es10.AUTHENTICATE_SERVER,
-        es10.PREPARE_DOWNLOAD,
-        es10.LOAD_BOUND_PROFILE_PACKAGE,
+        es10_intents.GET_EUICC_INFO,
+        es10_intents.GET_EUICC_CHALLENGE,
+        es10_intents.AUTHENTICATE_SERVER,
+        es10_intents.PREPARE_DOWNLOAD,
+        es10_intents.LOAD_BOUND_PROFILE_PACKAGE,
     )
 
 

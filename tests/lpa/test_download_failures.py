@@ -29,7 +29,7 @@ from lpad.protocol.download_session import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from lpa.conftest import MakeBench

@@ -12,7 +12,7 @@ from lpa.scripted_isdr import ScriptedIsdr
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardMalformed, CardRefused, CardStatus, InvalidValue
 from lpad.base.identifiers import Iccid, TransactionId
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.asn1 import tlv
 from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import AuthenticateServerRequest
@@ -25,7 +25,7 @@ from lpad.simulator.asn1.schema import Schema
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
 
 SOON = Deadline.after(600)
 ICCID = Iccid.parse("89000123456789012341")
@@ -154,27 +154,27 @@ def test_success_returns_nothing() -> None:
 
 
 FUNCTIONS: list[tuple[Callable[[Euicc], Any], Intent]] = [
-    (enable, es10.ENABLE_PROFILE),
-    (disable, es10.DISABLE_PROFILE),
-    (delete, es10.DELETE_PROFILE),
-    (rename, es10.SET_NICKNAME),
-    (reset, es10.EUICC_MEMORY_RESET),
-    (set_address, es10.SET_DEFAULT_DP_ADDRESS),
-    (profiles, es10.GET_PROFILES_INFO),
-    (notifications, es10.LIST_NOTIFICATION),
-    (retrieve, es10.RETRIEVE_NOTIFICATIONS_LIST),
-    (remove, es10.REMOVE_NOTIFICATION_FROM_LIST),
-    (authenticate, es10.AUTHENTICATE_SERVER),
-    (prepare, es10.PREPARE_DOWNLOAD),
-    (cancel, es10.CANCEL_SESSION),
-    (lambda euicc: euicc.get_eid(deadline=SOON), es10.GET_EID),
-    (lambda euicc: euicc.get_rat(deadline=SOON), es10.GET_RAT),
-    (lambda euicc: euicc.get_euicc_challenge(deadline=SOON), es10.GET_EUICC_CHALLENGE),
-    (lambda euicc: euicc.get_euicc_info1(deadline=SOON), es10.GET_EUICC_INFO),
-    (lambda euicc: euicc.get_euicc_info2(deadline=SOON), es10.GET_EUICC_INFO),
+    (enable, es10_intents.ENABLE_PROFILE),
+    (disable, es10_intents.DISABLE_PROFILE),
+    (delete, es10_intents.DELETE_PROFILE),
+    (rename, es10_intents.SET_NICKNAME),
+    (reset, es10_intents.EUICC_MEMORY_RESET),
+    (set_address, es10_intents.SET_DEFAULT_DP_ADDRESS),
+    (profiles, es10_intents.GET_PROFILES_INFO),
+    (notifications, es10_intents.LIST_NOTIFICATION),
+    (retrieve, es10_intents.RETRIEVE_NOTIFICATIONS_LIST),
+    (remove, es10_intents.REMOVE_NOTIFICATION_FROM_LIST),
+    (authenticate, es10_intents.AUTHENTICATE_SERVER),
+    (prepare, es10_intents.PREPARE_DOWNLOAD),
+    (cancel, es10_intents.CANCEL_SESSION),
+    (lambda euicc: euicc.get_eid(deadline=SOON), es10_intents.GET_EID),
+    (lambda euicc: euicc.get_rat(deadline=SOON), es10_intents.GET_RAT),
+    (lambda euicc: euicc.get_euicc_challenge(deadline=SOON), es10_intents.GET_EUICC_CHALLENGE),
+    (lambda euicc: euicc.get_euicc_info1(deadline=SOON), es10_intents.GET_EUICC_INFO),
+    (lambda euicc: euicc.get_euicc_info2(deadline=SOON), es10_intents.GET_EUICC_INFO),
     (
         lambda euicc: euicc.get_euicc_configured_addresses(deadline=SOON),
-        es10.GET_EUICC_CONFIGURED_ADDRESSES,
+        es10_intents.GET_EUICC_CONFIGURED_ADDRESSES,
     ),
 ]
 

@@ -11,7 +11,7 @@ from lpad.base.errors import CardRefused
 from lpad.base.identifiers import Iccid
 from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
 from lpad.codec.messages.profile_info import TAGS, ProfileState
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,11 @@ from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.metadata import OperatorId, ProfileClass
 from lpad.codec.messages.metadata import ProfileMetadata as Read
 from lpad.lpa.install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment, _shown
-from lpad.lpa.server_checks import same_profile
+from lpad.lpa.server_answer_checks import same_profile
 from lpad.protocol.download_session import Step
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
-from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, ProfilePolicyRule
-from lpad.simulator.smdp.store.metadata import ProfileClass as OfferedClass
+from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
+from lpad.simulator.smdp.store.profile_metadata import ProfileClass as OfferedClass
 
 if TYPE_CHECKING:
     from lpad.simulator.smdp.store.order import Order

@@ -12,7 +12,7 @@ from lpad.base.identifiers import Iccid
 from lpad.lpa.notification_delivery import PendingNotification, deliver, remove, retrieve
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
-from lpad.simulator.smdp.store.metadata import Event, ProfileMetadata, Recipient
+from lpad.simulator.smdp.store.profile_metadata import Event, ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from lpa.conftest import MakeBench

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lpad.mqtt.broker_command_table import OPERATIONS
 from lpad.mqtt.mqtt_settings import TopicsSection, device_name
-from lpad.mqtt.operations import OPERATIONS
 from lpad.mqtt.topics import Topics
 
 

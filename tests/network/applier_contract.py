@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.base.deadline import Deadline
-from lpad.network.applier import MOST_MEMORY, Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.network.applier_interface import MOST_MEMORY, Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.network_settings import Authentication, InitialBearer, IpType, NetworkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.network.applier import Applier, Modem, Outcome
+    from lpad.network.applier_interface import Applier, Modem, Outcome
 
 EID = "89049032000000000000000000000123"
 OLD = "8988211000000000001"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Applier, Connection, Outcome, Wanted
+    from lpad.network.applier_interface import Applier, Connection, Outcome, Wanted
 
 MM = "org.freedesktop.ModemManager1"
 MM_ROOT = "/org/freedesktop/ModemManager1"

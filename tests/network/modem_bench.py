@@ -18,8 +18,8 @@ from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
 from lpad.codec.qmi.data_session import StartNetwork
 from lpad.codec.qmi.message_parameters import decode as decode_parameters
+from lpad.engine.running.card.card_with_open_link import Card, CardPort
 from lpad.engine.running.card.modem_for_appliers import ModemAtHand
-from lpad.engine.running.card.open_card import Card, CardPort
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.base.deadline import Deadline
-from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
+from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
 from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import InitialBearer, IpType, NetworkSettings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.network.applier import Outcome
+    from lpad.network.applier_interface import Outcome
 
 EM = NetworkSettings(apn="em")
 

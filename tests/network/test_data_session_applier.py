@@ -9,7 +9,7 @@ import pytest
 from lpad.card.mbim.mbim_modem import MbimModem
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
-from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.network.applier_interface import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
 from lpad.network.connection_layers import Layer
 from lpad.network.hook_runner_client import environment
@@ -23,8 +23,8 @@ from network.modem_bench import IccidCard, MbimRig, mbim_rig
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.network.applier import Outcome
-    from lpad.simulator.mbim.function import MbimFunction
+    from lpad.network.applier_interface import Outcome
+    from lpad.simulator.mbim.message_handling import MbimFunction
 
 EM = NetworkSettings(apn="em")
 SECRET = NetworkSettings(apn="em", username="user", password=PASSWORD, authentication=Authentication.CHAP)

@@ -11,7 +11,7 @@ from lpad.base.deadline import Deadline
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.services import Service
-from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.network.applier_interface import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
 from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
@@ -19,15 +19,15 @@ from lpad.network.reject_cause import Cause, Procedure
 from lpad.simulator.modem.pdp_contexts import Context, Subscription
 from lpad.simulator.modem.personality import DENIED, HOME, SEARCHING
 from lpad.simulator.qmi.data_calls import DataCall
-from lpad.simulator.qmi.function import QmiClient
+from lpad.simulator.qmi.message_handling import QmiClient
 from network.applier_contract import EID, NEW, OLD, PASSWORD, soon
 from network.modem_bench import IccidCard, QmiRig, qmi_rig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.network.applier import Outcome
-    from lpad.simulator.qmi.function import QmiFunction
+    from lpad.network.applier_interface import Outcome
+    from lpad.simulator.qmi.message_handling import QmiFunction
 
 V4, V6 = "10.64.0.2", "2001:db8::2"
 EM = NetworkSettings(apn="em")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 import lpad
 from lpad.base.errors import InternalError, InvalidValue, MalformedError
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.protocol.apdu import (
     LARGEST_ANSWER,
     Apdu,
@@ -145,7 +145,7 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 
     Only a repeatable command is repeated.
     """
-    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    exchange = Exchange(replace(BLOCK, intent=es10_intents.GET_PROFILES_INFO))
     sent = play(exchange, "6110", "6985", "6102", "BBBB9000")
     assert sent == ["80E2910003BF2D00", "00C0000010", "80E2910003BF2D00", "00C0000002"]
     assert exchange.response == Response(b"\xbb\xbb", 0x9000)
@@ -153,14 +153,14 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 
 def test_an_answer_that_is_lost_in_the_middle() -> None:
     """If an answer is lost in the middle, the portions before the loss are dropped."""
-    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    exchange = Exchange(replace(BLOCK, intent=es10_intents.GET_PROFILES_INFO))
     play(exchange, "6110", "AAAA6102", "6985", "6104", "BBBBBBBB9000")
     assert exchange.response == Response(b"\xbb" * 4, 0x9000)
 
 
 def test_an_answer_that_is_lost_each_time() -> None:
     """If the answer is lost even after three repetitions, the result is the status word of GET RESPONSE."""
-    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    exchange = Exchange(replace(BLOCK, intent=es10_intents.GET_PROFILES_INFO))
     play(exchange, *["6110", "6985"] * 4)
     assert exchange.response == Response(b"", 0x6985)
 
@@ -169,8 +169,8 @@ def test_an_answer_that_is_lost_each_time() -> None:
     "command",
     [
         BLOCK,
-        replace(BLOCK, intent=es10.DELETE_PROFILE),
-        replace(BLOCK, p2=1, intent=es10.GET_PROFILES_INFO),
+        replace(BLOCK, intent=es10_intents.DELETE_PROFILE),
+        replace(BLOCK, p2=1, intent=es10_intents.GET_PROFILES_INFO),
     ],
     ids=["unstated", "altering", "second-block"],
 )
@@ -183,7 +183,7 @@ def test_only_a_repeatable_command_is_sent_again(command: Command) -> None:
 
 def test_a_refused_command_is_not_sent_again() -> None:
     """Lpad repeats a command only after a lost answer, and not after a refusal."""
-    exchange = Exchange(replace(BLOCK, intent=es10.GET_PROFILES_INFO))
+    exchange = Exchange(replace(BLOCK, intent=es10_intents.GET_PROFILES_INFO))
     play(exchange, "6985")
     assert exchange.response == Response(b"", 0x6985)
 
@@ -211,16 +211,16 @@ def test_p1_and_p2_give_the_place_in_a_chain(apdu: str, block: int | None, unfin
 
 def test_every_block_and_its_repetition_carry_the_intent() -> None:
     """The intent of a command is on each block, even with Le and on another channel."""
-    first, last = map(Apdu, store_data(bytes(70), intent=es10.ENABLE_PROFILE, block_size=63))
+    first, last = map(Apdu, store_data(bytes(70), intent=es10_intents.ENABLE_PROFILE, block_size=63))
     for apdu in (first, last, last.with_le(), last.on_channel(5), last.with_le().on_channel(5)):
-        assert apdu.command.intent is es10.ENABLE_PROFILE
+        assert apdu.command.intent is es10_intents.ENABLE_PROFILE
     assert last.with_le().on_channel(5).hex() == "c1e2910107" + "00" * 7 + "00"
     exchange = Exchange(last.command)
     exchange.feed(b"\x6c\x03")
     assert exchange.to_send is not None
-    assert exchange.to_send.intent is es10.ENABLE_PROFILE
+    assert exchange.to_send.intent is es10_intents.ENABLE_PROFILE
     exchange.feed(b"\x61\x03")
-    assert exchange.to_send.intent is es10.UNSTATED, "GET RESPONSE alters nothing"
+    assert exchange.to_send.intent is es10_intents.UNSTATED, "GET RESPONSE alters nothing"
 
 
 def test_6cxx_is_answered_with_the_right_length() -> None:

@@ -8,7 +8,7 @@ from lpad.base.deadline import Deadline
 from lpad.provisioning.declared.platform_opening import OpenablePlatform, PlatformSettings
 from lpad.provisioning.platform_interface import Wish
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.simulator.platform.server import SimulatedPlatform
 from lpad.simulator.platform.smdp_orders import SmdpShelf
 from lpad.simulator.smdp.store.orders import Orders

@@ -12,7 +12,7 @@ from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.provisioning.declared.answer_verdict import WHAT_TO_DO
 from lpad.provisioning.declared.platform_declaration import Calls, Can, Declaration
 from lpad.provisioning.declared.platform_file import shipped
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.settings import SettingsFile
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from remote.scripted_server import Reply, ScriptedServer, Seen
 
 if TYPE_CHECKING:

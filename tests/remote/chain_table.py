@@ -21,7 +21,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.codec.x509.revocation_list import RevocationList
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.trust_anchors import Offer, Trust
 from remote.forge import NAME

@@ -17,7 +17,7 @@ from lpad.base.errors import ServerError, ServerFailed, ServerMalformed, ServerR
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from remote.bench import NAME
 from remote.scripted_server import SUCCESS, Reply, Seen
 

@@ -16,8 +16,8 @@ from lpad.base.errors import Cancelled, ServerMalformed, ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
+from lpad.remote.https.proxy_and_interface import Proxy, Route
 from lpad.remote.https.request_limits import Limits
-from lpad.remote.https.route import Proxy, Route
 from remote.bench import NAME
 from remote.dead_address import mute, swallowing
 from remote.scripted_server import Reply

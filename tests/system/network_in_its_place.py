@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from lpad.base.deadline import Deadline
-from lpad.network.applier import Wanted
+from lpad.network.applier_interface import Wanted
 from lpad.network.modemmanager.applier import ModemManagerApplier
 from lpad.network.network_settings import Authentication, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier

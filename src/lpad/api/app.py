@@ -20,7 +20,7 @@ from lpad.api.request.decoding import decoded
 from lpad.api.request.etag import tagged
 from lpad.api.request.problem import problem_response
 from lpad.api.request.roles import ROLE_FOR, Role
-from lpad.api.request.settings_state import Configuration
+from lpad.api.request.settings_file_state import Configuration
 from lpad.api.routes import OF_CHANGE, ROUTES
 from lpad.base.errors import Conflict, InternalError, InvalidValue, LpadError, NotFound, NotPermitted
 

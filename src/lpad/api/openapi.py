@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import lpad
+from lpad.api.description.operation_generation import operation_of, statuses_of
 from lpad.api.description.operation_texts import TAGS
-from lpad.api.description.operations import operation_of, statuses_of
 from lpad.api.description.schemas import REF, schemas_of
 from lpad.api.description.schemas_by_kind import by_kind
 from lpad.api.request.problem import Problem
 from lpad.api.request.request_bodies import NoBody
 from lpad.base.errors import details_by_kind
-from lpad.engine.change.kinds import KINDS
+from lpad.engine.change.types_by_kind import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

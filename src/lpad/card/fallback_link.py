@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from lpad.base.errors import CardStatus, CardUnreachable
 from lpad.base.expendable_file import ExpendableFile
 from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReporting, was_answered
-from lpad.card.link.connection_reports import Listening
-from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.larger_blocks import LargerBlocks
+from lpad.card.link.link_description import facts_of
+from lpad.card.link.network_connection_reports import Listening
 from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.card_change_reports import CardReport
-    from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.link.link import Channel, Link
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.link.link_description import LinkFacts
+    from lpad.card.modem.lent_modem import LentModem
 
 _log = logging.getLogger(__name__)
 

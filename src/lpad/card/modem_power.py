@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.modem_answers import Power
+from lpad.card.modem.common_modem_answers import Power
 from lpad.card.modem.powered_down_note import bring_up, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lpad.card.link.link import Link
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.modem.lent_modem import LentModem
     from lpad.card.quirks.quirks import RefreshStep
 
 _log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable
 from lpad.base.frozen import Frozen
 from lpad.card.modem.cme_errors import how_to_unlock, lock_of
+from lpad.card.modem.common_modem_answers import ModemIccid
 from lpad.card.modem.iccid import read_iccid
-from lpad.card.modem.modem_answers import ModemIccid
 from lpad.card.modem.sim_lock import read_lock
 from lpad.card.modem_power import FIRST_PAUSE, LONGEST_PAUSE, LOOKING, soon, take_step
 from lpad.card.quirks.quirks import RefreshStep, Step
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.identifiers import Iccid
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.modem.lent_modem import LentModem
     from lpad.card.modem_power import Access
     from lpad.protocol.iccid_answer import IccidReport
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.card.modem.at_modem import AtModem
-    from lpad.card.modem.line_speed import LineSpeed
+    from lpad.card.modem.serial_line_speed import LineSpeed
     from lpad.card.port.modem_manager_loan import PortLoan
 
 _log = logging.getLogger(__name__)

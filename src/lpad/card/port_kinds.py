@@ -14,7 +14,7 @@ from msgspec import field
 from lpad.base.frozen import Frozen
 from lpad.card.at.at_link import open_at_link
 from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.line_speed import LineSpeed
+from lpad.card.modem.serial_line_speed import LineSpeed
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
 from lpad.card.port.port_protocol import PortProtocol, protocol_of

@@ -18,10 +18,10 @@ from lpad.base.frozen import Frozen
 from lpad.base.redaction import mask
 from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.diagnostics import LinkFacts, facts_of
 from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.link.link_description import LinkFacts, facts_of
 from lpad.card.modem.at_modem import AtModem
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.messages.configured_addresses import GET_EUICC_CONFIGURED_ADDRESSES
 from lpad.codec.messages.euicc_info import GET_EUICC_INFO1, GET_EUICC_INFO2, EuiccInfo2
 from lpad.codec.messages.get_eid import GET_EID, decode_eid
@@ -39,15 +39,18 @@ if TYPE_CHECKING:
 
 
 _QUESTIONS = {
-    "GetEID": (GET_EID, es10.GET_EID),
-    "GetEuiccInfo1": (GET_EUICC_INFO1, es10.GET_EUICC_INFO),
-    "GetEuiccInfo2": (GET_EUICC_INFO2, es10.GET_EUICC_INFO),
-    "GetEuiccConfiguredAddresses": (GET_EUICC_CONFIGURED_ADDRESSES, es10.GET_EUICC_CONFIGURED_ADDRESSES),
-    "GetProfilesInfo": (bytes.fromhex("BF2D00"), es10.GET_PROFILES_INFO),
-    "ListNotification": (bytes.fromhex("BF2800"), es10.LIST_NOTIFICATION),
+    "GetEID": (GET_EID, es10_intents.GET_EID),
+    "GetEuiccInfo1": (GET_EUICC_INFO1, es10_intents.GET_EUICC_INFO),
+    "GetEuiccInfo2": (GET_EUICC_INFO2, es10_intents.GET_EUICC_INFO),
+    "GetEuiccConfiguredAddresses": (
+        GET_EUICC_CONFIGURED_ADDRESSES,
+        es10_intents.GET_EUICC_CONFIGURED_ADDRESSES,
+    ),
+    "GetProfilesInfo": (bytes.fromhex("BF2D00"), es10_intents.GET_PROFILES_INFO),
+    "ListNotification": (bytes.fromhex("BF2800"), es10_intents.LIST_NOTIFICATION),
     "GetProfilesInfo in a block of 255 bytes": (
         bytes.fromhex("BF2D81FB5C81F8") + b"\x5a" * 248,
-        es10.GET_PROFILES_INFO,
+        es10_intents.GET_PROFILES_INFO,
     ),
 }
 """ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last one fills a block of 255 bytes, to find out

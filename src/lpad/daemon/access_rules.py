@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lpad.api.request.roles import AccessRules, Holders, Role
 from lpad.api.server.server import listen
-from lpad.api.server.socket_access import admit
+from lpad.api.server.socket_acl import admit
 from lpad.daemon import systemd
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from lpad.engine.policy.discovery import DiscoveryPolicy, Install
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.card.open_card import OWN_PORT, CardPort
+from lpad.engine.running.card.card_with_open_link import OWN_PORT, CardPort
 from lpad.settings import device_capabilities
 
 if TYPE_CHECKING:

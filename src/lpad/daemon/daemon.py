@@ -13,21 +13,21 @@ from lpad.api.app import make_app
 from lpad.api.server.server import ApiServer, serve
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings
-from lpad.base.log.apdu_record import record_apdus
+from lpad.base.log.apdu_recording import record_apdus
 from lpad.daemon import systemd
 from lpad.daemon.access_rules import access_rules, admit_holders, open_sockets
 from lpad.daemon.card_ports import CardPorts
-from lpad.daemon.install_policies import install_policies
+from lpad.daemon.installation_policies import install_policies
 from lpad.daemon.log.logging_format import finish_logging, set_up_logging
 from lpad.daemon.platforms.operator_platforms import operator_platforms
 from lpad.daemon.reload import Prepared, Reloading
 from lpad.daemon.remote_servers import Servers, load_route
 from lpad.daemon.reporting.webhook_endpoints import webhook_endpoints
-from lpad.daemon.status_line import Status
+from lpad.daemon.systemd_status_text import Status
 from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
 from lpad.daemon.watched_thread_pool import WatchedPool
-from lpad.dbus.unmanaged_modem import return_all
+from lpad.dbus.networkmanager_unmanaged_modem import return_all
 from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal, Retention
@@ -38,7 +38,7 @@ from lpad.remote.network_changes import watch_network
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.api.request.settings_state import Configuration
+    from lpad.api.request.settings_file_state import Configuration
     from lpad.settings import Settings, SettingsFile
 
 log = logging.getLogger(__name__)

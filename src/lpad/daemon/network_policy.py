@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.policy.networking import NetworkPolicy, OnFailure
-from lpad.network.chosen_settings import Pattern
+from lpad.network.hook_events import NO_HOOKS, Hooks
 from lpad.network.hook_runner_client import RunnerClient
-from lpad.network.hooks import NO_HOOKS, Hooks
+from lpad.network.network_settings_choice import Pattern
 from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
-    from lpad.network.applier import Applier
+    from lpad.network.applier_interface import Applier
     from lpad.settings.sections.network import NetworkSection
 
 
@@ -35,7 +35,7 @@ def _applier(section: NetworkSection) -> Applier:
 
         return AtApplier()
     if section.applier == "command":
-        from lpad.network.command_applier import CommandApplier  # noqa: PLC0415 - if it is set
+        from lpad.network.owner_program_applier import CommandApplier  # noqa: PLC0415 - if it is set
 
         return CommandApplier(RunnerClient(section.runner))
     if section.applier == "networkmanager":

@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lpad.api.request.settings_state import Configuration
+from lpad.api.request.settings_file_state import Configuration
 from lpad.base.errors import LpadError
 from lpad.base.frozen import Frozen
 from lpad.daemon import systemd

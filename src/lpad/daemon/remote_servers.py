@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
+from lpad.remote.https.proxy_and_interface import Proxy, Route, read_credentials
 from lpad.remote.https.request_limits import Limits
-from lpad.remote.https.route import Proxy, Route, read_credentials
-from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.trust_anchors import Trust
+from lpad.remote.trust.trust_memory import TrustMemory
 from lpad.settings.sections.trust import key_id
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lpad.dbus.call_failures import BusRefused, BusUnanswered
 from lpad.dbus.message import Call
-from lpad.dbus.unmanaged_modem import UnmanagedModem
+from lpad.dbus.networkmanager_unmanaged_modem import UnmanagedModem
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline

@@ -14,7 +14,7 @@ from lpad.engine.change.event_hub import Hub
 from lpad.engine.environment.environment import Environment
 from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery
-from lpad.engine.lines.known_lines import KnownLines
+from lpad.engine.lines.line_report_store import KnownLines
 from lpad.engine.lines.line_watch import LineWatch
 from lpad.engine.listeners.listeners import Listeners
 from lpad.engine.network_settings.settings_store import NetworkStore
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from lpad.base.server_address import ServerAddress
     from lpad.card.available_ports import Ports
     from lpad.engine.change.change import Change
-    from lpad.engine.change.moment import Moment
+    from lpad.engine.change.steady_clock import Moment
     from lpad.engine.journal import Journal, Retention
     from lpad.engine.journal.events.event_log import EventLog
     from lpad.engine.journal.file.writability import JournalHealth
     from lpad.engine.provisioning.wish_record import WishRecord
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.network.network_settings import NetworkSettings

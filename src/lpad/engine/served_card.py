@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.unattended.rescue import RescueState
     from lpad.engine.worker.worker import Worker
-    from lpad.network.chosen_settings import Chosen
+    from lpad.network.network_settings_choice import Chosen
 
 
 class ServedCard:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardRefused
-from lpad.codec import es10
+from lpad.codec import es10_intents
 
 if TYPE_CHECKING:
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
     from lpad.codec.messages.installation_result import ProfileInstallationResult
     from lpad.codec.messages.result_code import ResultCode
 
@@ -72,7 +72,7 @@ _SENTENCES = {
 _ENABLED_ALREADY = (
     "the profile is not in the disabled state: it is already enabled, or a profile switch is not finished"
 )
-_OF_ONE_FUNCTION = {(es10.ENABLE_PROFILE, "profileNotInDisabledState"): _ENABLED_ALREADY}
+_OF_ONE_FUNCTION = {(es10_intents.ENABLE_PROFILE, "profileNotInDisabledState"): _ENABLED_ALREADY}
 _RETRYABLE = frozenset({"catBusy", "profileChangeOngoing", "installFailedDueToInterruption"})
 
 
@@ -93,7 +93,7 @@ def installation_refused(result: ProfileInstallationResult) -> CardRefused:
     If the card reports the part of the package where it stopped, the error's details contain the part as
     `command`.
     """
-    function = es10.LOAD_BOUND_PROFILE_PACKAGE
+    function = es10_intents.LOAD_BOUND_PROFILE_PACKAGE
     code, command = result.error, result.command
     assert code is not None, "the profile was installed"
     where = {} if command is None else {"command": command.reason}

@@ -27,11 +27,11 @@ from lpad.base.errors import (
 )
 from lpad.base.frozen import Frozen
 from lpad.base.server_address import ServerAddress
-from lpad.codec.es11 import EventEntries
+from lpad.codec.es11_event_entries import EventEntries
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.codec.server_status_codes import Remedy
 from lpad.codec.x509.server_certificate import Role
-from lpad.lpa import server_checks
+from lpad.lpa import server_answer_checks
 from lpad.lpa.mutual_authentication import MutualAuthentication
 from lpad.remote.es9plus import Interface
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from lpad.codec.es11 import EventEntry
+    from lpad.codec.es11_event_entries import EventEntry
     from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.x509.server_certificate import Certificate
     from lpad.lpa.euicc import Euicc
@@ -272,7 +272,7 @@ class Discovery:
             finally:
                 self._end_on_card(mutual)
         assert isinstance(answer, EventEntries), "ES11 defines no other answer"
-        server_checks.check_events(answer, transaction_id=mutual.transaction_id)
+        server_answer_checks.check_events(answer, transaction_id=mutual.transaction_id)
         self._left_off += answer.unreadable
         return answer.entries
 

@@ -1,7 +1,7 @@
 """One profile download, from EUICCInfo1 to the ProfileInstallationResult (SGP.22 v2.5, 3.1).
 
 `protocol/download_session.py` defines the order of the steps and the duties of an abort.
-`lpa/server_checks.py` checks the server's answers. This module connects both with card and server.
+`lpa/server_answer_checks.py` checks the server's answers. This module connects both with card and server.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from lpad.base.errors import (
     ServerMalformed,
     ServerRefused,
 )
-from lpad.codec.es11 import EventEntries
+from lpad.codec.es11_event_entries import EventEntries
 from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
 from lpad.codec.server_status_codes import Remedy
-from lpad.lpa import offer_check, server_checks, session_cancellation
+from lpad.lpa import offer_check, server_answer_checks, session_cancellation
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.download_interface import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.install_policy import InstallPolicy
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.installation_result import ProfileInstallationResult
     from lpad.lpa.euicc import Euicc
-    from lpad.lpa.server_checks import Offered
+    from lpad.lpa.server_answer_checks import Offered
     from lpad.remote.es9plus import Es9Plus
 
 __all__ = ["Decision", "Download", "DownloadListener", "Installed", "Offer", "Order"]
@@ -168,7 +168,7 @@ class Download:
 
     def _initiate_authentication(self) -> Event:
         self._mutual.initiate_authentication(smdp_oid=self._order.smdp_oid, deadline=self._deadline)
-        server_checks.check_role(self._mutual.certificate, address=self._server.address)
+        server_answer_checks.check_role(self._mutual.certificate, address=self._server.address)
         self._policy.check_certificate(self._mutual.certificate)
         return Event.SERVER_PROVEN
 
@@ -187,9 +187,9 @@ class Download:
                 refused = offer_check.of_eid(refused, self._server.address)
             raise offer_check.of_device(refused, self._device) from refused
         if isinstance(answer, EventEntries):
-            raise server_checks.lists_events(self._server.address)
+            raise server_answer_checks.lists_events(self._server.address)
         self._answer = answer
-        self._offered = server_checks.check_offer(
+        self._offered = server_answer_checks.check_offer(
             answer, transaction_id=self._mutual.transaction_id, dp_auth=self._mutual.certificate
         )
         return Event.PROFILE_OFFERED
@@ -245,11 +245,13 @@ class Download:
             self._reason = CancelSessionReason.POSTPONED
             return Event.CODE_REFUSED
         try:
-            self._bound = server_checks.check_package(answer, transaction_id=self._mutual.transaction_id)
+            self._bound = server_answer_checks.check_package(
+                answer, transaction_id=self._mutual.transaction_id
+            )
         except ServerMalformed:
             self._reason = CancelSessionReason.LOAD_BPP_EXECUTION_ERROR
             raise
-        if not server_checks.same_profile(self._offered.metadata, self._bound.metadata):
+        if not server_answer_checks.same_profile(self._offered.metadata, self._bound.metadata):
             self._reason = CancelSessionReason.METADATA_MISMATCH
             raise ServerMalformed(
                 "ES9+.GetBoundProfilePackage: the package does not contain the offered profile; tell"

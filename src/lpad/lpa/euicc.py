@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.errors import CardMalformed, CardStatus, blamed_on
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.asn1 import broken_list
 from lpad.codec.messages import euicc_info, get_eid, memory_reset
 from lpad.codec.messages.authentication import AuthenticateServerRequest, AuthenticateServerResponse
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Eid, Iccid, TransactionId
     from lpad.codec.bound_profile import BoundProfile, Segment
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
     from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
     from lpad.codec.messages.notifications import NotificationMetadata, PendingNotification
     from lpad.codec.messages.profile_info import ProfileInfo
@@ -109,14 +109,14 @@ class Euicc:
 
     def get_euicc_configured_addresses(self, *, deadline: Deadline) -> ConfiguredAddresses:
         """Return the default SM-DP+ and the SM-DS addresses (5.7.3)."""
-        function = es10.GET_EUICC_CONFIGURED_ADDRESSES
+        function = es10_intents.GET_EUICC_CONFIGURED_ADDRESSES
         return self._ask(
             function, GET_EUICC_CONFIGURED_ADDRESSES, ConfiguredAddresses.decode, deadline=deadline
         )
 
     def set_default_dp_address(self, address: str, *, deadline: Deadline) -> None:
         """Set the default SM-DP+ address, or clear it with the empty string (5.7.4)."""
-        function = es10.SET_DEFAULT_DP_ADDRESS
+        function = es10_intents.SET_DEFAULT_DP_ADDRESS
         request = SetDefaultDpAddressRequest(address).encode()
         self._do(function, request, SetDefaultDpAddressResult.decode, deadline=deadline)
 
@@ -124,27 +124,27 @@ class Euicc:
 
     def get_euicc_info1(self, *, deadline: Deadline) -> euicc_info.EuiccInfo1:
         """Return EUICCInfo1, which a server needs first (5.7.8)."""
-        function = es10.GET_EUICC_INFO
+        function = es10_intents.GET_EUICC_INFO
         return self._ask(
             function, euicc_info.GET_EUICC_INFO1, euicc_info.EuiccInfo1.decode, deadline=deadline
         )
 
     def get_euicc_info2(self, *, deadline: Deadline) -> euicc_info.EuiccInfo2:
         """Return versions, capabilities, memory and CI key identifiers (5.7.8)."""
-        function = es10.GET_EUICC_INFO
+        function = es10_intents.GET_EUICC_INFO
         return self._ask(
             function, euicc_info.GET_EUICC_INFO2, euicc_info.EuiccInfo2.decode, deadline=deadline
         )
 
     def get_rat(self, *, deadline: Deadline) -> tuple[AuthorisationRule, ...]:
         """Return the Rules Authorisation Table, in the order in which its rows apply (5.7.22)."""
-        return self._ask(es10.GET_RAT, GET_RAT, decode_rat, deadline=deadline)
+        return self._ask(es10_intents.GET_RAT, GET_RAT, decode_rat, deadline=deadline)
 
     # ES10b, download
 
     def get_euicc_challenge(self, *, deadline: Deadline) -> bytes:
         """Open a session in place of any open one; return its challenge of 16 random bytes (5.7.7)."""
-        function = es10.GET_EUICC_CHALLENGE
+        function = es10_intents.GET_EUICC_CHALLENGE
         return self._ask(
             function, euicc_info.GET_EUICC_CHALLENGE, euicc_info.decode_euicc_challenge, deadline=deadline
         )
@@ -153,7 +153,7 @@ class Euicc:
         self, request: AuthenticateServerRequest, *, deadline: Deadline
     ) -> AuthenticateServerResponse:
         """Have the card check the server and sign; the result's `raw` is for the server (5.7.13)."""
-        function = es10.AUTHENTICATE_SERVER
+        function = es10_intents.AUTHENTICATE_SERVER
         answer = self._ask(function, request.encode(), AuthenticateServerResponse.decode, deadline=deadline)
         if answer.error is not None:
             raise refused(function, answer.error)
@@ -163,7 +163,7 @@ class Euicc:
         self, request: PrepareDownloadRequest, *, deadline: Deadline
     ) -> PrepareDownloadResponse:
         """Have the card accept the offered profile; the result's `raw` is for the server (5.7.5)."""
-        function = es10.PREPARE_DOWNLOAD
+        function = es10_intents.PREPARE_DOWNLOAD
         answer = self._ask(function, request.encode(), PrepareDownloadResponse.decode, deadline=deadline)
         if answer.error is not None:
             raise refused(function, answer.error)
@@ -192,7 +192,7 @@ class Euicc:
         Raises:
             CardMalformed: the card accepted all segments and returned no result.
         """
-        function = es10.LOAD_BOUND_PROFILE_PACKAGE
+        function = es10_intents.LOAD_BOUND_PROFILE_PACKAGE
         total, done = bound.length, 0
         for segment in bound.segments:
             if before_segment is not None:
@@ -212,7 +212,7 @@ class Euicc:
         self, transaction_id: TransactionId, reason: CancelSessionReason, *, deadline: Deadline
     ) -> CancelSessionResponse:
         """Cancel a download session; the result's `raw` is for the server (5.7.14)."""
-        function = es10.CANCEL_SESSION
+        function = es10_intents.CANCEL_SESSION
         request = CancelSessionRequest(transaction_id, reason).encode()
         answer = self._ask(function, request, CancelSessionResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -235,7 +235,7 @@ class Euicc:
         Args:
             events: only these events; empty: all.
         """
-        function = es10.LIST_NOTIFICATION
+        function = es10_intents.LIST_NOTIFICATION
         request = ListNotificationRequest(events).encode()
         answer = self._ask(function, request, ListNotificationResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -257,7 +257,7 @@ class Euicc:
             sequence_number: return only this notification; the result is empty if the card no longer has it.
             events: only these events; empty: all.
         """
-        function = es10.RETRIEVE_NOTIFICATIONS_LIST
+        function = es10_intents.RETRIEVE_NOTIFICATIONS_LIST
         request = RetrieveNotificationsListRequest(sequence_number, events).encode()
         answer = self._ask(function, request, RetrieveNotificationsListResponse.decode, deadline=deadline)
         if answer.error is not None:
@@ -271,7 +271,7 @@ class Euicc:
 
         Return False if it had already been removed (5.7.11).
         """
-        function = es10.REMOVE_NOTIFICATION_FROM_LIST
+        function = es10_intents.REMOVE_NOTIFICATION_FROM_LIST
         request = NotificationSentRequest(sequence_number).encode()
         result = self._ask(function, request, NotificationSentResult.decode, deadline=deadline)
         if result not in (NotificationSentResult.OK, NotificationSentResult.NOTHING_TO_DELETE):
@@ -304,7 +304,7 @@ class Euicc:
             tags: the fields to return, from `codec.messages.profile_info`; empty: the card's default set.
                 Icons are omitted unless requested, because each takes up to 1 kB on a slow line.
         """
-        function = es10.GET_PROFILES_INFO
+        function = es10_intents.GET_PROFILES_INFO
         answer = self._ask_for_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
         if answer is None or (answer.error in _CHOKED_CODES and tags):
             _log.info("%s: the card refuses the list of tags; asking for its default set", function)
@@ -325,17 +325,17 @@ class Euicc:
                 and lpad must inform the modem.
         """
         request = EnableProfileRequest(target, refresh).encode()
-        self._do(es10.ENABLE_PROFILE, request, EnableProfileResult.decode, deadline=deadline)
+        self._do(es10_intents.ENABLE_PROFILE, request, EnableProfileResult.decode, deadline=deadline)
 
     def disable_profile(self, target: ProfileTarget, *, refresh: bool, deadline: Deadline) -> None:
         """Disable a profile (5.7.17); the arguments are those of `enable_profile`."""
         request = DisableProfileRequest(target, refresh).encode()
-        self._do(es10.DISABLE_PROFILE, request, DisableProfileResult.decode, deadline=deadline)
+        self._do(es10_intents.DISABLE_PROFILE, request, DisableProfileResult.decode, deadline=deadline)
 
     def delete_profile(self, target: ProfileTarget, *, deadline: Deadline) -> None:
         """Delete a disabled profile (5.7.18)."""
         request = DeleteProfileRequest(target).encode()
-        self._do(es10.DELETE_PROFILE, request, DeleteProfileResult.decode, deadline=deadline)
+        self._do(es10_intents.DELETE_PROFILE, request, DeleteProfileResult.decode, deadline=deadline)
 
     def euicc_memory_reset(
         self,
@@ -358,12 +358,15 @@ class Euicc:
             default_smdp_address=default_smdp_address,
         ).encode()
         self._do(
-            es10.EUICC_MEMORY_RESET, request, memory_reset.EuiccMemoryResetResult.decode, deadline=deadline
+            es10_intents.EUICC_MEMORY_RESET,
+            request,
+            memory_reset.EuiccMemoryResetResult.decode,
+            deadline=deadline,
         )
 
     def get_eid(self, *, deadline: Deadline) -> Eid:
         """Return the card's identifier (5.7.20); wrong check digits are only logged."""
-        eid = self._ask(es10.GET_EID, get_eid.GET_EID, get_eid.decode_eid, deadline=deadline)
+        eid = self._ask(es10_intents.GET_EID, get_eid.GET_EID, get_eid.decode_eid, deadline=deadline)
         if not eid.check_digits_right:
             _log.warning(
                 "the check digits of EID %s are wrong; some test cards have such EIDs", eid.redacted()
@@ -377,7 +380,7 @@ class Euicc:
             InvalidValue: the nickname has more than 64 bytes of UTF-8.
         """
         request = SetNicknameRequest(iccid, nickname).encode()
-        self._do(es10.SET_NICKNAME, request, SetNicknameResult.decode, deadline=deadline)
+        self._do(es10_intents.SET_NICKNAME, request, SetNicknameResult.decode, deadline=deadline)
 
     def _ask_for_profiles(
         self, request: ProfileInfoListRequest, *, deadline: Deadline
@@ -385,7 +388,10 @@ class Euicc:
         """Ask for profiles; None if the card refuses the list of tags with a status word."""
         try:
             return self._ask(
-                es10.GET_PROFILES_INFO, request.encode(), ProfileInfoListResponse.decode, deadline=deadline
+                es10_intents.GET_PROFILES_INFO,
+                request.encode(),
+                ProfileInfoListResponse.decode,
+                deadline=deadline,
             )
         except CardStatus as error:
             if request.tags and error.details.get("sw") in _CHOKED_STATUSES:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from lpad.codec.messages.authentication import AuthenticateServerRequest, CtxParams1
 from lpad.codec.messages.euicc_info import DEVICE_INFO_EXTENSIBILITY
-from lpad.lpa import server_checks
+from lpad.lpa import server_answer_checks
 from lpad.lpa.swapped_card import check_proof
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import TransactionId
     from lpad.codec.es9plus import AuthenticateClientAnswer, InitiateAuthenticationAnswer
-    from lpad.codec.es11 import EventEntries
+    from lpad.codec.es11_event_entries import EventEntries
     from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.messages.euicc_info import EuiccInfo1, EuiccInfo2
     from lpad.codec.x509.server_certificate import Certificate
@@ -88,7 +88,7 @@ class MutualAuthentication:
             interface=self._interface,
             deadline=deadline,
         )
-        self.certificate = server_checks.check_authentication(
+        self.certificate = server_answer_checks.check_authentication(
             self.opened,
             address=self._server.address,
             challenge=self._challenge,

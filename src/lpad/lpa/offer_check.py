@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpad.codec.messages.euicc_info import EuiccInfo2
     from lpad.codec.messages.metadata import ProfileMetadata
     from lpad.lpa.euicc import Euicc
-    from lpad.lpa.server_checks import Offered
+    from lpad.lpa.server_answer_checks import Offered
 
 _DECLINED = {
     Decision.REJECT: "the profile was offered and rejected; the operator must issue another order",

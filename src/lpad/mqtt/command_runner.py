@@ -17,9 +17,9 @@ import msgspec
 
 from lpad.base.backoff import Backoff
 from lpad.client import ApiError, DaemonUnreachable
+from lpad.mqtt.broker_command_table import OPERATIONS, SECRETS
 from lpad.mqtt.broker_connection import Message
 from lpad.mqtt.broker_error import ConnectionLost, MessageRefused
-from lpad.mqtt.operations import OPERATIONS, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

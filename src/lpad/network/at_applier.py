@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError, InvalidValue
 from lpad.base.untrusted_number import whole_number
-from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.network.applier_interface import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.connection_layers import Layer
 from lpad.network.data_session_applier import (
     look_at_session,
@@ -25,15 +25,15 @@ from lpad.network.data_session_applier import (
 )
 from lpad.network.network_settings import Authentication, IpType
 from lpad.network.reject_cause import Cause, Procedure
-from lpad.protocol import context_commands as commands
+from lpad.protocol import pdp_context_commands as commands
 from lpad.protocol.at_dialogue import AtCommand
-from lpad.protocol.context_commands import ATTACH_CONTEXT, PdpContext
+from lpad.protocol.pdp_context_commands import ATTACH_CONTEXT, PdpContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import DataSession, Dialogue, Outcome, Wanted
+    from lpad.network.applier_interface import DataSession, Dialogue, Outcome, Wanted
     from lpad.network.network_settings import NetworkSettings
     from lpad.protocol.at_dialogue import AtAnswer
 

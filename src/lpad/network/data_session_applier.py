@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.network.applier_interface import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import Authentication, IpType
 from lpad.network.reject_cause import Cause, Procedure
-from lpad.protocol.data_session import SessionWish
+from lpad.protocol.data_session_types import SessionWish
 from lpad.protocol.registration_answer import DENIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import DataSession, Outcome
+    from lpad.network.applier_interface import DataSession, Outcome
     from lpad.network.network_settings import NetworkSettings
-    from lpad.protocol.data_session import SessionReport
+    from lpad.protocol.data_session_types import SessionReport
 
 _log = logging.getLogger(__name__)
 

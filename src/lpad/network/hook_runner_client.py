@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from lpad.base.errors import MalformedError
-from lpad.network.applier import Applied, Failed, TryAgain
+from lpad.network.applier_interface import Applied, Failed, TryAgain
 from lpad.network.connection_layers import OwnersProgram
 from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lpad.base.cancellation import Cancellation
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Outcome, Wanted
+    from lpad.network.applier_interface import Outcome, Wanted
 
 SOCKET = "/run/lpad-hooks/runner.sock"
 _STOPPING = 1.0

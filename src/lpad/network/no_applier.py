@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.network.applier import UNKNOWN_CONNECTION, Applied
+from lpad.network.applier_interface import UNKNOWN_CONNECTION, Applied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Connection, Outcome, Wanted
+    from lpad.network.applier_interface import Connection, Outcome, Wanted
 
 _NOTHING = Applied(told="no applier is set up, so lpad changes nothing but the card")
 

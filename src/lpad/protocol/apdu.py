@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from lpad.base.errors import InternalError, InvalidValue, MalformedError
 from lpad.base.frozen import Frozen
-from lpad.codec.es10 import UNSTATED, Intent
+from lpad.codec.es10_intents import UNSTATED, Intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

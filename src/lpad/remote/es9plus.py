@@ -25,9 +25,9 @@ from lpad.codec.es9plus import (
     GetBoundProfilePackageAnswer,
     InitiateAuthenticationAnswer,
 )
-from lpad.codec.es11 import EventEntries, lists_events
+from lpad.codec.es11_event_entries import EventEntries, lists_events
 from lpad.codec.server_status_codes import Remedy, meaning_of
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.remote.trust.anchor_named_by_card import NO_CARD
 
 if TYPE_CHECKING:

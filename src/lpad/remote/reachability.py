@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError, ServerMalformed, ServerUnreachable
 from lpad.base.guard_condition import ConditionKind
 from lpad.base.untrusted_number import matched_number
-from lpad.remote.https.answer_head import AnswerHead
+from lpad.remote.https.answer_head_filter import AnswerHead
 from lpad.remote.sockets.address_order import MEMORY
 from lpad.remote.sockets.happy_eyeballs import LookUpError, connect
 from lpad.remote.sockets.socket_waiting import READABLE, Waiting

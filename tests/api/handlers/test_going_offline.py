@@ -11,7 +11,7 @@ from engine.lab import CARD, FIRST, SECOND
 from lpad.engine.change.change import RESCUE, Kind
 from lpad.engine.change.params import DisableParams
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 
 if TYPE_CHECKING:
     from api.gateway import Gateway

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from engine.lab import CARD, FIRST, SECOND
 from lpad.engine.policy.networking import NetworkPolicy
-from lpad.network.chosen_settings import Pattern
 from lpad.network.network_settings import NetworkSettings
+from lpad.network.network_settings_choice import Pattern
 
 if TYPE_CHECKING:
     from api.gateway import Gateway

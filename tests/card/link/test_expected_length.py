@@ -9,7 +9,7 @@ from card.scripted_card import ScriptedCard
 from lpad.card.at.at_link import open_at_link
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
 
 ENABLE = bytes.fromhex("BF3111A00F4F0DA0000005591010FFFFFFFF8900")
-INTENTS = {GET_EID: es10.GET_EID, ENABLE: es10.ENABLE_PROFILE}
+INTENTS = {GET_EID: es10_intents.GET_EID, ENABLE: es10_intents.ENABLE_PROFILE}
 
 
 def session(path: str, memory: LinkMemory, *commands: bytes) -> list[bytes]:

@@ -16,7 +16,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import GROUP, MbimLink, open_mbim_link
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.mbim.basic_connect import SlotInfo, SlotState
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.information_buffer import decode
@@ -54,7 +54,7 @@ def rig_with(
 
 def get_eid(link: MbimLink) -> bytes:
     with isdr_session(link, deadline=soon()) as isdr:
-        return isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+        return isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
 
 
 HABITS: dict[str, dict[str, Any]] = {
@@ -199,10 +199,10 @@ def test_a_reset_modem_is_opened_again(tmp_path: Path) -> None:
         modem.do(lambda function: function.lose_power())
         assert get_eid(link) == EID
         with isdr_session(link, deadline=soon()) as isdr:
-            isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+            isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
             modem.do(lambda function: function.lose_power())
             with pytest.raises(CardUnreachable, match="channel was lost") as caught:
-                isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+                isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
             assert caught.value.retryable
         assert get_eid(link) == EID
 

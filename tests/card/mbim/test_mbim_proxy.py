@@ -31,14 +31,14 @@ import sys
 from lpad.base.deadline import Deadline
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.mbim.mbim_link import open_mbim_link
-from lpad.codec import es10
+from lpad.codec.es10_intents import GET_EID
 deadline = Deadline.after(60)
 link = open_mbim_link(sys.argv[1])
 assert link.modem.dialogue._port.through_proxy
 print(link.imei(deadline=deadline))
 for _ in range(20):
     with isdr_session(link, deadline=deadline) as isdr:
-        print(isdr.command(bytes.fromhex("BF3E035C015A"), intent=es10.GET_EID, deadline=deadline).hex())
+        print(isdr.command(bytes.fromhex("BF3E035C015A"), intent=GET_EID, deadline=deadline).hex())
 link.close()
 """
 

@@ -24,7 +24,7 @@ from lpad.card.modem.at_modem import AtModem
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.serial_line import SerialLine
 from lpad.card.quirks.quirks import AtTimeouts, LinkKind
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.modem.personality import Handles, ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -187,10 +187,10 @@ def test_commands_that_alter_the_card_have_more_time(kind: LinkKind, monkeypatch
         stack.callback(link.close)
         isdr = stack.enter_context(isdr_session(link, block_size=63, deadline=soon()))
         monkeypatch.setattr(AtModem, "ask", noted)
-        isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+        isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
         assert set(given) == {AtTimeouts().apdu}
         given.clear()
-        isdr.command(bytes(100), intent=es10.ENABLE_PROFILE, deadline=soon())
+        isdr.command(bytes(100), intent=es10_intents.ENABLE_PROFILE, deadline=soon())
         assert given == [AtTimeouts().change] * 2
 
 

@@ -17,7 +17,7 @@ from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi.qmi_link import QmiLink, open_qmi_link
 from lpad.card.qmi.qmi_modem import LADDER
 from lpad.card.qmi.sim_slots import slots_of, used_slot
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device
 from lpad.codec.qmi.errors import Error
@@ -27,7 +27,7 @@ from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
 from lpad.simulator.qmi.behaviour import QmiHabits
 from lpad.simulator.qmi.control_port import QmiModem
-from lpad.simulator.qmi.function import QmiClient
+from lpad.simulator.qmi.message_handling import QmiClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def rig_with(
 
 def get_eid(link: QmiLink) -> bytes:
     with isdr_session(link, deadline=soon()) as isdr:
-        return isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+        return isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
 
 
 def sent(modem: QmiModem) -> list[tuple[int, int]]:
@@ -206,10 +206,10 @@ def test_a_reset_modem_gets_new_clients(announces: bool, tmp_path: Path) -> None
         lose_power(modem, link, announces=announces)
         assert get_eid(link) == EID
         with isdr_session(link, deadline=soon()) as isdr:
-            isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+            isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
             lose_power(modem, link, announces=announces)
             with pytest.raises(CardUnreachable, match="channel was lost") as caught:
-                isdr.command(GET_EID, intent=es10.GET_EID, deadline=soon())
+                isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
             assert caught.value.retryable
         assert get_eid(link) == EID
 

@@ -36,14 +36,14 @@ from lpad.base.deadline import Deadline
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi.qmi_link import open_qmi_link
-from lpad.codec import es10
+from lpad.codec.es10_intents import GET_EID
 deadline = Deadline.after(60)
 link = open_qmi_link(sys.argv[1], memory=LinkMemory(Path(sys.argv[4])))
 assert link.modem.dialogue._port.through_proxy
 print(link.imei(deadline=deadline))
 for _ in range(int(sys.argv[2])):
     with isdr_session(link, deadline=deadline) as isdr:
-        print(isdr.command(bytes.fromhex("BF3E035C015A"), intent=es10.GET_EID, deadline=deadline).hex())
+        print(isdr.command(bytes.fromhex("BF3E035C015A"), intent=GET_EID, deadline=deadline).hex())
 if sys.argv[3] == "killed":
     sys.stdout.flush()
     os.kill(os.getpid(), 9)
@@ -56,7 +56,7 @@ from pathlib import Path
 from lpad.base.deadline import Deadline
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi.qmi_link import open_qmi_link
-from lpad.protocol.data_session import SessionWish
+from lpad.protocol.data_session_types import SessionWish
 deadline = Deadline.after(60)
 link = open_qmi_link(sys.argv[1], memory=LinkMemory(Path(sys.argv[3])))
 if sys.argv[2] == "opened":

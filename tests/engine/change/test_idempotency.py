@@ -14,7 +14,7 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.idempotency import IdempotencyKey
 from lpad.engine.change.params import DownloadParams, RefreshParams
 from lpad.engine.journal import idempotency_keys
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.worker.queue.queue_shares import PLACES
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from lpad.engine.change.moment import Moment
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
 
 BEGAN = Moment(wall=1_800_000_000.0, boot=500.0, boot_id="first")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.engine.change.change import Change
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.simulator.pki.pki import Pki
     from lpad.simulator.smdp.store.order import Order
 

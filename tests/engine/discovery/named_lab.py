@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine.lab import Lab
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.smds.server import events_of, make_smds
 

@@ -9,9 +9,9 @@ import pytest
 from engine.clocks import DAY, TODAY, YEAR, Clocks
 from lpad.base.errors import NotFound
 from lpad.engine.change.idempotency import IdempotencyKey
-from lpad.engine.change.moment import EARLIEST
 from lpad.engine.change.params import RefreshParams
 from lpad.engine.change.results import RefreshResult
+from lpad.engine.change.steady_clock import EARLIEST
 from lpad.engine.journal import Journal, Retention
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.engine.lines.line_record import LineRecord
+    from lpad.engine.lines.platform_line_report import LineRecord
     from lpad.simulator.pki.pki import Pki
 
 WORDS = {Line.IDLE: "SUSPENDED", Line.LIVE: "ACTIVE", Line.ENDED: "RETIRED"}

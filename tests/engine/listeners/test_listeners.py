@@ -10,7 +10,7 @@ import pytest
 
 from engine.test_full_disk import no_space
 from lpad.base.errors import Conflict, InvalidValue, NotFound, NotPermitted
-from lpad.engine.change.moment import Moment, SteadyClock
+from lpad.engine.change.steady_clock import Moment, SteadyClock
 from lpad.engine.events import event_types
 from lpad.engine.events.event_data import CardData
 from lpad.engine.events.happening import Happening

@@ -11,11 +11,11 @@ from engine.lab import CARD, Lab
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.provisioning import hint_limit, query_times
+from lpad.engine.provisioning import platform_query_limit, query_times
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.provisioning.declared.platform_opening import OpenablePlatform, PlatformSettings
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.simulator.platform.server import SimulatedPlatform
 from lpad.simulator.platform.smdp_orders import SmdpShelf
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from lpad.engine.change.change import Change
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.simulator.euicc.chip.behaviour import CardBehaviour
     from lpad.simulator.modem.personality import ModemPersonality
     from lpad.simulator.pki.pki import Pki
@@ -99,4 +99,4 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have lpad query again immediately instead of after seconds or hours."""
     monkeypatch.setattr(query_times, "BACKOFF", Backoff((0.01,)))
     monkeypatch.setattr(query_times, "WIDEST", 0.01)
-    monkeypatch.setattr(hint_limit, "EVERY", 0.0)
+    monkeypatch.setattr(platform_query_limit, "EVERY", 0.0)

@@ -17,7 +17,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import DISCOVERY, Kind, State
 from lpad.engine.policy.discovery import DiscoveryPolicy, Install
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.switch import condition_watch
 from lpad.simulator.modem.personality import ModemPersonality
 

@@ -12,7 +12,7 @@ from engine.lab import CARD
 from engine.operations.platform_lab import PLATFORM, PlatformLab
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import State
-from lpad.engine.provisioning import hint_limit, query_times
+from lpad.engine.provisioning import platform_query_limit, query_times
 from lpad.simulator.platform.faults import PlatformFault
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
     looks = lab.platform.calls["look"]
     again = lab.provision()
     assert again.id == first.id
-    assert 0 < seconds_left(again) <= hint_limit.EVERY
+    assert 0 < seconds_left(again) <= platform_query_limit.EVERY
     for _ in range(20):
         assert lab.provision().pause == again.pause
     assert lab.platform.calls["look"] == looks
@@ -59,7 +59,7 @@ def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
 
 def test_a_hint_leads_to_a_look(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a hint's minute has passed, lpad queries the platform once, and then follows its plan again."""
-    monkeypatch.setattr(hint_limit, "EVERY", 2.0)
+    monkeypatch.setattr(platform_query_limit, "EVERY", 2.0)
     first = waiting(lab)
     looks = lab.platform.calls["look"]
     for _ in range(5):
@@ -81,7 +81,7 @@ def test_a_new_change_for_a_known_wish_is_a_hint(lab: PlatformLab) -> None:
     looks = lab.platform.calls["look"]
     second = lab.asked_or_paused(lab.provision().id)
     assert second.id != first.id
-    assert 0 < seconds_left(second) <= hint_limit.EVERY
+    assert 0 < seconds_left(second) <= platform_query_limit.EVERY
     assert second.pause is not None
     assert "has just queried" in second.pause.error.sentence
     assert lab.platform.calls["look"] == looks

@@ -20,7 +20,7 @@ from lpad.base.deadline import Deadline
 from lpad.engine.change.change import Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
 from lpad.engine.journal import Journal
-from lpad.engine.provisioning import hint_limit, query_times
+from lpad.engine.provisioning import platform_query_limit, query_times
 from lpad.engine.worker.queue import retry_rules
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.reservations import Line
@@ -179,7 +179,7 @@ def test_repeated_callbacks_cause_no_further_queries(
 ) -> None:
     """However often a callback repeats the request, there is one wish, and lpad queries no more often."""
     monkeypatch.setattr(query_times, "BACKOFF", Backoff((3600.0,)))
-    monkeypatch.setattr(hint_limit, "EVERY", 60.0)
+    monkeypatch.setattr(platform_query_limit, "EVERY", 60.0)
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = lab.asked_or_paused(lab.provision().id)
     looks = lab.platform.calls["look"]

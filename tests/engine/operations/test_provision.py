@@ -20,10 +20,10 @@ from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.running.run import Run
 from lpad.network.at_applier import AtApplier
-from lpad.network.hooks import Hooks
+from lpad.network.hook_events import Hooks
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState

@@ -23,7 +23,7 @@ from engine.outbox.test_told_before_copied import (
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import GuardParams
 from lpad.engine.outbox import kept_connections
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.lpa.download import Download
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

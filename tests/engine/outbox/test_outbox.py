@@ -17,7 +17,7 @@ from lpad.engine.outbox import BACKOFF
 from lpad.engine.outbox.delivery import is_marked
 from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
-from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,11 +12,11 @@ from engine.outbox.test_outbox import NOTIFY, pending
 from lpad.codec.asn1 import tlv
 from lpad.engine.change.change import Kind, State
 from lpad.engine.journal.notifications import Stage
-from lpad.engine.outbox import collection, delivery
+from lpad.engine.outbox import delivery, notification_retrieval
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.lpa import notification_delivery
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
-from lpad.simulator.smdp.store.metadata import ProfileMetadata, Recipient
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata, Recipient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +139,7 @@ def test_card_that_hangs_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> 
         time.sleep(0.6)
         return answer
 
-    monkeypatch.setattr(collection, "PATIENCE", 0.3)
+    monkeypatch.setattr(notification_retrieval, "PATIENCE", 0.3)
     lab.card.faults.corrupt(RETRIEVE, of_number(odd, hang), times=ALWAYS)
     for kind in (Kind.ENABLE, Kind.DISABLE, Kind.ENABLE):
         assert lab.carry_out(kind, iccid=FIRST).state is State.DONE
@@ -187,7 +187,7 @@ def test_mistake_in_lpad_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> 
 def test_mistake_in_lpad_over_the_list(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Internal errors in all code for notifications do not affect switches."""
     lab.install()
-    monkeypatch.setattr(collection.Collection, "collect", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(notification_retrieval.Collection, "collect", lambda *_, **__: 1 // 0)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE
     assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
 

@@ -12,8 +12,8 @@ from engine.guarding import REGISTERED, enabled, ended, guarding, port
 from engine.lab import FIRST, SECOND, Lab, result_of
 from lpad.base.errors import Protected, SwitchLimit
 from lpad.engine.change.change import Change, Kind, Step
-from lpad.engine.change.moment import Moment
 from lpad.engine.change.params import EnableParams
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.switch import condition_watch

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from engine.lab import CARD, FIRST, SECOND, Lab, params_of, result_of
 from engine.networking import Spy, networking
 from lpad.engine.change.change import Change, Kind, Question, QuestionKind, State, now
-from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import (
     NOTHING,
     DownloadNotes,
@@ -23,11 +22,12 @@ from lpad.engine.change.notes import (
     noting,
 )
 from lpad.engine.change.params import DisableParams, DownloadParams
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.recovery import interrupted_changes
-from lpad.engine.running.change_answer import Answer
-from lpad.network.hooks import Hooks
+from lpad.engine.running.change_question_answer import Answer
+from lpad.network.hook_events import Hooks
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from network.runner_bench import runner
 

@@ -11,8 +11,8 @@ from lpad.engine.change.change import Kind
 from lpad.engine.snapshot.snapshot import CardInfo, Memory, Snapshot
 from lpad.engine.snapshot.trusted_issuers import card_trust
 from lpad.remote.trust.anchor_named_by_card import CardTrust
-from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.trust_anchors import Trust
+from lpad.remote.trust.trust_memory import TrustMemory
 
 if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki

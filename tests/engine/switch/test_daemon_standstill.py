@@ -27,7 +27,7 @@ from lpad.engine.change.change import State
 from lpad.engine.change.guard import Phase
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.journal.changes import Changes
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.switch import condition_watch, daemon_standstill
 
 if TYPE_CHECKING:

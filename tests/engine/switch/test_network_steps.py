@@ -25,12 +25,12 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.results import NetworkResult, SwitchResult
 from lpad.engine.network_settings.pending_switch import PendingSwitches
 from lpad.engine.policy.networking import OnFailure
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.switch import condition_watch
-from lpad.network.applier import Connection, Failed, Sight, TryAgain
-from lpad.network.applier import State as Seen
+from lpad.network.applier_interface import Connection, Failed, Sight, TryAgain
+from lpad.network.applier_interface import State as Seen
 from lpad.network.connection_layers import Layer
-from lpad.network.hooks import Hooks
+from lpad.network.hook_events import Hooks
 from lpad.network.network_settings import IpType, NetworkSettings
 from lpad.network.reject_cause import Cause, Procedure
 from lpad.simulator.modem.pdp_contexts import Subscription
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from engine.lab import Lab
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
-    from lpad.network.applier import Outcome, Wanted
+    from lpad.network.applier_interface import Outcome, Wanted
     from lpad.simulator.pki.pki import Pki
 
 

@@ -22,7 +22,7 @@ from lpad.engine.change.change import FAILOVER, Kind, now
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.networking import NetworkPolicy
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.snapshot.profile_list import ProfileList
 from lpad.engine.switch import condition_watch
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Event
     from lpad.engine.engine import Engine
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.simulator.pki.pki import Pki
 
 INTERVAL = 0.2

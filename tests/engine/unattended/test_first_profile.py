@@ -19,7 +19,7 @@ from lpad.engine.unattended import first_profile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
 
 
 def empty(lab: Lab, *, default: bool = True) -> CardPort:

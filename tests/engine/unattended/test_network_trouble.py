@@ -19,7 +19,7 @@ from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.switch import condition_watch
 from lpad.engine.unattended import rescue
-from lpad.network.hooks import Hooks
+from lpad.network.hook_events import Hooks
 from network.runner_bench import runner
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.engine.change.change import Change
-    from lpad.network.applier import Outcome
+    from lpad.network.applier_interface import Outcome
     from lpad.simulator.pki.pki import Pki
 
 STEPS = ("prepare", "apply", "connect", "verify", "undo")

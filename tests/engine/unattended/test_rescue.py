@@ -25,7 +25,7 @@ from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.params import ProfileParams
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.metric_counters import Counters
 from lpad.engine.snapshot.snapshot import CardState

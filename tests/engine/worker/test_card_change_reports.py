@@ -25,7 +25,7 @@ from lpad.codec.qmi.framing import Kind as FrameKind
 from lpad.codec.qmi.message_parameters import encode as encode_parameters
 from lpad.codec.qmi.services import Service, Uim
 from lpad.engine.change.change import Failure, Kind
-from lpad.engine.running.card.open_card import Card, CardPort
+from lpad.engine.running.card.card_with_open_link import Card, CardPort
 from lpad.engine.snapshot.snapshot import CardState, Snapshot
 from lpad.engine.worker import card_change_reports, connection_reports, presence
 from lpad.engine.worker.card_change_reports import CardReports

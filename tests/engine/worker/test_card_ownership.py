@@ -19,7 +19,7 @@ from lpad.simulator.modem.pty_modem import PtyModem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
 
 OTHER = "reader"
 EID = "89049032123451234512345678901235"

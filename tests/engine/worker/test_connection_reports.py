@@ -21,7 +21,7 @@ from engine.switch.test_layer_events import heard
 from lpad.dbus.message import Rule, owner_changed
 from lpad.engine.change.change import Kind
 from lpad.engine.worker import connection_reports
-from lpad.network.applier import Connection, Sight, State
+from lpad.network.applier_interface import Connection, Sight, State
 from lpad.network.connection_layers import Layer
 from network.gateway_double import GatewayDouble
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from engine.lab import Lab
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Wanted
+    from lpad.network.applier_interface import Wanted
     from lpad.simulator.pki.pki import Pki
 
 NM = "org.freedesktop.NetworkManager"

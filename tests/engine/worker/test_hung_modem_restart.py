@@ -13,7 +13,7 @@ from lpad.base.errors import Conflict
 from lpad.card import modem_power
 from lpad.card.at.at_link import open_at_link
 from lpad.engine.change.change import Kind, State
-from lpad.engine.running.card.open_card import CardPort
+from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.worker import hung_modem_restart, presence
 from lpad.simulator.modem.personality import Notices

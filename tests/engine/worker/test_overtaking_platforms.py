@@ -16,7 +16,7 @@ from engine.operations.platform_lab import PlatformLab, hurry
 from engine.operations.test_line_control import with_profile
 from lpad.engine.change.change import Kind, State
 from lpad.engine.policy.provisioning import ProvisioningPolicy
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 from lpad.simulator.platform.faults import PlatformFault
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 from engine.holding import silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from lpad.engine.change.change import Kind, QuestionKind, State
-from lpad.engine.running.change_answer import Answer
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
+from lpad.engine.running.change_question_answer import Answer
 from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change

@@ -11,7 +11,7 @@ from hil.orders.own_smdp import OwnServer
 from lpad.base.identifiers import Iccid
 from lpad.simulator.pki.pki import DEFAULT_EID
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from lpad.simulator.smdp.store.metadata import Owner, ProfilePolicyRule
+from lpad.simulator.smdp.store.profile_metadata import Owner, ProfilePolicyRule
 
 if TYPE_CHECKING:
     from pathlib import Path

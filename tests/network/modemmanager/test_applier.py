@@ -9,7 +9,7 @@ import pytest
 
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import swap_nibbles
-from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
+from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.connection_layers import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
 from lpad.network.network_settings import InitialBearer, NetworkSettings
@@ -30,7 +30,7 @@ from network.gateway_double import ADDRESS, MM, CardFollows, GatewayDouble, Mode
 if TYPE_CHECKING:
     from dbus_fast import Variant
 
-    from lpad.network.applier import Modem
+    from lpad.network.applier_interface import Modem
 
 EQUIPMENT = f"{MM}.Error.MobileEquipment"
 

@@ -12,7 +12,7 @@ from dbus_fast import Variant
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
-from lpad.network.applier import Applied, Failed, State, TryAgain, Wanted
+from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.connection_layers import Layer
 from lpad.network.network_settings import EMPTY, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier

@@ -17,8 +17,8 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerUntrusted
 from lpad.remote.trust.anchor_named_by_card import Anchor, CardTrust
-from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.trust_anchors import Trust
+from lpad.remote.trust.trust_memory import TrustMemory
 from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 from remote.bench import NAME

@@ -9,8 +9,8 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerUntrusted
 from lpad.remote.trust.anchor_named_by_card import CardTrust
-from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.trust_anchors import Offer, Trust
+from lpad.remote.trust.trust_memory import TrustMemory
 from remote.forge import DAY, Forged, Plan, authority, curve_key, forge, rsa_key
 from remote.scripted_server import Reply
 

@@ -12,7 +12,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.remote.es9plus import Es9Plus
-from lpad.remote.https.route import Proxy, Route
+from lpad.remote.https.proxy_and_interface import Proxy, Route
 from lpad.remote.trust.anchor_named_by_card import CardTrust
 from lpad.remote.trust.trust_anchors import Trust
 from lpad.simulator.pki import certificate_making as making

@@ -13,7 +13,7 @@ from lpad.base.identifiers import ISD_R
 from lpad.card.mbim.mbim_dialogue import MbimDialogue
 from lpad.card.mbim.mbim_modem import MbimModem as MbimModemLink
 from lpad.card.port.control_port import open_control_port
-from lpad.protocol.data_session import SessionWish
+from lpad.protocol.data_session_types import SessionWish
 from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.control_port import MbimModem
 from proxy_namespace import ProxyNamespace

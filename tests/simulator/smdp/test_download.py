@@ -12,7 +12,9 @@ from lpad.codec.asn1 import object_identifier, tlv
 from lpad.codec.bound_profile import BoundProfile
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.smdp.store.metadata import (
+from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.orders import Orders
+from lpad.simulator.smdp.store.profile_metadata import (
     Event,
     IconType,
     Owner,
@@ -21,8 +23,6 @@ from lpad.simulator.smdp.store.metadata import (
     ProfilePolicyRule,
     Recipient,
 )
-from lpad.simulator.smdp.store.order import OrderState
-from lpad.simulator.smdp.store.orders import Orders
 from simulator.smdp.bench import SCHEMA, Connection, TestCard, Visit, decoded, status_of
 
 if TYPE_CHECKING:

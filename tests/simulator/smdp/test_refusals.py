@@ -13,8 +13,8 @@ from lpad.simulator.pki import certificate_making
 from lpad.simulator.pki.certificate_making import Validity
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.smdp.server import SmDp
-from lpad.simulator.smdp.store.metadata import ProfileMetadata, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata, ProfilePolicyRule
 from simulator.smdp.bench import SCHEMA, Connection, TestCard, Visit, b64, status_of
 
 if TYPE_CHECKING:

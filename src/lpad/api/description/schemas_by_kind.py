@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lpad.api.description.schemas import REF
 from lpad.api.request.problem import problems
 from lpad.base.errors import details_by_kind
-from lpad.engine.change.kinds import KINDS
+from lpad.engine.change.types_by_kind import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

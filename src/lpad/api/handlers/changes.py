@@ -15,7 +15,7 @@ from lpad.api.request.pagination import limit_of
 from lpad.api.request.request_bodies import AnswerRequest
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import whole_number
-from lpad.engine.running.change_answer import Answer
+from lpad.engine.running.change_question_answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

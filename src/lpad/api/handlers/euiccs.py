@@ -46,16 +46,16 @@ from lpad.base.server_address import ServerAddress
 from lpad.base.untrusted_number import LARGEST, whole_number
 from lpad.engine.change import params
 from lpad.engine.change.change import Kind
-from lpad.engine.change.kinds import kind_of
+from lpad.engine.change.types_by_kind import kind_of
 from lpad.engine.network_settings.download_settings import PASSWORD, noted
-from lpad.engine.snapshot.known_risks import known_risks
+from lpad.engine.snapshot.risky_profiles import known_risks
 from lpad.engine.switch.guarded_switch import check_guard
 
 if TYPE_CHECKING:
     from lpad.api.request.api_call import Call
     from lpad.api.request.request_bodies import GuardRequest
-    from lpad.engine.change.moment import Moment
     from lpad.engine.change.params import Params
+    from lpad.engine.change.steady_clock import Moment
     from lpad.engine.journal import StoredNotification
     from lpad.engine.running.card.layer_states import SeenLayer
     from lpad.engine.running.card.modem_restart_limit import ModemRestarts

@@ -13,7 +13,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from lpad.api.handlers.cloud_event_stream import HEARTBEAT, Filters, from_outbox, wire
-from lpad.api.handlers.listeners import asker
+from lpad.api.handlers.event_listeners import asker
 from lpad.api.request.api_call import MOST_CHANGES, either, json_response, wake
 from lpad.api.request.event_delivery_bodies import EventTypeList, EventTypeView
 from lpad.api.request.pagination import page

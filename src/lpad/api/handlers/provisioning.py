@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from lpad.api.request.api_call import Call
-    from lpad.engine.change.moment import Moment
+    from lpad.engine.change.steady_clock import Moment
     from lpad.engine.engine import Engine
     from lpad.engine.provisioning.wish_record import WishRecord
 

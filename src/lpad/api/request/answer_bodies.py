@@ -11,8 +11,8 @@ from lpad.engine.change.change import Change, Failure
 from lpad.engine.change.results import NotificationAddress, Owner
 from lpad.engine.journal.file.writability import JournalState, Repair
 from lpad.engine.policy.switching import SwitchPolicy
-from lpad.engine.snapshot.known_risks import KnownRisk
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
+from lpad.engine.snapshot.risky_profiles import KnownRisk
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo
 from lpad.engine.unattended.failover import FailoverStatus
 from lpad.network.network_settings import (
@@ -24,7 +24,7 @@ from lpad.network.network_settings import (
 from lpad.provisioning.platform_interface import LineAction
 
 if TYPE_CHECKING:
-    from lpad.network.chosen_settings import Chosen
+    from lpad.network.network_settings_choice import Chosen
 
 V = TypeVar("V", bound=msgspec.Struct)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lpad.api.request.peer import Peer
     from lpad.api.request.roles import AccessRules, Role
-    from lpad.api.request.settings_state import Configuration
+    from lpad.api.request.settings_file_state import Configuration
     from lpad.engine.change.change import Change
     from lpad.engine.change.idempotency import Submission
     from lpad.engine.engine import Engine

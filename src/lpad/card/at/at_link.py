@@ -18,13 +18,13 @@ from lpad.card.at.csim import csim_link
 from lpad.card.at.link_search import ask_for_eid, ends_search, find_link
 from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.link.crash_safe_channel import CrashSafeChannel
-from lpad.card.link.diagnostics import LinkFacts, handle_form
 from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
+from lpad.card.link.link_description import LinkFacts, handle_form
 from lpad.card.link.remembered_links import LinkMemory, OpenChannel, Remembered
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.identity import read_identity
-from lpad.card.modem.modem_of_link import LentModem
+from lpad.card.modem.lent_modem import LentModem
 from lpad.card.modem.powered_down_note import PoweredDown, bring_up, send
 from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.crash_safe_channel import NamedChannel
     from lpad.card.link.link import Channel
-    from lpad.card.modem.line_speed import LineSpeed
+    from lpad.card.modem.serial_line_speed import LineSpeed
     from lpad.card.port.serial_line import Line
     from lpad.card.quirks.modem_identity import ModemIdentity
 

@@ -16,8 +16,8 @@ from lpad.base.errors import CardBusy, CardError, CardMalformed, CardStatus, Int
 from lpad.base.identifiers import ISD_R
 from lpad.base.untrusted_number import whole_number
 from lpad.card.channel.apdu_trace import TracedCard
-from lpad.card.channel.bare_header import BareHeader
 from lpad.card.channel.channel_loss import LostChannel
+from lpad.card.channel.header_only_command import BareHeader
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
 from lpad.card.channel.status_words import no_isdr, status_error
 from lpad.card.port.link_refused import LinkRefused

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
-from lpad.card.channel.bare_header import BareHeader
+from lpad.card.channel.header_only_command import BareHeader
 from lpad.card.channel.logical_channel import RawLink
 from lpad.protocol import at_commands
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.card.channel.exchange import exchange
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.asn1 import tlv
 from lpad.codec.messages import get_eid
 from lpad.protocol.apdu import MOST_CHANNELS, Command, store_data
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-GET_EID = store_data(get_eid.GET_EID, intent=es10.GET_EID)[0]
+GET_EID = store_data(get_eid.GET_EID, intent=es10_intents.GET_EID)[0]
 """An ES10 command that changes nothing; only an ISD-R answers it (SGP.22 v2.5, 5.7.20)."""
 
 _STATUS = Command(0x80, 0xF2, le=256)

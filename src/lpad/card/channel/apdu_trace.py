@@ -10,7 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lpad.base.log.apdu_record import record, recording
+from lpad.base.log.apdu_recording import record, recording
 from lpad.base.log.trace_level import TRACE, payloads_shown
 
 if TYPE_CHECKING:

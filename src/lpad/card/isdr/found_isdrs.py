@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError, CardMalformed, CardStatus, blamed_on
 from lpad.base.frozen import Frozen
 from lpad.card.isdr.isdr import isdr_session
-from lpad.codec import es10
+from lpad.codec import es10_intents
 from lpad.codec.messages.get_eid import GET_EID, decode_eid
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[Fo
     for aid in aids:
         try:
             with isdr_session(link, aids=(aid,), deadline=deadline) as isdr:
-                answer = isdr.command(GET_EID, intent=es10.GET_EID, deadline=deadline)
+                answer = isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=deadline)
         except CardError as error:
             if not _is_unknown(error):
                 raise

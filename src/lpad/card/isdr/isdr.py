@@ -13,9 +13,9 @@ from lpad.card.channel.exchange import exchange
 from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.channel.status_words import refused_at_once, status_error
 from lpad.card.link.larger_blocks import LargerBlocks
-from lpad.card.link.timed_channel import TimedChannel
+from lpad.card.link.time_measuring_channel import TimedChannel
 from lpad.card.port.link_refused import LinkRefused
-from lpad.codec.es10 import UNSTATED, Intent
+from lpad.codec.es10_intents import UNSTATED, Intent
 from lpad.protocol.apdu import LARGEST_BLOCK, Command, store_data
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
-from lpad.card.link.diagnostics import facts_of
 from lpad.card.link.larger_blocks import LargerBlocks
+from lpad.card.link.link_description import facts_of
 from lpad.card.link.turn_taking_channel import TurnChannel
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
-    from lpad.card.link.diagnostics import LinkFacts
     from lpad.card.link.link import Channel, Link
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.link.link_description import LinkFacts
+    from lpad.card.modem.lent_modem import LentModem
 
 
 class SharedPort:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
     from lpad.card.link.card_change_reports import CardReport
-    from lpad.card.link.diagnostics import LinkFacts
+    from lpad.card.link.link_description import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
 _log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
 from lpad.card.mbim.lte_attach import LteAttach
-from lpad.card.mbim.mbim_session import MbimSession, ip_type_of
+from lpad.card.mbim.mbim_data_session import MbimSession, ip_type_of
+from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.modem.data_session_cause import SessionCause
-from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
@@ -21,7 +21,7 @@ from lpad.codec.mbim.information_buffer import Information
 from lpad.codec.mbim.messages import Action
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
 from lpad.protocol.at_dialogue import AtAnswer
-from lpad.protocol.data_session import SessionWish
+from lpad.protocol.data_session_types import SessionWish
 from lpad.protocol.iccid_answer import IccidReport, iccid_report
 from lpad.protocol.registration_answer import Registration
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
-    from lpad.protocol.data_session import SessionReport
+    from lpad.protocol.data_session_types import SessionReport
 
 _log = logging.getLogger(__name__)
 

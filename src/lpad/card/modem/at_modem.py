@@ -19,7 +19,7 @@ from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lpad.card.modem.line_speed import LineSpeed
+    from lpad.card.modem.serial_line_speed import LineSpeed
     from lpad.card.port.serial_line import Line
     from lpad.protocol.at_dialogue import AtAnswer
 

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Imei
-    from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
+    from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
     from lpad.card.quirks.modem_identity import ModemIdentity
     from lpad.card.quirks.quirks import AtTimeouts
-    from lpad.protocol.data_session import SessionReport, SessionWish
+    from lpad.protocol.data_session_types import SessionReport, SessionWish
     from lpad.protocol.registration_answer import Registration
 
 

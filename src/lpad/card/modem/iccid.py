@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardBusy, CardMalformed, CardUnreachable, MalformedError
 from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.cme_errors import lock_of
-from lpad.card.modem.modem_answers import ModemIccid
+from lpad.card.modem.common_modem_answers import ModemIccid
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.iccid_answer import SimLocked, iccid_command, iccid_report
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.modem.lent_modem import LentModem
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError, CardMalformed
 from lpad.base.expendable_file import ExpendableFile
 from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.modem_answers import Power
+from lpad.card.modem.common_modem_answers import Power
 from lpad.card.port.link_refused import LinkRefused
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.radio_power_answer import FULL, functionality_command, functionality_told

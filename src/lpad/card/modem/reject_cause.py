@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError
 from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.modem_answers import RejectCause
+from lpad.card.modem.common_modem_answers import RejectCause
 from lpad.protocol.at_dialogue import AtCommand
-from lpad.protocol.context_commands import ERROR_REPORT, esm_cause_told, reject_cause_told
+from lpad.protocol.pdp_context_commands import ERROR_REPORT, esm_cause_told, reject_cause_told
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline

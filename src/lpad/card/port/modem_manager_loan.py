@@ -13,7 +13,7 @@ from lpad.dbus.bus import can_ask
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.card.port.modem_manager_release import Inhibition
+    from lpad.card.port.modem_manager_inhibition import Inhibition
     from lpad.card.port.serial_line import Line
 
 _log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class PortLoan:
         self._end(*(each for each, inhibition in self._inhibitions.items() if not inhibition.reaches_bus))
         if device in self._inhibitions or not can_ask():
             return
-        from lpad.card.port.modem_manager_release import Inhibition  # noqa: PLC0415 - only with a system bus
+        from lpad.card.port.modem_manager_inhibition import Inhibition  # noqa: PLC0415 - only with a system bus
 
         inhibition = Inhibition(port, deadline=deadline)
         if not inhibition.reaches_bus:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lpad.base.errors import CardError, CardMalformed
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.data_session import ConnectionStatus
-from lpad.protocol.data_session import SessionReport
+from lpad.protocol.data_session_types import SessionReport
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline

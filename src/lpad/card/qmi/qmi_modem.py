@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
+from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.modem.data_session_cause import SessionCause
-from lpad.card.modem.modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.modem.sim_slot import needs_change
+from lpad.card.qmi.qmi_data_session import QmiSession
 from lpad.card.qmi.qmi_refusals import is_refusal
-from lpad.card.qmi.qmi_session import QmiSession
 from lpad.card.qmi.sim_slots import SLOT, slots_of, used_slot
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.modem.sim_slot import Slot
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
-    from lpad.protocol.data_session import SessionReport, SessionWish
+    from lpad.protocol.data_session_types import SessionReport, SessionWish
 
 _log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from msgspec import field
 
 from lpad.base.errors import InvalidValue
 from lpad.base.frozen import Frozen
-from lpad.protocol.context_commands import AuthenticationCommand
+from lpad.protocol.pdp_context_commands import AuthenticationCommand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.codec.es10 import Intent
+    from lpad.codec.es10_intents import Intent
 
 
 class AtTimeouts(Frozen, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
-from lpad.cli.commands.status_lines import outbox_line, registration_lines, running_lines, wish_line
+from lpad.cli.commands.status_text_lines import outbox_line, registration_lines, running_lines, wish_line
 from lpad.cli.session.command_session import NO_CARD, command, paged
 from lpad.cli.session.followed_change import describe, follow, waiting_lines
 from lpad.cli.session.guard_options import (

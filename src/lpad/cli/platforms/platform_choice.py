@@ -14,7 +14,7 @@ from lpad.provisioning.credentials import read_credentials
 from lpad.provisioning.declared.platform_file import shipped
 from lpad.provisioning.declared.platform_opening import OpenablePlatform, PlatformSettings
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.settings import SettingsFile
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Eid
 from lpad.cli.platforms.platform_choice import CONFIG, from_settings, named, tried_platform
-from lpad.cli.platforms.tagged_lines import lines
+from lpad.cli.platforms.tagged_lines_command import lines
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.cli.terminal.untruncated_help import CompleteHelpGroup
 from lpad.engine.provisioning.wish_record import WishRecord
 from lpad.provisioning.callback_signatures import SCHEMES, Callback
 from lpad.provisioning.callback_signatures import verify as verify_callback
-from lpad.provisioning.declared.exchange_record import ExchangeRecord
-from lpad.provisioning.declared.platform_check import check as check_declaration
+from lpad.provisioning.declared.masked_exchange_log import ExchangeRecord
 from lpad.provisioning.declared.platform_file import read_declaration, shipped
+from lpad.provisioning.declared.platform_file_check import check as check_declaration
 from lpad.provisioning.platform_interface import Activates, Finds, LineAction, Wish
 
 if TYPE_CHECKING:

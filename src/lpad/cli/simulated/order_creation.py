@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.identifiers import Iccid
 from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE, made_up_profile
 from lpad.simulator.smdp.address_file import AddressFile
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
 from lpad.simulator.smdp.store.orders import iccid_of
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 from lpad.simulator.smdp.store.smds_events import new_event_id
 from lpad.simulator.smds.server import events_of
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lpad.base.identifiers import Eid
-    from lpad.simulator.smdp.store.metadata import Owner
     from lpad.simulator.smdp.store.order import Order
     from lpad.simulator.smdp.store.orders import Orders
+    from lpad.simulator.smdp.store.profile_metadata import Owner
 
 
 def add_order(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.base.identifiers import Eid, Iccid
-from lpad.cli.simulated.control_ports import ControlOptions, control_options, json_object
+from lpad.cli.simulated.control_port_options import ControlOptions, control_options, json_object
 from lpad.cli.simulated.folder_options import FOLDER, PKI, beside
 from lpad.cli.simulated.stop_signals import stop_on_signals
 from lpad.cli.terminal.output import Output

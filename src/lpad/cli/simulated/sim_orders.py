@@ -18,9 +18,9 @@ from lpad.cli.simulated.order_creation import add_order, register_events
 from lpad.cli.terminal.output import Output
 from lpad.simulator.profile_package.made_up_profile import DEFAULT_SIZE
 from lpad.simulator.smdp.address_file import AddressFile
-from lpad.simulator.smdp.store.metadata import IconType, Owner, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders
+from lpad.simulator.smdp.store.profile_metadata import IconType, Owner, ProfileClass, ProfilePolicyRule
 from lpad.simulator.smdp.store.smds_events import new_event_id
 
 LARGEST_ICON = 1024

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lpad.provisioning.declared.platform_opening import OpenablePlatform
     from lpad.provisioning.http.httpx_transport import Exchange
-    from lpad.remote.https.route import Route
+    from lpad.remote.https.proxy_and_interface import Route
     from lpad.settings import SettingsFile
     from lpad.settings.sections.platforms import PlatformSection
 

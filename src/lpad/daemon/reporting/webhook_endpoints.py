@@ -9,7 +9,7 @@ from lpad.engine.webhooks.delivery_attempt import LIMITS
 from lpad.engine.webhooks.endpoint import Endpoint, EndpointUrl
 from lpad.engine.webhooks.signing_keys import read_key
 from lpad.provisioning.credentials import read_credential
-from lpad.remote.https.route import Route
+from lpad.remote.https.proxy_and_interface import Route
 from lpad.remote.trust.trust_anchors import Trust
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.errors import JournalUnavailable
-from lpad.engine.change.moment import EARLIEST, LATEST, Moment, SteadyClock
+from lpad.engine.change.steady_clock import EARLIEST, LATEST, Moment, SteadyClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

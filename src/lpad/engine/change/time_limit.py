@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import noted_number
-from lpad.engine.change.moment import LATEST, Moment
 from lpad.engine.change.notes import NotedLimit
+from lpad.engine.change.steady_clock import LATEST, Moment
 from lpad.remote.trust.tls_failure import CLOCK_UNSET_BEFORE
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.engine.environment.clock import Clock
-from lpad.engine.environment.server_reachability import ServerReachability
+from lpad.engine.environment.server_retry_signal import ServerReachability
+from lpad.engine.environment.wall_clock_validity import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

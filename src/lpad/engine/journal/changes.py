@@ -12,10 +12,10 @@ from lpad.base.errors import JournalUnavailable, NotFound
 from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import LARGEST
 from lpad.engine.change.change import CALLER, EID, Change, Json, Kind, State, now
-from lpad.engine.change.kinds import kind_of, read_change, read_notes
-from lpad.engine.change.moment import EARLIEST
 from lpad.engine.change.notes import NOTHING, Notes, Noting
+from lpad.engine.change.steady_clock import EARLIEST
 from lpad.engine.change.steady_clock_marks import MARK
+from lpad.engine.change.types_by_kind import kind_of, read_change, read_notes
 from lpad.engine.journal.file.database import RepairedError, again_if_repaired
 from lpad.engine.journal.idempotency_keys import insert
 from lpad.engine.journal.named_values import put_within
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lpad.engine.change.idempotency import IdempotencyKey
-    from lpad.engine.change.moment import SteadyClock
     from lpad.engine.change.params import Params
+    from lpad.engine.change.steady_clock import SteadyClock
     from lpad.engine.change.steady_clock_marks import SteadyClockMarks
     from lpad.engine.events.happening import Happening
     from lpad.engine.journal.events.event_log import EventLog

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.engine.change.moment import SteadyClock
+from lpad.engine.change.steady_clock import SteadyClock
 from lpad.engine.change.steady_clock_marks import SteadyClockMarks
 from lpad.engine.journal.changes import Changes, Retention, check_change
 from lpad.engine.journal.events.event_log import EventLog, check_event

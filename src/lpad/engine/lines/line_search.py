@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.engine.lines.line_record import LineRecord
+    from lpad.engine.lines.platform_line_report import LineRecord
     from lpad.engine.provisioning.platforms import NamedPlatform, Platforms
     from lpad.provisioning.platform_interface import Reservation
 

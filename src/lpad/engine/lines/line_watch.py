@@ -22,8 +22,8 @@ from lpad.base.errors import Cancelled, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.event_hub import PROGRESS
-from lpad.engine.lines.line_record import LineRecord
 from lpad.engine.lines.line_search import find_line, platforms_with_lines
+from lpad.engine.lines.platform_line_report import LineRecord
 from lpad.engine.snapshot.profile import Profile
 from lpad.provisioning.platform_interface import Line, Reservation
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.event_hub import Event, Hub
-    from lpad.engine.change.moment import Moment
-    from lpad.engine.lines.known_lines import KnownLines
+    from lpad.engine.change.steady_clock import Moment
+    from lpad.engine.lines.line_report_store import KnownLines
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.snapshot.snapshot import Snapshot
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.errors import LpadError
-from lpad.network.applier import MOST_MEMORY
+from lpad.network.applier_interface import MOST_MEMORY
 
 if TYPE_CHECKING:
     from lpad.engine.journal.named_values import NamedValues

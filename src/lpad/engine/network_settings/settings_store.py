@@ -14,14 +14,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lpad.base.errors import LpadError
-from lpad.network.chosen_settings import choose
 from lpad.network.network_settings import GivenBy, NetworkSettings
+from lpad.network.network_settings_choice import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from lpad.engine.journal.named_values import NamedValues
-    from lpad.network.chosen_settings import Chosen, Pattern
+    from lpad.network.network_settings_choice import Chosen, Pattern
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import DISCOVERY
 from lpad.engine.change.params import DiscoverParams
 from lpad.engine.change.results import AskedSmds, DiscoverResult, ShownEvent
-from lpad.engine.discovery.event_store import is_unsent
-from lpad.engine.discovery.known_events import after_discovery, after_downloads
+from lpad.engine.discovery.known_smds_events import after_discovery, after_downloads
+from lpad.engine.discovery.smds_event_store import is_unsent
 from lpad.engine.operations.download import device_of
 from lpad.engine.running.same_card_check import check_same_card
 from lpad.lpa.discovery import Discovery, usable_root

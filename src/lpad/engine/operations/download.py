@@ -23,8 +23,8 @@ from lpad.engine.change.notes import DownloadNotes, Notes, noting
 from lpad.engine.change.params import DownloadParams
 from lpad.engine.change.results import DownloadResult
 from lpad.engine.network_settings.download_settings import PASSWORD, read_back
-from lpad.engine.operations import download_answers
-from lpad.engine.operations.downloaded_hooks import announce_downloaded
+from lpad.engine.operations import download_question_answers
+from lpad.engine.operations.profile_downloaded_hook import announce_downloaded
 from lpad.engine.recovery.interrupted_download import left_behind
 from lpad.engine.running.run import HELD
 from lpad.engine.snapshot import card_reading
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.results import ShownProfile
-    from lpad.engine.running.change_answer import Answer
+    from lpad.engine.running.change_question_answer import Answer
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.snapshot.profile import Profile
@@ -298,14 +298,18 @@ class _Listener:
         if not (self._run.change.params_of(DownloadParams).confirm or self.policy.demands_consent(offer)):
             return Decision.ACCEPT
         shown = card_reading.shown(self.offered)
-        before = download_answers.decided_before(self._run, shown)
+        before = download_question_answers.decided_before(self._run, shown)
         if before is not None:
             return before
         answer = self._ask(QuestionKind.CONSENT, shown)
         decision = (
-            Decision.TIMEOUT if answer is None else download_answers.DECISIONS[answer.decision or "reject"]
+            Decision.TIMEOUT
+            if answer is None
+            else download_question_answers.DECISIONS[answer.decision or "reject"]
         )
-        self._run.decided(decision.value, rule=CONFIRM, sentence=download_answers.SENTENCES[decision])
+        self._run.decided(
+            decision.value, rule=CONFIRM, sentence=download_question_answers.SENTENCES[decision]
+        )
         return decision
 
     def confirmation_code(self, *, refused: bool) -> str | None:

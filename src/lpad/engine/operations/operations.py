@@ -14,7 +14,7 @@ from lpad.base.identifiers import Iccid
 from lpad.engine.change import params, results
 from lpad.engine.change.change import CALLER, RESCUE, Kind
 from lpad.engine.change.notes import DropNotes, ProfileNotes, ResetNotes, noting
-from lpad.engine.operations.deleted_profile_data import forget_deleted
+from lpad.engine.operations.deleted_profile_cleanup import forget_deleted
 from lpad.engine.operations.discover import discover
 from lpad.engine.operations.download import download
 from lpad.engine.operations.line_control import line

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lpad.base.cancellation import Cancellation
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.event_hub import Hub
-    from lpad.engine.change.moment import Moment
-    from lpad.engine.environment.server_reachability import ServerReachability
+    from lpad.engine.change.steady_clock import Moment
+    from lpad.engine.environment.server_retry_signal import ServerReachability
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.remote.es9plus import Es9Plus
 

@@ -16,9 +16,9 @@ from msgspec import Struct, field
 from lpad.base.cancellation import Cancellation
 from lpad.base.errors import Cancelled, Conflict, LpadError, NotFound
 from lpad.base.liveness import resting, watched
-from lpad.engine.outbox.collection import Collection
 from lpad.engine.outbox.delivery import BACKOFF, DeliveryRound
 from lpad.engine.outbox.notification_events import tell
+from lpad.engine.outbox.notification_retrieval import Collection
 from lpad.engine.outbox.uncopied_notifications import UncopiedNotification
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lpad.base.errors import LpadError
     from lpad.codec.messages.notifications import NotificationMetadata
-    from lpad.engine.change.moment import SteadyClock
+    from lpad.engine.change.steady_clock import SteadyClock
 
 PAUSES = Backoff((60, 300, 3600, 6 * 3600, 24 * 3600))
 _MOST = 1000

@@ -6,12 +6,12 @@ import enum
 from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
-from lpad.network.hooks import NO_HOOKS, Hooks
+from lpad.network.hook_events import NO_HOOKS, Hooks
 from lpad.network.no_applier import NO_APPLIER
 
 if TYPE_CHECKING:
-    from lpad.network.applier import Applier
-    from lpad.network.chosen_settings import Pattern
+    from lpad.network.applier_interface import Applier
+    from lpad.network.network_settings_choice import Pattern
 
 STEP_LIMIT = 30.0
 """Seconds that an applier or a hook may take for one step."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lpad.engine.change.change import Change, Step
-    from lpad.engine.change.moment import Moment
+    from lpad.engine.change.steady_clock import Moment
     from lpad.engine.snapshot.profile_list import Listed
 
 DAY = 24 * 3600.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.engine.provisioning.hint_limit import HintLimit
+from lpad.engine.provisioning.platform_query_limit import HintLimit
 from lpad.provisioning.platform_interface import Platform
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.errors import Cancelled, LpadError, internal_error
 from lpad.engine.change.change import State, now
-from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import Notes, noting
 from lpad.engine.change.params import DownloadParams
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.recovery import reconcile
 

@@ -14,7 +14,7 @@ from lpad.base.log.log_fields import logged_with
 from lpad.engine.change.change import CALLER, EID, State
 from lpad.engine.change.notes import NOTHING, ProfileNotes
 from lpad.engine.events.change_events import Known, happenings
-from lpad.engine.running.retry_duration import UncountedTime
+from lpad.engine.running.elapsed_retry_time import UncountedTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Progress
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import IdempotencyKey
-    from lpad.engine.change.moment import Moment
     from lpad.engine.change.notes import Noting
     from lpad.engine.change.params import Params
+    from lpad.engine.change.steady_clock import Moment
     from lpad.engine.journal import Journal, Private
     from lpad.engine.running.metric_counters import Counters
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
-    from lpad.engine.discovery.event_store import EventStore
+    from lpad.engine.discovery.smds_event_store import EventStore
     from lpad.engine.environment.environment import Environment
-    from lpad.engine.lines.known_lines import KnownLines
+    from lpad.engine.lines.line_report_store import KnownLines
     from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfiles
     from lpad.engine.network_settings.pending_switch import PendingSwitches
     from lpad.engine.network_settings.settings_store import NetworkStore
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.engine.running.card.layer_states import LayerStates
     from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
-    from lpad.engine.running.card.open_card import Card
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.lpa.euicc import Euicc

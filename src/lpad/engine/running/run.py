@@ -20,7 +20,7 @@ from lpad.engine.change.notes import NOTHING, Notes, noting
 from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.card_hold_states import Hold, HoldEvent, after
-from lpad.engine.running.change_answer import CODE
+from lpad.engine.running.change_question_answer import CODE
 from lpad.engine.running.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Pause
     from lpad.engine.change.notes import Noting
     from lpad.engine.change.results import Result, ShownProfile
-    from lpad.engine.running.change_answer import Answer
+    from lpad.engine.running.change_question_answer import Answer
     from lpad.engine.running.change_store import ChangeStore
 
 

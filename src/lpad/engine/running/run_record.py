@@ -10,14 +10,14 @@ from msgspec.structs import replace
 from lpad.base.errors import Cancelled, InternalError, LpadError
 from lpad.engine.change.change import Progress, State
 from lpad.engine.change.notes import NOTHING, DownloadNotes, N, Notes
-from lpad.engine.running.retry_duration import TriedTime
+from lpad.engine.running.elapsed_retry_time import TriedTime
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json, Pause
     from lpad.engine.change.guard import Guard
-    from lpad.engine.change.moment import Moment
     from lpad.engine.change.notes import Noting
     from lpad.engine.change.results import Outcome
+    from lpad.engine.change.steady_clock import Moment
     from lpad.engine.running.change_store import ChangeStore
 
 

@@ -36,14 +36,14 @@ from lpad.engine.running.condition_check import (
 )
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.alternative_network_settings import Alternatives
-from lpad.network.applier import State
+from lpad.network.applier_interface import State
 from lpad.network.connection_layers import Layer
 from lpad.network.reject_cause import Cause, Procedure
 
 if TYPE_CHECKING:
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.modem.lent_modem import LentModem
     from lpad.engine.change.guard import Guard
-    from lpad.engine.running.change_answer import Answer
+    from lpad.engine.running.change_question_answer import Answer
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.switch.daemon_standstill import Standstill

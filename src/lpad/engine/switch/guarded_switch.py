@@ -21,10 +21,10 @@ from lpad.base.untrusted_number import noted_number
 from lpad.codec.messages.metadata import PPR1, UNREADABLE_RULES
 from lpad.engine.change.change import now
 from lpad.engine.change.guard import LONGEST, MOST_CONDITIONS, Guard, Phase, Requirement, Turn
-from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import NotedLimit, SwitchNotes, noting
 from lpad.engine.change.params import Params
 from lpad.engine.change.results import SwitchResult
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card_check import check_same_eid
@@ -38,7 +38,7 @@ from lpad.engine.switch.registration_report import look_at_registration
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.verified_switch import Purpose, switch
 from lpad.network.connection_layers import Layer
-from lpad.network.hooks import HookEvent
+from lpad.network.hook_events import HookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@
 
 Each name is a step of the change. `pending_switch.py` keeps the unfinished switch on disk, so that after a
 power cut at any point, the enabled profile gets the right settings. After the switch was sent to the card, a
-failure is only reported: the guard decides whether the device is reachable. `network_target.py` has the
-profile, its settings and the modem; `network_attempts.py` repeats a step that is not ready, and keeps the
-failures.
+failure is only reported: the guard decides whether the device is reachable. `network_settings_target.py` has
+the profile, its settings and the modem; `network_settings_attempts.py` repeats a step that is not ready, and
+keeps the failures.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from lpad.engine.network_settings.pending_profile_removals import UnforgottenPro
 from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.run import Suspended
-from lpad.engine.switch.network_attempts import NetworkAttempts
-from lpad.engine.switch.network_target import NetworkTarget
-from lpad.network.applier import Applied, Connection, Failed, State, TryAgain, Wanted
+from lpad.engine.switch.network_settings_attempts import NetworkAttempts
+from lpad.engine.switch.network_settings_target import NetworkTarget
+from lpad.network.applier_interface import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.connection_layers import Layer, OwnersProgram
-from lpad.network.hooks import HookEvent
+from lpad.network.hook_events import HookEvent
 from lpad.network.network_settings import GivenBy
 from lpad.network.no_applier import NO_APPLIER
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context
     from lpad.engine.switch.alternative_network_settings import OtherSettings
     from lpad.engine.switch.network_step_receivers import Steps
-    from lpad.network.applier import Outcome
+    from lpad.network.applier_interface import Outcome
     from lpad.network.network_settings import NetworkSettings
 
 log = logging.getLogger(__name__)

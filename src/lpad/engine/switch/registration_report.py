@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.card.modem.registration import registrations
-from lpad.network.applier import State
+from lpad.network.applier_interface import State
 from lpad.network.connection_layers import Layer
 from lpad.protocol.registration_answer import DENIED
 
 if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context
-    from lpad.network.applier import Connection
+    from lpad.network.applier_interface import Connection
     from lpad.protocol.registration_answer import Registration
 
 log = logging.getLogger(__name__)

@@ -34,7 +34,7 @@ from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.registration_report import look_at_registration
 from lpad.engine.switch.verified_switch import Purpose, switch
 from lpad.network.connection_layers import Layer
-from lpad.network.hooks import HookEvent
+from lpad.network.hook_events import HookEvent
 
 if TYPE_CHECKING:
     from lpad.base.error_details.request import SwitchDetails

@@ -29,7 +29,7 @@ from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended.exhausted_failover import is_exhausted
-from lpad.network.applier import State as LayerState
+from lpad.network.applier_interface import State as LayerState
 from lpad.network.connection_layers import Layer
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from lpad.base.errors import LpadError, NotFound
 from lpad.base.frozen import Frozen
 from lpad.engine.change.change import EID, PROVISION, Kind
 from lpad.engine.change.params import DownloadParams, GuardParams, ProvisionParams
-from lpad.engine.discovery.event_store import WITHOUT_NETWORK, is_unsent
+from lpad.engine.discovery.smds_event_store import WITHOUT_NETWORK, is_unsent
 from lpad.engine.policy.discovery import DISCOVERY
 from lpad.engine.policy.provisioning import DEFAULT_SMDP, RETRY_FOR
 from lpad.engine.snapshot.snapshot import CardState
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Failure
     from lpad.engine.change.params import DiscoverParams
     from lpad.engine.journal import Journal
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot

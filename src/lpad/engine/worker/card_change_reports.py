@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from lpad.card.modem.modem_answers import ModemIccid
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.modem.common_modem_answers import ModemIccid
+    from lpad.card.modem.lent_modem import LentModem
     from lpad.engine.change.change import Failure
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.worker.card_observer import Observer
     from lpad.engine.worker.presence import Presence

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Icon
     from lpad.engine.worker.hung_modem_restart import HungModem

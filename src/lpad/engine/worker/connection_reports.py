@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lpad.card.link.card_change_reports import CardReport
     from lpad.dbus.message import Rule, Signal
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from lpad.base.errors import (
 )
 from lpad.base.log.log_fields import logged_with
 from lpad.engine.change.change import Failure, Kind, Pause, PauseReason, State, now
-from lpad.engine.change.moment import Moment
 from lpad.engine.change.notes import DownloadNotes, Notes, noting
+from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
-from lpad.engine.operations import download_answers
-from lpad.engine.operations.completion_after_cut import finish
+from lpad.engine.operations import download_question_answers
+from lpad.engine.operations.interrupted_change_completion import finish
 from lpad.engine.operations.operations import OPERATIONS, TAKEN_BACK
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Postponed, Suspended
@@ -195,7 +195,7 @@ class Executor:
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):
             if isinstance(error, Cancelled):
                 error = self._taken_back(run, error)
-            run.fail(download_answers.error_to_tell(run, error))
+            run.fail(download_question_answers.error_to_tell(run, error))
 
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
         """Let the card's state decide the result of a change whose answer was lost.

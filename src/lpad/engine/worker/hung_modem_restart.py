@@ -19,8 +19,8 @@ from lpad.card.quirks.quirks import RefreshStep, Step
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
-    from lpad.engine.running.card.open_card import Card
 
 log = logging.getLogger(__name__)
 

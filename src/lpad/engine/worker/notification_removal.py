@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.outbox import Outbox
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.worker.card_observer import Observer
     from lpad.engine.worker.work_loop import WorkLoop

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.running.card.open_card import Card, CardPort
+    from lpad.engine.running.card.card_with_open_link import Card, CardPort
     from lpad.engine.worker.card_observer import Observer
     from lpad.engine.worker.connection_reports import ConnectionReports
     from lpad.engine.worker.presence import Presence

@@ -12,8 +12,8 @@ import msgspec
 from lpad.base.errors import Conflict, LpadError, NotFound
 from lpad.engine.change.change import CALLER, EID, Kind
 from lpad.engine.change.idempotency import Submission
-from lpad.engine.change.kinds import kind_of
 from lpad.engine.change.params import DownloadParams, ProvisionParams
+from lpad.engine.change.types_by_kind import kind_of
 from lpad.engine.policy.provisioning import RETRY_FOR
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.provisioning.wish_store import WishStore
-    from lpad.engine.running.card.open_card import CardPort
-    from lpad.engine.running.change_answer import Answer
+    from lpad.engine.running.card.card_with_open_link import CardPort
+    from lpad.engine.running.change_question_answer import Answer
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.worker.worker import Worker

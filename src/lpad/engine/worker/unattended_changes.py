@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change
     from lpad.engine.change.event_hub import Hub
-    from lpad.engine.discovery.event_store import EventStore
+    from lpad.engine.discovery.smds_event_store import EventStore
     from lpad.engine.journal import Journal
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.snapshot.snapshot import Snapshot

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import CALLER, Kind, PauseReason, State
-from lpad.engine.discovery.event_store import EventStore
+from lpad.engine.discovery.smds_event_store import EventStore
 from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfiles
 from lpad.engine.network_settings.pending_switch import PendingSwitches
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
 from lpad.engine.running.card.block_size_trial import try_larger_blocks
+from lpad.engine.running.card.card_with_open_link import Card
 from lpad.engine.running.card.layer_states import LayerStates
 from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
-from lpad.engine.running.card.open_card import Card
 from lpad.engine.running.card.registration_query import RegistrationQuery
 from lpad.engine.running.operation_context import Context
-from lpad.engine.switch.connection_upkeep import (
+from lpad.engine.switch.network_settings_upkeep import (
     forget_again,
     look_after_report,
     look_at_connection,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.environment.environment import Environment
     from lpad.engine.journal import Journal
-    from lpad.engine.lines.known_lines import KnownLines
+    from lpad.engine.lines.line_report_store import KnownLines
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from lpad.engine.policy.installing import Policies
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.operation_context import Timeouts
     from lpad.engine.running.run import Run

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.worker.worker import Worker
 

@@ -12,10 +12,18 @@ from lpad.base.frozen import Frozen
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusError, BusRefused
 from lpad.dbus.message import Call
-from lpad.dbus.wakeup import Bell
-from lpad.network.applier import UNKNOWN_CONNECTION, Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.dbus.signal_wakeup import Bell
+from lpad.network.applier_interface import (
+    UNKNOWN_CONNECTION,
+    Applied,
+    Connection,
+    Failed,
+    Sight,
+    State,
+    TryAgain,
+)
+from lpad.network.bus_failure_outcome import failed_question, not_running
 from lpad.network.connection_layers import Layer
-from lpad.network.failed_bus_call import failed_question, not_running
 from lpad.network.modemmanager.bearers import (
     connect_settings,
     differs,
@@ -23,7 +31,7 @@ from lpad.network.modemmanager.bearers import (
     read_bearers,
     sight,
 )
-from lpad.network.modemmanager.causes import cause_of, layer_of, short
+from lpad.network.modemmanager.error_causes import cause_of, layer_of, short
 from lpad.network.modemmanager.modem import (
     CONNECTED,
     CONNECTING,
@@ -44,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Outcome, Wanted
+    from lpad.network.applier_interface import Outcome, Wanted
     from lpad.network.modemmanager.modem import ManagedModem
 
 _log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.message import PROPERTIES, Rule
 from lpad.dbus.properties import Properties
 from lpad.dbus.variant import Variant
-from lpad.network.applier import Connection, Sight, State
-from lpad.network.modemmanager.causes import cause_of, short
+from lpad.network.applier_interface import Connection, Sight, State
+from lpad.network.modemmanager.error_causes import cause_of, short
 from lpad.network.modemmanager.modem import BEARER, NAME
 from lpad.network.network_settings import Authentication, IpType
 

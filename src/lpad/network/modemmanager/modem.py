@@ -14,7 +14,7 @@ from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Rule, owner_changed
 from lpad.dbus.modem_inhibition import inhibit, inhibition
 from lpad.dbus.properties import Properties
-from lpad.network.applier import UNSEEN, Sight, State
+from lpad.network.applier_interface import UNSEEN, Sight, State
 from lpad.protocol.iccid_answer import is_reported
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.dbus.bus import Bus
-    from lpad.dbus.wakeup import Bell
+    from lpad.dbus.signal_wakeup import Bell
 
 _log = logging.getLogger(__name__)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.network.applier import Applied, Failed, TryAgain
+from lpad.network.applier_interface import Applied, Failed, TryAgain
 from lpad.network.connection_layers import Layer
 from lpad.network.networkmanager import reasons
 from lpad.network.networkmanager.connection import differences
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.dbus.wakeup import Bell
-    from lpad.network.applier import Outcome
+    from lpad.dbus.signal_wakeup import Bell
+    from lpad.network.applier_interface import Outcome
     from lpad.network.networkmanager.client import Daemon, ModemDevice
     from lpad.network.networkmanager.connection import StoredConnection, Tree
 

@@ -18,13 +18,13 @@ from lpad.base.redaction import redacted
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusError
 from lpad.dbus.message import Rule, owner_changed
-from lpad.dbus.wakeup import Bell
-from lpad.network.applier import Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.dbus.signal_wakeup import Bell
+from lpad.network.applier_interface import Applied, Connection, Failed, Sight, State, TryAgain
+from lpad.network.bus_failure_outcome import failed_question, not_running
 from lpad.network.connection_layers import Layer
-from lpad.network.failed_bus_call import failed_question, not_running
 from lpad.network.modemmanager.applier import present, set_initial_bearer, wait_for_card
 from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
-from lpad.network.modemmanager.causes import cause_of
+from lpad.network.modemmanager.error_causes import cause_of
 from lpad.network.modemmanager.modem import NAME as MODEM_MANAGER
 from lpad.network.modemmanager.modem import SIGNALS as MODEM_SIGNALS
 from lpad.network.modemmanager.modem import find_modem
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.network.applier import Outcome, Wanted
+    from lpad.network.applier_interface import Outcome, Wanted
     from lpad.network.connection_layers import Culprit
     from lpad.network.networkmanager.client import ModemDevice
     from lpad.network.networkmanager.connection import StoredConnection, Tree

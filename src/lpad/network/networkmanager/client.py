@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.dbus.bus import Bus
     from lpad.dbus.message import Signal
     from lpad.dbus.properties import Properties
-    from lpad.dbus.wakeup import Bell
+    from lpad.dbus.signal_wakeup import Bell
     from lpad.network.networkmanager.connection import Tree
 
 PROGRAM = "NetworkManager"

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from lpad.base.errors import Conflict, MalformedError, PlatformRefused, PlatformUnclear
 from lpad.provisioning.declared import answer_reading as reading
-from lpad.provisioning.declared.reservation_states import reservation
+from lpad.provisioning.declared.reservation_reading import reservation
 from lpad.provisioning.platform_interface import Finds, Line, Product, Reservation, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.provisioning.declared.declared_calls import Caller
+    from lpad.provisioning.declared.call_execution import Caller
     from lpad.provisioning.declared.platform_declaration import Call, Declaration
     from lpad.provisioning.platform_interface import Wish
 

@@ -11,7 +11,7 @@ from msgspec import field
 
 from lpad.base.errors import InvalidSettings
 from lpad.base.frozen import Frozen
-from lpad.provisioning.declared.declared_calls import Caller
+from lpad.provisioning.declared.call_execution import Caller
 from lpad.provisioning.declared.declared_platform import DeclaredPlatform
 from lpad.provisioning.declared.platform_auth import PlatformAuth
 from lpad.provisioning.declared.platform_file import read_declaration, shipped
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from lpad.provisioning.declared.platform_declaration import Declaration
     from lpad.provisioning.http.httpx_transport import Exchange
+    from lpad.remote.https.proxy_and_interface import Route
     from lpad.remote.https.request_limits import Limits
-    from lpad.remote.https.route import Route
 
 _LOG = logging.getLogger(__name__)
 

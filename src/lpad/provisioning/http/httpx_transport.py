@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.remote.https.connection import HttpAnswer
+    from lpad.remote.https.proxy_and_interface import Route
     from lpad.remote.https.request_limits import Limits
-    from lpad.remote.https.route import Route
     from lpad.remote.trust.trust_anchors import Trust
 
 LARGEST_ANSWER = 1024 * 1024

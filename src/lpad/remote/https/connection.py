@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
-    from lpad.remote.https.route import Route
+    from lpad.remote.https.proxy_and_interface import Route
     from lpad.remote.trust.trust_anchors import Trust
     from lpad.remote.trust.trust_report import TrustReport
 

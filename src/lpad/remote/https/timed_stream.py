@@ -17,7 +17,7 @@ import httpcore
 from lpad.base.deadline import Deadline
 from lpad.base.error_details.server import UnreachedDetails
 from lpad.base.errors import LpadError, MalformedError, ServerMalformed, ServerUnreachable
-from lpad.remote.https.answer_head import AnswerHead
+from lpad.remote.https.answer_head_filter import AnswerHead
 from lpad.remote.sockets.address_order import MEMORY
 from lpad.remote.sockets.happy_eyeballs import LookUpError, connect
 from lpad.remote.sockets.socket_waiting import SilenceError, Waiting
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lpad.base.server_address import ServerAddress
-    from lpad.remote.https.route import Route
+    from lpad.remote.https.proxy_and_interface import Route
     from lpad.remote.sockets.happy_eyeballs import Connected
     from lpad.remote.trust.next_handshake import Handshakes
 

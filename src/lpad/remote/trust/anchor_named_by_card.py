@@ -16,7 +16,7 @@ from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import names_key
 from lpad.codec.x509.chain_certificate import SignedCertificate
 from lpad.codec.x509.server_certificate import Certificate
-from lpad.remote.trust.issuer_key import issuer_points
+from lpad.remote.trust.issuer_key_recovery import issuer_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError, ServerUntrusted
 from lpad.codec.x509.chain_certificate import SignedCertificate
-from lpad.remote.trust.issuer_key import is_ecdsa, issuer_points
+from lpad.remote.trust.issuer_key_recovery import is_ecdsa, issuer_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,9 @@ from lpad.base.frozen import Frozen
 from lpad.codec.x509.certificate_issuers import permitted
 from lpad.codec.x509.chain_certificate import SignedCertificate
 from lpad.codec.x509.server_certificate import Certificate
-from lpad.remote.trust.known_servers import TrustMemory
 from lpad.remote.trust.revocations import Revocations
 from lpad.remote.trust.trust_files import read_trust_file, trust_files
+from lpad.remote.trust.trust_memory import TrustMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

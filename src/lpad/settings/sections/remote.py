@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from lpad.remote.https.host_overrides import HostOverrides
-from lpad.remote.https.route import Proxy, check_interface
+from lpad.remote.https.proxy_and_interface import Proxy, check_interface
 from lpad.settings.parsing.bounded_types import Text
 from lpad.settings.parsing.section_base import Section
 

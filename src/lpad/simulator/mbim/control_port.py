@@ -8,7 +8,7 @@ from lpad.base.errors import InternalError
 from lpad.codec.mbim.framing import TO_FUNCTION, encode
 from lpad.codec.mbim.messages import Command, CommandDone, FunctionError, Message
 from lpad.codec.mbim.reassembly import Receiver
-from lpad.simulator.mbim.function import MbimFunction
+from lpad.simulator.mbim.message_handling import MbimFunction
 from lpad.simulator.modem.control_port import ControlPort, Fault
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from lpad.codec.asn1 import tlv
 from lpad.protocol.apdu import channel_of
 from lpad.simulator.modem.channel_commands import NOT_ALLOWED, ChannelRefusedError, ModemChannels
 from lpad.simulator.modem.data_commands import DataCommands
-from lpad.simulator.modem.line_rate import LineRate
 from lpad.simulator.modem.pdp_contexts import ModemContexts
 from lpad.simulator.modem.personality import Csim, Handles, LongLines, Notices
 from lpad.simulator.modem.radio_and_sim import RadioAndSim
 from lpad.simulator.modem.registration import ModemRegistration
 from lpad.simulator.modem.reply import INCORRECT, Replies, Reply
+from lpad.simulator.modem.serial_rate import LineRate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

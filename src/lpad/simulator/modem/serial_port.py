@@ -19,7 +19,7 @@ from lpad.base.errors import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.modem.line_rate import LineRate
+    from lpad.simulator.modem.serial_rate import LineRate
 
 _BITS_PER_CHARACTER = 10
 _CHUNK = 4096

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from lpad.base.identifiers import Eid, Iccid
 from lpad.simulator.platform.reservations import Placed, Profile
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
 from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 from lpad.simulator.smdp.store.smds_events import new_event_id
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from itertools import count
 from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Iccid, swap_nibbles
 from lpad.codec.asn1.tlv import encode
-from lpad.simulator.profile_package.access_rules import (
+from lpad.simulator.profile_package.file_access_rules import (
     ADM,
     DIRECTORY,
     LONGEST_RULE,

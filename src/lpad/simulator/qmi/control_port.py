@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.codec.qmi.framing import Direction, Message, encode
 from lpad.codec.qmi.reassembly import Receiver
 from lpad.simulator.modem.control_port import ControlPort, Fault
-from lpad.simulator.qmi.function import QmiFunction, response_to
+from lpad.simulator.qmi.message_handling import QmiFunction, response_to
 
 if TYPE_CHECKING:
     import os

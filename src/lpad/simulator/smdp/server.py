@@ -19,9 +19,9 @@ from lpad.simulator.smdp.functions.sessions import Sessions
 from lpad.simulator.smdp.http.conversation import HttpConversation
 from lpad.simulator.smdp.http.listener import HttpsListener, tls_context
 from lpad.simulator.smdp.http.traffic_counters import Counters
+from lpad.simulator.smdp.store.cards_by_transaction import Transactions
 from lpad.simulator.smdp.store.orders import Orders
 from lpad.simulator.smdp.store.received_notifications import Notification, Notifications
-from lpad.simulator.smdp.store.transactions import Transactions
 
 if TYPE_CHECKING:
     import ssl

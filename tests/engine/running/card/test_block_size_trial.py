@@ -16,7 +16,7 @@ from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.link.shared_port import SharedPort
 from lpad.engine.change.change import Kind, State
 from lpad.engine.running.card.block_size_trial import LONG_REQUEST, try_larger_blocks
-from lpad.engine.running.card.open_card import Card, CardPort
+from lpad.engine.running.card.card_with_open_link import Card, CardPort
 from lpad.simulator.modem.personality import Handles, LongLines, ModemPersonality
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Command
 from lpad.codec.mbim.services import BASIC_CONNECT, UICC, Basic, Uicc
 from lpad.codec.mbim.uicc_access import CloseChannelRequest
-from lpad.engine.running.card.open_card import Card, CardPort
+from lpad.engine.running.card.card_with_open_link import Card, CardPort
 from lpad.simulator.mbim.control_port import MbimModem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.modem.lent_modem import LentModem
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from lpad.engine.change.event_hub import Hub
-from lpad.engine.change.moment import Moment, SteadyClock
+from lpad.engine.change.steady_clock import Moment, SteadyClock
 from lpad.engine.running.card.layer_states import LayerStates
 from lpad.network.connection_layers import Layer
 

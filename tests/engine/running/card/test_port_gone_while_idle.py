@@ -11,7 +11,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.card.modem.iccid import read_iccid
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
-from lpad.engine.running.card.open_card import Card, CardPort
+from lpad.engine.running.card.card_with_open_link import Card, CardPort
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.pty_modem import PtyModem
 from network.applier_contract import NEW
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.card.modem.modem_of_link import LentModem
+    from lpad.card.modem.lent_modem import LentModem
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from lpad.base.errors import (
 from lpad.engine.change.change import Change, Kind, PauseReason, Question, QuestionKind, State, now
 from lpad.engine.change.notes import NOTHING, DownloadNotes, Notes, Noting, noting
 from lpad.engine.change.params import DownloadParams
-from lpad.engine.environment.clock import Clock
 from lpad.engine.environment.environment import Environment
-from lpad.engine.running.retry_duration import TriedTime, UncountedTime
+from lpad.engine.environment.wall_clock_validity import Clock
+from lpad.engine.running.elapsed_retry_time import TriedTime, UncountedTime
 from lpad.engine.worker.queue import awaiting_retry, retry_rules
 from lpad.engine.worker.queue.retry_rules import BACKOFF, Course, Retry, course_of, retry_after
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity

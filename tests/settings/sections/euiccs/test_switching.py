@@ -13,7 +13,7 @@ from lpad.settings import SettingsFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.engine.running.card.open_card import CardPort
+    from lpad.engine.running.card.card_with_open_link import CardPort
 
 FIRST = "8900101000000000017"
 SECOND = "8900101000000000025"

@@ -8,7 +8,7 @@ import pytest
 
 from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import tlv
-from lpad.simulator.profile_package.access_rules import RULES
+from lpad.simulator.profile_package.file_access_rules import RULES
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from simulator.euicc.os.test_operating_system import status
 from simulator.euicc.small_server import ICCID, SmallServer, metadata

@@ -11,9 +11,9 @@ import pytest
 from lpad.base.errors import Conflict, InvalidValue, NotFound
 from lpad.base.identifiers import Eid, Iccid
 from lpad.simulator.pki.pki import DEFAULT_EID
-from lpad.simulator.smdp.store.metadata import Owner, ProfileMetadata, bits_of
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders, iccid_of
+from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, bits_of
 
 if TYPE_CHECKING:
     from pathlib import Path

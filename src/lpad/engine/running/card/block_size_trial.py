@@ -15,14 +15,14 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, MalformedError
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.larger_blocks import LargerBlocks
-from lpad.codec.es10 import GET_PROFILES_INFO
+from lpad.codec.es10_intents import GET_PROFILES_INFO
 from lpad.codec.messages.profiles import ProfileInfoListRequest, ProfileInfoListResponse
 from lpad.protocol.apdu import LARGEST_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
 
 log = logging.getLogger(__name__)
 

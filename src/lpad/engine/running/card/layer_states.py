@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.event_hub import Hub
-    from lpad.engine.change.moment import Moment
+    from lpad.engine.change.steady_clock import Moment
 
 
 class SeenLayer(Frozen, kw_only=True):

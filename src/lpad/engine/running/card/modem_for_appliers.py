@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
 from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.reattaching import attach_anew
+from lpad.card.modem.network_reattachment import attach_anew
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.modem.control_modem import ControlModem, StoresInitialBearer
-    from lpad.card.modem.modem_of_link import LentModem
-    from lpad.engine.running.card.open_card import Card
+    from lpad.card.modem.lent_modem import LentModem
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
-    from lpad.protocol.context_commands import AuthenticationCommand
-    from lpad.protocol.data_session import SessionReport, SessionWish
+    from lpad.protocol.data_session_types import SessionReport, SessionWish
+    from lpad.protocol.pdp_context_commands import AuthenticationCommand
     from lpad.protocol.registration_answer import Registration
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.card.modem.registration import registrations
-from lpad.network.applier import Connection
+from lpad.network.applier_interface import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.running.card.open_card import Card
+    from lpad.engine.running.card.card_with_open_link import Card
     from lpad.protocol.registration_answer import Registration
 
 log = logging.getLogger(__name__)

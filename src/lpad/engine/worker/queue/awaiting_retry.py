@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.base.untrusted_number import noted_number
 from lpad.engine.change import overtaking
 from lpad.engine.change.change import PauseReason
-from lpad.engine.change.moment import LATEST
+from lpad.engine.change.steady_clock import LATEST
 from lpad.engine.provisioning.platform_waiting import may_be_hastened
 from lpad.engine.worker.queue import retry_rules
 

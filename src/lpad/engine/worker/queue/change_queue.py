@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import Cancelled, Conflict, internal_error
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.overtaking import SWITCHES, until_quiet
-from lpad.engine.operations import download_answers
+from lpad.engine.operations import download_question_answers
 from lpad.engine.operations.operations import TAKEN_BACK
 from lpad.engine.running.change_store import no_card
 from lpad.engine.running.run import Run
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Kind
     from lpad.engine.change.results import Result
     from lpad.engine.recovery.interrupted_changes import Interrupted
-    from lpad.engine.running.change_answer import Answer
+    from lpad.engine.running.change_question_answer import Answer
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot
 
@@ -163,8 +163,8 @@ class ChangeQueue:
                 self._lock.notify_all()
 
     def _answered(self, run: Run) -> None:
-        download_answers.tell(run)
-        error = download_answers.end_of(run)
+        download_question_answers.tell(run)
+        error = download_question_answers.end_of(run)
         if error is not None:
             run.fail(error)
         else:
@@ -184,7 +184,7 @@ class ChangeQueue:
         with self._lock:
             for run in self._asked.take_due():
                 try:
-                    error: LpadError = download_answers.unanswered(run)
+                    error: LpadError = download_question_answers.unanswered(run)
                 except Exception as mistake:  # the other changes must end, too
                     log.exception("change %d: internal-error", run.change.id)
                     error = internal_error("waiting for an answer", mistake)

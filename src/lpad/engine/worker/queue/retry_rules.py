@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from lpad.base.errors import LpadError
     from lpad.engine.change.change import Change
-    from lpad.engine.change.moment import Moment
     from lpad.engine.change.notes import Noting
-    from lpad.engine.running.retry_duration import TriedTime
+    from lpad.engine.change.steady_clock import Moment
+    from lpad.engine.running.elapsed_retry_time import TriedTime
 
 
 class Course(enum.StrEnum):

@@ -14,9 +14,9 @@ from lpad.simulator.smdp.functions.faults import FaultKind
 from lpad.simulator.smdp.functions.function_call import Call, encoded
 from lpad.simulator.smdp.functions.sessions import Session, SessionState
 from lpad.simulator.smdp.functions.status_codes import Refusal
-from lpad.simulator.smdp.store.metadata import bits_of
+from lpad.simulator.smdp.store.cards_by_transaction import Transaction
 from lpad.simulator.smdp.store.order import Order, OrderState
-from lpad.simulator.smdp.store.transactions import Transaction
+from lpad.simulator.smdp.store.profile_metadata import bits_of
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Eid

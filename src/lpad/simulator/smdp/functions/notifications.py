@@ -10,10 +10,10 @@ from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.simulator.pki.credential import signed_by
 from lpad.simulator.smdp.functions import status_codes
-from lpad.simulator.smdp.functions.notification_signer import Signer, signer_of_other, signer_of_result
+from lpad.simulator.smdp.functions.notification_signing_card import Signer, signer_of_other, signer_of_result
 from lpad.simulator.smdp.functions.status_codes import Refusal
-from lpad.simulator.smdp.store.metadata import Event, bits_of
 from lpad.simulator.smdp.store.order import OrderState
+from lpad.simulator.smdp.store.profile_metadata import Event, bits_of
 from lpad.simulator.smdp.store.received_notifications import Notification
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.credential import Credential, Curve
     from lpad.simulator.pki.pki import Pki
     from lpad.simulator.smdp.functions.sessions import Sessions
+    from lpad.simulator.smdp.store.cards_by_transaction import Transactions
     from lpad.simulator.smdp.store.orders import Orders
     from lpad.simulator.smdp.store.received_notifications import Notifications
-    from lpad.simulator.smdp.store.transactions import Transactions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from lpad.simulator.smdp.store.metadata import (  # noqa: TC001 - msgspec reads annotations at run time
+from lpad.simulator.smdp.store.profile_metadata import (  # noqa: TC001 - msgspec reads annotations at run time
     ProfileMetadata,
 )
 

@@ -22,8 +22,8 @@ from lpad.base.errors import Conflict, InvalidValue, MalformedError, NotFound
 from lpad.base.identifiers import Eid, Iccid, swap_nibbles
 from lpad.codec.asn1 import tlv
 from lpad.simulator.smdp.store.atomic_writing import write_whole
-from lpad.simulator.smdp.store.metadata import ProfileMetadata
 from lpad.simulator.smdp.store.order import OPEN_STATES, Binding, Order, OrderState, hash_of_code
+from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 from lpad.simulator.smdp.store.smds_events import delete_events
 
 if TYPE_CHECKING:

@@ -1,0 +1,49 @@
+"""Detaching a modem from its network and attaching it again, so that it uses newly stored settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lpad.base.deadline import Deadline
+from lpad.base.errors import CardError
+from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.common_modem_answers import Power
+from lpad.card.modem.powered_down_note import bring_up, send
+
+if TYPE_CHECKING:
+    from lpad.card.modem.lent_modem import LentModem
+
+_BRINGING_UP = 120.0
+_WAYS = (("AT+CGATT=0", "AT+CGATT=1"), ("AT+CFUN=4", "AT+CFUN=1"))
+"""Commands that take the connection down and up, gentlest first; many LTE modems refuse a plain detach."""
+
+
+def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
+    """Detach and attach again; after a power cut in between, opening the port powers everything up.
+
+    Args:
+        deadline: for the command that detaches; powering the modem up again may take 120 seconds.
+
+    Returns: Whether the modem accepted one of the commands.
+
+    Raises:
+        CardError: the modem does not answer, or the port is gone.
+    """
+    modem = lent.modem
+    for down, up in _WAYS if isinstance(modem, AtModem) else modem.reattaching:
+        lent.powered_down.going_down((up,))
+        try:
+            taken = send(lent.modem, down, deadline=deadline)
+        except CardError:
+            _bring_up(lent)
+            raise
+        power = _bring_up(lent)
+        if power is Power.UNKNOWN and not taken:
+            lent.powered_down.is_up()  # the modem was never detached
+        if taken:
+            return power is not Power.DOWN
+    return False
+
+
+def _bring_up(lent: LentModem) -> Power:
+    return bring_up(lent.modem, lent.powered_down, deadline=Deadline.after(_BRINGING_UP))
