@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from lpad.protocol.at_dialogue import AtAnswer
 
 LONGEST_IDENTITY = 80
-"""The longest identification text of a modem that is kept, in characters."""
+"""The maximum number of characters that are kept of a modem's identification text."""
 
 _ANYTHING_BUT_UNSOLICITED = r"(?!RING$|RDY$|[+^*%$#_].*:).+"
-"""Matches any line that is not unsolicited: unsolicited lines begin with a sign and have a colon, except for
-a few words. Model names have neither."""
+"""Matches any line that does not look unsolicited: unsolicited lines are RING, RDY, or begin with a sign and
+contain a colon."""
 
 
 def csim(apdu: bytes) -> AtCommand:
@@ -36,7 +36,7 @@ def cgsn() -> AtCommand:
 def ccho(aid: bytes) -> AtCommand:
     """Return the command that opens a channel to an application (TS 27.007, 8.45).
 
-    Some modems answer the bare number, and some 16 hexadecimal digits.
+    Some modems answer with a bare number, others with 16 hexadecimal digits.
     """
     return AtCommand(f'AT+CCHO="{aid.hex().upper()}"', prefix="+CCHO", bare=r'"?[0-9A-Fa-f]{1,16}"?')
 
@@ -47,7 +47,7 @@ def ccho_handle(answer: AtAnswer) -> str:
     Only this modem understands the name. The name is not a channel number, even if it looks like one.
 
     Raises:
-        MalformedError: the line has none of the known forms.
+        MalformedError: the answer is not 1 to 16 hexadecimal digits.
     """
     line = answer.lines[-1].strip('" ') if answer.lines else ""
     if re.fullmatch(r"[0-9A-Fa-f]{1,16}", line) is None:
@@ -67,7 +67,7 @@ def response_apdu(answer: AtAnswer) -> bytes:
     """Return the response APDU in a modem's answer to `csim` or `cgla`.
 
     Raises:
-        MalformedError: the answer has no line with an APDU, or its length does not match its digits.
+        MalformedError: the answer has no line with an APDU, or the stated length does not match the digits.
     """
     line = answer.lines[-1] if answer.lines else ""
     match = re.fullmatch(r'([0-9]+)\s*,\s*"?([0-9A-Fa-f]*)"?', line)

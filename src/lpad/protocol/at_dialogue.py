@@ -37,7 +37,7 @@ _PROBE = "AT+CMEE?"
 
 
 class AtCommand(Frozen):
-    """A command line and the form of its answer."""
+    """A command line and the expected form of its answer."""
 
     text: str
     """The command without the line end."""
@@ -68,7 +68,7 @@ class AtAnswer(Struct, frozen=True):
 
     @property
     def error(self) -> str | None:
-        """The number or words after +CME ERROR or +CMS ERROR; None for other results."""
+        """The number or text after +CME ERROR or +CMS ERROR; None for other results."""
         match = re.fullmatch(r"\+CM[ES] ERROR:?\s*(.*)", self.final, re.IGNORECASE)
         return None if match is None else match[1].strip().strip('"')
 
@@ -111,10 +111,10 @@ class AtDialogue:
     """One modem's dialogue: call `ask` or `probe`, write the returned bytes, pass all input to `receive`."""
 
     def __init__(self) -> None:
-        """Begin in step, without a command."""
+        """Create a dialogue that is in step and has no command."""
         self.state = State.IDLE
         self.answer: AtAnswer | None = None
-        """The complete answer to the last command; None until then."""
+        """The complete answer to the last command; None until it has arrived."""
         self.lone_ok = False
         """Whether OK came without the expected information: a leftover, or the modem's whole answer."""
         self._command = AtCommand("")
@@ -190,7 +190,7 @@ class AtDialogue:
         self._unfinished = bytearray(rest)
 
     def unsolicited(self) -> tuple[str, ...]:
-        """Return the lines since the last call that belonged to no answer."""
+        """Return the lines received since the previous call that belong to no answer."""
         taken = tuple(self._unsolicited)
         self._unsolicited.clear()
         return taken

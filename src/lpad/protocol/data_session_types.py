@@ -8,7 +8,7 @@ from lpad.base.frozen import Frozen
 
 
 class SessionWish(Frozen, kw_only=True):
-    """The settings of a session; the password appears in no `repr`."""
+    """The settings of a session; `repr` omits the password."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"password"})
     apn: str = ""
@@ -29,8 +29,8 @@ class SessionReport(Frozen, kw_only=True):
     addresses: tuple[str, ...] | None = None
     """IP addresses as text; None: the modem does not report them."""
     cause: int | None = None
-    """The network's cause against the session, 1 to 255 (3GPP TS 24.301, 9.9.4.4); None: not reported."""
+    """The network's cause for a failed session, 1 to 255 (3GPP TS 24.301, 9.9.4.4); None: not reported."""
     taken: bool = False
     """Whether another program's session, which lpad cannot close, has prevented lpad's session."""
     missing: tuple[int, ...] = ()
-    """The wanted versions of IP, 4 or 6, that could not be opened in an open session."""
+    """The requested IP versions, 4 or 6, that are missing in an open session."""

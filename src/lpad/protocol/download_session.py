@@ -1,8 +1,8 @@
 """A profile download as a table of states and events (SGP.22 v2.5, 3.1.2, 3.1.3 and 3.1.5).
 
 Pure logic: no card, server or clock. `lpa/download.py` carries out the step that `STEPS` has for the present
-state and feeds back the event; `TRANSITIONS` gives the next state. `DUTIES` lists by state the duties of an
-abort to the card and the server, so that no abort can omit them.
+state and feeds back the event; `TRANSITIONS` gives the next state. `DUTIES` lists for each state what an
+abort must still do at the card and the server, so that no abort can omit it.
 
 `python -m lpad.protocol.download_session` prints docs/download-session.md, which is generated from these
 tables.
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class State(StrEnum):
     """The state of a download."""
 
-    STARTED = "started"  # nothing was done yet
-    INFORMED = "informed"  # EUICCInfo1 is read
+    STARTED = "started"  # nothing has been done yet
+    INFORMED = "informed"  # EUICCInfo1 has been read
     CHALLENGED = "challenged"  # the card has opened a session context
     ANSWERED = "answered"  # the server has opened a session and proved its identity, which lpad has checked
     AUTHENTICATING = "authenticating"  # AuthenticateServer was sent: the card may have accepted the server
@@ -32,7 +32,7 @@ class State(StrEnum):
     OFFERED = "offered"  # the server has shown the profile's metadata
     ACCEPTED = "accepted"  # the caller and the policy accept the profile
     PREPARED = "prepared"  # the card has made its one-time key
-    BOUND = "bound"  # the package has arrived and was checked
+    BOUND = "bound"  # the package has arrived and has been checked
     LOADING = "loading"  # segments are being sent
     RENEWING = "renewing"  # another confirmation code needs another session, so this session is cancelled
     CANCELLING = "cancelling"  # the session is being cancelled on card and server
@@ -65,7 +65,7 @@ class Event(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of a download; their names are stable, and the listener gets each one before it begins."""
+    """The steps of a download; the names are stable, and the listener gets each before the step begins."""
 
     GET_EUICC_INFO1 = "get-euicc-info1"
     GET_EUICC_CHALLENGE = "get-euicc-challenge"
@@ -200,7 +200,7 @@ class DownloadSession:
 
     @property
     def step(self) -> Step | None:
-        """The next step; None at an end, and while a step is in progress."""
+        """The next step; None after the end, and while a step is in progress."""
         return STEPS.get(self._state)
 
     @property
@@ -210,7 +210,7 @@ class DownloadSession:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the download has ended."""
         return self._state in ENDS
 
     def on(self, event: Event) -> State:
@@ -242,14 +242,14 @@ def document() -> str:
         [
             "# A download, state by state",
             "",
-            "Drawn from the tables in `src/lpad/protocol/download_session.py` by",
+            "Generated from the tables in `src/lpad/protocol/download_session.py` by",
             "`python -m lpad.protocol.download_session > docs/download-session.md`.",
             "",
             "```mermaid",
             diagram(),
             "```",
             "",
-            "Each state has a step. The listener gets a step's name before the step begins, and the name",
+            "Most states have a step. The listener gets a step's name before the step begins, and the name",
             "appears in a change's progress. The last column names what lpad still has to do if it leaves",
             "the state without a profile.",
             "",

@@ -1,10 +1,10 @@
 """A modem's answer to the query for the ICCID, in the dialects of many makers.
 
 An ICCID arrives as printed, or with the digits of each pair exchanged, as in the card's file (u-blox, Huawei,
-Sierra: 98… in front). It may have its padding F, quotes or groups. A slot number or the EID may be next to it
-or on a separate line. An answer does not show which form a modem uses. So a report keeps all readings of its
-digits, and matches an ICCID if one of the readings does. ICCIDs begin with 89, which only indicates the
-likeliest reading.
+Sierra: 98… at the start). It may have its padding F, quotes or groups. A slot number or the EID may be next
+to it or on a separate line. An answer does not show which form a modem uses. So a report keeps all readings
+of its digits, and matches an ICCID if one of the readings is that ICCID. ICCIDs begin with 89, which only
+indicates the likeliest reading.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class IccidReport(Frozen):
 
 
 class SimLocked(Struct, frozen=True):
-    """The card's ICCID can be read only after a PIN was entered."""
+    """The card's ICCID can be read only after a PIN has been entered."""
 
 
 def iccid_command(text: str) -> AtCommand:
@@ -78,7 +78,7 @@ def iccid_command(text: str) -> AtCommand:
 
 
 def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
-    """Return the report in an answer; None if the card has no file with an ICCID.
+    """Return the report in an answer; SimLocked: a PIN is needed first; None: the card has no ICCID file.
 
     Raises:
         MalformedError: the answer contains no ICCID.
@@ -97,7 +97,7 @@ def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
 
 
 def iccid_told(answer: AtAnswer) -> Iccid | None:
-    """Return the ICCID that an answer most likely means, for other programs; None if it cannot be read.
+    """Return the likeliest ICCID in an answer; None if the card is locked or has no file with an ICCID.
 
     Raises:
         MalformedError: the answer contains no ICCID.
@@ -148,7 +148,7 @@ def _report(texts: list[str]) -> IccidReport:
 
 
 def _digits(line: str) -> Iterator[str]:
-    """Return the possible ICCIDs in a line: each run of digits, and runs joined by spaces or dashes."""
+    """Yield the possible ICCIDs in a line: each run of digits, and runs joined by spaces or dashes."""
     for piece in _BESIDE.split(_LABEL.sub("|", line)):
         groups = [group for group in _GAP.split(piece) if group]
         yield from groups

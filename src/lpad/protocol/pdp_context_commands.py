@@ -53,7 +53,7 @@ class PdpContext(Struct, frozen=True):
 
     cid: int
     kind: str
-    """IP, IPV6 or IPV4V6."""
+    """The type, such as IP, IPV6 or IPV4V6."""
     apn: str
 
     @property
@@ -79,14 +79,14 @@ def authentication(
     """Return the command that stores a context's authentication.
 
     Args:
-        command: the modem family's command.
-        context: the context of the credentials.
+        command: the command that the modem's family understands.
+        context: the context to which the credentials belong.
         kind: 0 none, 1 PAP, 2 CHAP.
         username: printable ASCII.
         password: printable ASCII.
 
     Raises:
-        InvalidValue: a character that would end or change the command.
+        InvalidValue: the user name or the password contains a character that would end the command.
     """
     if _UNSAFE.search(username + password):
         raise InvalidValue(
@@ -160,7 +160,7 @@ def _address(text: str) -> str | None:
 
 
 def esm_cause_told(answer: AtAnswer) -> int | None:
-    """Return the ESM cause in an answer to +CEER, whose wording depends on the family, or None."""
+    """Return the ESM cause in an answer to +CEER (its wording depends on the family); None: it has none."""
     for line in answer.lines:
         match = _CAUSE.search(line)
         if match is not None:

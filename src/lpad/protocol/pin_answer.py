@@ -1,4 +1,4 @@
-"""A modem's answer to the query whether SIM or modem are locked (3GPP TS 27.007, 8.3)."""
+"""A modem's answer to the query whether the SIM or the modem is locked (3GPP TS 27.007, 8.3)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LOCK = LazyPattern(r"(?:SIM PIN|SIM PUK|PH-[A-Z]+ (?:PIN|PUK))")
 
 
 def pin_command() -> AtCommand:
-    """Return the command that asks for the lock."""
+    """Return the command that asks whether the SIM or the modem is locked."""
     return AtCommand("AT+CPIN?", prefix="+CPIN")
 
 
 def lock_told(answer: AtAnswer) -> str | None:
     """Return the lock that the modem reports, such as SIM PIN.
 
-    None without a lock, or for any other answer.
+    None if there is no lock, or if the answer is unknown.
     """
     for line in answer.lines:
         told = line.strip().strip('"').upper()

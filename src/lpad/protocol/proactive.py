@@ -58,11 +58,11 @@ class ProactiveCommand(Struct, frozen=True):
     kind: int
     qualifier: int
     duration: bytes = b""
-    """Value of the element Duration, if there is one."""
+    """Value of the element Duration; empty if the command has none."""
 
     @classmethod
     def parse(cls, raw: bytes) -> ProactiveCommand:
-        """Read what FETCH returned.
+        """Parse the bytes that FETCH returned.
 
         Raises:
             MalformedError: the bytes are not a proactive command, or lack the command's details.

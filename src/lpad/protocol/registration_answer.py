@@ -42,7 +42,7 @@ _ANNOUNCED = LazyPattern(r"(?P<status>[0-9]{1,2})(?:,.*)?")
 
 
 class Registration(Frozen):
-    """The status of one network, as last reported by the modem."""
+    """The registration status in one kind of network, as last reported by the modem."""
 
     network: str
     """One of `NETWORKS`."""

@@ -3,7 +3,7 @@
     twilio             X-Twilio-Signature: base64 HMAC of the URL and the form's fields, with SHA-1 unless
                        X-Twilio-Webhooks-Signature-Settings names another algorithm; the URL contains the hash
                        of a JSON body
-    kore               kore-signature: hex SHA-256 of secret, method, URL and body; without HMAC only a hint
+    kore               kore-signature: hex SHA-256 of secret, method, URL and body; no HMAC, only a hint
     standard-webhooks  webhook-signature: HMAC-SHA256 or Ed25519 of id, time and body (standardwebhooks.com)
     telnyx             telnyx-signature-ed25519: Ed25519 of time and body
 
@@ -31,7 +31,7 @@ _ED25519_KEY = 32
 _MOST_SIGNATURES = 16
 _TWILIO_ALGORITHMS = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
 _TWILIO_SETTINGS = "x-twilio-webhooks-signature-settings"
-"""The header with the algorithm, if a shared key signs (twilio-python, request_validator.py)."""
+"""The header with the algorithm, if the key is shared (twilio-python, request_validator.py)."""
 
 
 class Callback(Frozen):
@@ -67,7 +67,7 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
         secret: the account's token, the shared secret, or the public key in base64.
 
     Returns:
-        When the callback was signed, in seconds since 1970; None: the scheme has no time. The receiver must
+        The time of the signature, in seconds since 1970; None: the scheme has no time. The receiver must
         refuse old callbacks, which an attacker may have captured and sent again.
 
     Raises:

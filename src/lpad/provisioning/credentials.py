@@ -28,7 +28,7 @@ def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]
         resolve: turns a path in the settings into an absolute path.
 
     Raises:
-        InvalidSettings: a file cannot be read, others may read it, or it is not one line of text.
+        InvalidSettings: a file cannot be read, other users may read it, or it is not one line of text.
     """
     return {name: read_credential(file, resolve=resolve) for name, file in files.items()}
 
@@ -37,7 +37,7 @@ def read_credential(file: str, *, resolve: Callable[[str], Path]) -> str:
     """Return the content of a credential's file, without the line break at its end.
 
     Raises:
-        InvalidSettings: the file cannot be read, others may read it, or it is not one line of text.
+        InvalidSettings: the file cannot be read, other users may read it, or it is not one line of text.
     """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if "/" not in file and folder is not None and (Path(folder) / file).exists():

@@ -74,7 +74,7 @@ class Reservation(Frozen, kw_only=True):
     Attributes:
         platform: the platform's name in the settings.
         id: the platform's name of the reservation.
-        line_id: the platform's name of the line; None: none is known.
+        line_id: the platform's name of the line; None: unknown.
         profile, line: the two states.
         line_word: the line's state in the platform's own words; None: not reported.
         ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
@@ -84,7 +84,7 @@ class Reservation(Frozen, kw_only=True):
         imei: the IMEI of the device in which the platform has seen the line; None: unknown.
         apn: the access point name for the profile; None: the platform reports none.
         draft: whether the reservation is lost unless the order is confirmed.
-        why: the platform's own words, as on a failure.
+        why: the platform's own text, such as the reason of a failure; None: not reported.
         unknown: states in the platform's words that are in no table.
         created: the time of its creation, in the platform's form; only for sorting.
     """
@@ -118,7 +118,7 @@ class Product(Frozen, kw_only=True):
 
 
 class Finds(enum.StrEnum):
-    """The keys by which `find` searches."""
+    """The key by which `find` searches."""
 
     EID = "eid"
     REFERENCE = "reference"
@@ -138,14 +138,14 @@ class Capabilities(Frozen, kw_only=True):
 
     Attributes:
         orders: whether the platform reserves profiles; otherwise it only knows lines.
-        binds: whether a reservation is for one EID, so that a code with an empty matching ID is whole.
-        finds: the keys by which a reservation is found.
-        repeats: whether an order with a known reference is the same order (an idempotency key).
+        binds: whether a reservation is for one EID, so that a code with an empty matching ID is complete.
+        finds: the key by which a reservation is found.
+        repeats: whether an order with a used reference counts as the same order (an idempotency key).
         activates: when a line is activated.
         releases: whether a profile that was not downloaded can be released.
         costs: whether an order costs money.
         events: whether an available profile without a code waits as an event at an SM-DS.
-        lines: the requests for the line of an installed profile; empty: the platform has none for lines.
+        lines: the requests for the line of an installed profile; empty: the platform supports none.
         look_every: the minimum number of seconds between two queries.
         look_for: seconds after which a reservation that is still pending is reported as stalled.
     """
@@ -171,7 +171,7 @@ class Platform(Protocol):
         PlatformBusy: the platform says "later", and has done nothing.
         PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it is unclear whether the platform
             carried out the request; the caller must call `look` or `find` before it repeats anything.
-        ServerUntrusted: TLS cannot be verified, so nothing was sent.
+        ServerUntrusted: the server's identity cannot be verified, so nothing was sent.
         Cancelled: another thread ends the wait.
     """
 

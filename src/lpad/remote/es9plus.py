@@ -1,6 +1,7 @@
-"""ES9+, the LPA's side of an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions over one connection.
+"""The LPA's side of ES9+, to an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions on one connection.
 
-ES11, an SM-DS's interface (5.8), has only the first two functions: same paths and requests, another answer.
+ES11, an SM-DS's interface (5.8), has only the first two functions, at the same paths; the second has another
+answer.
 """
 
 from __future__ import annotations
@@ -123,8 +124,8 @@ class Es9Plus:
         """Open a session (5.6.1, 5.8.1).
 
         lpad sends the server the address that it contacted. By specification, an SM-DP+ address is a bare
-        name, so a server on a special port may not recognize name:port; if it refuses that as not its
-        address, lpad tries the bare name once.
+        name, so a server on a special port may not recognize name:port; if it refuses that address as not its
+        own, lpad tries the bare name once.
         """
         first, *others = dict.fromkeys([str(self.address), self.address.host])
         answer = None
@@ -257,9 +258,9 @@ class Es9Plus:
             _LOG.exception("cannot record the duration of a function: internal-error")
 
     def _failed(self, attempted: str, http: HttpAnswer) -> ServerRefused | ServerFailed | ServerUnreachable:
-        """Explain an HTTP status other than success.
+        """Return the error for an HTTP status other than success.
 
-        Some servers answer 4xx or 5xx with the status codes that belong in a 200.
+        Some servers answer 4xx or 5xx with SGP.22 status codes, which belong in an answer with 200.
         """
         try:
             refusal = Answer.decode(http.body).refusal

@@ -50,7 +50,7 @@ def is_good_news(messages: bytes) -> bool:
 
 
 def open_news() -> socket.socket | None:
-    """Return a socket on which the kernel reports addresses and routes; None if it is not permitted."""
+    """Return a socket on which the kernel reports addresses and routes; None if the kernel refuses it."""
     try:
         routes = socket.socket(
             socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
@@ -71,7 +71,7 @@ def watch_network(
 ) -> Callable[[], None]:
     """Call `notify`, from another thread, whenever there is a new route or address.
 
-    If the system reports nothing, waiting changes are tried from time to time.
+    Without the kernel's reports, lpad retries waiting changes from time to time.
 
     Args:
         notify: must return immediately and never raise.

@@ -48,7 +48,7 @@ _NO_SUCH_NAME = 3
 
 
 def reach(condition: Condition, *, deadline: Deadline) -> str:
-    """Carry out a probe and return the result in words.
+    """Carry out a probe and return the result as text.
 
     Args:
         condition: a condition of a kind in PROBES.
@@ -237,4 +237,4 @@ PROBES: Mapping[ConditionKind, Callable[[Condition, Waiting], str]] = {
     ConditionKind.HTTPS: _https,
     ConditionKind.DNS: _dns,
 }
-"""All kinds of conditions that use the network."""
+"""The probe for each kind of condition that uses the network."""

@@ -91,7 +91,7 @@ class SettingsFile(Frozen):
 def origins(file: SettingsFile) -> Iterator[tuple[str, str]]:
     """Yield the dotted key of each value in the files, and its origin, in the order of the files.
 
-    The origin is the file and the line, and those of a value that was replaced. The values are left out,
+    An origin is a file and a line, and those of the replaced value, if any. The values are left out,
     because some are secrets.
     """
     parents = {path[:end] for path in file.places for end in range(len(path))}

@@ -1,4 +1,4 @@
-"""Reading of answers: dotted paths, and the spellings of codes and numbers."""
+"""Reads platforms' answers: dotted paths, and the various spellings of codes and numbers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parsed(body: bytes) -> Any:
 
 
 def at(path: str, value: Any) -> Any:
-    """Return the value at a dotted path, or None."""
+    """Return the value at a dotted path; None if there is no such path."""
     for name in path.split(".") if path else ():
         if isinstance(value, dict):
             value = value.get(name)
@@ -98,7 +98,7 @@ def _equals(found: Any, wanted: list[Scalar] | Scalar) -> bool:
 
 
 def said(words: str) -> str:
-    """Return a platform's own words in one line of limited length."""
+    """Return a platform's own text in one line of limited length."""
     line = _CONTROL.sub(" ", words).strip()
     return line if len(line) <= LONGEST_WORDS else f"{line[:LONGEST_WORDS]}…"
 
@@ -107,7 +107,7 @@ def ticket(*, code: str | None, smdp: str | None, matching: str | None, bound: b
     """Return the activation code of a profile from a platform's answer.
 
     Args:
-        code: a whole activation code, with or without `LPA:`.
+        code: an activation code, with or without `LPA:`, or only the server's address.
         smdp: a host in any case, or a URL.
         bound: whether the server finds the profile by the card's EID, so that no matching ID is needed.
 

@@ -1,11 +1,11 @@
 """The meaning of an answer: good, "later", refused with a cause, or unclear.
 
 HTTP 2xx, or a status that the call accepts    good, unless `good` says otherwise
-what `again` names, 429, 408, 425, or 503 with Retry-After, or to a question   later
+what `again` names, 429, 408, 425, or 503 with Retry-After or to a GET         later
 401, 403                                       refused, cause `credentials`, unless `causes` names another
 other 4xx with JSON or without a body          refused, with the platform's words
-5xx                                            the server failed, and may have carried out the call, or not
-anything else: HTML, no JSON, no body, 3xx     unclear
+5xx                                            the server failed, and may have carried out the call
+anything else: HTML, not JSON, no body, 3xx    unclear
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MAYBE_LATER = 503
 def judged(
     response: httpx.Response, call: Call, declaration: Declaration, *, platform: str, attempted: str
 ) -> Any:
-    """Return the JSON of a good answer; None if the answer has no body and needs none.
+    """Return the JSON of a good answer; None: it needs no body and has none, or is an accepted redirection.
 
     Raises:
         PlatformRefused, PlatformBusy, PlatformUnclear, ServerFailed: see the module's table.
@@ -93,7 +93,7 @@ def judged(
 
 
 def _content(response: httpx.Response) -> tuple[Any, str | None]:
-    """Return an answer's JSON, or the answer's fault; neither if the answer has no body."""
+    """Return an answer's JSON and its fault: one is None, and both are if the answer has no body."""
     if not response.content.strip():
         return None, None
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":

@@ -38,7 +38,7 @@ class Caller:
         transport: httpx.BaseTransport,
         auth: httpx.Auth,
     ) -> None:
-        """Prepare the object.
+        """Create the HTTP client; no connection is made yet.
 
         Raises:
             InvalidSettings: `base` is not https.

@@ -100,7 +100,7 @@ class DeclaredPlatform:
         return self._line(self._calls.line, seen, attempted="report on a line", deadline=deadline)
 
     def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
-        """Activate the line, or begin the activation; see `Platform`."""
+        """Activate the line, or begin its activation; see `Platform`."""
         call = self._needed("activate", self._calls.activate)
         values = {**self._of_wish(wish), **_of_reservation(reservation)}
         return self._reserved(call, values, reservation, attempted="activate a line", deadline=deadline)
@@ -163,12 +163,12 @@ class DeclaredPlatform:
         return tuple(found)
 
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Activate the line of an installed profile, or begin the activation."""
+        """Activate the line of an installed profile, or begin its activation."""
         call = self._needed("activate", self._calls.activate_line or self._calls.activate)
         return self._line(call, reservation, attempted="activate a line", deadline=deadline)
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Make the network stop serving a line; `activate` undoes that."""
+        """Make the network stop serving a line; `activate_line` undoes this."""
         call = self._needed("suspend", self._calls.suspend)
         return self._line(call, reservation, attempted="suspend a line", deadline=deadline)
 

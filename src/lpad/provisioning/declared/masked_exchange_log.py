@@ -1,4 +1,4 @@
-"""Whole exchanges with a platform, for its support: with headers, and with secrets masked."""
+"""Records whole exchanges with a platform for its support, with headers and with masked secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MASK = "[masked]"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 _SHORTEST = 4
-"""The number of characters that a secret needs to be recognized in a text."""
+"""The minimum number of characters of a secret that is masked within a text."""
 
 
 class ExchangeRecord:

@@ -36,7 +36,7 @@ _LONGEST_LIFE = 10 * 365 * 86400
 
 
 class PlatformAuth(httpx.Auth):
-    """Signs requests for one platform."""
+    """Authenticates requests to one platform."""
 
     requires_request_body = True
     requires_response_body = True
@@ -114,7 +114,7 @@ class PlatformAuth(httpx.Auth):
         )
 
     def _taken(self, response: httpx.Response) -> Token:
-        """Keep the token in an answer.
+        """Keep the token in an answer, and return it.
 
         Raises:
             PlatformRefused: the platform does not accept these credentials.

@@ -73,7 +73,7 @@ class Call(_Block, frozen=True, kw_only=True):
     """One request, and the values to read from its answer.
 
     Attributes:
-        get, post, put, patch, delete: the method, with the path from `base` on; exactly one.
+        get, post, put, patch, delete: the method and its path below `base`; exactly one is required.
         query, headers: names and templates; a part that is only an optional placeholder without a value is
             omitted.
         form, json: the body.
@@ -82,7 +82,7 @@ class Call(_Block, frozen=True, kw_only=True):
         each: the path of a list, whose entries are read.
         match: names of read values, and the templates that these must equal.
         next: the path at which an answer has the address of the next page.
-        next_header, next_query: the header with the mark of the next page, and its query parameter.
+        next_header, next_query: the header with the next page's mark, and the query parameter for it.
         read: the name and the path of each value.
         then: another call that uses the values read so far, and adds its own.
     """
@@ -114,7 +114,7 @@ class Call(_Block, frozen=True, kw_only=True):
 
     @property
     def path(self) -> str:
-        """The path, a template."""
+        """The template of the path."""
         return str(next(path for name in METHODS if (path := getattr(self, name)) is not None))
 
 
@@ -180,12 +180,12 @@ class Calls(_Block, frozen=True, kw_only=True):
     products: Call | None = None
 
     def named(self) -> dict[str, Call]:
-        """Return the calls that the platform has."""
+        """Return the platform's calls by name."""
         return {name: call for name in self.__struct_fields__ if (call := getattr(self, name)) is not None}
 
     @property
     def lines(self) -> frozenset[LineAction]:
-        """The requests for the line of an installed profile."""
+        """The requests for the line of an installed profile that the calls support."""
         if self.line_by_iccid is None:
             return frozenset()  # no call finds the line of an installed profile
         calls = {

@@ -69,7 +69,7 @@ def _inherited(path: Path, *, left: int) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge one mapping into another; a value of None removes a key."""
+    """Return `base` with `over` merged in; a value of None removes a key."""
     result = dict(base)
     for key, value in over.items():
         before = result.get(key)

@@ -1,4 +1,4 @@
-"""Makes a reservation from the values of an answer, by two tables of states and by the forms of codes."""
+"""Makes a reservation from the values of an answer, by the platform's tables of states."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     {eid} {reference} {product} {imei}      of the wish
     {id} {line_id} {iccid}                  of the reservation
-    {tag}                                   by which the owner groups lines
+    {tag}                                   of the owner, to group lines
     {option.NAME} {credential.NAME}         of the settings
     {token.value} {token.second}            of the token
     {now_ms} {now_s} {path} {body} {sign}   of the request that is about to be sent
@@ -31,7 +31,7 @@ FAMILIES = ("option.", "credential.")
 
 
 class Missing(InvalidSettings):
-    """A placeholder has no value."""
+    """A required placeholder has no value."""
 
 
 def placeholders(template: str) -> Iterator[tuple[str, bool]]:
@@ -80,7 +80,7 @@ def filled(template: str, values: Mapping[str, str], *, encode: Callable[[str], 
 
 
 def filled_path(template: str, values: Mapping[str, str]) -> str:
-    """Return a path with its placeholders filled and percent-encoded: an id from outside adds no segment."""
+    """Return a path with its placeholders filled and percent-encoded, so that an id cannot add a segment."""
     text = filled(template, values, encode=lambda value: quote(value, safe=""))
     return text or ""
 

@@ -27,7 +27,7 @@ class ClockOffset:
     """The time according to one platform's answers."""
 
     def __init__(self, platform: str, *, wall: Callable[[], float] = time.time) -> None:
-        """Begin without a difference.
+        """Create an offset of zero.
 
         Args:
             platform: the platform's name, for the log.

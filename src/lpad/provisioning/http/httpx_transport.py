@@ -3,7 +3,7 @@
 Deadlines, cancelling, proxy, interface and the race of addresses are those of `remote/https`. A redirection
 to another host is refused, because that host is not the platform. A redirection at the platform itself is not
 followed either, but a call's declaration may accept its status, because some platforms answer a completed
-call with one.
+call with a redirection.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _UNPACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"
 
 
 class Exchange(Frozen):
-    """One request and its answer, with an uncompressed body; contains secrets."""
+    """One request and its answer, with decompressed bodies; contains secrets."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset(
         {"request_headers", "request_body", "answer_headers", "answer_body"}
@@ -62,7 +62,7 @@ class HttpsTransport(httpx.BaseTransport):
         limits: Limits | None = None,
         observe: Callable[[Exchange], None] | None = None,
     ) -> None:
-        """Prepare; no connection is made yet."""
+        """Create the transport; no connection is made yet."""
         self._trust = trust
         self._route = route
         self._limits = limits
@@ -74,7 +74,7 @@ class HttpsTransport(httpx.BaseTransport):
 
         Raises:
             InvalidSettings: the address is not https.
-            PlatformUnclear: the answer redirects to another address.
+            PlatformUnclear: the answer redirects to another server, or a header is not printable.
             ServerError: see `HttpsConnection.send`.
             Cancelled: another thread ends the wait.
         """
@@ -153,7 +153,7 @@ def server_of(url: str) -> ServerAddress:
     """Return the server in an address.
 
     Raises:
-        InvalidSettings: the address is not https, or names no server.
+        InvalidSettings: the address is not https, names no server, or contains a user.
     """
     unusable = f"'{_shown(url)}' is not the address of a platform"
     try:

@@ -27,7 +27,7 @@ _EARLY = 60.0
 
 
 class Token(Frozen):
-    """The token; `expires_at` is in seconds since 1970 by this device's clock."""
+    """The token; its times are in seconds since 1970 by this device's clock."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"value", "second"})
     value: str
@@ -44,7 +44,7 @@ class Tokens:
     def __init__(
         self, path: Path | None = None, *, account: str = "", wall: Callable[[], float] = time.time
     ) -> None:
-        """Read the token.
+        """Read the stored token, if there is one.
 
         Args:
             path: the file with the token; None: the token is not kept across restarts.
@@ -65,7 +65,7 @@ class Tokens:
         return token if self._wall() < token.expires_at - early else None
 
     def keep(self, value: str, second: str, *, seconds: float) -> Token:
-        """Keep a token that was just issued."""
+        """Store and return a token that was just issued."""
         now = self._wall()
         self._token = Token(value, second, now + seconds, now, self._account)
         self._write(msgspec.json.encode(self._token))

@@ -52,7 +52,7 @@ class HttpAnswer(Struct, frozen=True):
 
 
 class HttpsConnection:
-    """Connects when first used, and again only after the server has closed an idle connection.
+    """Connects when first used, and again if the connection has been closed.
 
     Not to be shared between threads. Proxies from the environment are ignored: the address in an activation
     code is contacted directly, or not at all.
@@ -69,7 +69,7 @@ class HttpsConnection:
         only_status: bool = False,
         encrypted: bool = True,
     ) -> None:
-        """Prepare for `server`, which `card` may confirm; no connection is made yet.
+        """Prepare for `server`, whose identity `card` may confirm; no connection is made yet.
 
         With `only_status`, only an answer's status and headers count: its body cannot cause a failure, and no
         redirection is followed. Without `encrypted`, the connection is HTTP, for a server on this device.
@@ -160,7 +160,7 @@ class HttpsConnection:
             self.close()
 
     def close(self) -> None:
-        """Close the connection; a later post opens a new one."""
+        """Close the connection; a later request opens a new one."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -286,6 +286,6 @@ class HttpsConnection:
 
 
 def _header(headers: list[tuple[str, str]], name: str) -> str | None:
-    """Return a header's value; several values are joined as HTTP defines."""
+    """Return a header's value, or several values joined as HTTP defines; None: no such header."""
     found = [value for each, value in headers if each.lower() == name]
     return ", ".join(found) or None

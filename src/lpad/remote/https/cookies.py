@@ -21,7 +21,7 @@ _LONGEST = 4096
 
 
 class Cookies(Frozen):
-    """The cookies of one server; the last one with a name and path counts."""
+    """The cookies of one server; for each name and path, the latest one counts."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"_kept"})
     host: str

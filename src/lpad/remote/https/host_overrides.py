@@ -29,9 +29,9 @@ class HostOverrides(Frozen):
 
     @classmethod
     def parse(cls, overrides: Mapping[str, str] | None = None) -> Self:
-        """Read `name` or `name:port` to `host`, `host:port` or `[ipv6]:port`.
+        """Parse overrides from `name` or `name:port` to `host`, `host:port` or `[ipv6]:port`.
 
-        A name without a port means port 443; a target without port keeps the port.
+        A name without a port means port 443; a target without a port keeps the server's port.
 
         Raises:
             InvalidSettings: a name or a target has none of these forms.

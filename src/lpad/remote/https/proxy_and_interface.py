@@ -35,7 +35,7 @@ class Proxy(Frozen):
         """Read `http://name:port`.
 
         Raises:
-            InvalidValue: another scheme, a path, or credentials, which do not belong in settings.
+            InvalidValue: another scheme, a path, no port, or credentials, which do not belong in settings.
         """
         scheme, separator, rest = url.strip().partition("://")
         if not separator or scheme.lower() != "http":
@@ -92,7 +92,7 @@ class Route(Frozen):
 
 
 def check_interface(name: str) -> str:
-    """Return `name`.
+    """Return `name`, if a network interface can have this name.
 
     Raises:
         InvalidValue: a network interface cannot have this name.
@@ -103,7 +103,7 @@ def check_interface(name: str) -> str:
 
 
 def read_credentials(path: Path) -> tuple[str, str]:
-    """Return user and password from a file that holds `user:password`.
+    """Return user and password from a file that contains `user:password`.
 
     Raises:
         InvalidSettings: the file cannot be read, all users can read it, or it contains something else.

@@ -14,7 +14,7 @@ _NUMBER = LazyPattern(r"[0-9]+")
 
 
 def retry_after(header: str | None) -> int | None:
-    """Return the seconds in a Retry-After header, or until its date, at most a day; None: it is not valid."""
+    """Return the seconds of a Retry-After header, or until its date, at most a day; None: no valid value."""
     if header is None:
         return None
     seconds = whole_number(header.strip())

@@ -1,4 +1,4 @@
-"""TCP and TLS for httpcore: each wait ends by the request's deadline, a long silence, or a cancellation.
+"""TCP and TLS for httpcore: a wait ends at the request's deadline, after long silence, or if cancelled.
 
 httpcore itself only has a timeout per read, which restarts with every byte. Failures are raised as lpad's own
 errors.
@@ -137,7 +137,7 @@ class TimedStream(httpcore.NetworkStream):
         self._head = AnswerHead()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  see connect_tcp
-        """Return the next bytes for HTTP; none at the end.
+        """Return the next bytes for HTTP; empty at the end of the connection.
 
         Raises:
             ServerUnreachable: the deadline passed, the server was silent, or the connection broke.
@@ -278,7 +278,7 @@ class TimedStream(httpcore.NetworkStream):
 
 
 def _no_network(error: BaseException | None) -> UnreachedDetails:
-    """Name the cause if nothing left this device: there is no route, or no name server answers."""
+    """Return the cause `no-network` if nothing left this device (no route, no name server); else empty."""
     gone = isinstance(error, OSError) and (
         error.errno == socket.EAI_AGAIN
         if isinstance(error, socket.gaierror)

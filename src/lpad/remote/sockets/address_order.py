@@ -49,7 +49,7 @@ class AddressOrder:
         return sorted(mixed, key=lambda each: each.to in avoided)
 
     def connected(self, address: Address, *, interface: str | None, chosen: bool) -> None:
-        """Remember a working address."""
+        """Remember the IP version of a working address, if it was `chosen` from several versions."""
         if chosen:
             with self._lock:
                 self._family[interface] = address.family

@@ -36,7 +36,7 @@ class LookUpError(OSError):
 
 
 class Connected(Frozen):
-    """A connection: a non-blocking socket; `others`: whether the name has addresses that are not avoided."""
+    """A connection: a non-blocking socket; `others`: whether it has other usable addresses."""
 
     socket: socket.socket
     address: Address
@@ -60,7 +60,7 @@ def connect(
         waiting: the time limit; the name server and the addresses get the time of one step each.
         prepare: called with each socket before it connects; may refuse by raising an error.
         interface: the interface that `prepare` chooses.
-        memory: the knowledge about addresses.
+        memory: the order learned from earlier connections.
 
     Raises:
         LookUpError: the name has no address, or the name server does not answer.
@@ -146,7 +146,7 @@ class _Race:
             self._lost(attempt.fileno(), code)
 
     def _await(self, until: Deadline) -> Connected | None:
-        """Wait for the first address that answers, or for another event."""
+        """Return a connection to the first address that answers; None: another event came first."""
         moments = [self._next_at] if self._left else []
         # Read once: the thread that asks the name server may set it to None at any moment.
         again_at = self._names.again_at

@@ -105,7 +105,7 @@ class Resolution:
         self._questions = [_question(host, port, socket.AF_UNSPEC, self.bell)]
 
     def take(self) -> list[Address]:
-        """Return the addresses that were found since the last call.
+        """Return the addresses that have been found since the previous call.
 
         Raises:
             OSError: the name has no address; the message is the resolver's.
@@ -126,7 +126,7 @@ class Resolution:
 
     @property
     def finished(self) -> bool:
-        """Whether all answers have arrived."""
+        """Whether no further answer is awaited."""
         first = self._questions[0]
         return (first.done and bool(first.found)) or all(each.done for each in self._questions)
 
@@ -136,7 +136,7 @@ class Resolution:
         return self._apart_at if len(self._questions) == 1 and not self.finished else None
 
     def close(self) -> None:
-        """Stop accepting addresses; unfinished queries end by themselves."""
+        """Stop accepting addresses; unfinished queries continue until they are answered."""
         with _LOCK:
             for each in self._questions:
                 each.bells.discard(self.bell)

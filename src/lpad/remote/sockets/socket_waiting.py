@@ -75,11 +75,11 @@ class Waiting:
         return ready
 
     def act(self, stream: socket.socket, act: Callable[[], _T], *, wants: int) -> _T:
-        """Call a function on a non-blocking socket as soon as possible.
+        """Call `act` until it succeeds on a non-blocking socket, and return its result.
 
         Args:
             stream: plain, or under TLS.
-            act: raises BlockingIOError, or OpenSSL's kinds of it, while it cannot be done.
+            act: a function that raises BlockingIOError, or ssl's equivalents, until the socket is ready.
             wants: READABLE or WRITABLE, unless TLS reports which one it waits for.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import Self
 
 
 class Bell:
-    """An eventfd that may be rung at any time, even after it was closed."""
+    """A signal by an eventfd; it may be rung at any time, even after `close`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

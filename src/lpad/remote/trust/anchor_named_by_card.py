@@ -101,7 +101,7 @@ def trace(chain: Sequence[bytes]) -> tuple[ChainLink, ...]:
 def states_issuer(chain: Sequence[bytes], authorities: Iterable[bytes]) -> bool:
     """Whether a certificate of `chain` (DER) states that a CI of the list issued it (RFC 5280, 4.2.1.1).
 
-    The statement proves nothing; it spares lpad computing the signing keys for servers of other PKIs.
+    The statement proves nothing; it saves lpad from computing the signing keys for servers of other PKIs.
     """
     listed, stated = tuple(authorities), set()
     for raw in chain[:_MOST_PRESENTED]:

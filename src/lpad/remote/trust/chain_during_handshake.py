@@ -1,4 +1,4 @@
-"""The server's certificates in the middle of a handshake: after they arrived, before OpenSSL verifies them.
+"""The server's certificates during a handshake: after they have arrived, before OpenSSL verifies them.
 
 OpenSSL looks for anchors only when it has the whole Certificate message. Anchors that are added to the
 context when that message arrives count in the same handshake, so a server that only the card confirms needs

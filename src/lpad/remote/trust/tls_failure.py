@@ -86,7 +86,7 @@ def is_without_anchor(error: ssl.SSLError) -> bool:
 
 
 def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = ()) -> ServerUntrusted:
-    """Return the error to raise; its `certain` means that a wrong clock cannot be the reason."""
+    """Return the error to raise; its detail `certain` means that a wrong clock cannot be the reason."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = (error.reason or "handshake failed").replace("_", " ").lower()
         return ServerUntrusted(

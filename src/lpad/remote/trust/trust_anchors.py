@@ -59,7 +59,7 @@ class Trust:
             minimum_version: the minimum version of TLS.
             forbidden: key identifiers of CIs that are never trusted, even if a card names them; None: see
                 `certificate_issuers.permitted`.
-            memory: the knowledge about servers; None begins a new one.
+            memory: the knowledge about servers; None: an empty one.
             revocations: lists of revoked certificates.
             client: PEM files of the client certificate, and of its key if that is in another file, for
                 servers that request one.
@@ -78,7 +78,7 @@ class Trust:
         """Read CA certificates and revocation lists from files and folders; see `trust_files`.
 
         Raises:
-            InvalidSettings: a file cannot be read, or contains neither.
+            InvalidSettings: a file cannot be read, or contains neither a certificate nor a list.
         """
         found = [read_trust_file(file) for path in paths for file in trust_files(path)]
         return cls(
@@ -94,7 +94,7 @@ class Trust:
 
     @property
     def own(self) -> str:
-        """The content of the operator's files in words; empty if there is none."""
+        """A summary of the operator's files, such as '2 CA certificates'; empty if there are none."""
         counts = ((len(self._extra), "CA certificate"), (len(self.revocations), "revocation list"))
         return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count)
 
@@ -107,7 +107,7 @@ class Trust:
         return certificate in self._extra
 
     def concerns_operators(self, chain: Iterable[bytes]) -> bool:
-        """Whether one of the operator's own anchors is in a chain (DER), or is said to have issued a part."""
+        """Whether one of the operator's own anchors is in a chain (DER), or is stated as an issuer in it."""
         own = {key_id for each in self._extra for key_id in _key_ids(each, of_issuer=False)}
         return any(
             each in self._extra or not own.isdisjoint(_key_ids(each, of_issuer=True))

@@ -36,7 +36,7 @@ class TrustMemory:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Read the file of known servers."""
+        """Read the file of known servers, if `path` names one."""
         self._path = path
         self._lock = threading.Lock()
         self._anchors: dict[tuple[str, bytes], bytes] = {}

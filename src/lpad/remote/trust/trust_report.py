@@ -1,4 +1,4 @@
-"""The report on a server's trust: its chain, the matching anchor and the reason, or what is missing."""
+"""The report on whether a server is trusted: its chain, and the matching anchor or what is missing."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _why(handshakes: Handshakes) -> tuple[str, str, str]:
 
 
 def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
-    """Return the error's sentence; another one if the error's refers to this report."""
+    """Return the error's sentence, or another one if that sentence refers to this report."""
     if error.details.get("cause") != "unknown-ca":
         return error.sentence
     server = handshakes.server
@@ -129,7 +129,7 @@ def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
 
 
 def _advice(path: Sequence[ChainLink], named: Sequence[NamedIssuer]) -> str:
-    """Return what is missing and where to put it."""
+    """Return the advice: what is missing, and where to put it."""
     if not path:
         return "the server's certificate cannot be read; check that the address is that of an SM-DP+"
     top, keys = path[-1].certificate, path[-1].issuer_key_ids

@@ -58,7 +58,7 @@ def to_section(type_: type[_S], plain: object, report: Report) -> _S:
 
 
 def fields_below(type_: type[Section], path: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
-    """Yield every field of a section and of those in it, with its dotted path; NAME for a free key."""
+    """Yield every field of a section and of its inner sections, with its dotted path (NAME: a free key)."""
     for each in msgspec.structs.fields(type_):
         here = f"{path}{each.encode_name}"
         yield here, each

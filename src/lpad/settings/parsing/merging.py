@@ -31,7 +31,7 @@ class MergedDocument:
     """The files' values, with the place of each, and the earlier places of values that were replaced."""
 
     def __init__(self) -> None:
-        """Begin without a file."""
+        """Create an empty document."""
         self.value: Any = None
         self.places: dict[KeyPath, Place] = {}
         self.replaced: dict[KeyPath, Place] = {}

@@ -57,7 +57,7 @@ class Report(Frozen):
         return Report(self.lines, (*self.at, *keys), self.mistakes, self.spoilt)
 
     def wrong(self, told: str, *keys: str | int) -> None:
-        """Add a mistake here, or below at `keys`, in words that follow the key."""
+        """Add a mistake here, or below at `keys`; the text `told` is shown after the key."""
         path = (*self.at, *keys)
         self.spoil(*keys)
         self.mistakes.append(_mistake(self._place(path), path, told))
@@ -74,7 +74,7 @@ class Report(Frozen):
         self.spoilt.add((*self.at, *keys))
 
     def sound(self, *keys: str | int) -> bool:
-        """Return whether this place, or that at `keys` below it, is free of mistakes, also further below."""
+        """Return whether this place, or that at `keys` below it, is free of mistakes, down to its leaves."""
         path = (*self.at, *keys)
         return not any(each[: len(path)] == path for each in self.spoilt)
 

@@ -39,7 +39,7 @@ class Document:
     """A file's content: its top-level value, and the line (from 1) of each value by its path."""
 
     def __init__(self) -> None:
-        """Begin with an empty document."""
+        """Create an empty document."""
         self.value: Any = None
         self.lines: dict[KeyPath, int] = {}
         self.report = Report(self.lines)
@@ -48,7 +48,7 @@ class Document:
 
     @classmethod
     def parse(cls, content: bytes) -> Document:
-        """Read YAML; mistakes go into `report`, and are omitted from `value`."""
+        """Read YAML; mistakes go into `report`, and wrong values are omitted from `value`."""
         document = cls()
         document._parse(content)
         return document

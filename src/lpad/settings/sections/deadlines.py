@@ -1,4 +1,4 @@
-"""`deadlines`: time limits for the parts of the work."""
+"""`deadlines`: time limits for changes and requests."""
 
 from __future__ import annotations
 

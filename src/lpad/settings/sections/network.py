@@ -45,7 +45,7 @@ class PatternSection(Section, frozen=True):
         return msgspec.convert(self, NetworkSettings, from_attributes=True)
 
     def check(self, report: Report) -> None:
-        """Report a line that matches every profile, and contradictory settings."""
+        """Report a pattern that selects nothing, an invalid ICCID prefix, and contradictory settings."""
         if not self.iccid and not self.provider:
             report.wrong("'iccid' or 'provider' is missing; it selects the profiles")
         if self.iccid and not _ICCID_PREFIX.fullmatch(self.iccid):

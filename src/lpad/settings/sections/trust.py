@@ -33,7 +33,7 @@ def key_id(text: str) -> bytes:
     """Return a key identifier, or its first bytes, from hex digits with or without colons.
 
     Raises:
-        InvalidValue: the text has neither form.
+        InvalidValue: the text is not 8 to 40 hex digits in pairs.
     """
     if not _KEY_ID.fullmatch(text):
         raise InvalidValue("a CI's key identifier must have 40 hex digits, or at least the first 8 of them")

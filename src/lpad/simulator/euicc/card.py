@@ -71,8 +71,8 @@ class SoftCard:
 
         Args:
             folder: the card's memory.
-            pki: the infrastructure of the card's maker; needed only for a new card.
-            eid: the EID of a new card; by default the infrastructure's own.
+            pki: the PKI of the card's maker; needed only for a new card.
+            eid: the EID of a new card; by default the PKI's own.
             behaviour: the card's behaviour; by default a standard one.
             faults: the faults to produce.
 
@@ -195,7 +195,7 @@ class SoftCard:
 
     @property
     def notifications(self) -> tuple[PendingNotification, ...]:
-        """The notifications that were not removed yet, oldest first."""
+        """The notifications that have not been removed yet, oldest first."""
         with self._lock:
             kept = self._chip.state.notifications
             return tuple(PendingNotification(one.number, one.event, one.signed) for one in kept)

@@ -26,7 +26,7 @@ def version_bytes(release: str | float) -> bytes:
     """Return the 3 bytes of a VersionType from `15`, `15.2` or `15.2.0`.
 
     Raises:
-        InvalidValue: not one to three numbers of at most 255.
+        InvalidValue: the release is not one to three numbers of at most 255.
     """
     numbers = [whole_number(part, most=255) for part in str(release).split(".")]
     known = [number for number in numbers if number is not None]

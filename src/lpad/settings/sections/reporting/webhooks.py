@@ -29,7 +29,7 @@ class WebhookSection(Section, frozen=True):
     ca_files: list[Text] = []
 
     def check(self, report: Report) -> None:
-        """Report an impossible name or address, missing keys, and patterns that no event type fits."""
+        """Report an impossible name or address, missing keys, and patterns that match no event type."""
         if not _NAME.fullmatch(str(report.at[-1])):
             report.wrong("a webhook's name must have at most 32 lower-case letters, digits, - and _")
         report.parsed(EndpointUrl.parse, self.url, "url")

@@ -52,7 +52,7 @@ class DiscoverySection(Section, frozen=True):
     def check_policies(
         self, general: PolicySection, own: Iterable[CardPolicySection], report: Report
     ) -> None:
-        """Report that lpad would install from any server that an SM-DS names."""
+        """Report a policy that lets lpad install from any server that an SM-DS names."""
         if self.install != "allowed":
             return
         if any("*" in each for each in (general.servers, *(each.servers or () for each in own))):

@@ -19,14 +19,15 @@ class Answers(StrEnum):
     FETCHED = "61xx"
     """The card answers with 61xx, and the terminal sends GET RESPONSE, as in T=0."""
     AT_ONCE = "at-once"
-    """One answer has data and 9000, as with T=1 and many modems; 61xx announces the rest of a long answer."""
+    """One answer contains data and 9000, as with T=1 and many modems; 61xx announces the rest of a long
+    answer."""
     CORRECTED = "6Cxx"
     """The card answers with 6Cxx and the right length, and the terminal repeats the command with that Le."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """A row of allowed operators in the Rules Authorisation Table."""
+    """An allowed operator in a rule of the Rules Authorisation Table."""
 
     mcc_mnc: str = "EEEEEE"
     """Five or six digits; E matches any digit."""
@@ -66,7 +67,7 @@ class CardBehaviour:
     select_refusals: dict[str, str] = field(default_factory=dict)
     """Status words for SELECT of unknown applications, by AID; 6A82 for unlisted ones."""
     es10_status: str = "9000"
-    """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers; 9000: it is carried out."""
+    """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers; 9000: ISD-R carries it out."""
     data_needs_le: bool = False
     """Whether only a STORE DATA with Le returns data, all in one answer; without Le, 9000 comes alone."""
     largest_chain: int = 256
@@ -86,23 +87,23 @@ class CardBehaviour:
     """Whether GetProfilesInfo answers profileChangeOngoing until the switch takes effect (version 3.1)."""
 
     empty_optional_fields: bool = False
-    """Whether unset values are returned empty instead of omitted."""
+    """Whether unset values are returned empty instead of being omitted."""
     first_notification: int = 1
     """The first sequence number; 0 is legal too."""
     unknown_notification_is_error: bool = False
     """Whether retrieving missing notifications answers noResultAvailable instead of an empty list."""
     notification_capacity: int = 100
-    """The maximum number of stored notifications; a further one replaces the oldest."""
+    """The maximum number of stored notifications; a new one then replaces the oldest."""
     error_ends_session: bool = False
     """Whether an error of AuthenticateServer or PrepareDownload ends the session."""
     session_ends_with_channel: bool = False
     keeps_one_time_keys: bool = True
     """Whether a retried download may use the one-time key of the previous attempt."""
     copies_unknown_parameters: bool = True
-    """Whether ctxParams1 is returned unchanged, or without the fields of SGP.22 v3."""
+    """Whether ctxParams1 is returned unchanged; otherwise without the fields of SGP.22 v3."""
 
     rsp_version: int = 2
-    """With 3, EUICCInfo1 and EUICCInfo2 report version 3."""
+    """The major version of SGP.22; with 3, EUICCInfo1 and EUICCInfo2 report version 3."""
     svn: str = "2.2.2"
     memory: int = 400_000
     """Bytes of non-volatile memory for profiles."""
@@ -119,7 +120,8 @@ class CardBehaviour:
     ppr1_on_empty_card_only: bool = False
     """Whether a profile that cannot be disabled is refused next to another operational one."""
     verification_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
-    """The CIs that the card trusts, preferred first; CIs that the infrastructure lacks are skipped."""
+    """The curves of the CIs that the card trusts, preferred first; those without a CI in the PKI are
+    skipped."""
     signing_curves: tuple[Curve, ...] = (Curve.NIST, Curve.BRAINPOOL)
 
     default_dp_address: str = ""

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.credential import Credential
 
 _INSTANCE_SIZE = 2048
-"""The number of bytes of memory that an empty ISD-P takes."""
+"""The number of bytes of memory that an empty ISD-P needs."""
 
 
 @dataclass(slots=True)
 class Chip:
-    """The inside of one eUICC; functions change `state` and then `commit`."""
+    """The inside of one eUICC; functions change `state` and then call `commit`."""
 
     folder: CardFolder
     state: CardState
@@ -74,5 +74,5 @@ class Chip:
 
     @staticmethod
     def memory_for(package_size: int) -> int:
-        """Return the number of bytes that a profile takes: more than its package, which lacks padding."""
+        """Return the number of bytes that a profile needs: more than its package, which lacks padding."""
         return _INSTANCE_SIZE + package_size * 13 // 10

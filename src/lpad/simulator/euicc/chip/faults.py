@@ -54,7 +54,7 @@ class CardFaults:
         self._corrupt[tag] = _Fault(change, times)
 
     def lose_power_after(self, apdus: int, *, executed: bool = False) -> None:
-        """Lose power at an APDU, after a number of answered ones.
+        """Lose power at the first APDU after `apdus` answered ones.
 
         Args:
             apdus: the number of APDUs that are still answered.
@@ -64,7 +64,7 @@ class CardFaults:
         self._executed = executed
 
     def before(self, tag: int, request: bytes) -> bytes | int | None:
-        """Return the answer that replaces the function, or None."""
+        """Return the answer that replaces the function; None if no fault applies."""
         return _use(self._by_tag, tag, request)
 
     def after(self, tag: int, response: bytes) -> bytes | int:

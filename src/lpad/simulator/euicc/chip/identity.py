@@ -39,7 +39,7 @@ class CardIdentity:
 
     @classmethod
     def issue(cls, pki: Pki, eid: Eid) -> CardIdentity:
-        """Issue certificates of the card maker of `pki` on all of its curves."""
+        """Create an identity with certificates that the card maker of `pki` issues, on all of its curves."""
         signers = {
             curve: Signer(pki.issue_euicc(eid, curve), Credential(eum.certificate))
             for curve, eum in pki.eum.items()
@@ -58,5 +58,5 @@ class CardIdentity:
         return [self.signers[curve] for curve in order if curve in self.signers]
 
     def signer(self, key_id: bytes) -> Signer | None:
-        """Return the signer for the CI with this key identifier, or None."""
+        """Return the signer for the CI with this key identifier; None if there is none."""
         return next((one for one in self.signers.values() if one.key_id == key_id), None)

@@ -78,7 +78,7 @@ class CardFolder:
         return state
 
     def save(self, state: CardState) -> None:
-        """Replace the state; it is on the disk when this returns."""
+        """Replace the state, which is on the disk when this function returns."""
         text = msgspec.json.format(msgspec.json.encode(state), indent=1)
         _replace(self.path / _STATE, text)
         self._sweep(state)

@@ -26,14 +26,14 @@ class StoredProfile(msgspec.Struct, kw_only=True):
     """The ICCID in 10 bytes, with swapped nibbles."""
     aid: bytes
     metadata: bytes
-    """StoreMetadata's BF25 as it was decrypted."""
+    """StoreMetadata's BF25 after decryption."""
     configuration: bytes
-    """ConfigureISDP's BF24 as it was decrypted."""
+    """ConfigureISDP's BF24 after decryption."""
     profile_class: int
     signing_key_id: bytes
     """The CI for which the card signs this profile's notifications."""
     size: int
-    """Bytes of memory that the profile takes."""
+    """Bytes of memory that the profile needs."""
     pprs: int = 0
     """PprIds as a number: bit 1 forbids disabling, bit 2 forbids deleting."""
     nickname: str = ""
@@ -57,7 +57,7 @@ class StoredProfile(msgspec.Struct, kw_only=True):
 
 
 class StoredNotification(msgspec.Struct, kw_only=True):
-    """A signed notification that was not removed yet."""
+    """A signed notification that has not been removed yet."""
 
     number: int
     event: int
@@ -121,7 +121,7 @@ class CardState(msgspec.Struct, kw_only=True):
         return next((profile for profile in self.profiles if profile.enabled), None)
 
     def profile(self, *, iccid: bytes | None = None, aid: bytes | None = None) -> StoredProfile | None:
-        """Return the profile with this number or application identifier, or None."""
+        """Return the profile that reports this ICCID or has this AID; None if there is none."""
         found = (one for one in self.profiles if one.told_iccid == iccid or one.aid == aid)
         return next(found, None)
 

@@ -15,7 +15,7 @@ class Proactive:
     """A proactive session: pending, fetched, answered."""
 
     def __init__(self, qualifier: int) -> None:
-        """Start with nothing pending.
+        """Create a session without a pending command.
 
         Args:
             qualifier: REFRESH's mode.

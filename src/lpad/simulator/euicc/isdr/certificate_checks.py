@@ -85,7 +85,7 @@ class ServerCertificate:
 def check_chain(
     der: bytes, *, trusted: Sequence[Credential], others: Sequence[bytes] = ()
 ) -> ServerCertificate:
-    """Check a server's certificate up to one of the trusted CIs.
+    """Check a server's certificate up to one of the trusted CIs, and return it.
 
     Args:
         der: the server's certificate.

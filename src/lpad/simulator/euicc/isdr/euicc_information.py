@@ -31,7 +31,7 @@ _VERSION_3_CAPABILITY = (14, 16, 18)  # profile size, version 3's chains, capabi
 
 
 def version(text: str) -> bytes:
-    """Return the three bytes of "2.2.2"."""
+    """Return a version such as "2.2.2" as three bytes."""
     return bytes(int(part) for part in text.split("."))
 
 
@@ -131,7 +131,7 @@ class Information:
         return bit_string(bits)
 
     def _resources(self) -> bytes:
-        """Return the elements of ETSI TS 102 226, 8.2.1.7.2."""
+        """Return the card's resources as the elements of ETSI TS 102 226, 8.2.1.7.2."""
         return (
             tlv.encode(0x81, bytes([len(self._chip.state.profiles)]))
             + tlv.encode(0x82, self._chip.free_memory.to_bytes(4, "big"))

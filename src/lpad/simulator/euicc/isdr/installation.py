@@ -107,7 +107,7 @@ class Installation:
         self.running = True
 
     def segment(self, data: bytes) -> bytes:
-        """Process a segment; return nothing, or ProfileInstallationResult if it ends the installation."""
+        """Process a segment; return ProfileInstallationResult if the installation ends, otherwise nothing."""
         try:
             if self._bsp is None:
                 self._start(data)
@@ -120,7 +120,7 @@ class Installation:
         return self._installed() if not self.running else b""
 
     def abandon(self, *, with_result: bool) -> None:
-        """Remove the partial installation; record a result (reason 11) if nothing else reports it."""
+        """Remove the partial installation; `with_result` records that it was interrupted (reason 11)."""
         self.running = False
         if self._chip.state.installation is not None:
             if with_result:

@@ -80,7 +80,7 @@ class Isdr:
         return answer
 
     def deselected(self) -> None:
-        """Record that the channel to ISD-R was closed."""
+        """Process the closing of the channel to ISD-R, which ends the session on some cards."""
         if self._chip.behaviour.session_ends_with_channel:
             self.end_session()
 

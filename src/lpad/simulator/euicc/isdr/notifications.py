@@ -37,7 +37,7 @@ class Notifications:
         self._chip = chip
 
     def record(self, event: Event, profile: StoredProfile) -> None:
-        """Record one notification for each address in the profile's metadata for `event`."""
+        """Record a notification for each of the profile's addresses for `event`; none for test profiles."""
         if profile.profile_class == _TEST_CLASS:
             return
         metadata = self._chip.schema.decode("StoreMetadataRequest", profile.metadata)

@@ -34,7 +34,7 @@ _PROFILE_SIZE, _ACCESS_RULES = 0x9F25, 0xBF76
 
 
 def requested_tags(tag_list: bytes) -> tuple[int, ...]:
-    """Split a tag list (5C), which is a plain sequence of tags.
+    """Return the tags in a tag list (5C), which is a plain sequence of tags.
 
     Raises:
         MalformedError: the tag list ends inside a tag, or is empty.
