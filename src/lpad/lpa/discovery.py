@@ -52,7 +52,7 @@ MOST_SESSIONS = 16
 DEEPEST = 4
 """The maximum length of a chain of SM-DSs, each of which leads to the next."""
 MOST_EVENTS = 64
-"""The maximum number of events of one discovery; further ones are only counted."""
+"""The maximum number of events of one discovery; lpad only counts further events."""
 _TEST_ROOT = "testrootsmds."
 _ON_CARD = 10.0
 """Seconds for the card to end its session."""
@@ -190,7 +190,7 @@ class Discovery:
         except (ServerError, CardRefused) as error:
             deadline.check()
             if isinstance(error, ServerRefused) and _codes(error) == _UNKNOWN_EVENT:
-                found = ()  # the event was deleted meanwhile, so nothing waits
+                found = ()  # the event was deleted meanwhile, so no profile waits
             elif question.event is not None and question.address not in self._smds:
                 # The server's role is unknown, but no event is lost: the download will show the role.
                 self._others.add(question.address)
@@ -210,7 +210,7 @@ class Discovery:
         later, self._ahead = self._ahead, deque()
         for entry in found:
             self._take(FoundEvent(entry, question.address), question.depth + 1)
-        self._ahead += later  # the events of a further SM-DS take the place of the event that led there
+        self._ahead += later  # the events of a further SM-DS replace the event that led to this SM-DS
 
     def _take(self, event: FoundEvent, depth: int) -> None:
         """Follow an event that may lead to an SM-DS; servers in the settings are always allowed."""

@@ -182,7 +182,7 @@ class Download:
         try:
             answer = self._mutual.authenticate_client(deadline=self._deadline)
         except ServerRefused as refused:
-            # Only in this call, an operator judges the device.
+            # This is the only call in which an operator judges the device.
             if not self._order.matching_id:
                 refused = offer_check.of_eid(refused, self._server.address)
             raise offer_check.of_device(refused, self._device) from refused
@@ -342,7 +342,7 @@ class Download:
         result = self._result
         if not result.succeeded:
             refused = installation_refused(result)
-            # A full memory is temporary too: a user must delete a profile, but needs no new order.
+            # A full memory is temporary, too: a user must delete a profile, but needs no new order.
             refused.retryable = result.error is not None and result.error.temporary
             raise refused
         return Installed(

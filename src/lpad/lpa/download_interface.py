@@ -22,8 +22,8 @@ class Decision(Enum):
     """
 
     ACCEPT = "accept"
-    REJECT = "reject"  # the profile is not wanted: the server closes the order
-    POSTPONE = "postpone"  # not now: the order remains open
+    REJECT = "reject"  # the caller does not want the profile: the server closes the order
+    POSTPONE = "postpone"  # the caller does not want the profile now: the order remains open
     TIMEOUT = "timeout"  # no answer came: the order remains open
 
 

@@ -67,7 +67,7 @@ Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
-# Status words of cards that refuse a list of tags; cards should ignore an unknown tag.
+# Error codes and status words of cards that refuse a list of tags, although they should ignore unknown tags.
 _CHOKED_CODES = (ProfileInfoListError.INCORRECT_INPUT_VALUES, ProfileInfoListError.UNDEFINED_ERROR)
 _CHOKED_STATUSES = ("6A80", "6A86", "6A88")
 

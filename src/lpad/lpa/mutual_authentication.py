@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus, Interface
 
-# The radios whose elements only cards with deviceInfoExtensibilitySupport recognize.
+# Radio technologies whose elements only cards with deviceInfoExtensibilitySupport recognize.
 _LATER_RADIOS = ("nr_epc", "nr_5gc", "eutran_5gc")
 
 
@@ -32,7 +32,7 @@ class MutualAuthentication:
     """One authentication, step by step; the caller must call the methods in their order."""
 
     opened: InitiateAuthenticationAnswer
-    """The server's first answer, checked."""
+    """The server's answer to InitiateAuthentication, checked."""
     certificate: Certificate
     """The server's certificate: CERT.DPauth, or CERT.DSauth of an SM-DS."""
     _info1: EuiccInfo1

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# A separate deadline, because the download's may have passed.
+# Separate time limits, because the download's deadline may have passed.
 _ON_CARD = 30.0
 _ON_SERVER = 30.0
 

@@ -39,7 +39,7 @@ AT_ONCE = 20
 PAUSES = Backoff((1, 5, 30, 120, 600))
 """Seconds before lpad is asked again, or a refused event is sent again."""
 SET_ASIDE_AFTER = 5 * 24 * 3600.0
-"""Seconds for which an event that the broker refuses is tried again before the next one is sent."""
+"""Seconds for which a refused event is sent again before lpad-mqtt gives it up and sends the next one."""
 KEPT_EVERY = 1.0
 """Seconds between two writes of the position while there are many events."""
 ACKNOWLEDGED_EVERY = 10.0

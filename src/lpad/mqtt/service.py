@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = Backoff((1, 5, 30, 120))
-"""Seconds before a state that could not be read or published is tried again."""
+"""Seconds before lpad-mqtt tries again to read or publish a state."""
 _ALL = ""
 """Means all cards, in place of a card's name."""
 

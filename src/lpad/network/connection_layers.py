@@ -11,7 +11,7 @@ class Layer(enum.StrEnum):
     CARD = "card"
     """The card has the wanted profile enabled."""
     MODEM = "modem"
-    """The modem reads that profile, and accepts its settings."""
+    """The modem reads the wanted profile, and accepts its settings."""
     REGISTERED = "registered"
     """The modem is registered."""
     BEARER = "bearer"

@@ -122,7 +122,8 @@ def verify_session(session: DataSession, settings: NetworkSettings, *, deadline:
     """
     wish = _initial_bearer(settings)
     if wish is not None and not all(_same(each, wish) for each in session.attach_settings(deadline=deadline)):
-        return Failed(layer=Layer.MODEM, told="the modem attaches with other settings than the profile's")
+        told = "the modem attaches with settings that differ from the profile's"
+        return Failed(layer=Layer.MODEM, told=told)
     if session.report(deadline=deadline).active:
         return Applied(told="the modem's data session is open")
     return Failed(layer=Layer.BEARER, told="the modem's data session is not open")

@@ -140,7 +140,7 @@ class Response(Frozen):
 
     @property
     def pending(self) -> int | None:
-        """Length in bytes of the proactive command that waits to be fetched (91xx), or None."""
+        """The length in bytes of the proactive command that waits to be fetched (91xx); None: none waits."""
         if self.sw >> 8 != 0x91:
             return None
         return self.sw & 0xFF or 256

@@ -2,8 +2,8 @@
 
 A switch does not wait until the server of an overtaken download has received its cancellation, and neither
 does a user who cancels a download. The card's signed answer is stored in the journal, and a temporary thread
-sends it later, because an order can be locked as long as its session is open. A server that does not answer
-forgets the session by itself, so lpad stops after a few attempts.
+sends it later, because an order can be locked as long as its session is open. Even without an answer, a
+server forgets the session after a while, so lpad stops after a few attempts.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class OwedCancellations:
             self._condition.notify_all()
 
     def stop(self) -> None:
-        """Tell the sending thread to end; owed cancellations stay in the journal."""
+        """Have the sending thread end; owed cancellations stay in the journal."""
         self._stop.cancel("lpad was stopped")
         with self._condition:
             self._condition.notify_all()
@@ -157,7 +157,7 @@ class OwedCancellations:
                         self._attempt(each)
                     except Cancelled:
                         return
-                    except Exception:  # a failure of one must not block the others
+                    except Exception:  # the failure of one cancellation must not block the others
                         log.exception("cannot send an owed cancellation: internal-error")
                         self._forget(each)
 
@@ -206,7 +206,7 @@ class OwedCancellations:
         except (ServerUnreachable, ServerUntrusted) as error:
             log.debug("could not inform %s that a session is cancelled: %s", owed.server, error)
             return False
-        except LpadError as error:  # the server has forgotten the session
+        except LpadError as error:  # the server refuses: it may have forgotten the session
             log.debug(
                 "%s did not accept the cancellation of a session; lpad does not repeat it: %s",
                 owed.server,
@@ -238,7 +238,7 @@ class OwedCancellations:
                 self._journal.memos.drop(_MEMO)
         except (
             LpadError
-        ) as error:  # at worst, the server is informed twice, or discards the session by itself
+        ) as error:  # at worst, the server is informed twice or never, and then discards the session itself
             log.debug("cannot store the owed cancellations: %s (%s)", error, error.kind)
 
 

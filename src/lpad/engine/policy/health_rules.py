@@ -40,7 +40,7 @@ class FailoverPolicy(Frozen, kw_only=True):
         return next((rule for rule in self.rules if listed.means(rule.iccid, listed.enabled)), None)
 
     def following(self, iccid: str, *, listed: ProfileList, enabled: str) -> HealthRule | None:
-        """Return the rule of the next profile in cyclic order that the card contains, except `enabled`."""
+        """Return the next rule in cyclic order for a profile on the card, except `enabled`; None: no rule."""
         number = next((index for index, rule in enumerate(self.rules) if rule.iccid == iccid), -1)
         order = [*self.rules[number + 1 :], *self.rules[: number + 1]]
         given_up = listed.named(enabled)

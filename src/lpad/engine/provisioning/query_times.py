@@ -11,7 +11,7 @@ BACKOFF = Backoff((15, 30, 60, 120, 300, 600, 1800, 3600))
 WIDEST = 3600.0
 """The maximum number of seconds over which a device spreads its calls."""
 _FIRST = 900.0
-"""Seconds over which a device spreads its calls to an overloaded platform that asked for no shorter time."""
+"""Seconds over which a device spreads its calls to an overloaded platform that requests no shorter time."""
 _NARROWEST = 30.0
 _TIMES_TOLD = 15
 """A platform's Retry-After is about as long as the period of its rate limit; a fleet needs several such

@@ -43,7 +43,7 @@ class TakeUp(Protocol):
 
 
 class Interrupted:
-    """Changes from an earlier run, or of a lost card; the worker settles them once the card is read.
+    """Changes from an earlier run of lpad, or of a lost card; the worker settles them once the card is read.
 
     Until then, the API may cancel queued changes.
     """
@@ -79,7 +79,7 @@ class Interrupted:
                 log.warning("change %d: %s (%s)", change.id, error, error.kind)
                 with self._lock:
                     self._changes.append(change)
-            except Exception:  # nor may an internal error affect later changes
+            except Exception:  # an internal error must not affect later changes
                 log.exception("change %d: internal-error", change.id)
                 with self._lock:
                     self._changes.append(change)
@@ -209,7 +209,7 @@ class Interrupted:
         for change in changes:
             try:
                 self._settle(change, card, submit=submit, take_up=take_up)
-            except LpadError as error:  # the journal cannot be read; the others must continue
+            except LpadError as error:  # the journal cannot be read; the other changes must still be settled
                 log.warning(
                     "cannot settle change %d yet and will try again: %s (%s)", change.id, error, error.kind
                 )

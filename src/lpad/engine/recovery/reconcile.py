@@ -90,7 +90,7 @@ def takes_work(change: Change) -> bool:
 
 
 def left_disabled(change: Change, result: Result, notes: Notes) -> CardUnreachable | None:
-    """Return the error if a download has installed its profile but not enabled it as requested, or None."""
+    """Return the error of a download that installed its profile but did not enable it; None: no error."""
     asked = change.params
     if not (isinstance(asked, params.DownloadParams) and isinstance(result, results.DownloadResult)):
         return None
@@ -228,7 +228,7 @@ def _harmless(
 
 
 def _names(change: Change, private: Private) -> tuple[str, str | None]:
-    """Return the name of the requested profile, and the AID that it had at the time of the request."""
+    """Return the name of the requested profile, and its AID at the time of the request; None: unknown."""
     aid = private.notes.aid if isinstance(private.notes, ProfileNotes) else None
     return change.params_of(params.ProfileParams).iccid, aid
 

@@ -201,7 +201,7 @@ class ChangeStore:
             followed_by = happenings(change, before, known=known)
         except LpadError:
             raise
-        except Exception:  # the record is useful even without its events
+        except Exception:  # a change's record is useful even without its events
             log.exception("change %d: cannot publish its events: internal-error", change.id)
             followed_by = []
         self._journal.changes.save(change, notes=notes, secrets=secrets, happenings=followed_by)
@@ -357,4 +357,4 @@ def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
 
 def no_card(euicc: str) -> NotFound:
     """Return the error for a change whose card is no longer in the settings."""
-    return NotFound(f"the settings no longer name a card '{euicc}'; ask again for another")
+    return NotFound(f"the settings no longer name a card '{euicc}'; repeat the request for another card")

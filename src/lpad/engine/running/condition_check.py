@@ -26,7 +26,7 @@ class Source(enum.StrEnum):
 
     MODEM = "modem"
     CONNECTION = "connection"  # the applier, which knows the connection
-    NETWORK = "network"  # after the modem, because no probe succeeds before it is registered
+    NETWORK = "network"  # after the modem, because no probe succeeds before the modem is registered
     CALLER = "caller"  # a local program
 
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 HELD = 60.0
 """Seconds for which a change that waits for an answer keeps its sessions with card and server, unless another
-change needs the card earlier. Most users answer within this time, and servers count sessions."""
+change needs the card earlier. Most users answer within this time, and servers limit the number of
+sessions."""
 
 
 class Suspended(Exception):
@@ -333,7 +334,7 @@ class Run(RunRecord):
         return self._gave_way
 
     def renew(self) -> None:
-        """Prepare for another turn."""
+        """Prepare the run for another turn at the card."""
         with self._condition:
             if self._cancelled is None:
                 self.interruption = Cancellation()

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 PATIENCE = 20.0
-"""Seconds for a card's information that no switch needs."""
+"""Seconds to read information from a card that no switch needs."""
 # An icon is up to a kilobyte and never changes: lpad reads its type each time, but the icon only once.
 _TAGS = (*TAGS_WITHOUT_ICON, _ICON_TYPE_TAG)
 _PNG = b"\x89PNG"
@@ -168,7 +168,7 @@ def offered_icon(offer: Offer) -> Icon | None:
 
 
 def shown(profile: Listed | None) -> ShownProfile | None:
-    """Return a profile in the form for a change's question or result."""
+    """Return a profile in the form for a change's question or result; None for None."""
     return None if profile is None else msgspec.convert(profile, ShownProfile, from_attributes=True)
 
 
@@ -232,7 +232,7 @@ def _profile(info: ProfileInfo) -> Profile:
     return Profile(
         iccid=str(info.iccid),
         state=info.state.value,
-        # By SGP.22, operational is the default if a card omits the class.
+        # SGP.22 defines operational as the default if a card omits the class.
         profile_class=info.profile_class.value if info.profile_class else "operational",
         name=info.name,
         provider=info.service_provider_name,

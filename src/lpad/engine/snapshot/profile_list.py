@@ -81,11 +81,11 @@ class ProfileList(Frozen):
 
     @property
     def enabled_address(self) -> str | None:
-        """The address of the enabled profile."""
+        """The address of the enabled profile; None: no profile is enabled, or its address is ambiguous."""
         return None if self.enabled is None else self.address(self.enabled)
 
     def find(self, name: str) -> Listed | None:
-        """Return the profile with this ICCID or AID, in canonical form.
+        """Return the profile with this ICCID or AID, in canonical form; None: the list has none.
 
         Raises:
             Conflict: several profiles have this ICCID; the details contain their AIDs as `candidates`.

@@ -364,7 +364,7 @@ class ConditionWatch:
         except Cancelled:
             self._check()  # raises the error that explains the cancellation
             raise
-        # One successful probe of several does not show that the path works
+        # If a guard has several probes, one success does not show that the path works.
         if not found.met or self._waiting(Source.NETWORK) == [condition]:
             self._network.saw(Layer.PATH, up=found.met is True, told=found.seen)
         return found

@@ -248,7 +248,7 @@ class _GuardedSwitch:
         except Exception:
             guard = self._run.change.guard
             if guard is None:
-                raise  # nothing was sent
+                raise  # nothing was sent to the card
             log.exception("change %d: internal-error", self._run.change.id)
             self._go_back(guard, _MISTAKE)
         guard = self._run.change.guard
@@ -291,7 +291,7 @@ class _GuardedSwitch:
     def _not_switched(self, error: LpadError) -> NoReturn:
         guard = self._run.change.guard
         if guard is None:
-            raise error  # nothing was sent
+            raise error  # nothing was sent to the card
         if isinstance(error, Cancelled):
             if self._run.stopped:
                 raise Suspended("lpad is stopping during a guarded switch") from None
@@ -355,7 +355,7 @@ class _GuardedSwitch:
         )
 
     def _registration(self, guard: Guard) -> str | None:
-        """Return the registration that the guard has seen, or else the result of a single check."""
+        """Return the registration that the guard has seen, or else that of one check; None: unknown."""
         seen = (each.seen for each in guard.requirements if each.condition == ConditionKind.REGISTERED)
         return next(seen, None) or look_at_registration(self._context, self._network.connection)
 

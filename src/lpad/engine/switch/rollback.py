@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 _MOST_CANDIDATES = 10_000
 _UNCLEAR = frozenset({"candidates", "unreadable"})
-"""Keys in the details of an error about an ambiguous profile, or one that may be unreadable."""
+"""Keys in the details of an error about an ambiguous or possibly unreadable profile."""
 TRIES = 3
 """The number of attempts with a profile before lpad tries the next one, if the card disappears or returns
 invalid answers."""

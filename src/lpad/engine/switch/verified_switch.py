@@ -168,7 +168,7 @@ class _Switch:
         self.refreshing = wanted is not False
         """Whether the last form of the request made the card ask for a REFRESH."""
         self.lost: CardError | None = None
-        """The error that replaced the card's answer."""
+        """The error that replaced the card's answer; None: the card accepted the request."""
 
     def ask(self, *, deadline: Deadline) -> bool:
         """Send the request in a separate session; return False if there was nothing to do."""
@@ -301,7 +301,7 @@ def unaddressable(name: str, *, attempted: str) -> Conflict:
 
 
 def attempt(act: Callable[[], object]) -> CardError | None:
-    """Carry out an irreversible action; return the error if the answer is missing or unclear.
+    """Carry out an irreversible action; return the error if the answer is missing or unclear, else None.
 
     If the modem resets the card before the answer is fetched, the card answers the fetch with 6F00. Then only
     the card's state shows the result, not the status word.

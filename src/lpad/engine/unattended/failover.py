@@ -233,7 +233,7 @@ class Failover:
         self._pause(rule.interval)
 
     def _seen(self, rule: HealthRule) -> str | None:
-        """Check the health, unless a switch is running; the result is as for `_look`."""
+        """Return the profile's fault as `_look` does; None: the fault is unknown, or a switch is running."""
         if self._others_at_work():
             return None
         seen = self._look(rule)

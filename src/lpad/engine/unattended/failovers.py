@@ -116,7 +116,7 @@ class Failovers:
             failover.start()
 
     def stop(self) -> None:
-        """Begin to stop all failovers."""
+        """Have all failovers end; `join` waits for their ends."""
         for failover in (*self._failovers.values(), *self._leaving):
             failover.stop()
 

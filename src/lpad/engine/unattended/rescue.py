@@ -209,7 +209,7 @@ class Rescue:
         self._hub.publish("rescue", data, euicc=self._euicc)
 
     def _dated(self, state: RescueState | None) -> RescueState | None:
-        """Return a state with its moments in seconds since 1970, for people."""
+        """Return a state with its moments in seconds since 1970, for the event; None for None."""
         if state is None:
             return None
         moment = self._journal.clock.now()

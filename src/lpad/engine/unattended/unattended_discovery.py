@@ -182,7 +182,7 @@ class DiscoveredEvents(OwnAttempts):
             confirm=event.confirm,
             enable=enable,
             guard=GuardParams(until=provisioning.until, within=provisioning.within) if guarded else None,
-            # A dead server, or a profile that is not released, must not keep the next event waiting.
+            # An unreachable server or an unreleased profile must not delay the next event.
             when_online=not others,
             retry_for=min(self._timeouts.retry, BEFORE_OTHERS) if others else self._timeouts.retry,
             server=event.server,

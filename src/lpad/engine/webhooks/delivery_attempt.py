@@ -28,9 +28,9 @@ _GONE = 410
 class Verdict(enum.StrEnum):
     """The outcomes of an attempt."""
 
-    ACCEPTED = "accepted"  # any 2xx
+    ACCEPTED = "accepted"  # any status 2xx
     GONE = "gone"  # 410: the endpoint wants no further events
-    FAILED = "failed"  # everything else
+    FAILED = "failed"  # any other answer, or none
 
 
 class Outcome(Frozen, kw_only=True):

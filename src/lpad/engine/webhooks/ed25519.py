@@ -1,7 +1,7 @@
 """Ed25519 signatures (RFC 8032), made by the OpenSSL that Python's `ssl` has already loaded.
 
 The running time of the library `ecdsa`, which lpad uses for public keys, depends on the private key.
-The running time of OpenSSL does not, and OpenSSL is already loaded (docs/decisions/122).
+The running time of OpenSSL does not depend on this key (docs/decisions/122).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "EVP_DigestSignInit": (ctypes.c_int, (_pointer, _pointer, _pointer, _pointer, _pointer)),
     "EVP_DigestSign": (ctypes.c_int, (_pointer, ctypes.c_char_p, _size, ctypes.c_char_p, ctypes.c_size_t)),
 }
-"""Result and arguments of each function, unchanged since OpenSSL 1.1.1."""
+"""The types of each function's result and arguments, unchanged since OpenSSL 1.1.1."""
 
 
 class Ed25519Key:

@@ -77,11 +77,11 @@ class EndpointWorker:
         self._thread = threading.Thread(target=self._run, name=f"webhook {endpoint.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the thread that sends events."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin to stop, without waiting for an answer."""
+        """Have the thread end, without waiting for an answer of the endpoint."""
         self._forget()
         self._stop.cancel("lpad was stopped, or the endpoint has other settings")
         self.wake()

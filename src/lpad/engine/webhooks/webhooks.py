@@ -45,13 +45,13 @@ class Webhooks:
         journal.events.awaited_by.append(self._is_awaited)
 
     def start(self) -> None:
-        """Begin to send events."""
+        """Start the threads of all endpoints."""
         with self._lock:
             self._started = True
             self._serve()
 
     def stop(self) -> None:
-        """Begin to stop, without waiting for answers."""
+        """Have the endpoints' threads end, without waiting for answers."""
         with self._lock:
             self._started = False
             for worker in self._workers.values():

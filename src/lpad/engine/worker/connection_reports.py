@@ -83,7 +83,7 @@ class ConnectionReports:
 
     @property
     def connects_at(self) -> float | None:
-        """When to connect to the bus; None: not now."""
+        """When to connect to the bus; None: no connection is planned."""
         return None if self._signals is None else self._signals.due_at
 
     def follow(self) -> None:
@@ -97,7 +97,7 @@ class ConnectionReports:
         self._signals = SignalWatch(rules, hear=self._signal, lost=self._woken) if rules else None
 
     def connect(self) -> None:
-        """Connect to the bus. Earlier signals were missed, so connecting counts as a report."""
+        """Connect to the bus. lpad missed earlier signals, so a new connection counts as a report."""
         if self._signals is not None and self._signals.open():
             self._returned()
             self._reported()

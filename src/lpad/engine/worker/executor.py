@@ -101,9 +101,9 @@ class Executor:
         log.info("change %d (%s) on %s: begins", change.id, change.kind, change.euicc)
         try:
             run.begin()
-        except LpadError as error:  # cancelled meanwhile, or the journal cannot be written
+        except LpadError as error:  # the change was cancelled meanwhile, or the journal cannot be written
             if run.stopped:
-                return  # the change is unchanged for the next start
+                return  # the next start of lpad begins this change again
             if _makes_way(run, error):
                 self._keep(run, self._make_way)
             elif not self._tried_again(run, error):
@@ -189,7 +189,7 @@ class Executor:
         if isinstance(error, CardError) and not self._observer.ready:
             self._observer.absent(error)
         elif not isinstance(error, Cancelled) or run.altered:
-            # A cancelled change that has altered nothing ends without this reading.
+            # A cancelled change that has altered nothing ends without another reading of the card.
             self._observer.look(seconds=self._context.timeouts.read)
             self._context.outbox.wake()
         if not (self._tried_again(run, error) or self._left_to_card(run, error)):

@@ -7,8 +7,8 @@ import time
 
 REOPENING: tuple[int, ...] = (1, 5, 60, 120, 300, 900)
 """Seconds until an absent card is tried again; the last value repeats. A new change tries the card
-immediately. The first two are for a card that is only restarting, for example after a REFRESH that preceded
-lpad's own start. Later an idle daemon wakes up no more than once a minute.
+immediately. The first two values are for a card that is only restarting, for example after a REFRESH that
+preceded lpad's own start. Later an idle daemon wakes up no more than once a minute.
 """
 
 

@@ -48,7 +48,7 @@ class ServedPort:
         self._port_free = port_free
         self._end_watch: Callable[[], None] | None = None
         self.port = card.port
-        """The port by the latest settings."""
+        """The port according to the latest settings."""
 
     @property
     def is_new(self) -> bool:
@@ -82,7 +82,7 @@ class ServedPort:
         self._end_watch = self._card.port.watch(self._seen)
         with self._loop.lock:
             stopping = self._loop.stopping
-        if stopping:  # since the watch began
+        if stopping:  # lpad may have begun to stop after the watch began
             self._end_watch()
 
     def end_watch(self) -> None:

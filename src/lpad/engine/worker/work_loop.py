@@ -133,7 +133,7 @@ class WorkLoop:
         return None
 
     def _found(self, source: Callable[[], Act | None]) -> Act | None:
-        """Return the act of one source; an internal error in it must not hide the other sources."""
+        """Return the act of one source, or None also after an error, which must not hide other sources."""
         try:
             return source()
         except Exception:

@@ -358,11 +358,11 @@ class Worker:
             self._reads_at = max(time.monotonic(), self._read_until)
 
     def leave(self) -> None:
-        """Begin to stop because the card was removed from the settings; none of its changes is kept."""
+        """Have the thread end, because the card left the settings; none of its changes is kept."""
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
-        self._loop.guarded(self.queue.give_up)  # immediately, because the thread may be stuck in the port
+        self._loop.guarded(self.queue.give_up)  # now, because the thread may be stuck at the port
 
     def adopt(self) -> None:
         """Resume the journal's changes after the journal was unwritable."""
@@ -370,7 +370,7 @@ class Worker:
             self._adopt_at = time.monotonic()
 
     def stop(self) -> None:
-        """Begin to stop: the running change ends at its next safe point; queued changes remain stored."""
+        """Have the thread end: a running change ends at its next safe point; queued changes remain stored."""
         self._end(None)
 
     def _end(self, taken_back: str | None) -> None:
@@ -379,9 +379,9 @@ class Worker:
             running = self.queue.running
         self._served.end_watch()
         if running is not None and taken_back is None:
-            running.stop("lpad was stopped; ask again")
+            running.stop("lpad was stopped; repeat the request")
         elif running is not None and taken_back is not None:
-            running.cancel(taken_back, undo=False)  # an order may still be needed when the card is back
+            running.cancel(taken_back, undo=False)  # an order may be needed when the card is back
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait until the worker has ended."""

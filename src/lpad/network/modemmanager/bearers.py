@@ -153,6 +153,6 @@ def _bearer(read: Properties) -> Bearer:
 
 
 def _error(read: Properties) -> str | None:
-    """Return the name in ConnectionError, a pair that ModemManager has since 1.18."""
+    """Return the name in ConnectionError, a pair since ModemManager 1.18; None: there is no error."""
     name = next(iter(read.record("ConnectionError")), None)
     return name if isinstance(name, str) and name else None

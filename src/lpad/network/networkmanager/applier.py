@@ -227,7 +227,7 @@ class NetworkManagerApplier:
         return "the profile's connection has these settings"
 
     def _target(self, connections: list[StoredConnection], wanted: Wanted) -> StoredConnection | None:
-        """Return the connection for a profile: lpad's, or the owner's if lpad has no settings to apply."""
+        """Return a profile's connection: lpad's, or without settings the owner's; None: there is none."""
         mine = next((each for each in connections if each.iccid == wanted.iccid), None)
         if wanted.settings != EMPTY:
             return mine

@@ -1,4 +1,4 @@
-"""The trial of blocks that are larger than a modem's quirk says (see `LargerBlocks`).
+"""The trial of blocks that are larger than a modem's quirk allows (see `LargerBlocks`).
 
 The command is GetProfilesInfo with a tag list that fills a whole block of 255 bytes. The command alters
 nothing. The tag of the ICCID is at the end of the list: if the line loses its end, the answer lacks the

@@ -101,7 +101,7 @@ class ModemRestartLimit:
             next_at = present + _pause(times)
             if self._keep(replace(state, times=times, last_at=present, next_at=next_at)) or unwritten:
                 return True
-            self._known = state  # nothing was done
+            self._known = state  # no restart begins, so none is counted
             return False
 
     def taken(self, step: str) -> None:
@@ -132,7 +132,7 @@ class ModemRestartLimit:
             except LpadError as error:
                 log.debug("%s: %s (%s)", self._euicc, error, error.kind)
                 return ModemRestarts()
-            # A clock without its stored mark must not prolong the pause.
+            # If the steady clock has lost its stored value, the pause must not become longer.
             latest = self._journal.clock.now().steady + _pause(found.times)
             self._known = replace(found, next_at=min(found.next_at, latest))
         return self._known

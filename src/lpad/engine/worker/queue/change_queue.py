@@ -176,7 +176,7 @@ class ChangeQueue:
 
     @property
     def questions_due_at(self) -> float | None:
-        """When the next unanswered change ends, in monotonic time. The caller must hold the lock."""
+        """When the next unanswered change ends, in monotonic time; None: never. Hold the lock for this."""
         return self._asked.due_at
 
     def end_unanswered(self) -> None:
@@ -207,7 +207,7 @@ class ChangeQueue:
 
     @property
     def resumes_at(self) -> float | None:
-        """When the next paused change continues, in monotonic time. The caller must hold the lock."""
+        """When the next paused change continues, in monotonic time; None: never. Hold the lock for this."""
         return self._paused.due_at
 
     def resume(self) -> None:
@@ -226,7 +226,7 @@ class ChangeQueue:
         if not self._queue:
             return None
         ranks = self._ranks(self._queue)
-        first = ranks.index(min(ranks))  # the first of several with the same rank
+        first = ranks.index(min(ranks))  # of several changes with this rank, the first one
         self._running = self._queue[first]
         del self._queue[first]
         return self._running

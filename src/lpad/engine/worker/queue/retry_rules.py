@@ -171,7 +171,7 @@ def retry_after(
         if tried.spent > limit or (wait > 0 and left <= 0):
             return None
         wait = min(wait, left)  # the last attempt is at the end of the time, or when the awaited event occurs
-    # Without a time limit, no moment can be given.
+    # A pause that only the set clock or the returning card ends has no `retry_at`.
     at_once_when_it_comes = isinstance(error, ClockNotSet) or (absent and patient)
     present = now()
     noted = noting(
