@@ -28,19 +28,19 @@ class LazyPattern(Generic[AnyStr]):
         return self._compiled
 
     def fullmatch(self, text: AnyStr) -> re.Match[AnyStr] | None:
-        """Match the whole text."""
+        """Return the match if the pattern matches the whole text, otherwise None."""
         return self.compiled.fullmatch(text)
 
     def match(self, text: AnyStr) -> re.Match[AnyStr] | None:
-        """Match the beginning of the text."""
+        """Return the match if the pattern matches the beginning of the text, otherwise None."""
         return self.compiled.match(text)
 
     def search(self, text: AnyStr) -> re.Match[AnyStr] | None:
-        """Find the first match."""
+        """Return the first match, or None if there is none."""
         return self.compiled.search(text)
 
     def finditer(self, text: AnyStr) -> Iterator[re.Match[AnyStr]]:
-        """Find all matches."""
+        """Return an iterator over all matches."""
         return self.compiled.finditer(text)
 
     def findall(self, text: AnyStr) -> list[AnyStr]:

@@ -170,7 +170,7 @@ class FallbackLink:
         return link.fileno()
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the modem's reports (see `Listening`)."""
+        """Read the modem's reports; return whether one was about the connection (see `Listening`)."""
         link: object = self._link
         return isinstance(link, Listening) and link.hear(deadline=deadline)
 

@@ -46,7 +46,7 @@ class Access(Protocol):
         ...
 
     def ask_modem(self, ask: Callable[[LentModem | None], _T], *, deadline: Deadline) -> _T:
-        """Call `ask` with the modem (None without a modem); repeat once if its port disappeared or is silent.
+        """Call `ask` with the modem, or None if there is none; repeat once if its port is gone or silent.
 
         Raises:
             CardError: the port is gone or does not answer.

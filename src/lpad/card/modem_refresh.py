@@ -152,7 +152,7 @@ class Refresh:
         self._lock: str | None = None
         self._climbing = False
         self.refresh_flag: bool | None = None
-        """Whether the modem's quirks require the card to ask for a REFRESH; None without a modem."""
+        """Whether the modem's quirks require the card to ask for a REFRESH; None if there is no modem."""
 
     def prepare(self, holding: Holding, *, deadline: Deadline) -> None:
         """Query the modem before the switch; no channel may be open.
@@ -221,7 +221,7 @@ class Refresh:
         answered: bool = True,
         deadline: Deadline,
     ) -> Outcome:
-        """Wait until the card has the wanted state and the modem reads it, and take steps if necessary.
+        """Wait until the card has the wanted state and the modem has noticed it; take steps if necessary.
 
         Args:
             look: opens a session, and returns the card's state if it is the wanted one, otherwise None.
@@ -300,7 +300,7 @@ class Refresh:
         take_step(self._access, rung, announcements=self._announcements)
 
     def _watch(self, rung: RefreshStep, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Check at growing intervals until the result is good or the step's time has passed.
+        """Check at growing intervals until the result is good or time is up; return the last result.
 
         The time without a port does not count, because no step is possible then.
         """
@@ -405,7 +405,7 @@ class Refresh:
             self._access.drop()
 
     def _finish(self, outcome: Outcome, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Send the commands that the modem needs after a switch; they may restart it, so check it again."""
+        """Send the modem's commands after a switch, and check it again, because they may restart it."""
         with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
             commands = lent.quirks.after_switch if lent is not None else ()
         if commands and self._may_climb():

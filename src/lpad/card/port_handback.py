@@ -23,7 +23,7 @@ _RESTORING = 5.0
 
 
 class PortReturn:
-    """Returns the ports of one modem."""
+    """Returns the ports of one modem: restores the speed of each line, and ends the loan."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class PortReturn:
         speeds: Mapping[str, LineSpeed],
         open_modem: Callable[[str, LineSpeed, Deadline], AtModem],
     ) -> None:
-        """Prepare.
+        """Prepare; no port is opened.
 
         Args:
             loan: ends when the port is returned; None: the port belongs to no other program.

@@ -323,7 +323,7 @@ class _WatchedChannel:
 
 
 def _identifier(value: Eid | Imei | None, *, whole: bool) -> str | None:
-    """Return an identifier, or only its first 8 digits (maker or model) and its last two."""
+    """Return an identifier, whole or as its first 8 digits (maker or model) and its last two."""
     if value is None:
         return None
     return value.digits if whole else f"{value.digits[:8]}…{value.digits[-2:]}"

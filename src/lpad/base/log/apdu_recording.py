@@ -104,7 +104,7 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
 
 def _opened(path: Path) -> int:
-    """Open the file; an existing file must belong to lpad's user and have only one name.
+    """Open the file, which must belong to lpad's user and have one name; return its descriptor.
 
     The file receives all of a card's answers, so no other user may have created it.
     """

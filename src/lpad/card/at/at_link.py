@@ -121,7 +121,7 @@ class AtLink:
 
     @property
     def matched(self) -> Matched:
-        """The applied quirks and their source."""
+        """The applied quirks, and the names of their entries."""
         return self._matched
 
     @property
@@ -199,7 +199,7 @@ class AtLink:
         return self._modem.fileno()
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the unsolicited lines (see `Listening`)."""
+        """Read the unsolicited lines; return whether one reported on the connection (see `Listening`)."""
         return self._modem.hear(deadline=deadline)
 
     def close(self) -> None:

@@ -94,7 +94,7 @@ def _may_know_another_name(error: CardError) -> bool:
 
 
 def _nothing_works(failures: dict[LinkKind, CardError], name: str) -> CardError:
-    """Join the failures into one error of the most informative class; a card's answer explains most."""
+    """Return one error for all failures, of the most informative class; a card's answer explains most."""
     told = min(failures.values(), key=_telling)
     said = "; ".join(f"{kind}: {error.sentence}" for kind, error in failures.items())
     sentence = f"cannot reach the card at {name} by any kind of link. {said}"

@@ -77,7 +77,7 @@ def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
 
 
 def is_any_open(card: RawCard, *, deadline: Deadline) -> bool:
-    """Return whether any of the card's logical channels is open, for any user.
+    """Return whether any logical channel of the card is open, even one of the modem.
 
     Raises:
         CardError: the card cannot be reached.

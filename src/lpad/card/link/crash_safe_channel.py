@@ -30,7 +30,7 @@ class NamedChannel(Channel, Protocol):
 
 
 class CrashSafeChannel:
-    """Wraps a channel of a modem."""
+    """A modem's channel that is noted on disk while it is open."""
 
     def __init__(self, channel: NamedChannel, note: OpenChannel, *, on_refusal: Callable[[], None]) -> None:
         """Wrap a channel that is open and noted.

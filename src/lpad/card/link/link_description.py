@@ -23,7 +23,7 @@ class LinkFacts(Frozen, kw_only=True):
     handle: str | None = None
     """The form of the latest channel's name: `number`, or a count of hexadecimal digits."""
     quirks: tuple[str, ...] = ()
-    """The applied entries of the quirks."""
+    """The names of the applied quirk entries."""
     slots: tuple[str, ...] = ()
     """The physical SIM slots in words, if the modem reports several."""
     channels_closed: int = 0

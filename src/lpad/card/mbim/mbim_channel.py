@@ -53,7 +53,7 @@ class UiccChannel:
         self._channel_in_class = channel_in_class
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on.
+        """Pass an APDU on, and return the answer.
 
         The MBIM function builds the class byte from its type. By the specification, ES10's 8x is type 1,
         extended, but some firmware expects 0 (lpac always sends 0). The first answer shows which type works.

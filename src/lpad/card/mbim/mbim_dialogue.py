@@ -85,7 +85,7 @@ class MbimDialogue:
         self.card_report = NO_CARD_REPORT
         """The indications about the card since the dialogue's owner last reset this field."""
         self.used_slot: int | None = None
-        """The physical slot that lpad uses, from 0; None: `SimSlots` has not learned it."""
+        """The physical slot that lpad uses, from 0; None: `SimSlots` has not determined it."""
         self.session_ended = False
         """Whether the modem has indicated the end of session 0; reset when lpad opens the session."""
 

@@ -86,7 +86,7 @@ class MbimLink(ControlLink[MbimModem]):
         return self.modem.dialogue.fileno()
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the indications (see `Listening`)."""
+        """Read the indications; return whether one reported on the connection (see `Listening`)."""
         del deadline  # reading what has arrived takes no time
         return self.modem.dialogue.hear()
 
@@ -157,7 +157,7 @@ class MbimLink(ControlLink[MbimModem]):
             raise explained(error, self._slots.read(deadline=deadline)) from error
 
     def _declare_lpa(self, *, deadline: Deadline) -> None:
-        """Declare the LPA to a card that may hide its ISD-R until then, unless channels open without this.
+        """Declare the LPA to a card that may hide its ISD-R until then, unless a channel was opened before.
 
         A card that showed no ISD-R after its restart is not restarted again, because each start of the modem
         would interrupt its connection. If the card is an eUICC, it shows the ISD-R after its next start.

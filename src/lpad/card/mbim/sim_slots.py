@@ -63,7 +63,7 @@ class SimSlots:
         return tuple(slots)
 
     def select(self, number: int, *, deadline: Deadline) -> bool:
-        """Make the modem use a slot; return whether its previous slot was another.
+        """Make the modem use a slot; return whether lpad changed it.
 
         Args:
             number: the physical slot, from 1.

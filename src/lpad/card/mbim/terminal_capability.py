@@ -37,7 +37,7 @@ class Declared(enum.Enum):
 
 
 def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadline: Deadline) -> Declared:
-    """Have the modem tell the card that this device has an LPA, and restart the card for this.
+    """Have the modem tell the card that this device has an LPA; restart the card for this if requested.
 
     The modem keeps the other data objects that it stores for TERMINAL CAPABILITY.
 

@@ -180,7 +180,7 @@ class AtModem:
         speed.settle(self._line, ask)
 
     def _tried(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer | None:
-        """Send a command to a modem that may be at another speed; None: no answer.
+        """Send a command to a modem that may be at another speed; return None if no answer came.
 
         Raises:
             CardUnreachable: no time is left.

@@ -35,10 +35,10 @@ class RejectCause(NamedTuple):
 
 
 class Power(Enum):
-    """Whether a modem's radio is on, as far as the modem reports it."""
+    """Whether a modem is powered up, by its own report or because it accepted the power-up commands."""
 
     UP = auto()
     DOWN = auto()
-    """The modem refuses, and reports that its radio is off."""
+    """The modem reports that its radio is off."""
     UNKNOWN = auto()
-    """The modem refuses, and does not report whether anything is off."""
+    """The modem does not report whether everything is on."""

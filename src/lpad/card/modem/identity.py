@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def read_identity(modem: AtModem, *, deadline: Deadline) -> ModemIdentity:
-    """Ask a modem for its identification; refused parts stay empty.
+    """Return a modem's identification; parts that the modem refuses to report are empty.
 
     Raises:
         CardUnreachable: the port is gone or does not answer.

@@ -93,7 +93,7 @@ class RegistrationWatch:
     """Watches the registration of a modem while its port stays open."""
 
     def __init__(self, modem: AtModem | ControlModem, *, deadline: Deadline) -> None:
-        """Ask once, and switch the announcements on.
+        """Ask the modem for its registration, and switch the announcements on.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

@@ -126,7 +126,7 @@ class PcscLink:
             self._card.end()
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return None: a reader has no IMEI. The settings may have one."""
+        """Return None: a reader has no IMEI. The settings may give one."""
         del deadline
         return None
 

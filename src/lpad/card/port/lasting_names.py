@@ -32,7 +32,7 @@ class Opened(Protocol):
     """An opened port."""
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI."""
+        """Return the modem's IMEI, or None if the modem reports none."""
 
     def close(self) -> None:
         """Release the port."""

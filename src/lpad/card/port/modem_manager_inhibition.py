@@ -96,7 +96,7 @@ class Inhibition:
             self._find(bus, deadline=deadline)
 
     def _find(self, bus: Bus, *, deadline: Deadline) -> None:
-        """Find the modem among those of ModemManager, and inhibit it."""
+        """Find the port's modem among ModemManager's modems, and inhibit it; do nothing if there is none."""
         for path, interfaces in bus.objects(MODEM_MANAGER, ROOT, deadline=deadline).items():
             uid = self._uid_of(interfaces)
             if uid is not None:

@@ -59,7 +59,7 @@ class PortLoan:
         return any(each.holds for each in inhibitions) if inhibitions else self._was_lent
 
     def open_line(self, port: str, *, baud: int, deadline: Deadline) -> Line:
-        """Borrow the port if ModemManager has it, and open it.
+        """Borrow the port if ModemManager has it, and return the open line.
 
         Raises:
             CardUnreachable: see `SerialLine`.
@@ -72,7 +72,7 @@ class PortLoan:
             return _BorrowedLine(line, self)
 
     def give_back(self) -> None:
-        """End the loan, unless another user has the port open; then that user must end it."""
+        """End the loan, unless another user has the port open; then that user must end the loan."""
         with self._lock:
             if self._lines == 0 and self._inhibitions:
                 self._was_lent = self.was_lent

@@ -110,7 +110,7 @@ class PortOpener:
 
 
 def _opened_device(path: str) -> int:
-    """Open a character device, after a check of its type: opening another file can have side effects."""
+    """Open a character device after a check of its type: opening another file can have side effects."""
     place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if not stat.S_ISCHR(os.fstat(place).st_mode):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 LARGEST = 0xFFFF
 """The maximum number of bytes of a long answer, whose length is announced in 2 bytes."""
 _MOST = 4
-"""The maximum number of answers collected at the same time; one more discards the oldest."""
+"""The maximum number of answers collected at the same time; a further answer discards the oldest."""
 
 
 class LongResponses:

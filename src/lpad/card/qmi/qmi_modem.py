@@ -238,7 +238,7 @@ class QmiModem:
         return () if status is None else slots_of(status.slots)
 
     def select_slot(self, number: int, *, deadline: Deadline) -> bool:
-        """Make the modem use a slot; return whether its previous slot was another.
+        """Make the modem use a slot; return whether lpad changed it.
 
         Args:
             number: the physical slot, from 1.

@@ -11,7 +11,7 @@ _CARD = {PhysicalCard.ABSENT: False, PhysicalCard.PRESENT: True}
 
 
 def slots_of(told: tuple[PhysicalSlot, ...]) -> tuple[Slot, ...]:
-    """Return the slots that a modem reports, as for any kind of modem."""
+    """Convert the slots that a QMI modem reports into `Slot` objects."""
     known = {state.value: has for state, has in _CARD.items()}
     used = used_slot(told)
     return tuple(

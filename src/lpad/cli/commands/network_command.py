@@ -56,7 +56,7 @@ _OPTIONS = (
 
 
 def network_options(function: _F) -> _F:
-    """Give a command the options of the network settings; its function receives them as keyword arguments."""
+    """Add the options for network settings to a command, whose function gets them as keyword arguments."""
     for decorate in reversed(_OPTIONS):
         function = decorate(function)
     return function

@@ -266,7 +266,7 @@ def _line(profile: Profile | UnreadableProfile) -> str | None:
 
 
 def _number(profile: Profile | UnreadableProfile) -> str | None:
-    """Return a profile's ICCID, or the invalid value that the card has in its place."""
+    """Return a profile's ICCID, or else the invalid value that the card has in its place, if any."""
     return profile.iccid if isinstance(profile, Profile) else profile.iccid or profile.raw_iccid
 
 
@@ -282,7 +282,7 @@ def _provisioning(euicc: Euicc) -> str | None:
 
 
 def _unserved(euicc: str, listed: ProfileList | None) -> str | None:
-    """Return a sentence about an enabled profile whose line may keep it from registering, or None."""
+    """Return a sentence about an enabled profile whose line may prevent registration; None otherwise."""
     found = () if listed is None else listed.profiles
     enabled = next((each for each in found if each.state == "enabled" and each.line is not None), None)
     if enabled is None or enabled.line is None or enabled.line.cause is None:

@@ -57,7 +57,7 @@ def wish_line(euicc: Euicc) -> str | None:
 
 
 def outbox_line(euicc: str, outbox: Outbox) -> str | None:
-    """Return a line about problems in a card's outbox; None without problems."""
+    """Return a line about problems in a card's outbox; None if there are none."""
     found = outbox.notifications
     waiting = [each for each in found if each.state in ("pending", "sending") and each.attempts]
     refused = [each for each in found if each.state == "refused"]

@@ -91,7 +91,7 @@ def read_code(
 
 
 def _text(file: BinaryIO) -> str:
-    """Read a code from a file: one line from a terminal, the whole content of anything else."""
+    """Return the code in a file: one line of a terminal, or the whole content of any other file."""
     data = file.readline(LONGEST_TEXT + 1) if file.isatty() else file.read(LONGEST_TEXT + 1)
     if is_picture(data):
         raise click.UsageError("the file is a picture: read it with --qr")

@@ -204,7 +204,7 @@ def modem_line(euicc: Euicc) -> str | None:
 
 
 def failover_line(euicc: Euicc) -> str | None:
-    """Return a line that shows the state of a card's failover; None without failover."""
+    """Return a line that shows the state of a card's failover; None if the card has none."""
     status = euicc.failover
     if status is None:
         return None

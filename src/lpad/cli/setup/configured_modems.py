@@ -98,7 +98,7 @@ def _told_by_daemon(file: SettingsFile) -> Mapping[str, Eid] | None:
 
 
 def _read(section: EuiccSection, *, notes: Path) -> set[Eid]:
-    """Read the EIDs of a card of the settings; empty if unknown.
+    """Return the EIDs of a card in the settings, read from the card; empty if it cannot be read.
 
     Args:
         section: the card.

@@ -17,7 +17,7 @@ PORT = click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
-    help="TCP port.  [default: a free one]",
+    help="TCP port.  [default: a free port]",
 )
 
 
@@ -38,7 +38,7 @@ def served(server: Server, *, bind: str, port: int) -> Iterator[None]:
     Args:
         server: the server.
         bind: the IPv4 address at which the server listens.
-        port: the TCP port at which the server listens; 0: a free one.
+        port: the TCP port at which the server listens; 0: a free port.
 
     Raises:
         InvalidValue: this user may not listen on the port.

@@ -86,7 +86,7 @@ class _IconFile(click.Path):
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.option(
-    "--upp", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A profile package."
+    "--upp", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="File of a profile package."
 )
 @click.option("--iccid", help="ICCID of a made-up profile.  [default: a random one]")
 @click.option("--name", default="Demo profile", show_default=True, help="Name of the profile.")
@@ -94,7 +94,7 @@ class _IconFile(click.Path):
 @click.option(
     "--size", type=int, default=DEFAULT_SIZE, show_default=True, help="Size of a made-up profile in bytes."
 )
-@click.option("--icon", type=_IconFile(), help=f"A PNG or JPEG of at most {LARGEST_ICON} bytes.")
+@click.option("--icon", type=_IconFile(), help=f"Icon: a PNG or JPEG file of at most {LARGEST_ICON} bytes.")
 @click.option(
     "--class",
     "profile_class",
@@ -145,7 +145,7 @@ class _IconFile(click.Path):
     help="Folder of the SM-DS at which an event for --eid is registered. Given twice: the first one is an"
     " alternative SM-DS, and the second one the root that leads to it.",
 )
-@click.option("--address", help="Address of the server.  [default: the one that runs on FOLDER]")
+@click.option("--address", help="Address of the server.  [default: the server that runs on FOLDER]")
 def order(folder: Path, address: str | None, smds_folders: tuple[Path, ...], **given: Any) -> None:
     """Add an order to the SM-DP+ of FOLDER and print its activation code."""
     if smds_folders and given["eid"] is None:

@@ -27,7 +27,7 @@ class ProgramGroup(CompleteHelpGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that the arguments name.
+        """Return the named command, with its name and the remaining arguments.
 
         Raises:
             click.UsageError: there is no such command.

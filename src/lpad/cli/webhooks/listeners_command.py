@@ -28,7 +28,7 @@ def listeners(session: Session, action: str, name: str | None, limit: int | None
     forget NAME  stop counting the listener's events as awaited
     """
     if (name is None) is not (action == "list"):
-        raise click.UsageError("'forget' needs the name of a listener, 'list' takes none")
+        raise click.UsageError("'forget' needs the name of a listener; 'list' accepts none")
     if name is None:
         _list(session, limit, after)
     elif session.output.as_json:
