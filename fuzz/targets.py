@@ -1,4 +1,4 @@
-"""The parsers of received bytes, each as a function that takes bytes.
+"""The parsers of received bytes, each as a function with bytes as its only parameter.
 
 A target accepts only the errors that the parser must raise for wrong bytes: any other exception from `run` is
 a bug. `limit` is more than a peer can send in practice; the caller limits time and memory for an input.

@@ -16,7 +16,7 @@ _FORBIDDEN = "forbidden.example.com"
 
 
 def hold_discovery(data: bytes) -> Discovered:
-    """Run a discovery with these messages as answers, and check that events and requests stay limited.
+    """Discover with these messages as answers; check the limits of events and requests, return the result.
 
     Raises:
         LpadError: the card fails.

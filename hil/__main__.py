@@ -1,4 +1,4 @@
-"""Run the bench: all places of a bench file at the same time, one pytest each, and one folder of evidence."""
+"""Run the bench: one pytest process for each place of a bench file, and one folder of evidence."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def _options(command: click.Command, context: click.Context, *, without: set[str
 
 
 def _keys(text: str) -> Iterator[str]:
-    """Turn each key of the example settings into an entry with its path, purpose and default."""
+    """Yield the lines of an entry for each key of the example settings: path, purpose and default."""
     above: list[tuple[int, str]] = []
     examples: list[int] = []
     shown: set[str] = set()

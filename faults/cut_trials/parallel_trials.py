@@ -19,7 +19,7 @@ _stage: Stage | None = None
 
 
 def on_stage(root: Path, number: int, port: int) -> Stage:
-    """Return a stage with its own folder and loopback address.
+    """Create and return a stage with its own folder and loopback address.
 
     Args:
         root: the common folder of all stages.

@@ -35,7 +35,7 @@ _COLUMNS: Mapping[str, tuple[Kind, ...]] = {
 
 
 def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
-    """Return a Markdown table.
+    """Return the results as a Markdown table with a note.
 
     Args:
         every: the number of cut points of each scenario.

@@ -65,7 +65,7 @@ def _download(device: Device) -> Change:
 
 
 def _overtaken(device: Device) -> Change:
-    """Request a download from a slow server, and a switch while the server delays its answer."""
+    """Request a switch while a slow server delays its answer to a download; return the download."""
     fault = Fault(function=_SLOW, kind=FaultKind.DELAY, value=_DELAY)
     device.server.faults.add(fault)
     asked = device.server.counters.requests[_SLOW]
@@ -85,7 +85,7 @@ def _enable(device: Device) -> Change:
 
 
 def _enable_after_restart(device: Device) -> Change:
-    """Request a switch after a power cut at the modem, which resets the speed of its line."""
+    """Request and return a switch after a power cut at the modem, which resets its line's speed."""
     assert isinstance(device.modem, WatchedModem), "the modem has an AT port"
     device.modem.vanish()
     device.modem.cut_power()
@@ -109,7 +109,7 @@ def _doomed(device: Device) -> Change:
 
 
 def _guarded_without_uplink(device: Device) -> Change:
-    """Request a switch whose events cannot reach the backend until the switch has ended."""
+    """Request and return a switch whose events cannot reach the backend until it has ended."""
     device.uplink.fail(Outage.REFUSED)
     return _guarded(device)
 

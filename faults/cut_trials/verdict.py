@@ -52,7 +52,7 @@ def holds(device: Device, wanted: Holding) -> bool:
 
 
 def _network(device: Device) -> list[str]:
-    """Compare the modem's APN with the enabled profile's, once the interrupted change is settled.
+    """Return a violation if the modem's APN is not that of the enabled profile.
 
     A modem has no APN before lpad has written one to its port.
     """
@@ -68,7 +68,7 @@ def _network(device: Device) -> list[str]:
 
 
 def _hooks(device: Device, *, lost: bool) -> list[str]:
-    """Compare the events that the hooks recorded with the card's content.
+    """Return the violations if the events that the hooks recorded do not fit the card's content.
 
     The last recorded switch must be to the enabled profile, and each deletion must be recorded.
     """
@@ -93,7 +93,7 @@ def _hooks(device: Device, *, lost: bool) -> list[str]:
 
 
 def _events(device: Device, change: Change | None, *, lost: bool) -> list[str]:
-    """Check that the backend got each event, in order and always with the same ID."""
+    """Return the violations if the backend lacks events, or got them out of order or with two IDs."""
     device.uplink.come_back()
 
     def delivered() -> bool:
@@ -132,7 +132,7 @@ def _once(reported: list[Reported]) -> list[Reported]:
 
 
 def _told(change: Change, types: list[str]) -> list[str]:
-    """Check that the events of a guarded switch fit its result."""
+    """Return a violation if the events of a guarded switch do not fit its result."""
     short = [each.removeprefix("org.lpad.").removesuffix(".v1") for each in types if "network" not in each]
     if change.state == "done":
         result = change.result or {}
@@ -196,13 +196,13 @@ def _notifications(device: Device) -> list[str]:
 
 
 def _orders(device: Device) -> list[str]:
-    """Check that the platform has exactly one order for the wish."""
+    """Return a violation unless the platform has exactly one order for the wish."""
     made = 1 if device.platform is None else device.platform.orders
     return [] if made == 1 else [f"the platform has {made} orders for one wish"]
 
 
 def _channels(device: Device) -> list[str]:
-    """Check that no channel stays open; a channel of a session in progress does not count."""
+    """Return a violation if a channel stays open; sessions in progress have time to end."""
     try:
         device.until("no channel is open", lambda: not device.open_channels, patience=_SESSION)
     except Late:

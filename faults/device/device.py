@@ -170,7 +170,7 @@ class Device:
         self._stack.close()
 
     def _platform(self, like: str, pki: Pki, host: str) -> WatchedPlatform:
-        """Start a platform in front of the server; its profile is the third one."""
+        """Start and return a platform in front of the server, which offers the third profile."""
         server = self.server
         shelf = Shelf(server.orders, address=lambda: server.address, order=lambda eid: self.order(3, eid=eid))
         made = WatchedPlatform(like, pki=pki, shelf=shelf, bind=host)
@@ -308,7 +308,7 @@ class Device:
         }
 
     def stop(self) -> None:
-        """Stop the daemon as systemd does.
+        """Stop the daemon with SIGTERM, as systemd does.
 
         Raises:
             Late: the daemon does not end, or exits with an error.
@@ -325,7 +325,7 @@ class Device:
             raise Late(f"the daemon ended with {code}")
 
     def kill(self) -> None:
-        """Kill the daemon, as a power cut does."""
+        """Kill the daemon as abruptly as a power cut would."""
         process = self.process
         if process is not None:
             process.kill()

@@ -81,7 +81,7 @@ class StepCounter:
         return self._counts[what]
 
     def _here(self, what: Counted) -> Cut | None:
-        """Count a step; return the cut if it must be made now."""
+        """Count a step; return the cut if it must be made now, otherwise None."""
         with self._lock:
             if not self._armed:
                 return None

@@ -87,7 +87,7 @@ class WatchedServer(SmDp):
     peer: Peer[HttpAnswer]
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-        """Carry out one ES9+ function, unless the step counter makes a cut."""
+        """Carry out an ES9+ function, unless the step counter makes a cut, and return the answer."""
         carry_out = super().carry_out
         return self.step_counter.message(lambda: carry_out(function, body, faults), peer=self.peer)
 

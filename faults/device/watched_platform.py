@@ -32,7 +32,7 @@ class Shelf:
     def __init__(
         self, orders: Orders, *, address: Callable[[], str], order: Callable[[str | None], Order]
     ) -> None:
-        """Create the shelf; it orders nothing yet.
+        """Create the shelf, which orders nothing yet.
 
         Args:
             orders: the server's orders.
@@ -64,7 +64,7 @@ class WatchedPlatform(SimulatedPlatform):
     peer: Peer[tuple[Answer, Faulty]]
 
     def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
-        """Carry out a request, unless the step counter makes a cut."""
+        """Carry out a request, unless the step counter makes a cut, and return the answer."""
         carry_out = super().carry_out
         return self.step_counter.message(lambda: carry_out(request), peer=self.peer)
 

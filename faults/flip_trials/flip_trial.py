@@ -127,7 +127,7 @@ class _FlipTrial:
             yield "the journal was repaired, but the damaged file is gone"
 
     def _said(self, journal: Journal) -> Iterator[str]:
-        """Compare the journal's content with its previous content; only reported losses may be missing."""
+        """Yield the differences from the journal's previous content, except reported losses."""
         said = self._contents
         changes = {each.id: each for each in journal.changes.latest()}
         yield from self._held("change", said.changes, changes)

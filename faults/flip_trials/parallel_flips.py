@@ -1,4 +1,4 @@
-"""Parallel trials of flips, and the line about them in the report."""
+"""Parallel trials of flips, and the report's sentence about them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def flip_outcomes(
 
 
 def told(outcomes: Sequence[FlipOutcome]) -> str:
-    """Return a line with the number of flips and their outcomes."""
+    """Return a sentence with the number of flips and their outcomes."""
     repaired = sum(each.repaired for each in outcomes)
     wrong = sum(bool(each.violations) for each in outcomes)
     harmless = sum(not each.repaired and not each.violations for each in outcomes)

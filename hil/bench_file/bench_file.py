@@ -85,7 +85,7 @@ class BenchFile:
 
     @classmethod
     def read(cls, path: Path) -> BenchFile:
-        """Read and check a bench file.
+        """Read, check and return a bench file.
 
         Raises:
             InvalidSettings: the file is unreadable or has mistakes; the error lists all of them.
@@ -104,7 +104,7 @@ class BenchFile:
         return cls(path.absolute(), bench)
 
     def resolve(self, text: str) -> Path:
-        """Return the full path for one in the bench file, which may be relative to the file's folder."""
+        """Resolve a path in the bench file; a relative path is relative to the file's folder."""
         return self.path.parent / text
 
     def features(self, name: str) -> frozenset[str]:

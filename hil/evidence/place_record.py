@@ -142,7 +142,7 @@ _NAMING = ("eid", "imei", "serial", "port", "euiccs")
 
 
 def _redacted(content: Any) -> Any:
-    """Redact texts at any depth; numbers stay unchanged, even those with many decimals."""
+    """Return the content with redacted texts at any depth; numbers, even long ones, stay unchanged."""
     match content:
         case str():
             return redacted(content)
@@ -154,7 +154,7 @@ def _redacted(content: Any) -> Any:
 
 
 def case_of(nodeid: str) -> str:
-    """Return a test's file and name in short, such as `downloads · activation_code`."""
+    """Return the short form of a test's file and name, such as `downloads · activation_code`."""
     path, _, name = nodeid.partition("::")
     file = path.rpartition("/")[2].removesuffix(".py").removeprefix("test_")
     return f"{file} · {name.removeprefix('test_')}"

@@ -121,7 +121,7 @@ class CodePool:
             )
 
     def lease(self, *, confirmation: bool = False, default: bool = False) -> Lease | None:
-        """Lease a free code, and return the lease; None if no fitting code is unused or reusable.
+        """Return a lease of a fitting code that is unused or reusable, and not leased; None if there is none.
 
         Args:
             confirmation: whether the order must require a confirmation code.

@@ -40,11 +40,11 @@ class CarefulClient(Client):
         return self._note(super().download(euicc, activation_code=lease.spend(), **options), lease)
 
     def settle_leased(self, change_id: int, lease: Order, *, seconds: float) -> Change:
-        """Wait for the end of a leased download, and record the profile that it installed."""
+        """Wait until a leased download has ended; record its profile, and return the change."""
         return self._note(self.wait(change_id, seconds=seconds), lease)
 
     def recall(self, euicc: str) -> None:
-        """Record a profile that an expendable code installed in a run that was killed before its record."""
+        """Record a profile that an expendable code installed in a run that was killed before recording it."""
         known = self._ledger.expected_beside
         if known is None:
             return
@@ -67,7 +67,7 @@ class CarefulClient(Client):
         )
 
     def try_code(self, euicc: str, code: str, **options: Any) -> Change:
-        """Download with a made-up code; the download is expected to fail.
+        """Request a download with a made-up code, which must fail, and return the change.
 
         Raises:
             Conflict: the code does not look made up.

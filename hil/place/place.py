@@ -159,7 +159,7 @@ class Place:
         time.sleep(_SETTLING)
 
     def until_ready(self, *, within: float | None = None) -> Euicc:
-        """Have lpad read the card until it is ready.
+        """Have lpad read the card until the card is ready, and return its information.
 
         Raises:
             CardUnreachable: the card was not ready in time.
@@ -182,7 +182,7 @@ class Place:
         return next((profile.iccid for profile in profiles if profile.state == "enabled"), None)
 
     def enable(self, iccid: str, **options: Any) -> Change:
-        """Enable a profile, by default without a guard, and wait until the change has ended."""
+        """Enable a profile, by default without a guard, and return the change once it has ended."""
         return self.client.enable(self.name, iccid, wait=PATIENCE, **{"guard": None, **options})
 
     def deliver(self, *iccids: str) -> None:

@@ -154,7 +154,7 @@ async def _check(call: Call, route: Route) -> Role:
 
 
 async def _body(request: Request) -> bytes:
-    """Read the body, up to the length of the longest valid request."""
+    """Return the body; refuse one that is longer than any valid request."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

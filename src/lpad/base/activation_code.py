@@ -13,8 +13,8 @@ LONGEST = 255  # characters
 _PREFIX = "LPA:"
 _FORMAT = "1"
 _MATCHING_ID = LazyPattern(r"[!#-&(-_a-~]*")
-"""SGP.22 allows letters, digits and "-". Operators use further characters, such as "_"; only quotes are
-refused here, and the server judges the rest."""
+"""SGP.22 allows letters, digits and "-". Operators use further characters, such as "_"; lpad refuses
+only quotes and spaces; the server judges all other characters."""
 _OID = LazyPattern(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _EXAMPLE = "it should look like LPA:1$smdp.example.com$MATCHING-ID"
 _FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; fields that v3 adds are ignored
@@ -34,7 +34,7 @@ class ActivationCode(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> ActivationCode:
-        """Read a code in any form: printed, copied, scanned or in a setup link (see `bare_code`).
+        """Parse a code in any form: printed, copied, scanned or in a setup link (see `bare_code`).
 
         Prefix and address may come in any case; the matching ID keeps its case. Fields may be empty, and
         those that version 3 adds after the flag are ignored.

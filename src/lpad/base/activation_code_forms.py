@@ -53,7 +53,7 @@ def bare_code(text: str) -> str:
 
 
 def _compact(text: str) -> str:
-    """Remove spaces, line breaks, invisible characters and surrounding quotes."""
+    """Return the text without spaces, line breaks, invisible characters and surrounding quotes."""
     seen = "".join(
         each for each in text if not each.isspace() and unicodedata.category(each) not in ("Cc", "Cf")
     )

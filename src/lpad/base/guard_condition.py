@@ -1,4 +1,4 @@
-"""A condition that a guard or a health rule waits for, as text.
+"""A condition that a guard or a health rule checks, as text.
 
     registered                              the modem is registered, at home or roaming
     bearer                                  the network has opened a connection with the profile's APN
@@ -77,7 +77,7 @@ class Condition(Frozen, kw_only=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a condition.
+        """Parse a condition.
 
         Raises:
             InvalidValue: the text has none of the forms in the module's docstring.

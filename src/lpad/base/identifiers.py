@@ -26,7 +26,7 @@ class Eid(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Eid:
-        """Read 32 digits; spaces and dashes between them are ignored.
+        """Parse an EID of 32 digits; spaces and dashes between them are ignored.
 
         Raises:
             InvalidValue: not 32 decimal digits. Wrong check digits are accepted: see `check_digits_right`.
@@ -79,7 +79,7 @@ class Iccid(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Iccid:
-        """Read 1 to 20 digits of either case; skip spaces and dashes between them and F at the end.
+        """Parse an ICCID of 1 to 20 digits in either case; ignore spaces, dashes, and F at the end.
 
         Modems report the ICCID with its padding F, so 19 digits and an F are the same ICCID as the
         19 digits alone.
@@ -130,10 +130,10 @@ class Aid(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Aid:
-        """Read 10 to 32 hexadecimal digits.
+        """Parse an AID of 10 to 32 hexadecimal digits.
 
         Raises:
-            InvalidValue: the text is not an even number of such digits.
+            InvalidValue: the text is not an even number of 10 to 32 hexadecimal digits.
         """
         if not _HEX.fullmatch(text) or not 10 <= len(text) <= 32:
             raise InvalidValue("an AID must have 10 to 32 hexadecimal digits")
@@ -147,9 +147,9 @@ class Aid(Frozen):
 
 
 def profile_target(text: str) -> Iccid | Aid:
-    """Read the name of a profile: its ICCID, or the AID of its security domain (ISD-P).
+    """Parse the name of a profile: its ICCID, or the AID of its security domain (ISD-P).
 
-    Up to 20 digits are an ICCID, unless there is an F between them.
+    Up to 20 digits are an ICCID, unless there is an F between them; then, and beyond 20, they are an AID.
 
     Raises:
         InvalidValue: the text has neither form.
@@ -178,7 +178,7 @@ class Imei(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Imei:
-        """Read 15 digits, 14 without the check digit, or 16 with a software version (IMEISV).
+        """Parse an IMEI of 15 digits, 14 without the check digit, or 16 with a software version (IMEISV).
 
         Raises:
             InvalidValue: another number of digits, or 15 digits with a wrong check digit.
@@ -240,7 +240,7 @@ class Tac(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Tac:
-        """Read 8 digits.
+        """Parse a TAC of 8 digits.
 
         Raises:
             InvalidValue: another number of digits.
@@ -271,10 +271,10 @@ class TransactionId(Frozen):
 
     @classmethod
     def from_hex(cls, text: str) -> TransactionId:
-        """Read 2 to 32 hexadecimal digits of either case.
+        """Parse a transaction ID of 2 to 32 hexadecimal digits in either case.
 
         Raises:
-            MalformedError: the text is not 2 to 32 such digits, two per byte.
+            MalformedError: the text is not an even number of 2 to 32 hexadecimal digits.
         """
         if not _HEX.fullmatch(text):
             raise MalformedError("a transaction ID must be 2 to 32 hexadecimal digits")

@@ -1,6 +1,6 @@
 """An example of each request and each answer, for readers, mock servers and trials.
 
-The tests check each against its schema.
+The tests check each example against its schema.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class _Collector:
             rescues.add_metric([name], card.rescue() is not None)
         discovered = GaugeMetricFamily(
             "lpad_discovered_events",
-            "Events of SM-DSs for the card that lpad knows, by state.",
+            "Known events of SM-DSs for the card, by state.",
             labels=["euicc", "state"],
         )
         for (name, state), count in self._engine.gauges.discovered().items():

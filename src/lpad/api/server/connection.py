@@ -65,7 +65,7 @@ class Connection(H11Protocol):
         self._end(self._listening)
 
     def data_received(self, data: bytes) -> None:
-        """Receive a part of a request, and set the time limit for the rest."""
+        """Receive a part of a request; start the time limit for the whole request, or end it."""
         if self.transport.is_closing():
             return
         super().data_received(data)

@@ -33,7 +33,7 @@ class ServedDetails(CardDetails, total=False):
 
 
 class StatusDetails(CardDetails, total=False):
-    """Whether the status word `sw` may come from the ISD-R."""
+    """`es10` is false if the ISD-R refused the first ES10 command, which suggests an M2M eUICC."""
 
     es10: bool
 

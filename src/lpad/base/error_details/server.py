@@ -6,7 +6,7 @@ from lpad.base.error_details.request import Details
 
 
 class UnreachedDetails(Details, total=False):
-    """The HTTP status of another host's answer, or the cause on this device, such as `no-interface`."""
+    """The HTTP status of another host's answer, or the cause of the failure, such as `no-interface`."""
 
     cause: str
     http_status: int
@@ -20,7 +20,7 @@ class UntrustedDetails(Details, total=False):
 
 
 class SmdpDetails(Details, total=False):
-    """The function that the SM-DP+ refused, and its answer.
+    """The function that the SM-DP+ refused, and the server's answer.
 
     `subject_code` and `reason_code`: see SGP.22, 5.2.6. `message`: the server's text. `remedy`: a possible
     remedy, such as `confirmation-code`.
