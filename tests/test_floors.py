@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 REAL = plan.House.at(Path(lpad.__file__).parent)
+PAGE = (TESTS.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+NAMED_OTHERWISE = {
+    "PIL": "Pillow",
+    "dbus_fast": "dbus-fast",
+    "paho": "paho-mqtt",
+    "prometheus_client": "prometheus-client",
+    "serial": "pyserial",
+    "smartcard": "pyscard",
+    "yaml": "PyYAML",
+    "zxingcpp": "zxing-cpp",
+}
+"""The libraries whose project has another name than their module."""
 
 
 BESIDE = {name: plan.House.at(TESTS.parent / name) for name in plan.BESIDE}
@@ -55,6 +68,53 @@ def test_the_plan_names_real_places() -> None:
     assert rooms <= set(REAL.rooms)
     assert {*plan.FLOORS, *plan.APART} - {plan.floor_of(room) for room in REAL.rooms} == {"iot"}
     assert {*plan.HOMES} <= {each.imported for each in REAL.foreign}
+
+
+def test_the_architecture_page_names_every_room() -> None:
+    """The page's table of rooms has every folder, with its floor, and every room, and no others."""
+    floors = {folder: str(floor) for folder, floor in plan.FLOORS.items()} | dict.fromkeys(
+        plan.APART, "apart"
+    )
+    named = {
+        (floor, folder, room)
+        for floor, folder, rooms in re.findall(r"^\| (\d+|apart) \| `(\w+)/` \|(.*)\|$", PAGE, re.MULTILINE)
+        for room in ["", *re.findall(r"`([\w/]+)/`", rooms)]
+    }
+    existing = {
+        (floors[folder], folder, inner)
+        for folder, _, inner in (room.partition("/") for room in REAL.rooms if room)
+    } | {(floors[plan.floor_of(room)], plan.floor_of(room), "") for room in REAL.rooms if room}
+    assert named == existing
+
+
+def test_the_architecture_page_names_the_places_kept_free() -> None:
+    """The page names each folder that the plan has and the package does not."""
+    section = PAGE.partition("## Places kept free\n")[2].partition("\n## ")[0]
+    kept_free = {*plan.FLOORS} - {plan.floor_of(room) for room in REAL.rooms}
+    assert {place for place in kept_free if f"`{place}/`" in section} == kept_free
+
+
+@pytest.mark.parametrize("folder", ["cli", "remote", ""])
+def test_the_picture_has_the_folders_and_their_rooms(folder: str) -> None:
+    """The picture of the house has each folder of the package, and each room of `cli/` and `remote/`."""
+    drawn = set(re.findall(r"(?<![\w/])(\w+)/", PAGE.split("```")[1]))
+    if folder:
+        rooms = {room.rpartition("/")[2] for room in REAL.rooms if plan.floor_of(room) == folder}
+    else:
+        rooms = {plan.floor_of(room) for room in REAL.rooms if room}
+    assert rooms - drawn == set()
+
+
+@pytest.mark.parametrize("library", plan.HOMES)
+def test_the_architecture_page_has_the_homes_of_every_library(library: str) -> None:
+    """The page's table of foreign libraries has each library with exactly the homes in the plan."""
+    table = PAGE.partition("## Where a foreign library lives")[2]
+    (homes,) = (
+        row[2]
+        for row in re.finditer(r"^\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)
+        if NAMED_OTHERWISE.get(library, library) in row[1].split(", ")
+    )
+    assert set(re.findall(r"`([\w/]+/[\w.]*)`", homes)) == plan.HOMES[library]
 
 
 # For each rule, a small house that breaks it, and a part of the resulting sentence.
