@@ -47,7 +47,7 @@ LONGEST_WAIT = 3600.0
 
 
 class Client:
-    """A connection to the daemon; close it, or use it in a `with` statement."""
+    """A client of the daemon; close the client, or use it in a `with` statement."""
 
     def __init__(self, socket: str = DEFAULT_SOCKET) -> None:
         """Create a client, which connects with its first request.
@@ -112,7 +112,7 @@ class Client:
         return self._connection.get_list("/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after})
 
     def euicc(self, name: str) -> Euicc:
-        """Return one card with all its information."""
+        """Return one card, with all fields."""
         return self._connection.get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
 
     def profiles(self, euicc: str) -> list[Profile]:
@@ -187,7 +187,7 @@ class Client:
             euicc: the card.
             activation_code: as the operator gave it.
             event: the server and the event ID, as `discover` shows them; instead of an activation code.
-            confirmation_code: the operator's code, if any; otherwise the change asks when it needs one.
+            confirmation_code: the operator's code, if any; otherwise the change asks for a needed code.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
             guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
@@ -233,8 +233,8 @@ class Client:
 
         Args:
             euicc: the card.
-            platform: the platform's name in the settings; None: the only one.
-            product: the product to order; None: the one in the settings.
+            platform: the platform's name in the settings; None: the only platform.
+            product: the product to order; None: the product in the settings.
             options: further values that the platform's calls need.
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
@@ -345,7 +345,7 @@ class Client:
         return self._connection.change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
 
     def rename(self, euicc: str, iccid: str, nickname: str, *, wait: float = 0) -> Change:
-        """Give a profile a nickname; an empty one removes it."""
+        """Give a profile a nickname; an empty nickname removes the present one."""
         return self._connection.change("PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait)
 
     def network(self, euicc: str, iccid: str) -> Network:
@@ -367,7 +367,7 @@ class Client:
         initial_bearer_apn: str = "",
         mtu: int | None = None,
     ) -> Network:
-        """Set all network settings of a profile; they apply when it is next enabled.
+        """Set all network settings of a profile; they apply when the profile is next enabled.
 
         Args:
             euicc: the card.
@@ -403,7 +403,7 @@ class Client:
         return decoding.decoded(self._connection.request("DELETE", path), Network)
 
     def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
-        """Write the default SM-DP+ address into the card; an empty one removes it."""
+        """Write the default SM-DP+ address into the card; an empty address removes the present one."""
         return self._connection.change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
 
     def refresh(self, euicc: str, *, key: str | None = None, wait: float = 0) -> Change:
@@ -455,7 +455,7 @@ class Client:
         return self._connection.change("DELETE", _card(euicc, f"notifications/{seq}"), wait=wait)
 
     def cancel(self, change_id: int, *, wait: float = 0) -> Change:
-        """Cancel a change."""
+        """Cancel a change, and return it."""
         return decoding.decoded(
             self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change
         )

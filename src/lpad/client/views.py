@@ -74,7 +74,7 @@ class Error(_View, frozen=True, kw_only=True):
 class JournalRepair(_View, frozen=True, kw_only=True):
     """A repair of a damaged journal: when, why, and how many rows of each table were saved and lost.
 
-    `lost_changes` has the ids of the changes known to be lost.
+    `lost_changes` has the IDs of the changes known to be lost.
     """
 
     at: datetime
@@ -247,7 +247,7 @@ class Rescue(_View, frozen=True, kw_only=True):
 
 
 class SeenLayer(_View, frozen=True, kw_only=True):
-    """A layer of the data connection as lpad last saw it; docs/api.md describes the fields."""
+    """The last known state of a layer of the data connection; docs/api.md describes the fields."""
 
     layer: str
     up: bool

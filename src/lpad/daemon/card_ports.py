@@ -1,4 +1,4 @@
-"""The cards of the settings in the engine's form, each with a function that opens its link."""
+"""Convert the cards in the settings to the engine's form, each with a function that opens its link."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class Built:
         where = ", ".join(str(each.getsockname()) for each in self.sockets)
         log.info("lpad %s listens on %s", lpad.__version__, where)
         self._status = Status(self.engine)
-        gc.freeze()  # no collection examines the present objects again
+        gc.freeze()  # garbage collection no longer examines the present objects
         gc.enable()
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 

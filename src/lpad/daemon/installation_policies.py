@@ -1,4 +1,4 @@
-"""The install policies of the settings in the engine's form: one for each card, and the general one."""
+"""Convert the install policies in the settings to the engine's form: each card's, and the general one."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Prepared(Frozen, kw_only=True):
 
 
 class Reloading:
-    """Reloads the file at each SIGHUP; one reload follows another."""
+    """Reloads the settings file at each SIGHUP; only one reload runs at a time."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Reloading:
             try:
                 prepared = await asyncio.to_thread(self._read)
                 if self._closing.is_set():
-                    return  # the parts for the settings are being stopped
+                    return  # lpad is stopping the parts that use the settings
                 await self._applied(prepared)
             except LpadError as error:
                 self._refused(error)

@@ -53,7 +53,7 @@ class Status:
         """Schedule an update; called from any thread, once for many events."""
         if not self._due:
             self._due = True
-            with suppress(RuntimeError):  # the loop has ended; the engine has not yet
+            with suppress(RuntimeError):  # the event loop has ended before the engine
                 self._loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:

@@ -19,7 +19,7 @@ class WatchedPool(ThreadPoolExecutor):
     """The event loop's default executor, whose tasks have deadlines or must be short."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Run a function in one of the threads."""
+        """Run a function in a thread of the pool, and return its future."""
         return super().submit(_watched, partial(fn, *args, **kwargs))
 
 

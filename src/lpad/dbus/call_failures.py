@@ -50,7 +50,7 @@ BUSY = frozenset(
         "org.freedesktop.ModemManager1.Error.Core.Retry",
     }
 )
-"""Names of errors that mean that the called program is only busy, for instance ending a connection."""
+"""Names of errors that mean that the called program is only busy, for example while it ends a connection."""
 
 _LONGEST = 500
 

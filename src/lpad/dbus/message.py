@@ -47,7 +47,7 @@ class Rule(Frozen, kw_only=True):
     member: str | None = None
     path: str | None = None
     arg0: str | None = None
-    """The first argument, a text."""
+    """The signal's first argument, a text."""
 
     def __str__(self) -> str:
         parts = {

@@ -43,7 +43,7 @@ def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     lpad waits until the modem's state is final, and asks a busy ModemManager again for up to 10 s.
 
     Args:
-        bus: the connection to the bus; the inhibition lasts as long as it does.
+        bus: the connection to the bus; the inhibition ends with this connection.
         modem: path of the modem's object.
         uid: ModemManager's name of the device.
 

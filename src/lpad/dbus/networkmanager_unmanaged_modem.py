@@ -54,7 +54,7 @@ class UnmanagedModem:
         Without NetworkManager, its answer or its permission, nothing changes. Later calls do nothing.
 
         Raises:
-            BusUnreachable: there is no longer a bus.
+            BusUnreachable: the connection to the bus was lost.
             Cancelled: see `Deadline`.
         """
         if self._tried:
@@ -91,7 +91,7 @@ class UnmanagedModem:
             except BusRefused:  # the modem has just been removed
                 continue
             if device.text("Udi") == self._modem and device.flag("Managed"):
-                self._device = path  # set before the call, whose answer may get lost
+                self._device = path  # set before the call, whose answer may be lost
                 _manage(self._bus, path, managed=False, deadline=deadline)
                 return
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_OBJECT = "/"
-"""The path that stands for no object."""
+"""The path that means that there is no object."""
 
 
 class Properties:
     """The names and values of properties, with the types in which the values arrived."""
 
     def __init__(self, value: object = None) -> None:
-        """Take a dictionary of variants; anything else counts as an empty one."""
+        """Take a dictionary of variants; anything else counts as an empty dictionary."""
         self._values: dict[object, object] = value if isinstance(value, dict) else {}
 
     def __iter__(self) -> Iterator[str]:

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _CONNECT = 5.0
 """Seconds to connect and to subscribe."""
 _PAUSES = Backoff((5, 60, 600, 3600))
-"""Seconds until the next attempt to connect."""
+"""Seconds until the next attempt to connect, by the number of failures."""
 
 
 class SignalWatch:

@@ -73,7 +73,7 @@ class Part(Protocol):
         """Whether a thread of the part runs."""
 
     def stop(self) -> None:
-        """Begin to stop."""
+        """Begin to stop, without waiting for the end."""
 
     def join(self, *, deadline: Deadline) -> None:
         """Wait for the end."""
@@ -239,7 +239,7 @@ class Engine:
 
     @property
     def clock_set(self) -> bool:
-        """Whether the device knows the time; while it does not, lpad contacts no server."""
+        """Whether the device knows the time; without the time, lpad contacts no server."""
         return self._environment.clock.is_set
 
     @property
@@ -302,7 +302,7 @@ class Engine:
         return self._hub.last_id
 
     def cancel(self, change_id: int, *, undo: bool = True) -> Change:
-        """Cancel a change: immediately if it is queued or waits, otherwise at its next safe point.
+        """Cancel and return a change: immediately if it is queued or waits, else at its next safe point.
 
         Args:
             change_id: the change.

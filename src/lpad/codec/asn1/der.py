@@ -1,8 +1,8 @@
 """DER by the table of rsp.asn: a small codec for the daemon's messages.
 
-Values, as in `simulator/asn1/schema.py`: dict for SEQUENCE, (name, value) for CHOICE, list for SEQUENCE OF,
-(bytes, number of bits) for BIT STRING, str for UTF8String and OBJECT IDENTIFIER, bytes for OCTET STRING
-and for ANY (the whole element, tag and length included), None for NULL.
+Types of values, as in `simulator/asn1/schema.py`: dict for SEQUENCE, (name, value) for CHOICE, list for
+SEQUENCE OF, (bytes, number of bits) for BIT STRING, str for UTF8String and OBJECT IDENTIFIER, bytes for OCTET
+STRING and for ANY (the whole element, tag and length included), None for NULL.
 
 Cards and servers follow newer or older versions of the specification, and some deviate from it. So unknown
 elements are ignored everywhere, members may come in another order, any byte other than 00 is a true BOOLEAN,

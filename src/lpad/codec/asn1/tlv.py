@@ -1,4 +1,4 @@
-"""BER-TLV that keeps the raw bytes: it cuts and joins, and never re-encodes received data.
+"""BER-TLV with the raw bytes: received data is cut and joined, but never re-encoded.
 
 Signed data stays exactly the bytes that were received: sign, verify, store and forward `raw`. ITU-T
     X.690, 8.1; tags up to 4 bytes, definite lengths only (DER).
@@ -60,7 +60,7 @@ def parse(data: bytes) -> Tlv:
     """Return the one element that fills `data`.
 
     Raises:
-        MalformedError: the element is incomplete, or bytes follow it.
+        MalformedError: the element is incomplete, or other bytes follow.
     """
     tlv, rest = parse_first(data)
     if rest:

@@ -75,7 +75,7 @@ class DeviceCaps(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberReadyStatus(Information):
-    """The SIM that the modem reads."""
+    """The state and the numbers of the SIM that the modem reads."""
 
     ready_state: U32
     """One of `ReadyState`, or a value of a later version."""
@@ -107,7 +107,7 @@ class PinStatus(Information):
     pin_type: U32
     """A key of `PIN_NAMES`, or another number."""
     pin_state: U32
-    """0: unlocked, 1: locked."""
+    """The state of the lock; 0: unlocked, 1: locked."""
     attempts: U32 = 0xFFFFFFFF
 
 

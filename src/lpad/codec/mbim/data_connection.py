@@ -40,7 +40,7 @@ class ActivationState(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacketServiceStatus(Information):
-    """Whether the modem is attached."""
+    """Whether the modem is attached; `network_error` is the cause of a rejection, 0: none."""
 
     network_error: U32 = 0
     state: U32
@@ -59,7 +59,7 @@ class ConnectStatus(Information):
     """One of `ActivationState`."""
     voice_call_state: U32 = 0
     ip_type: U32 = 0
-    """0: the default, 1: IPv4, 2: IPv6, 3: both in one context, 4: both in two contexts."""
+    """The IP version; 0: the default, 1: IPv4, 2: IPv6, 3: both in one context, 4: both in two contexts."""
     context_type: Uuid = INTERNET
     network_error: U32 = 0
 
@@ -75,7 +75,7 @@ class Connect(Information):
     password: Text = ""
     compression: U32 = 0
     authentication: U32 = 0
-    """0: none, 1: PAP, 2: CHAP, 3: MS-CHAPv2."""
+    """The authentication protocol; 0: none, 1: PAP, 2: CHAP, 3: MS-CHAPv2."""
     ip_type: U32 = 0
     context_type: Uuid = INTERNET
 
@@ -123,7 +123,7 @@ class LteAttachContext(Information):
     roaming: U32
     """One of `RoamingControl`."""
     source: U32
-    """0: admin, 1: user, 2: operator, 3: modem, 4: device."""
+    """The origin of the context; 0: admin, 1: user, 2: operator, 3: modem, 4: device."""
     apn: Text = ""
     user_name: Text = ""
     password: Text = ""

@@ -2,7 +2,7 @@
 
 A message starts with its type, its length in bytes and its transaction, each of 4 bytes. A message that may
 be cut continues with the number of fragments and this fragment's number, from 0. Only the first fragment
-contains service and command; the others just continue the information buffer.
+contains service and command; further fragments only continue the information buffer.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def joined(fragment: Fragment) -> Message:
     """Return the message whose whole body is in `fragment`.
 
     Raises:
-        MalformedError: the body is shorter than it announces.
+        MalformedError: the body is shorter than its size field announces.
     """
     kind, field = _IN_FRAGMENTS[fragment.type]
     form = _INDICATION if field is None else _COMMAND

@@ -157,9 +157,9 @@ U64 = Annotated[
 ]
 Uuid = Annotated[UUID, _Form(lambda r: UUID(bytes=r.fixed(16)), lambda w, uuid: w.fixed(uuid.bytes))]
 Text = Annotated[str, _Form(lambda r: _text(r.offset_first()), lambda w, text: w.offset_first(_raw(text)))]
-"""An offset and a size; the text is UTF-16LE."""
+"""A text in UTF-16LE, written as an offset and a size."""
 Data = Annotated[bytes, _Form(_Reader.size_first, _Writer.size_first)]
-"""A size and an offset."""
+"""Bytes, written as a size and an offset."""
 Texts = Annotated[
     tuple[str, ...],
     _Form(
@@ -167,12 +167,12 @@ Texts = Annotated[
         lambda w, texts: w.several(tuple(map(_raw, texts)), w.offset_first),
     ),
 ]
-"""The count, and then the offset and the size of each part."""
+"""Texts, written as a count, and then the offset and the size of each text."""
 Parts = Annotated[
     tuple[bytes, ...],
     _Form(lambda r: r.several(r.offset_first), lambda w, parts: w.several(parts, w.offset_first)),
 ]
-"""The count, and then the offset and the size of each part, which is an information buffer."""
+"""Information buffers, written as a count, and then the offset and the size of each buffer."""
 Numbers = Annotated[
     tuple[int, ...],
     _Form(
@@ -180,16 +180,16 @@ Numbers = Annotated[
         lambda w, numbers: w.several(tuple(map(_U32.pack, numbers)), w.offset_first),
     ),
 ]
-"""The count, and then the offset and the size of each number, which has 4 bytes."""
+"""Numbers of 4 bytes, written as a count, and then the offset and the size of each number."""
 Objects = Annotated[
     tuple[bytes, ...],
     _Form(lambda r: r.several(r.size_first), lambda w, objects: w.several(objects, w.size_first)),
 ]
-"""The count, and then the size and the offset of each object."""
+"""Objects, written as a count, and then the size and the offset of each object."""
 Ipv4Addresses = Annotated[tuple[IPv4Address, ...], _addresses(4)]
-"""A count and an offset; each element is a prefix length and an address."""
+"""Addresses, written as a count and an offset; each element is a prefix length and an address."""
 Ipv6Addresses = Annotated[tuple[IPv6Address, ...], _addresses(16)]
-"""A count and an offset; each element is a prefix length and an address."""
+"""Addresses, written as a count and an offset; each element is a prefix length and an address."""
 
 
 class Information:

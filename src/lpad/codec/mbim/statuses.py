@@ -46,12 +46,12 @@ class Status(IntEnum):
 
 
 def status_name(number: int) -> str:
-    """Return a status in words, such as "sim not inserted"; an unknown one as its number."""
+    """Return a status in words, such as "sim not inserted"; an unknown status as its number."""
     return _name(Status, number, "status")
 
 
 def error_name(number: int) -> str:
-    """Return a protocol error in words, such as "not opened"; an unknown one as its number."""
+    """Return a protocol error in words, such as "not opened"; an unknown error as its number."""
     return _name(ProtocolError, number, "error")
 
 

@@ -68,7 +68,7 @@ class ApduRequest(Information):
     channel: U32
     secure_messaging: U32 = 0
     class_byte_type: U32
-    """0: inter-industry, as GET RESPONSE is; 1: extended (8x, Cx), as ES10's STORE DATA is."""
+    """The kind of class byte; 0: inter-industry (GET RESPONSE), 1: extended (8x, Cx; ES10's STORE DATA)."""
     apdu: Data = field(repr=False)
 
 

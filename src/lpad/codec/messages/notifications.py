@@ -197,7 +197,7 @@ class RetrieveNotificationsListResponse(Frozen):
 
     @classmethod
     def decode(cls, raw: bytes) -> RetrieveNotificationsListResponse:
-        """Read the answer; an empty list and `noResultAvailable` both mean that there is nothing.
+        """Read the answer; an empty list and `noResultAvailable` mean that no notification exists.
 
         Notifications are read at any level, because some cards omit the list's own element (A0).
 
@@ -224,7 +224,7 @@ class NotificationSentRequest(Frozen):
 
 
 def signed_part(raw: bytes) -> bytes:
-    """Return the signed part of a notification (BF27 or BF2F); some cards sign it again each time.
+    """Return the signed part of a notification (BF27 or BF2F); some cards sign it again for each request.
 
     Args:
         raw: a notification: an element BF37 or 30.

@@ -205,7 +205,7 @@ class SlotStatusIndication(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchSlot(Body):
-    """Have a logical slot use another physical slot; the modem answers NoEffect if it already does."""
+    """Have a logical slot use another physical slot; the modem answers NoEffect if there is no change."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SWITCH_SLOT
     logical: int = field(metadata=parameter(0x01, Kind.U8))
@@ -413,7 +413,7 @@ class LongResponse:
     """An answer that follows in pieces."""
 
     total: int = field(metadata=part(Kind.U16))
-    """The number of bytes, including the status word."""
+    """The number of bytes of the answer, including the status word."""
     token: int = field(metadata=part(Kind.U32))
 
 

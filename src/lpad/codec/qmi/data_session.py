@@ -83,9 +83,9 @@ class StartNetwork(Body):
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
     apn: str | None = field(default=None, metadata=parameter(0x14, Kind.TEXT))
-    """None: the network's default."""
+    """The APN; None: the network's default."""
     authentication: int | None = field(default=None, metadata=parameter(0x16, Kind.U8))
-    """0: none, 1: PAP, 2: CHAP."""
+    """The authentication protocol; 0: none, 1: PAP, 2: CHAP."""
     user_name: str | None = field(default=None, repr=False, metadata=parameter(0x17, Kind.TEXT))
     password: str | None = field(default=None, repr=False, metadata=parameter(0x18, Kind.TEXT))
     family: int | None = field(default=None, metadata=parameter(0x19, Kind.U8))
@@ -139,7 +139,7 @@ class Changed:
     status: int = field(metadata=part(Kind.U8))
     """One of `ConnectionStatus`."""
     reconfigure: int = field(default=0, metadata=part(Kind.U8))
-    """1: the address has changed."""
+    """1: the session's address has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ class GetCurrentSettings(Body):
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
     wanted: int = field(default=IP_ADDRESS, metadata=parameter(0x10, Kind.U32))
-    """A sum of bits; lpad uses `IP_ADDRESS` alone."""
+    """The wanted settings, as a sum of bits; lpad uses only `IP_ADDRESS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ class Error(IntEnum):
 
 
 def error_name(number: int) -> str:
-    """Return an error in words, such as "access denied"; an unknown one as its number."""
+    """Return an error in words, such as "access denied"; an unknown error as its number."""
     known = {each.value: each for each in Error}
     if number not in known:
         return f"error {number}"

@@ -61,7 +61,7 @@ class Message:
     kind: Kind
     service: int
     client: int
-    """0 in the control service."""
+    """The client's number; 0 in the control service."""
     transaction: int
     """The number of the transaction; an indication has 0, or a separate count."""
     number: int

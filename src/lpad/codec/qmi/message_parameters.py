@@ -29,13 +29,13 @@ class Kind(Enum):
     U16 = "<H"
     U32 = "<I"
     DATA8 = "data B"
-    """bytes after a length of 1 byte."""
+    """bytes, preceded by their number in 1 byte."""
     DATA16 = "data <H"
-    """bytes after a length of 2 bytes."""
+    """bytes, preceded by their number in 2 bytes."""
     REST = "rest"
-    """bytes: the rest of the parameter."""
+    """bytes: all remaining bytes of the parameter."""
     TEXT = "text"
-    """str: the rest of the parameter, without a zero at its end."""
+    """str: all remaining bytes of the parameter, without zeros at the end."""
 
 
 @dataclass(frozen=True, slots=True)

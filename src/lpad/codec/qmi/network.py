@@ -41,9 +41,9 @@ class ServingSystem:
     packet_switched: int = field(metadata=part(Kind.U8))
     """One of `Attached`."""
     selected_network: int = field(default=0, metadata=part(Kind.U8))
-    """1: a 3GPP network."""
+    """The kind of network; 1: 3GPP."""
     radio_interfaces: tuple[int, ...] = field(default=(), metadata=part(Several(Kind.U8)))
-    """5 UMTS, 8 LTE, 12 5G."""
+    """The radio technologies; 5: UMTS, 8: LTE, 12: 5G."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Rejection:
     """Why the network has rejected a registration."""
 
     domain: int = field(metadata=part(Kind.U8))
-    """1: calls, 2: data, 3: both."""
+    """The rejected domain; 1: calls, 2: data, 3: both."""
     cause: int = field(metadata=part(Kind.U16))
     """The values are those of 3GPP TS 24.008, 10.5.3.6, and TS 24.301, 9.9.3.9."""
 

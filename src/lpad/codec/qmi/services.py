@@ -27,8 +27,8 @@ class Ctl(IntEnum):
     ALLOCATE_CLIENT = 0x0022
     RELEASE_CLIENT = 0x0023
     SYNC = 0x0027
-    """Frees all clients of all programs: lpad never sends it. As an indication, this message means that the
-    modem was reset."""
+    """Frees all clients of all programs, so lpad never sends it. As an indication, this message means that
+    the modem was reset."""
     PROXY_OPEN = 0xFF00
     """qmi-proxy's own message: it names the device that a program wants to use."""
 
@@ -77,9 +77,9 @@ class Uim(IntEnum):
     POWER_OFF = 0x0030
     POWER_ON = 0x0031
     CARD_STATUS = 0x0032
-    """An indication."""
+    """An indication, which the modem sends without a request."""
     REFRESH = 0x0033
-    """An indication."""
+    """An indication, which the modem sends without a request."""
     CHANGE_PROVISIONING_SESSION = 0x0038
     SEND_APDU = 0x003B
     """The indication with a piece of a long answer has this number, too."""
@@ -90,4 +90,4 @@ class Uim(IntEnum):
     SWITCH_SLOT = 0x0046
     GET_SLOT_STATUS = 0x0047
     SLOT_STATUS = 0x0048
-    """An indication."""
+    """An indication, which the modem sends without a request."""

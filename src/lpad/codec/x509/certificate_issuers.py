@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _TABLE = Path(__file__).with_name("certificate_issuers.tsv")
 
 _PROVES = 16
-"""The least number of bytes with which a part of an identifier is sufficient proof.
+"""The minimum number of bytes with which a part of an identifier is sufficient proof.
 
 Anyone can make signatures whose recovered key is random; matching n given bytes takes 2^(8n) tries.
 """
 _NAMES = 4
-"""The least number of bytes with which a part of an identifier identifies a known CI."""
+"""The minimum number of bytes with which a part of an identifier identifies a known CI."""
 
 
 class CertificateIssuer(Struct, frozen=True):
@@ -69,7 +69,7 @@ def permitted(listed: Iterable[bytes], *, forbidden: Iterable[bytes] | None = No
 
     Args:
         listed: key identifiers, as the card names them.
-        forbidden: key identifiers, or first bytes of them, that are never trusted. None forbids the known
+        forbidden: key identifiers, or their first bytes, that are never trusted. None forbids the known
             test CIs on a card that also names another CI: such a card is a product with a leftover test CI,
             whose private key is public.
     """

@@ -1,4 +1,4 @@
-"""From settings to operators' platforms: descriptions, credentials and connections."""
+"""Convert the settings to operators' platforms: descriptions, credentials and connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From settings to endpoints of webhooks: keys, CAs and connections."""
+"""Convert the settings to endpoints of webhooks: keys, CAs and connections."""
 
 from __future__ import annotations
 

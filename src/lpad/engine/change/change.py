@@ -156,7 +156,7 @@ class PauseReason(enum.StrEnum):
     """The reasons for a wait without a question."""
 
     NETWORK = "network"  # the server cannot be reached
-    SERVER = "server"  # the server is out of order, or asks to try again later
+    SERVER = "server"  # the server fails, or asks to try again later
     PLATFORM = (
         "platform"  # an operator's platform has not prepared the profile yet, or asks to try again later
     )
@@ -246,7 +246,7 @@ class Change(Frozen, kw_only=True):
 
     @property
     def step(self) -> str | None:
-        """The current step, or the last one."""
+        """The current step, or the last one; None before the first step."""
         return self.steps[-1].name if self.steps else None
 
     def run(self) -> Change:

@@ -26,7 +26,7 @@ MOST_CONDITIONS = 8
 class Phase(enum.StrEnum):
     """The phases of a guarded switch; each is in the journal before its actions begin."""
 
-    SWITCHING = "switching"  # the card is asked to enable, and the modem to read the new profile
+    SWITCHING = "switching"  # the card is asked to enable the new profile, and the modem to read it
     WATCHING = "watching"  # the conditions are awaited
     KEPT = "kept"  # the conditions were met
     GOING_BACK = "going-back"  # the previous profile, or one of the fallback order, is enabled

@@ -138,7 +138,7 @@ class Noting(Frozen):
     fields: Mapping[str, object]
 
     def __or__(self, others: Noting) -> Noting:
-        """Return the fields of both; if both have a field, the value in `others` counts."""
+        """Return the fields of both objects; if both have a field, the value in `others` counts."""
         narrower = others.type if issubclass(others.type, self.type) else self.type
         return Noting(narrower, {**self.fields, **others.fields})
 

@@ -15,10 +15,10 @@ from lpad.engine.change.params import DownloadParams
 from lpad.protocol.download_session import Step
 
 SWITCHES = frozenset({Kind.ENABLE, Kind.DISABLE})
-"""The kinds that overtake: switches, whether requested by a caller, by failover or by the rescue."""
+"""The kinds of change that overtake others: switches, even those of failover and of the rescue."""
 
 SWITCHING = SWITCHES | {Kind.DOWNLOAD, Kind.PROVISION, Kind.RESET}
-"""The kinds after which another profile may be enabled, or none."""
+"""The kinds of change after which another profile, or no profile, may be enabled."""
 
 OVERTAKEN = frozenset(
     {
@@ -30,7 +30,7 @@ OVERTAKEN = frozenset(
         Kind.DELIVER_NOTIFICATIONS,
     }
 )
-"""The kinds that are overtaken while they run: those that wait for servers. Other changes end soon."""
+"""The kinds of change that may be overtaken: those that wait for servers. Other changes end soon."""
 
 PATIENCE = 3
 """After being overtaken this many times, a download waits for a time without switches, because the server

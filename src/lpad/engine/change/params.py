@@ -123,19 +123,19 @@ class LineParams(ProfileParams, frozen=True, kw_only=True):
 
 
 class DeleteParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to delete; with `missing_ok` a missing one is not an error."""
+    """The profile to delete; with `missing_ok`, a missing profile is not an error."""
 
     missing_ok: bool = always(False)
 
 
 class RenameParams(ProfileParams, frozen=True, kw_only=True):
-    """A profile and its new nickname; an empty one removes the nickname."""
+    """A profile and its new nickname; an empty nickname removes the present one."""
 
     nickname: str
 
 
 class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
-    """The default SM-DP+ address; an empty one removes it."""
+    """The default SM-DP+ address; an empty address removes the present one."""
 
     default_smdp: str
 
@@ -150,7 +150,7 @@ class ResetParams(Params, frozen=True, kw_only=True):
 
 
 class DeliverNotificationsParams(Params, frozen=True, kw_only=True):
-    """The number of the notification whose recipient is tried; without it, all pending ones are delivered."""
+    """The number of the notification whose recipient is tried; None: all pending ones are delivered."""
 
     seq: int | None = None
 

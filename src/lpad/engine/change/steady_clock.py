@@ -102,7 +102,7 @@ class SteadyClock:
         self._base = self._at(present, steady=last.steady + self._gap(last, present), ran=last.ran)
 
     def begin_after(self, latest: float) -> None:
-        """Begin with the journal of an older lpad, which had no steady clock.
+        """Set the clock by the journal of an older lpad, which had no steady clock.
 
         Args:
             latest: the latest moment in the journal, in seconds since 1970 by the wall clock of that time.

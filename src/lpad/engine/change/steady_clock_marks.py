@@ -36,7 +36,7 @@ class NamedValues(Protocol):
         """Return the value stored under a name; None if there is none."""
 
     def put(self, name: str, value: object) -> None:
-        """Store a value; it is on disk when this returns."""
+        """Store a value; the value is on disk when the call returns."""
 
 
 class SteadyClockMarks:
@@ -84,7 +84,7 @@ class SteadyClockMarks:
             self._marked_at = moment.steady
 
     def due(self) -> Moment | None:
-        """Return the mark to write together with a change; None if the last one is recent."""
+        """Return the mark to write together with a change; None if the last mark is recent."""
         moment = self._clock.now()
         if moment.steady - self._marked_at < REST:
             return None

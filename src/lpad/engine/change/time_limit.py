@@ -69,7 +69,7 @@ class TimeLimit(Frozen, kw_only=True):
 
     @classmethod
     def read(cls, noted: NotedLimit) -> Self:
-        """Return the stored limit; one that was damaged on the disk counts as passed."""
+        """Return the stored limit; a limit that was damaged on the disk counts as passed."""
         seconds, wall, boot = (
             noted_number(each, default=0.0, most=LATEST) for each in (noted.seconds, noted.wall, noted.boot)
         )

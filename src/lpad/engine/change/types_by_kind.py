@@ -69,7 +69,7 @@ def read_change(text: bytes) -> Change:
     """Return the record in a JSON text.
 
     Raises:
-        ValueError: the text contains no record, or one of an unknown kind.
+        ValueError: the text contains no record, or a record of an unknown kind.
     """
     found = msgspec.json.decode(text, type=Change)
     row = KINDS[found.kind]
@@ -87,7 +87,7 @@ def read_notes(kind: Kind, found: Odd) -> notes.Notes:
 
 
 def _read_failure(found: Failure) -> Failure:
-    """Return an error with typed details; one of a later lpad's kind is unchanged."""
+    """Return an error with typed details; an error of a later lpad's kind stays unchanged."""
     details = details_by_kind()
     if found.kind not in details:
         return found

@@ -204,7 +204,7 @@ def may_begin(event: KnownEvent, at: Moment) -> bool:
 
 
 def _order_of(event: KnownEvent, orders: dict[int, Change]) -> Change | None:
-    """Return the change that downloads an event because its platform gave no code."""
+    """Return the change of a platform's order that downloads an event; None if there is none."""
     if event.state is not EventState.DOWNLOADING or event.change is None:
         return None
     return orders.get(event.change)

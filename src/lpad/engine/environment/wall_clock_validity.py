@@ -29,7 +29,7 @@ _TIMEX_BYTES = 1024
 _ABSTIME = 1
 _CANCEL_ON_SET = 2
 _NEVER = 1 << 40
-"""Seconds since 1970; a moment in the far future."""
+"""A moment in the far future, in seconds since 1970."""
 
 
 class Clock:

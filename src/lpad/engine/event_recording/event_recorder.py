@@ -61,7 +61,7 @@ class Recorder:
 
     @property
     def alive(self) -> bool:
-        """Whether its thread runs."""
+        """Whether the recorder's thread runs."""
         return self._thread.is_alive()
 
     def take(self, event: HubEvent) -> None:

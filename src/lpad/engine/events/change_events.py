@@ -77,7 +77,7 @@ class _Record:
 
     @property
     def _wanted(self) -> str | None:
-        """The profile that the change installs or enables."""
+        """The profile that the change installs or enables; None: none, or not known yet."""
         if isinstance(self._change.params, EnableParams):
             return self._change.params.iccid
         return self._known.iccid if self._change.kind.downloads else None

@@ -21,7 +21,7 @@ _SERVED = (Line.LIVE, Line.CHANGING)
 
 
 def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -> None:
-    """Begin to activate the line before the download; the guard of the switch checks whether it works.
+    """Begin to activate the line before the download; the guard of the switch checks whether the line works.
 
     Raises:
         Postponed: the platform cannot answer now.

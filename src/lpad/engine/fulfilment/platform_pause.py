@@ -73,7 +73,7 @@ def later(
 
     Args:
         wish: the wish.
-        sentence: what lpad waits for.
+        sentence: the reason for the wait.
         least: the minimum number of seconds that the platform requests.
         error: the failure of this turn; None: the platform is just not ready yet.
         reason: what may end the pause early.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lpad.engine.fulfilment.open_wish import OpenWish
 
 _ENDLESS = 10 * 365 * 86_400.0
-"""Seconds to wait for a user's answer whether to pay again."""
+"""Seconds to wait for a user's answer: in effect, no limit."""
 
 
 def ask_second_order(wish: OpenWish, why: str) -> None:

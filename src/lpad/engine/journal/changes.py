@@ -89,7 +89,7 @@ class Changes:
         self._clock = clock
         self._marks = marks
         self.retention = retention
-        """The limits of the history; new ones take effect with the next change."""
+        """The limits of the history; new limits take effect with the next change."""
 
     @again_if_repaired
     def add(

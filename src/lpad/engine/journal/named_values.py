@@ -47,7 +47,7 @@ class NamedValues:
             return None
 
     def get_each(self, name: str, type_: type[_T]) -> tuple[_T, ...]:
-        """Return the items of a stored list; an unreadable one does not hide the others."""
+        """Return the items of a stored list; unreadable items are omitted."""
         found = []
         for each in self.get(name, list[msgspec.Raw]) or ():
             try:

@@ -51,7 +51,7 @@ class KnownLines:
             if iccid not in self._known:
                 try:
                     self._known[iccid] = self._memos.get(_PREFIX + iccid, LineRecord)
-                except LpadError as error:  # The failure is not remembered, so that the record is read again.
+                except LpadError as error:  # not remembered, so that the record is read again
                     log.debug("cannot read the line of a profile: %s (%s)", error, error.kind)
                     return None
             return self._known[iccid]

@@ -113,7 +113,7 @@ class LineWatch:
         self._news.set()
 
     def stop(self) -> None:
-        """Begin to stop."""
+        """Begin to stop, without waiting for the end."""
         self._stopping = True
         self._stop.cancel("lpad was stopped")
         self._news.set()
@@ -125,7 +125,7 @@ class LineWatch:
 
     @property
     def alive(self) -> bool:
-        """Whether its thread runs."""
+        """Whether the watch's thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:

@@ -13,9 +13,9 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         platform: the platform that has the line; empty: none of those in `asked` has it.
         line: the state of the line.
-        word: the state in the platform's own word; None: it did not report one.
+        word: the state in the platform's own word; None: the platform reported no word.
         line_id: the platform's name for the line.
-        imei: the device in which the platform saw the line; None: it does not report it.
+        imei: the device in which the platform saw the line; None: the platform does not report it.
         told_imei: the IMEI of another device, if an event has reported it.
         seen_at: when the platform reported this, on the steady clock; 0: never.
         due_at: when lpad asks next, on the steady clock.

@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 MOST = 16
 MOST_OF_A_USER = 4
-"""The maximum number of listeners of one user, so that no user takes the places of the others."""
+"""The maximum number of listeners of one user, so that no user takes the places of other users."""
 FORGOTTEN_AFTER = 30 * 24 * 3600.0
 """The number of seconds that lpad must run before it forgets an absent listener."""
 KEPT_EVERY = 10.0
-"""Seconds between two writes of the record."""
+"""Seconds between two writes of the listeners' record."""
 
 _MEMO = "listeners"
 

@@ -39,7 +39,7 @@ ASK_EVERY = 60.0
 def awaited_event(wish: OpenWish) -> ActivationCode:
     """Return the server of the event that leads to the reserved profile, and its ID as the matching ID.
 
-    The event is stored before it is returned, so that an interrupted download continues with the same one.
+    The event is stored before it is returned, so that an interrupted download continues with it.
 
     Raises:
         Postponed: no SM-DS lists such an event yet, or none answered.

@@ -114,7 +114,7 @@ def _told(profile: Listed, iccid: str) -> DownloadResult:
 
 
 def _enable(run: Run, context: Context, asked: DownloadParams, result: DownloadResult) -> DownloadResult:
-    """Enable the installed profile; any error also states that the profile is installed."""
+    """Enable the installed profile; the details of an error name the installed profile."""
     iccid = _name(context.snapshot().listed, result.iccid, result.isdp_aid)
     try:
         switched = enable_guarded(run, context, asked.guard, iccid=iccid, without=asked.unguarded)

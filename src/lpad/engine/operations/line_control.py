@@ -122,7 +122,7 @@ class _Asked:
             )
 
     def _changed(self, platform: OpenPlatform, seen: Reservation, iccid: str) -> Reservation:
-        """Change the line, and return what the platform reports afterwards."""
+        """Change the line, and return the platform's report after the change."""
         change = {
             LineAction.ACTIVATE: platform.activate_line,
             LineAction.SUSPEND: platform.suspend,

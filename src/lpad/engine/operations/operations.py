@@ -80,7 +80,7 @@ def _purpose(run: Run) -> Purpose:
 
 
 def delete(run: Run, context: Context) -> results.DeleteResult:
-    """Delete a profile that is not enabled; with `missing_ok`, a missing one counts as done."""
+    """Delete a profile that is not enabled; with `missing_ok`, a missing profile is not an error."""
     asked = run.change.params_of(params.DeleteParams)
     iccid = asked.iccid
     deadline = Deadline.after(context.timeouts.switch)
@@ -119,7 +119,7 @@ def delete(run: Run, context: Context) -> results.DeleteResult:
 
 
 def rename(run: Run, context: Context) -> results.RenameResult:
-    """Give a profile a nickname; an empty one removes it."""
+    """Give a profile a nickname; an empty nickname removes the present one."""
     asked = run.change.params_of(params.RenameParams)
     iccid, nickname = asked.iccid, asked.nickname
     deadline = Deadline.after(context.timeouts.read)
@@ -151,7 +151,7 @@ def rename(run: Run, context: Context) -> results.RenameResult:
 
 
 def set_default_smdp(run: Run, context: Context) -> results.SetDefaultSmdpResult:
-    """Write the default SM-DP+ address into the card; an empty one removes it."""
+    """Write the default SM-DP+ address into the card; an empty address removes the present one."""
     address = run.change.params_of(params.SetDefaultSmdpParams).default_smdp
     deadline = Deadline.after(context.timeouts.read)
     run.step("read-addresses")

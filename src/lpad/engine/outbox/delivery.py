@@ -193,7 +193,7 @@ def is_marked(stored: StoredNotification) -> bool:
 
 
 def passes_by(stored: StoredNotification, error: LpadError) -> bool:
-    """Whether later notifications are sent although this one was not accepted.
+    """Whether later notifications are sent although `stored` was not accepted.
 
     A notification that the server never accepts must not block the others. Some servers answer HTTP 500 to
     unreadable notifications, which at first looks like a server failure.
@@ -208,7 +208,7 @@ def passes_by(stored: StoredNotification, error: LpadError) -> bool:
 def is_answer(error: LpadError) -> bool:
     """Whether a server was reached and answered with an error."""
     status = error.details.get("http_status")
-    answered = isinstance(status, int) and not 300 <= status < 400  # a network's portal redirects
+    answered = isinstance(status, int) and not 300 <= status < 400  # a captive portal redirects
     return answered or isinstance(error, ServerRefused | ServerMalformed)
 
 

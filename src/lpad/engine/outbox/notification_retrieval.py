@@ -222,7 +222,7 @@ class Collection:
         waiting: list[NotificationMetadata],
         answer: ListNotificationResponse,
     ) -> dict[int, list[PendingNotification]]:
-        """Return the session's result by its number, to be copied together with the others.
+        """Return the session's result by its number, to be copied together with other notifications.
 
         If the card lists the result once and repeats no number, it counts as read by its number. Otherwise a
         command to remove the result might remove another notification with the same number. In that case the
@@ -266,7 +266,7 @@ class Collection:
         Raises:
             CardError: the card refuses or cannot be reached.
         """
-        if not stored.displaced:  # the card would remove another one with this number
+        if not stored.displaced:  # the card would remove another notification with this number
             self._journal.notifications.mark_removing(stored.id)
             notification_delivery.remove(euicc, stored.seq, deadline=deadline)
         self._journal.notifications.drop(stored.id)
@@ -418,7 +418,7 @@ class Collection:
                 if len(read) >= _COPIED_AT_ONCE:
                     first, read = read, []
                     new += self._keep_read(euicc, eid, first, left, deadline=deadline)
-        finally:  # what was read before the card failed
+        finally:  # copy the notifications that were read before the card failed
             new += self._keep_read(euicc, eid, read, left, deadline=deadline)
         if full:
             log.warning("%d notifications stay on the card: there is no room for more copies", len(left))

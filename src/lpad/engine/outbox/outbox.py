@@ -152,7 +152,7 @@ class Outbox:
         self._notify()
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
-        """Copy a card's new notifications and remove delivered ones; see `Collection.collect`."""
+        """Copy new notifications, remove delivered ones, and return the number of new copies."""
         return self._collection.collect(euicc, eid, deadline=deadline)
 
     def remember_result(self, euicc: Euicc, notification: PendingNotification) -> None:
@@ -168,7 +168,7 @@ class Outbox:
         self._collection.keep_remembered(euicc, eid)
 
     def take_off(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> bool:
-        """Remove delivered notifications from the card; see `Collection.take_off`."""
+        """Remove delivered notifications from the card; return whether all were removed."""
         return self._collection.take_off(euicc, eid, deadline=deadline)
 
     @contextmanager
@@ -295,7 +295,7 @@ class Outbox:
         )
 
     def retry(self, eid: str, seq: int) -> StoredNotification:
-        """Make a waiting or set-aside notification due.
+        """Make a waiting or set-aside notification due, and return it.
 
         Raises:
             NotFound: there is no notification with this number.
@@ -316,7 +316,7 @@ class Outbox:
     def drop(
         self, euicc: Euicc, eid: str, seq: int, *, deadline: Deadline
     ) -> StoredNotification | UncopiedNotification:
-        """Drop an unaccepted notification, and remove it from the card.
+        """Drop and return an unaccepted notification, and remove it from the card.
 
         Raises:
             NotFound: there is no notification with this number.

@@ -83,7 +83,7 @@ class EventLog:
         self.device: str | None = None
         """The device's name in the settings; None: a UUID, made with the first event."""
         self.awaited_by: list[Callable[[int, str], bool]] = []
-        """Return immediately whether an endpoint or listener awaits an event, by its number and type."""
+        """Functions that return immediately whether an event is awaited, by its number and type."""
 
     @contextmanager
     def writing(

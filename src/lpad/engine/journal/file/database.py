@@ -126,7 +126,7 @@ class Database:
             self._db.close()
 
     def try_again(self) -> bool:
-        """Try to write again after a failure; return whether it worked.
+        """Try to write again after a failure; return whether this succeeded.
 
         A file that stays unwritable for long counts as damaged if a new one can be created next to it.
         """
@@ -365,13 +365,13 @@ class Database:
             return Salvage()
 
     def _rebuilt(self, found: Salvage, damage: DamagedError) -> Repair:
-        """Write a new, complete file to the disk; on a full disk, use up the reserve and old copies."""
+        """Write a new, complete file, on a full disk with the space of the reserve and of old copies."""
         while True:
             try:
                 with closing(
                     sqlite3.connect(file_replacement.beginning(self._path), isolation_level=None)
                 ) as new:
-                    new.execute("PRAGMA synchronous = OFF")  # the file does not count before it is complete
+                    new.execute("PRAGMA synchronous = OFF")  # the file is not used before it is complete
                     new.execute("PRAGMA journal_mode = MEMORY")
                     new.execute("PRAGMA secure_delete = ON")
                     report = fill(new, found, self._checks, new_report(damage))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SIZE = 256 * 1024
-"""The reserved number of bytes; the end of a change takes about 30,000 until the next checkpoint."""
+"""The reserved number of bytes; the end of a change needs about 30,000 until the next checkpoint."""
 
 
 class Reserve:

@@ -103,7 +103,7 @@ def set_aside(path: Path) -> Path | None:
     Raises:
         OSError: the operation failed.
     """
-    # Numbered, because the date is wrong on a board without a clock.
+    # The names are numbered, because the date is wrong on a board without a clock.
     last = max((_number(each) for each in damaged_files(path)), default=0)
     date = f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z"
     target = path.with_name(f"{path.name}.damaged-{last + 1:04d}-{date}")

@@ -115,7 +115,7 @@ class _Reader:
         return _is_sequence(record) or bool(_identified(record))
 
     def _take(self, record: Record) -> bool:
-        """Keep a record whose checksum identifies its table; return whether it was identified."""
+        """Keep a record whose checksum identifies its table; return whether the checksum does."""
         if _is_sequence(record):
             table, number = str(record.values[0]), int(str(record.values[1]))
             self._sequences[table] = max(number, self._sequences.get(table, 0))
@@ -145,7 +145,7 @@ class _Reader:
             raise NewerError(f"its schema is {self._noted}, but this lpad knows only up to {SCHEMA_VERSION}")
         found = Salvage(last_numbers=self._sequences, reports=self._reports)
         if self._rows:
-            # Migration steps are atomic, so all rows have one version, and a stray match is chance.
+            # Migration steps are atomic, so all rows have one version, and other matches are accidental.
             found.version = max(self._rows, key=self._likelihood)
             found.rows = self._rows[found.version]
         else:
@@ -332,7 +332,7 @@ def _in_order(found: Salvage, version: int) -> Iterator[tuple[Layout, list[_Row]
 
 
 def _drop_odd(db: sqlite3.Connection, checks: Mapping[str, Check], lost_changes: set[int]) -> Counter[str]:
-    """Omit rows whose content cannot be read, regardless of their checksum."""
+    """Delete rows whose content cannot be read, whatever their checksum; count them by table."""
     dropped: Counter[str] = Counter()
     for table in FIRST:
         layout = layouts_of(SCHEMA_VERSION)[table]

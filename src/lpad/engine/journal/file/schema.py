@@ -43,7 +43,7 @@ CREATE TABLE memos (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
 
 # The change to which each request led; and the time at which a change ended, in seconds since 1970, because
-# it is kept for some days.
+# the change is kept for some days.
 _REQUESTS = """
 CREATE TABLE requests (
     uid INTEGER NOT NULL,

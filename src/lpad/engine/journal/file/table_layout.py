@@ -66,7 +66,7 @@ class Layout(Frozen):
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     sealed: bool
-    """Whether its rows carry a checksum."""
+    """Whether the table's rows carry a checksum."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class Layout(Frozen):
 
     @property
     def has_rowid(self) -> bool:
-        """Whether its key is SQLite's row number, which is not part of a record."""
+        """Whether the table's key is SQLite's row number, which is not part of a record."""
         return self.key == ("id",)
 
     def key_of(self, row: Sequence[Value]) -> tuple[Value, ...]:

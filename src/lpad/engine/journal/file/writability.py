@@ -26,7 +26,7 @@ class JournalState(enum.StrEnum):
     FULL = "full"  # no space on the journal's disk
     READ_ONLY = "read-only"  # lpad may not write the journal's file, folder or file system
     LOCKED = "locked"  # another program has the journal open
-    DAMAGED = "damaged"  # the journal is not trustworthy, and no new one can be created in its place
+    DAMAGED = "damaged"  # the journal is not trustworthy, and no new journal can be created in its place
     NEWER = "newer"  # a later lpad wrote the journal
     UNWRITABLE = "unwritable"  # the disk fails, or another error occurs
 

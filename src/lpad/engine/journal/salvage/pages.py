@@ -85,7 +85,7 @@ class Pages:
 
 
 def _opened(path: Path) -> int | None:
-    """Open a file for reading; None if it is missing, or is a folder, a pipe, a socket or a device.
+    """Open a file for reading; return None if it is missing, a folder, a pipe, a socket or a device.
 
     Raises:
         OSError: the file exists but cannot be opened.

@@ -35,6 +35,6 @@ def _spelled(value: Value) -> bytes:
         return struct.pack(">Bq", _INTEGER, value)
     if isinstance(value, float):
         return struct.pack(">Bd", _REAL, value)
-    # A text that is no longer UTF-8 has a checksum, too, which is wrong.
+    # A text that is no longer valid UTF-8 also gets a checksum, which then does not match.
     kind, data = (_TEXT, value.encode(errors="surrogateescape")) if isinstance(value, str) else (_BLOB, value)
     return struct.pack(">BI", kind, len(data)) + data
