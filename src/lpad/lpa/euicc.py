@@ -254,7 +254,7 @@ class Euicc:
         """Return signed notifications, in ascending order of numbers (5.7.10).
 
         Args:
-            sequence_number: return only this notification; the result is empty if the card no longer has it.
+            sequence_number: the number of the only wanted notification, which may be gone; None: all.
             events: only these events; empty: all.
         """
         function = es10_intents.RETRIEVE_NOTIFICATIONS_LIST

@@ -114,7 +114,7 @@ class MutualAuthentication:
         )
 
     def authenticate_server(self, request: AuthenticateServerRequest, *, deadline: Deadline) -> None:
-        """Have the card check the server and sign.
+        """Have the card check the server and sign its answer.
 
         Raises:
             CardRefused: the card refuses the server.

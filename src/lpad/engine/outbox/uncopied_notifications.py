@@ -28,7 +28,7 @@ _MOST = 1000
 
 
 class UncopiedNotification(Struct, frozen=True, kw_only=True):
-    """A notification without a copy, as in the card's list, and the reason.
+    """An entry of the card's list of notifications that could not be copied, and the reason.
 
     `since` is on the steady clock.
     """

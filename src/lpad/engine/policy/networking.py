@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lpad.network.network_settings_choice import Pattern
 
 STEP_LIMIT = 30.0
-"""Seconds that an applier or a hook may take for one step."""
+"""The default number of seconds for one step of the applier, or one run of the hooks."""
 
 
 class OnFailure(enum.StrEnum):

@@ -138,8 +138,8 @@ def switches(changes: Iterable[Change]) -> list[Step]:
 def _age(step: Step, present: Moment) -> float:
     """Return the age of a step, in seconds.
 
-    A step of an earlier lpad has only a date. After the clock was set, this date may be in the future; if it
-    is more than a day in the future, it is meaningless, and the step counts as old.
+    A step from an earlier version of lpad has only a date. After the clock was set, this date may be in the
+    future; if it is more than a day in the future, it is meaningless, and the step counts as old.
     """
     if step.steady is not None:
         return present.since(step.steady)

@@ -11,7 +11,7 @@ _KIND = "platform-waiting"
 
 
 def waiting_for_platform(sentence: str, *, wait: float) -> Pause:
-    """Return the pause of a change that queries its platform again in a number of seconds."""
+    """Return the pause of a change that queries its platform again in `wait` seconds."""
     present = now()
     return Pause(
         reason=PauseReason.PLATFORM,

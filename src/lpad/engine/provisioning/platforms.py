@@ -39,7 +39,7 @@ class NamedPlatform(Protocol):
 
     @property
     def name(self) -> str:
-        """The owner's name of the platform."""
+        """The platform's name in the settings."""
 
     @property
     def can(self) -> Capabilities:

@@ -71,7 +71,7 @@ class Interrupted:
         pause: Callable[[Change], None],
         await_answer: Callable[[Change, float], None],
     ) -> None:
-        """Adopt the unfinished changes."""
+        """Adopt a card's unfinished changes; `pause` and `await_answer` get those that wait."""
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)

@@ -25,7 +25,7 @@ class RunRecord:
     """One change and its notes, written by the worker and, when it is answered or cancelled, by the API."""
 
     def __init__(self, change: Change, store: ChangeStore) -> None:
-        """Take over the record and its notes."""
+        """Create the object for a record, and load the notes of its change."""
         self._store = store
         self._change = change
         self._private = store.private(change)
@@ -47,7 +47,7 @@ class RunRecord:
         return self._private.notes
 
     def notes_of(self, type_: type[N]) -> N:
-        """Return the typed notes.
+        """Return the notes, which must be of the given type.
 
         Raises:
             InternalError: the notes of this kind of change are of another type.

@@ -60,14 +60,14 @@ class CardOwnership:
             )
 
     def release(self, claimant: Claimant) -> None:
-        """Release the card, because it cannot be reached; a waiting claim remains."""
+        """Release a claimant's card, because lpad cannot reach it; a waiting claim remains."""
         with self._lock:
             told = self._let_go(claimant)
         for each in told:
             each.when_free()
 
     def leave(self, claimant: Claimant) -> None:
-        """Release the card and withdraw a waiting claim, because the settings removed or moved the card."""
+        """Release the card and withdraw a waiting claim, because the card was removed or moved."""
         with self._lock:
             self._waiting.pop(claimant, None)
         self.release(claimant)

@@ -56,7 +56,7 @@ class Workers:
         return worker
 
     def holding(self, change: Change) -> Worker | None:
-        """Return the worker with a change, even one that is ending; None without a worker."""
+        """Return the ending worker that still has a change, or else the worker of its card; None: neither."""
         leaving = [each for each in self._leaving if each.queue.run(change.id) is not None]
         return next(iter(leaving), self._workers.get(change.euicc))
 
@@ -84,7 +84,7 @@ class Workers:
             worker.start()
 
     def become(self, ports: Iterable[CardPort]) -> None:
-        """Create workers for new cards, end those of removed cards, and inform the others.
+        """Create workers for new cards, end those of removed cards, and pass new settings to the others.
 
         Returns immediately; an ending worker brings its running change to the next safe point.
         """

@@ -45,7 +45,7 @@ class Bearer(Struct, frozen=True):
 class HeardErrors:
     """The errors of connection attempts as ModemManager signals them.
 
-    NetworkManager deletes a failed bearer, or retries with it, before its error can be read.
+    NetworkManager deletes or reuses a failed bearer before the bearer's error can be read.
     """
 
     def __init__(self, bus: Bus, *, deadline: Deadline) -> None:

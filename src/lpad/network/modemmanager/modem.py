@@ -73,7 +73,7 @@ class ManagedModem(Frozen):
 
     path: str
     uid: str | None
-    """ModemManager's name of the device, which outlasts the object's path."""
+    """ModemManager's identifier of the device, which remains valid when the object's path changes."""
     imei: str | None
     iccid: str | None
     """The ICCID of the profile that ModemManager has read; None: it has read none."""
@@ -140,7 +140,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
 
 
 def probe_again(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
-    """Make ModemManager forget a modem and probe it again, so that it reads the card's present profile.
+    """Make ModemManager forget a modem and probe it again, so that ModemManager reads the present profile.
 
     A refusal is only logged, because another program may have inhibited the modem, or lpad may lack rights.
 

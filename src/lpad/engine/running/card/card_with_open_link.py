@@ -76,7 +76,7 @@ def _unwatched(_notify: Callable[[bool], None]) -> Callable[[], None]:
 
 
 class CardPort(Frozen, kw_only=True):
-    """The place of a card, and the device around it.
+    """A card's port, the device around it, and the settings for both.
 
     `refresh`: whether the card asks for a REFRESH with each switch; None: according to the modem's quirks;
     `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` replace the values of
