@@ -4,8 +4,9 @@ The card replays an APDU record (`log: {apdus: FILE}`). Equal commands in the sa
 command with other content, such as a new session's signatures, gets the next recorded answer to a command
 with the same instruction, parameters and first tag. Commands that only concern the link (channels, SELECT,
 TERMINAL CAPABILITY) succeed if the record lacks them, because a modem may have handled or refused them
-itself. Any other command that was never answered gets no answer. A command that was answered at least once
-always gets an answer, because the modem may have been restarting.
+itself. Any other recorded command that was never answered gets no answer, and a command unlike all recorded
+ones gets 6985. A command that was answered at least once always gets an answer, because the modem may have
+been restarting.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ class Exchange:
     command: bytes
     answer: bytes | None
     at: float = 0.0
-    """Seconds since 1970 when the command was sent."""
+    """The time at which the command was sent, in seconds since 1970."""
 
 
 class ReplayedCard:
     """A card for a simulated modem or reader."""
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
-        """Use the exchanges to replay, oldest first."""
+        """Create a card that replays `exchanges`, which are in the order of time."""
         self._exchanges = tuple(exchanges)
         self._next = 0
         self.unheard = 0
@@ -93,7 +94,7 @@ class ReplayedCard:
         return answer
 
     def _find(self, fits: Callable[[Exchange], bool]) -> int | None:
-        """Return the next matching exchange, from the present position, then from the beginning."""
+        """Return the index of the next matching exchange, from the present position, then from the start."""
         count = len(self._exchanges)
         order = (*range(self._next, count), *range(self._next))
         return next((index for index in order if fits(self._exchanges[index])), None)
@@ -159,7 +160,7 @@ def _class(apdu: bytes) -> int:
 
 
 def _tag(apdu: bytes) -> bytes:
-    """The tag at the beginning of a STORE DATA; None if it continues an element."""
+    """Return the tag at the beginning of a STORE DATA; empty for any other command."""
     return apdu[5:7] if apdu[1] == _STORE_DATA and apdu[3] == 0 else b""
 
 

@@ -32,10 +32,10 @@ CARD = "modem"
 
 
 class Gateway:
-    """Start with `with`; the daemon can be stopped, killed and started again in between.
+    """A gateway that runs in a `with` statement; its daemon can be stopped, killed and started again.
 
     Attributes:
-        folder: contains everything: the daemon's state and log, the card's memory, the server's orders.
+        folder: the folder with the daemon's state and log, the card's memory and the server's orders.
         card: the eUICC.
         modem: the modem with the card; its AT port is a pty.
         server: the SM-DP+.
@@ -58,14 +58,14 @@ class Gateway:
         """Prepare a gateway; nothing runs before `with`.
 
         Args:
-            sgp26: a folder of certificates; None creates some.
+            sgp26: a folder of certificates; None: new ones are created.
             behaviour: the card's behaviour.
             card_faults: the card's faults.
             personality: the modem's personality.
             baud: the port's speed; None: as fast as possible.
             settings: additions to the daemon's settings.
             euicc: additions to the card's section of the settings.
-            wrap: wraps the card for the modem.
+            wrap: a function that wraps the card for the modem.
         """
         # The path is short, because a Unix socket's path has at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="lpad-test-"))
@@ -125,7 +125,7 @@ class Gateway:
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
-        """The daemon, while it runs."""
+        """The daemon's process; None while the daemon does not run."""
         return self._daemon.process
 
     @property
@@ -152,7 +152,7 @@ class Gateway:
         return self.client.euicc(CARD)
 
     def download(self, code: str, **options: Any) -> Change:
-        """Download and wait for the end, or for the question that the change asks."""
+        """Download a profile; return the change when it has ended or asks a question."""
         return self.client.download(CARD, activation_code=code, wait=PATIENCE, **options)
 
     def order_profile(
@@ -186,7 +186,7 @@ class Gateway:
 
     @staticmethod
     def until(holds: Callable[[], bool]) -> None:
-        """Wait for a condition that no event reports."""
+        """Wait until `holds` returns True, for a condition that no event reports."""
         end = time.monotonic() + PATIENCE
         while not holds():
             assert time.monotonic() < end, "the condition was not met in time"

@@ -18,7 +18,7 @@ class MbimHabits:
     class_byte_types: tuple[int, ...] = (0, 1)
     """The values of ClassByteType that reach the card."""
     class_refusal: int = 0x6E00
-    """The status word with which another value is answered."""
+    """The status word that answers an APDU with another ClassByteType."""
     builds_class: bool = True
     """Whether the modem builds the class byte from type and channel, or passes on the host's class byte."""
     refuses_channel_in_class: bool = False
@@ -30,16 +30,16 @@ class MbimHabits:
     hides_isdr: bool = False
     """Whether every SELECT fails until the card has started with the capability of a device with an LPA."""
     channels: int = 19
-    """The number of channels that the modem opens at most; one more fails with NoLogicalChannels."""
+    """The maximum number of channels that the modem opens; one more fails with NoLogicalChannels."""
     leaked_channels: int = 0
     """The number of channels of `leaked_group` that an earlier host has left open."""
     leaked_group: int = 0
     indication_delay: float | None = 0.0
     """Seconds from an event to its indication; None: the modem sends no indications."""
     lte_attach: bool = False
-    """Whether the modem stores settings of its initial bearer, and opens sessions in addition."""
+    """Whether the modem stores settings for its initial bearer, and opens sessions in addition to it."""
     lte_attach_fixed: bool = False
-    """Whether the modem refuses to store other settings of its initial bearer."""
+    """Whether the modem refuses to store other settings for its initial bearer."""
     extensions: bool = True
     """Whether the modem has Microsoft's basic connect extensions, for slots and the modem's reset."""
     slots: int = 1

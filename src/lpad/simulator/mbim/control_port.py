@@ -68,11 +68,11 @@ class MbimModem(ControlPort[Message, MbimFunction]):
         status: Status | None = None,
         error: ProtocolError | None = None,
     ) -> None:
-        """Arm a fault for the next command of a service; several are used up in order.
+        """Arm a fault for the next command of a service; several faults take effect in order.
 
         Args:
-            service: None: any message.
-            cid: the command; None: any of the service.
+            service: the command's service; None: any message.
+            cid: the command's number; None: any command of the service.
             executed: whether the command is carried out.
             lost: whether the answer to the command is never sent.
             delay: seconds by which the answer is delayed.

@@ -1,4 +1,4 @@
-"""The answer about a simulated function's services (MBIM 1.0, 10.5.29), which ModemManager asks for first."""
+"""The answer about a simulated function's services (MBIM 1.0, 10.5.29), which ModemManager requests first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def device_services(commands: Mapping[UUID, Sequence[int]]) -> bytes:
-    """Return the information buffer.
+    """Return the answer's information buffer.
 
     Args:
         commands: the numbers of the commands of each service.

@@ -28,10 +28,10 @@ _FACTORY = tuple(LteAttachContext(ip_type=1, roaming=each, source=_MODEM) for ea
 
 
 class LteAttachContexts:
-    """Stores the contexts; the home network's is the modem's context 1 from the next attach on."""
+    """Stores the contexts; that of the home network becomes the modem's context 1 at the next attach."""
 
     def __init__(self, contexts: ModemContexts) -> None:
-        """Begin with the factory's contexts."""
+        """Start with the factory's contexts."""
         self._contexts = contexts
         self._stored = _FACTORY
 

@@ -152,7 +152,7 @@ class MbimFunction:
         self.opened = False
 
     def settle(self) -> None:
-        """Fetch the command that the card announces, as a modem does by itself after an answer."""
+        """Fetch the proactive command that the card announces, as a modem does after an answer."""
         if self._waiting is not None:
             length, self._waiting = self._waiting, None
             if self._personality.fetches_proactive:

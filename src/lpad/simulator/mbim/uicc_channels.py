@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class UiccRefusedError(Exception):
-    """The function refuses; `status` is the status in its answer."""
+    """The MBIM function refuses a request; `status` is the status in the answer."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(status)
@@ -34,10 +34,10 @@ class UiccChannels:
     """The table of open channels."""
 
     def __init__(self, transmit: Callable[[bytes], bytes], habits: MbimHabits) -> None:
-        """Begin without channels.
+        """Create an empty table.
 
         Args:
-            transmit: passes an APDU to the card.
+            transmit: a function that passes an APDU to the card.
             habits: the function's habits.
         """
         self._transmit = transmit
@@ -85,7 +85,7 @@ class UiccChannels:
         return OpenChannelAnswer(status=status_number(b"\x90\x00"), channel=number, response=response)
 
     def close(self, channel: int, group: int) -> bytes:
-        """Close a channel, or with 0 all of a group; return the card's status word.
+        """Close a channel, or all channels of `group` if `channel` is 0; return the card's status word.
 
         Raises:
             UiccRefusedError: the channel is not open.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SUCCESS = (0x90, 0x91, 0x61)
-"""First bytes of status words of a command that the card has carried out."""
+"""The first bytes of status words that mean that the card has carried out the command."""
 _MOST_RESPONSES = 300
 _STORE_DATA = 0xE2
 _LAST_BLOCK = 0x80
@@ -20,10 +20,10 @@ class CardChannels:
     """Opens and closes channels, and fetches whole answers, as modems do."""
 
     def __init__(self, transmit: Callable[[bytes], bytes]) -> None:
-        """Use a card.
+        """Use the card behind `transmit`.
 
         Args:
-            transmit: passes an APDU to the card.
+            transmit: a function that passes an APDU to the card.
         """
         self._transmit = transmit
 
@@ -47,7 +47,7 @@ class CardChannels:
         return self._transmit(bytes([class_byte(0, number), 0xC0, 0, 0, answer[-1]]))[:-2]
 
     def whole(self, apdu: bytes, answer: bytes, number: int) -> bytes:
-        """Handle 61xx with GET RESPONSE and 6Cxx with the right Le, as firmware does that hides both."""
+        """Return the whole answer, fetched after 61xx and 6Cxx, as firmware does that hides both."""
         within_chain = apdu[1] == _STORE_DATA and not apdu[2] & _LAST_BLOCK
         if answer[-2] == 0x6C and not within_chain:
             answer = self._transmit(apdu[: 5 + apdu[4]] + answer[-1:])

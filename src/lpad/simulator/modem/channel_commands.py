@@ -18,14 +18,14 @@ _STORE_DATA = 0xE2
 _MANAGE_CHANNEL = 0x70
 _SELECT_USIM = bytes.fromhex("A4040C07A0000000871002")
 _SUCCESS = (0x90, 0x61, 0x91)
-"""First bytes of status words; 91 announces a proactive command."""
+"""The first bytes of status words of success; 91 announces a proactive command."""
 NOT_ALLOWED = 3
 NO_MEMORY = 20
 UNKNOWN = 100
 
 
 class ChannelRefusedError(Exception):
-    """The modem refuses; `code` is the code of +CME ERROR; None: plain ERROR."""
+    """The modem refuses a command; `code` is the code of +CME ERROR; None: plain ERROR."""
 
     def __init__(self, code: int | None) -> None:
         super().__init__(code)
@@ -42,10 +42,10 @@ class ModemChannels:
     """The modem's table of channels that it has opened for the host."""
 
     def __init__(self, transmit: Callable[[bytes], bytes], personality: ModemPersonality) -> None:
-        """Begin without open channels.
+        """Create an empty table.
 
         Args:
-            transmit: passes an APDU to the card.
+            transmit: a function that passes an APDU to the card.
             personality: the modem's personality.
         """
         self._transmit = transmit
@@ -98,7 +98,7 @@ class ModemChannels:
         return handle
 
     def transmit(self, handle: str, apdu: bytes) -> bytes:
-        """Pass an APDU on to the card.
+        """Pass an APDU on to the card, and return the answer.
 
         Raises:
             ChannelRefusedError: there is no such channel, or the personality requires a refusal.

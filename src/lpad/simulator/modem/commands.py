@@ -41,7 +41,7 @@ _RESETTING = frozenset({0x04, 0x09})
 """Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
 _MOST_PROACTIVE = 16
 _HANGS_FOR = 6.0
-"""Seconds without an answer after a line that is too long, if the modem hangs then."""
+"""Seconds without an answer after an overlong line, if such a line makes the modem hang."""
 
 
 class Card(Protocol):
@@ -66,7 +66,7 @@ class CommandSet:
     def __init__(
         self, card: Card, personality: ModemPersonality, *, line_rate: LineRate | None = None
     ) -> None:
-        """Put a card into a modem.
+        """Create the commands of a modem that contains a card.
 
         Args:
             card: the card behind +CSIM.
@@ -107,7 +107,7 @@ class CommandSet:
         """Execute one command line, without its end.
 
         Returns:
-            The answer; None for a line that is not a command, which a modem ignores.
+            The answer; None if the modem sends none, as for a line that is not a command.
         """
         if line[:2].upper() != "AT":
             return None
@@ -319,7 +319,7 @@ class CommandSet:
         return self._at_card(tell)
 
     def _told_iccid(self) -> Iccid | None:
-        """Return the ICCID, unless a PIN hides it."""
+        """Return the ICCID, or None without one; refuse if a PIN or an open channel hides it."""
         if self._habits.channel_hides_iccid and self.channels.open:
             raise ChannelRefusedError(NOT_ALLOWED)
         iccid = self.radio.iccid()
@@ -460,7 +460,7 @@ class CommandSet:
 
 
 def _command_details(data: bytes) -> bytes | None:
-    """Return number, type and qualifier of a proactive command (ETSI TS 102 223, 8.6), or None."""
+    """Return number, type and qualifier of a proactive command (ETSI TS 102 223, 8.6); None: missing."""
     try:
         for element in tlv.parse(data).children():
             # The top bit of these tags only means that the other side must understand them.

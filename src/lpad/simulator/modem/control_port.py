@@ -1,4 +1,4 @@
-"""The control port of a simulated modem in a thread of its own, with faults to arm; MBIM and QMI share it."""
+"""The control port of a simulated modem, in its own thread and with faults; MBIM and QMI share it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ControlFunction(Protocol[_M]):
         """Process a message of the host; return the answers."""
 
     def settle(self) -> None:
-        """Carry out the actions of a modem that follow an answer without a command."""
+        """Carry out the actions that a modem takes after an answer without a command."""
 
     def indications(self) -> list[_M]:
         """Return the indications that are due."""
@@ -86,7 +86,7 @@ class Fault(Generic[_M]):
     restarts: bool = False
     """Whether the modem restarts unannounced, before it processes the message."""
     instead: Callable[[_M], _M] | None = None
-    """Returns the answer to a message that the modem does not process; None: the modem answers by itself."""
+    """Returns the answer to a message that the modem does not process; None: the modem's own answer."""
 
 
 class _SwitchedOffError(Exception):
@@ -147,7 +147,7 @@ class ControlPort(Generic[_M, _F]):
         return self._wire.path
 
     def close(self) -> None:
-        """Switch off; the port disappears.
+        """Switch the modem off; the port disappears.
 
         Raises:
             InternalError: the card, or the modem itself, had crashed.
@@ -163,7 +163,7 @@ class ControlPort(Generic[_M, _F]):
             raise InternalError("the simulated card or modem crashed") from self._crash
 
     def arm(self, fault: Fault[_M]) -> None:
-        """Arm a fault; several are used up in order."""
+        """Arm a fault; several faults take effect in order."""
         self._do(lambda: self._faults.append(fault))
 
     def forget_faults(self) -> None:
@@ -171,11 +171,11 @@ class ControlPort(Generic[_M, _F]):
         self._do(self._faults.clear)
 
     def say(self, message: _M) -> None:
-        """Send a message without a request."""
+        """Send a message that answers no request."""
         self._do(lambda: self._say(message))
 
     def do(self, what: Callable[[_F], None]) -> None:
-        """Change the function, in the modem's thread; indications follow."""
+        """Call `what` with the modem's function in the modem's thread; indications follow."""
         self._do(lambda: what(self.function))
 
     def vanish(self) -> None:

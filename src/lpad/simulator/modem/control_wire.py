@@ -102,7 +102,7 @@ class SocketWire:
         return [each.fileno() for each in (self._listener, self._host) if each is not None]
 
     def read(self) -> bytes:
-        """Accept a host if one waits, and return what has arrived (see `Wire`)."""
+        """Accept a waiting host, and return the bytes that have arrived (see `Wire`)."""
         if self._listener is not None:
             with suppress(BlockingIOError):
                 arrived = self._listener.accept()[0]

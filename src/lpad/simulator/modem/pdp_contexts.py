@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ESM_FAILURE = 19
-"""The EMM cause of an attach that was rejected for its bearer (3GPP TS 24.301, 9.9.3.9)."""
+"""The EMM cause of an attach that was rejected because of its bearer (3GPP TS 24.301, 9.9.3.9)."""
 UNKNOWN_APN, AUTHENTICATION_FAILED, NOT_SUBSCRIBED, ONLY_IPV4, ONLY_IPV6 = 27, 29, 33, 50, 51
 """ESM causes (3GPP TS 24.301, 9.9.4.4)."""
 _BOTH = ("IP", "IPV6", "IPV4V6")
@@ -31,13 +31,13 @@ class Subscription:
     apns: tuple[str, ...] | None = None
     """Known APNs, '' for the default; None: any."""
     unknown_cause: int = UNKNOWN_APN
-    """The ESM cause for another APN."""
+    """The ESM cause for an unknown APN."""
     types: tuple[str, ...] = _BOTH
     """Permitted PDP types: IP, IPV6, IPV4V6."""
     credentials: tuple[str, str] | None = None
     """Required user name and password; None if the network requires neither."""
     emm_cause: int | None = None
-    """The cause of rejecting every attach, such as 11, PLMN not allowed."""
+    """The EMM cause with which every attach is rejected, such as 11, PLMN not allowed; None: none is."""
     addresses: bool = True
     """Whether a bearer gets an IP address."""
 
@@ -78,7 +78,7 @@ class ModemContexts:
     emm_cause: int | None = None
     esm_cause: int | None = None
     bearer: Context | None = None
-    """The bearer of the last attach; None before the first attach."""
+    """The bearer of the last attach; None if the attach failed, or before the first one."""
     attempts: int = 0
     """The number of attaches, including failed ones; each ends the connections of the previous attach."""
     _subscription: Subscription = field(default_factory=Subscription)
@@ -134,7 +134,7 @@ class ModemContexts:
         return True
 
     def authenticate(self, cid: int, authentication: int, username: str, password: str) -> None:
-        """Store user name and password of a context; 0 removes them."""
+        """Store the user name and password of a context; `authentication` 0 removes them."""
         known = self.contexts.setdefault(cid, Context())
         known.authentication = authentication
         known.credentials = (username, password) if authentication else None

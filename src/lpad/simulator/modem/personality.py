@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from lpad.simulator.modem.pdp_contexts import Subscription
 
 NOT_REGISTERED, HOME, SEARCHING, DENIED, ROAMING = 0, 1, 2, 3, 5
-"""Status of registration (3GPP TS 27.007, 10.1.22)."""
+"""States of the registration (3GPP TS 27.007, 10.1.22)."""
 
 
 class Csim(StrEnum):
@@ -26,7 +26,7 @@ class Handles(StrEnum):
     """The forms of a channel's name in +CCHO."""
 
     NUMBER = "number"
-    """+CCHO: 1, counted for the port, no matter which channel it is on the card."""
+    """+CCHO: 1, a number that the modem counts, whichever channel it is on the card."""
     BARE = "bare"
     """Only the number, without a prefix."""
     HEX64 = "hex64"
@@ -84,23 +84,23 @@ class ModemPersonality:
     """The effect of command lines that are longer than `line_limit`."""
 
     line_rates: tuple[int, ...] = ()
-    """The speeds in bits per second that +IPR takes, 0 for the automatic one; characters at another speed
-    are noise. Empty: the modem takes any speed, and has no +IPR."""
+    """The speeds in bits per second that +IPR accepts, 0 for the automatic one; characters at another speed
+    are noise. Empty: the modem accepts any speed, and has no +IPR."""
     answers_at_new_rate: bool = False
-    """Whether OK to +IPR comes at the new speed instead of the old one."""
+    """Whether the OK to +IPR is sent at the new speed instead of the old one."""
     silent_rates: tuple[int, ...] = ()
-    """Speeds that +IPR takes, but at which all received characters are unreadable."""
+    """Speeds that +IPR accepts, but at which all received characters are unreadable."""
     loses_above: int | None = None
     """The speed above which only the first characters of a line arrive; None: all arrive at any speed."""
     buffer: int = 64
     """The number of characters of a line that arrive at a speed above `loses_above`."""
     keeps_line_rate: bool = False
-    """Whether a speed that +IPR has set outlasts a loss of power and a reset."""
+    """Whether a speed that +IPR has set survives a loss of power and a reset."""
 
     strict: bool = False
     """Whether hex in commands must be upper-case and in quotes."""
     busy: int = 0
-    """The number of first commands for the card that are answered 'SIM busy'."""
+    """The number of initial commands for the card that are answered 'SIM busy'."""
     csim: Csim = Csim.WORKS
     handles: Handles | None = None
     """How +CCHO names a channel; None: the modem lacks +CCHO, +CGLA and +CCHC."""
@@ -109,21 +109,21 @@ class ModemPersonality:
     csim_most: int | None = None
     """The number of characters above which +CSIM and +CGLA answer `csim_refusal`; None: no limit."""
     csim_refusal: int | None = 3
-    """The error to an APDU that is too short or too long; None: plain ERROR."""
+    """The error code for an APDU that is too short or too long; None: plain ERROR."""
     test_forms: bool = True
     """Whether test commands such as +CCHO=? are answered OK if the command itself works."""
     not_found: int | None = 22
-    """The error to +CCHO when the card lacks the application; None: plain ERROR."""
+    """The error code for +CCHO if the card lacks the application; None: plain ERROR."""
     closes_channels: bool = True
     """Whether +CCHC exists."""
     tells_closing: bool = False
-    """Whether +CCHC answers a separate line before OK."""
+    """Whether +CCHC answers with a separate line before OK."""
     passes_manage_channel: bool = True
-    """Whether +CGLA takes MANAGE CHANNEL."""
+    """Whether +CGLA accepts MANAGE CHANNEL."""
     patches_class: bool = True
-    """Whether +CGLA puts the channel's number into class bytes, or passes APDUs on unchanged."""
+    """Whether +CGLA puts the channel's number into class bytes; otherwise it passes APDUs on unchanged."""
     cgla_breaks_at: int | None = None
-    """From which STORE DATA after +CCHO on, counted from 1, +CGLA refuses all with ERROR; None: never."""
+    """The STORE DATA after +CCHO, counted from 1, from which on +CGLA answers ERROR; None: never."""
 
     quoted: bool = True
     """Whether hex in answers is in quotes."""
@@ -133,7 +133,7 @@ class ModemPersonality:
     bare_answers: bool = False
     """Whether +CSIM answers lack their prefix."""
     bare_imei: bool = True
-    """Whether AT+CGSN answers only the digits, or +CGSN: "…"."""
+    """Whether AT+CGSN answers with only the digits; otherwise with +CGSN: "…"."""
     line_end: str = "\r\n"
     glued: bool = False
     """Whether lines are separated by one line end, without blank lines."""
@@ -155,12 +155,12 @@ class ModemPersonality:
     channel_hides_iccid: bool = False
     """Whether the modem refuses to report the ICCID while a channel of +CCHO is open."""
     pin_locked: tuple[str, ...] = ()
-    """ICCIDs of profiles whose SIM PIN was not entered, so that they never register."""
+    """ICCIDs of profiles whose SIM PIN has not been entered, so that they never register."""
     pin_hides_iccid: bool = True
-    """Whether the modem hides the ICCID of a profile whose PIN was not entered."""
+    """Whether the modem hides the ICCID of a profile whose PIN has not been entered."""
     hot_swap_hangs: bool = False
-    """Whether everything for the card is answered 'phone failure' after a card was swapped, until the radio
-    is cycled."""
+    """Whether every command for the card is answered 'phone failure' after a swap of the card, until the
+    radio is cycled."""
     notices: Notices = Notices.AT_ONCE
     channels_after_refresh: int = 0
     """The number of own channels that the modem opens after it has reset the card for a REFRESH."""
@@ -170,7 +170,7 @@ class ModemPersonality:
     """Whether a reset also switches on a radio that was off."""
 
     registration_commands: tuple[str, ...] = ("+CEREG", "+CGREG")
-    """Which of +CEREG, +C5GREG and +CGREG exist."""
+    """The commands among +CEREG, +C5GREG and +CGREG that the modem has."""
     registers_after: float = 0.0
     """Seconds from reading a profile until the search for a network ends."""
     registration: dict[str, int] = field(default_factory=dict)
@@ -197,9 +197,9 @@ class ModemPersonality:
         "#PDPAUTH",
         "+QMBNCFG",
     )
-    """Which commands for contexts and their authentication exist."""
+    """The commands for contexts and their authentication that the modem has."""
     swaps_credentials: bool = False
-    """Whether +CGAUTH takes the password before the user name, as some firmware does."""
+    """Whether +CGAUTH expects the password before the user name, as some firmware does."""
     tells_reject_cause: bool = True
     """Whether +CEREG at level 3 reports the cause of a rejected attach."""
     error_report: str = "ESM cause {code}"
@@ -208,9 +208,9 @@ class ModemPersonality:
     answer_delay: float = 0.0
     """Seconds from a command's last character to the first of its answer."""
     fetches_response: bool = False
-    """Whether the modem turns 61xx into GET RESPONSE itself and returns data immediately."""
+    """Whether the modem itself answers 61xx with GET RESPONSE and returns the data immediately."""
     fetches_proactive: bool = True
-    """Whether the modem turns 91xx into FETCH and TERMINAL RESPONSE, and REFRESH into a card reset."""
+    """Whether the modem answers 91xx with FETCH and TERMINAL RESPONSE, and REFRESH with a card reset."""
     refresh_urc: str | None = "+QUSIM: 1"
     """The modem's unsolicited lines once the card is up again after REFRESH."""
     away_after_refresh: float | None = None

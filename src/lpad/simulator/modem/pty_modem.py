@@ -1,4 +1,4 @@
-"""An AT modem on a pty, around any card, which behaves like one on a real serial port, with faults."""
+"""A simulated AT modem on a pty, with any card and with faults; it behaves as on a real serial port."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class PtyModem:
         self.received: Transcript[str] = Transcript(maxlen=_COMMANDS_REMEMBERED)
         """The latest command lines, oldest first."""
         self.log: Transcript[str] = Transcript(maxlen=_LINES_REMEMBERED)
-        """The latest lines, oldest first: "> " and what the host sent, "< " and what the modem sent."""
+        """The latest lines, oldest first: "> " begins the lines of the host, "< " those of the modem."""
         self._count = 0
         self._crash: Exception | None = None
         self._port = PtyPort(
@@ -140,7 +140,7 @@ class PtyModem:
         return ModemCounters(self._port.characters_in, self._port.characters_out, self._count)
 
     def close(self) -> None:
-        """Switch off; the port disappears.
+        """Switch the modem off; the port disappears.
 
         Raises:
             InternalError: the card, or the modem itself, had crashed.
@@ -239,10 +239,10 @@ class PtyModem:
         executed: bool = True,
         vanish: bool = False,
     ) -> None:
-        """Arm a fault for the next command that starts with `on`; several are used up in order.
+        """Arm a fault for the next command that starts with `on`; several faults take effect in order.
 
         Args:
-            on: how the command starts, such as "AT+CSIM"; empty: any.
+            on: the beginning of the command, such as "AT+CSIM"; empty: any command.
             delay: seconds by which the answer is delayed.
             before: lines sent before the answer.
             instead: lines in place of the answer, final line included; (): no answer;
@@ -254,7 +254,7 @@ class PtyModem:
         self._do(lambda: self._faults.append(fault))
 
     def forget_faults(self) -> None:
-        """Remove the faults that were not used up yet."""
+        """Remove the faults that have not taken effect yet."""
         self._do(self._faults.clear)
 
     # The following methods run in the modem's thread.

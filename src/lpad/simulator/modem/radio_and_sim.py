@@ -29,8 +29,8 @@ class RadioAndSim:
         """Switch the modem on. The card is read when its ICCID is first requested.
 
         Args:
-            transmit: passes an APDU to the card.
-            reset_card: restarts the card.
+            transmit: a function that passes an APDU to the card.
+            reset_card: a function that restarts the card.
             personality: the modem's habits.
         """
         self._transmit = transmit

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lpad.simulator.modem.radio_and_sim import RadioAndSim
 
 _CELL = '"1A2B","01A2B3C4",7'
-"""Area, cell and technology, which are reported with the status at level 2."""
+"""Area, cell and technology, which are reported with the status from level 2 on."""
 
 
 _WITH_CAUSE = 3
@@ -49,7 +49,7 @@ class ModemRegistration:
         self._outcomes[iccid] = status
 
     def knows(self, name: str) -> bool:
-        """Whether the modem has a command."""
+        """Whether the modem has the command `name`."""
         return name in self._levels
 
     def set_level(self, name: str, level: int) -> None:
@@ -62,7 +62,7 @@ class ModemRegistration:
         self._levels = dict.fromkeys(self._levels, 0)
 
     def answer(self, name: str) -> str:
-        """Return the answer to AT+CEREG?."""
+        """Return the answer to a query such as AT+CEREG?, without its prefix."""
         status = self._told = self.status()
         return f"{self._levels[name]},{self._status_text(name, status)}"
 

@@ -21,12 +21,12 @@ _ERRORS = {
     100: "unknown",
 }
 INCORRECT = 50
-"""+CME ERROR: incorrect parameters."""
+"""The code of +CME ERROR for incorrect parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The lines before the final one, the final one, and whether a proactive command waits."""
+    """The lines before the final line, the final line, and the length of a waiting proactive command."""
 
     lines: tuple[str, ...] = ()
     final: str = "OK"

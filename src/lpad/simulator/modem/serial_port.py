@@ -43,8 +43,8 @@ class PtyPort:
         Args:
             path: where to put a symbolic link to the pty; None: the pty's own name.
             baud: bits per second to emulate; None: as fast as possible.
-            rate: the speed that the modem has set; None: it takes any.
-            wait: waits until a monotonic time, and serves other threads' calls meanwhile.
+            rate: the speed that the modem has set; None: the modem accepts any speed.
+            wait: a function that waits until a monotonic time, and serves other threads' calls meanwhile.
 
         Raises:
             InvalidValue: `path` exists and is not a symbolic link.
@@ -84,7 +84,7 @@ class PtyPort:
 
         Args:
             path: the new path of the link; None: the old one.
-            elsewhere: whether the pty itself must have another name than before.
+            elsewhere: whether the pty itself must get a new name.
 
         Raises:
             InvalidValue: the path exists and is not a symbolic link.

@@ -18,14 +18,14 @@ _NAMES = {
 }
 """The speeds in bits per second, by the kernel's numbers for them."""
 _SPEED = 4
-"""The place of the input's speed in the result of tcgetattr()."""
+"""The index of the input speed in the result of tcgetattr()."""
 
 
 class LineRate:
-    """The modem's speed, if it has +IPR; a modem without +IPR takes any speed, like a USB modem."""
+    """The modem's speed, if it has +IPR; a modem without +IPR accepts any speed, like a USB modem."""
 
     def __init__(self, personality: ModemPersonality, *, baud: int | None) -> None:
-        """Begin with a speed in bits per second; None: 115200."""
+        """Create a line with a speed of `baud` bits per second; None: 115200."""
         self._habits = personality
         self._at_power_on = baud or USUAL
         self.rate = self._at_power_on
@@ -33,7 +33,7 @@ class LineRate:
 
     @property
     def offered(self) -> tuple[int, ...]:
-        """The speeds that +IPR takes; empty: the modem does not have +IPR."""
+        """The speeds that +IPR accepts; empty: the modem does not have +IPR."""
         return self._habits.line_rates
 
     def power_cut(self) -> None:

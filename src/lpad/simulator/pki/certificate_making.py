@@ -58,7 +58,7 @@ class Validity:
 
 
 def make_ci(curve: Curve, *, name: str = "Test CI") -> Credential:
-    """Create a root: self-signed, without an AKI."""
+    """Create a CI: a self-signed certificate without an AKI, and its key."""
     key = ec.generate_private_key(curve.algorithm)
     subject = _name(CN=name, OU="TESTCERT", O="RSPTEST", C="IT")
     builder = _start(subject, subject, key.public_key(), Validity.years(35))

@@ -99,7 +99,7 @@ class Credential:
 
     @property
     def oid(self) -> str | None:
-        """The registered ID in subjectAltName, dotted, or None."""
+        """The registered ID in subjectAltName, dotted; None if it is missing."""
         return registered_id(self.certificate)
 
     def sign(self, data: bytes) -> bytes:
@@ -172,7 +172,7 @@ def certified_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def authority_key_id(certificate: x509.Certificate) -> bytes | None:
-    """Return the issuer's key identifier in `certificate`, or None."""
+    """Return the issuer's key identifier in `certificate`; None if it is missing."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
     except (x509.ExtensionNotFound, ValueError):
@@ -181,7 +181,7 @@ def authority_key_id(certificate: x509.Certificate) -> bytes | None:
 
 
 def registered_id(certificate: x509.Certificate) -> str | None:
-    """Return the registered ID in `certificate`'s subjectAltName, dotted, or None."""
+    """Return the registered ID in `certificate`'s subjectAltName, dotted; None if it is missing."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
@@ -191,7 +191,7 @@ def registered_id(certificate: x509.Certificate) -> str | None:
 
 
 def policies(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the policy OIDs of `certificate`, dotted: its role."""
+    """Return the policy OIDs of `certificate`, dotted, which show its role."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.CertificatePolicies)
     except (x509.ExtensionNotFound, ValueError):

@@ -74,11 +74,11 @@ class Pki:
 
     @classmethod
     def open(cls, folder: Path, *, minted: Path | None = None) -> Pki:
-        """Read the infrastructure in `folder`; create it there first if there is none.
+        """Read the PKI in `folder`; create one there first if there is none.
 
         Args:
-            folder: laid out as described above; may be read-only if it contains a CI.
-            minted: the folder for certificates of cards; by default `folder`, or only memory if that
+            folder: a folder as this module describes it; may be read-only if it contains a CI.
+            minted: the folder for certificates of cards; by default `folder`, or only memory if `folder`
                 cannot be written.
 
         Raises:
@@ -124,7 +124,7 @@ class Pki:
         return credential
 
     def of_smds(self, oid: str) -> Pki:
-        """Return the infrastructure of an SM-DS under the same CIs; the server's credentials are the SM-DS's.
+        """Return the PKI of an SM-DS under the same CIs; the server's credentials are the SM-DS's.
 
         An SM-DS does not bind packages. Its credential for binding is an SM-DP+'s for authentication, for the
         fault in which a certificate has the wrong role. A CI without a private key in the folder issues no
@@ -188,7 +188,7 @@ def _complete(folder: Path) -> bool:
 def _create(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        # Another process, such as a server started at the same time, has created the infrastructure.
+        # Another process, such as a server started at the same time, has created the PKI.
         if _complete(folder):
             return
         for curve in Curve:

@@ -1,4 +1,4 @@
-"""The faults of a simulated platform: their kinds, and the list that the platform works through.
+"""The faults of a simulated platform: their kinds, and the list of remaining faults.
 
 As JSON, for the command line:
 
@@ -22,7 +22,7 @@ class PlatformFault(StrEnum):
     LOST_ANSWER = "lost-answer"
     """The request is carried out, but the connection is cut instead of an answer."""
     LOST_REQUEST = "lost-request"
-    """The connection is cut without reading the request."""
+    """The connection is cut, and the request is not carried out."""
     # faults of the HTTP answer
     STATUS = "status"
     """The request is not carried out; HTTP status `value`, without a body."""
@@ -90,7 +90,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         kind: the kind of the fault.
-        call: the affected call: order, confirm, find, look, activate, line, token, release; or any.
+        call: the name of the affected call, such as order, find, look or token; any: every call.
         value: a value whose meaning depends on `kind`.
         times: how many times the fault occurs; 0: always.
         after: the number of such calls that are answered correctly before the fault occurs.

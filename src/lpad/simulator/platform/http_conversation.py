@@ -52,7 +52,7 @@ class PlatformConversation(HttpConnection):
         super().__init__(connection, platform)
 
     def do_GET(self) -> None:  # noqa: N802 - http.server's own name
-        """Answer a question."""
+        """Answer a query."""
         self._serve()
 
     def do_POST(self) -> None:  # noqa: N802 - http.server's own name

@@ -24,7 +24,7 @@ class Request:
 
     @property
     def form(self) -> dict[str, str]:
-        """The fields of a form."""
+        """The fields of the form in the body."""
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     @property

@@ -22,7 +22,7 @@ _STATES = {"ACTIVE": Line.LIVE, "SUSPENDED": Line.IDLE, "RETIRED": Line.ENDED, "
 
 
 class Things(Vendor):
-    """The platform; it does not find a path without a slash at its end."""
+    """The platform; its paths must end with a slash."""
 
     hosts = ("things.example.com",)
     calls = (

@@ -56,7 +56,7 @@ class Vendor:
         return None
 
     def answer(self, name: str, request: Request, named: tuple[str, ...], faults: Faulty) -> Answer:
-        """Carry out a call."""
+        """Carry out a call, and return the answer."""
         if name != "token" and (PlatformFault.TOKEN_EXPIRED in faults or not self.admitted(request)):
             return self.stranger()
         refused = next((fault for fault in BUSINESS if fault in faults), None)
@@ -85,7 +85,7 @@ class Vendor:
         return Answer(404, {"message": "not found"})
 
     def made(self, each: Reserved, faults: Faulty) -> Reserved:
-        """Apply lasting faults to a new reservation."""
+        """Apply lasting faults to a new reservation, and return it."""
         each.never = PlatformFault.NEVER_AVAILABLE in faults
         each.failed = PlatformFault.FAILS in faults
         return each

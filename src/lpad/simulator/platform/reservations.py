@@ -27,7 +27,7 @@ class Profile(enum.StrEnum):
 
 
 class Line(enum.StrEnum):
-    """Whether the network serves a line."""
+    """The states of a line in the network."""
 
     IDLE = "idle"
     CHANGING = "changing"
@@ -102,7 +102,7 @@ class Stock:
     now: Callable[[], float]
     pace: Pace = field(default_factory=Pace)
     bound: bool = True
-    """Whether a profile is bound to an EID, or found by its matching ID."""
+    """Whether a profile is bound to an EID; otherwise it is found by its matching ID."""
     reserved: list[Reserved] = field(default_factory=list)
     orders: int = 0
     """The number of orders, including drafts."""
@@ -110,7 +110,7 @@ class Stock:
     def order(
         self, *, eid: str | None = None, reference: str = "", product: str = "", confirmed: bool = True
     ) -> Reserved:
-        """Make a reservation."""
+        """Create a reservation, and return it."""
         self.orders += 1
         made = Reserved(
             id=secrets.token_hex(16),
@@ -125,15 +125,15 @@ class Stock:
         return made
 
     def find(self, name: str) -> Reserved | None:
-        """Return the reservation with this id, line id or reference."""
+        """Return the reservation with this id, line id or reference; None: unknown."""
         return next((each for each in self.reserved if name in (each.id, each.line_id, each.reference)), None)
 
     def by_iccid(self, iccid: str) -> Reserved | None:
-        """Return the reservation of the profile with this ICCID."""
+        """Return the reservation of the profile with this ICCID; None: unknown."""
         return next((each for each in self.reserved if each.placed and each.placed.iccid == iccid), None)
 
     def look(self, each: Reserved) -> Reserved:
-        """Advance a reservation by one query of the client."""
+        """Advance a reservation by one query of the client, and return it."""
         each.looks += 1
         if each.failed:
             each.profile = Profile.FAILED
@@ -147,7 +147,7 @@ class Stock:
         return each
 
     def look_at_line(self, each: Reserved) -> Reserved:
-        """Advance a line by one query of the client."""
+        """Advance a reservation's line by one query of the client, and return the reservation."""
         if each.line is Line.CHANGING and not each.stuck:
             each.line_looks += 1
             if each.line_looks >= self.pace.line:

@@ -39,13 +39,13 @@ class SmdpShelf:
         size: int = 1500,
         announce: Callable[[Order], None] | None = None,
     ) -> None:
-        """Prepare the shelf.
+        """Create the shelf.
 
         Args:
             orders: the server's orders.
-            address: returns the server's address, with its port unless that is 443.
+            address: a function that returns the server's address, with its port unless that is 443.
             size: the size of a profile, in bytes.
-            announce: registers an order for a card at an SM-DS, so that the platform gives no code for it.
+            announce: a function that registers an order at an SM-DS, so that the platform gives no code.
         """
         self._announce = announce
         self._orders = orders

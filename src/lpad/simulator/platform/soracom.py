@@ -53,7 +53,7 @@ class Soracom(Vendor):
         return key == f"api-{token[:8]}" and self._tokens.get(token, 0.0) > self.stock.now()
 
     def stranger(self) -> Answer:
-        """Answer in Soracom's form."""
+        """Answer a request with a wrong token, in Soracom's form."""
         return Answer(401, {"code": "AUM0003", "message": "Invalid API key or token"})
 
     def refused(self, fault: PlatformFault) -> Answer:
@@ -75,7 +75,7 @@ class Soracom(Vendor):
         return Answer(200, {"apiKey": f"api-{token[:8]}", "token": token, "operatorId": "OP0000000000"})
 
     def do_order(self, request: Request, *, faults: Faulty) -> Answer:
-        """Make a draft."""
+        """Create a draft of an order."""
         asked = request.json or {}
         known = {"subscription", "quantity", "bundles", "speedClass", "description"}
         if {*asked} - known or asked.get("subscription") not in _PLANS or asked.get("quantity") != 1:

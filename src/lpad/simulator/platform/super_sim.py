@@ -54,7 +54,7 @@ class TwilioSuperSim(Vendor):
         return same(request.headers.get("authorization", ""), f"Basic {wanted}")
 
     def stranger(self) -> Answer:
-        """Answer in Twilio's form."""
+        """Answer a request with wrong credentials, in Twilio's form."""
         return _error(401, 20003, "Authenticate")
 
     def refused(self, fault: PlatformFault) -> Answer:
@@ -233,7 +233,7 @@ class KoreSuperSim(TwilioSuperSim):
         return self._tokens.get(token, 0.0) > self.stock.now()
 
     def stranger(self) -> Answer:
-        """Answer in KORE's form."""
+        """Answer a request with a wrong token, in KORE's form."""
         message = "User is not authorized to access this resource"
         return Answer(403, {"message": message, "error": "Invalid or expired token"})
 

@@ -87,7 +87,7 @@ class Yoni(Vendor):
         return Answer(200, {"code": 0, "data": {"orderNo": each.id}, "msg": "ok"})
 
     def do_look(self, request: Request, *, faults: Faulty) -> Answer:
-        """List orders."""
+        """Return a list with the requested order, or an empty one."""
         number = (request.json or {}).get("orderNo")
         each = self.stock.find(str(number))
         if each is None or PlatformFault.VANISHES in faults:

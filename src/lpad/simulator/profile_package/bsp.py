@@ -1,4 +1,4 @@
-"""The bound profile package's secure messaging, both directions (SGP.22 v2.5, 2.5.3 and Annex G).
+"""The bound profile package's secure messaging, in both directions (SGP.22 v2.5, 2.5.3 and Annex G).
 
 Known as SCP03t in version 2 and BSP in version 3: AES-128, a counter that also counts TLVs with only a MAC,
 and a chained CMAC of which eight bytes are sent.
@@ -72,7 +72,7 @@ class BspKeys:
 
 
 class Bsp:
-    """One end of the secure messaging; the counter and the chained MAC move with each TLV."""
+    """One end of the secure messaging; the counter and the chained MAC advance with each TLV."""
 
     def __init__(self, keys: BspKeys, *, largest: int = LARGEST_TLV) -> None:
         """Start with the session keys and the counter at 1.
@@ -105,7 +105,7 @@ class Bsp:
         return header + body + mac
 
     def protect_all(self, tag: int, plaintext: bytes, *, largest: int | None = None) -> list[bytes]:
-        """Protect `plaintext` in pieces of at most `largest` bytes; an empty text is one piece."""
+        """Protect `plaintext` in pieces of at most `largest` bytes; an empty plaintext gives one piece."""
         if largest is None:
             largest = LARGEST_ENCRYPTED if tag in _ENCRYPTED else LARGEST_MACED
         starts = range(0, max(len(plaintext), 1), largest)

@@ -2,7 +2,7 @@
 
 A card creates files as it reads (TCA Interoperable Profile specification 2.3, 8.3 and annex A): a template
 makes its directory and files, and GenericFileManagement makes more of them, in directories that exist by
-then. Real cards answer a package that does otherwise with installFailedDueToPEProcessingError.
+then. Real cards answer a package that breaks these rules with installFailedDueToPEProcessingError.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class FileTree:
         """Carry out one FileManagement.
 
         Raises:
-            MalformedError: a path leads nowhere, or a file cannot be created.
+            MalformedError: a path leads to no directory, or a file cannot be created.
         """
         current, path, fcp = MF, None, None
         parts: list[Tlv] = []
@@ -145,7 +145,7 @@ class FileTree:
         """Check that each PIN that a directory names is defined.
 
         Raises:
-            MalformedError: an element is invalid.
+            MalformedError: a directory names a PIN that is not defined.
         """
         missing = self._named_pins - defined
         if missing:
@@ -261,7 +261,7 @@ def _shown(path: Path) -> str:
 
 
 def filled(parts: Iterable[Tlv]) -> bytes:
-    """Join the pieces of a file's content; an offset skips bytes, which read as FF.
+    """Return a file's content, joined from its pieces; an offset skips bytes, which read as FF.
 
     Raises:
         MalformedError: an offset leads out of any file.

@@ -61,7 +61,7 @@ def made_up_profile(
     """Return an unprotected profile package.
 
     Args:
-        iccid: the profile's number, as header and EF.ICCID have it.
+        iccid: the profile's number, which the header and EF.ICCID contain.
         name: 1 to 100 characters; the profile type in the header.
         imsi: 6 to 15 digits; the first five or six should agree with the metadata's profile owner.
         size: bytes of the whole package; too small a size gives the smallest package.

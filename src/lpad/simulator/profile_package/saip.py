@@ -81,7 +81,7 @@ class UnprotectedProfile:
 
     @property
     def imsi(self) -> str | None:
-        """The IMSI, as digits."""
+        """The IMSI, as digits; None if the profile has none."""
         if not self.ef_imsi or len(self.ef_imsi) < 2:
             return None
         return swap_nibbles(self.ef_imsi[1 : 1 + self.ef_imsi[0]]).hex()[1:].rstrip("f")
@@ -110,7 +110,7 @@ class ProfileStream:
     """A reader of profile elements that arrive in pieces."""
 
     def __init__(self, *, unsupported_services: frozenset[int] = frozenset(), strict: bool = True) -> None:
-        """Start before the header.
+        """Create a reader at the start of a package.
 
         Args:
             unsupported_services: tags of the mandatory services that this card lacks.

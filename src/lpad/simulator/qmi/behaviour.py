@@ -10,11 +10,11 @@ class QmiHabits:
     """A control port's behaviour in addition to that of its modem; the defaults are a common modem."""
 
     clients: int = 16
-    """The number of clients of each service; one more fails with ClientIdsExhausted."""
+    """The maximum number of clients of each service; one more fails with ClientIdsExhausted."""
     leaked_clients: int = 0
     """The number of clients of each service that an earlier host has not released."""
     channels: int = 19
-    """The number of channels that the modem opens at most; one more fails with InsufficientResources."""
+    """The maximum number of channels that the modem opens; one more fails with InsufficientResources."""
     leaked_channels: int = 0
     """The number of channels that an earlier host has left open."""
     builds_class: bool = True
@@ -30,7 +30,7 @@ class QmiHabits:
     long_response_fails: bool = False
     """Whether a failed response (InsufficientResources) announces an answer in pieces."""
     loses_piece: bool = False
-    """Whether the last piece of such an answer is never sent."""
+    """Whether the last piece of an answer in pieces is never sent."""
     indication_delay: float | None = 0.0
     """Seconds from an event to its indication; None: the modem sends no indications of events."""
     announces_reset: bool = True
@@ -44,7 +44,7 @@ class QmiHabits:
     ip_families: bool = True
     """Whether a client can choose the IP version of its queries (InvalidQmiCommand otherwise)."""
     starts_session: bool = False
-    """Whether the modem starts a data session by itself at each attach, until a host forbids that."""
+    """Whether the modem starts a data session at each attach without a request, until a host forbids it."""
     tells_end: bool = True
     """Whether the refusal of a session contains the network's cause, or only the older reason."""
     slots: int = 1

@@ -63,7 +63,7 @@ class QmiModem(ControlPort[Message, QmiFunction]):
         restarts: bool = False,
         error: Error | None = None,
     ) -> None:
-        """Arm a fault for the next request of a kind; several are used up in order.
+        """Arm a fault for the next request of a type; several faults take effect in order.
 
         Args:
             request: the type of the request; None: any.
@@ -72,7 +72,7 @@ class QmiModem(ControlPort[Message, QmiFunction]):
             delay: seconds by which the answer is delayed.
             before: bytes sent before the answer, such as noise.
             vanish: whether the port disappears in place of the answer.
-            restarts: whether the modem restarts before the request, and has forgotten all clients.
+            restarts: whether the modem restarts before the request, and forgets all clients.
             error: the error with which the request is refused; None: it is accepted.
         """
 

@@ -32,7 +32,7 @@ class RefusedError(Exception):
     """The modem refuses a request with an error, and perhaps parameters."""
 
     def __init__(self, error: Error, body: Body | None = None) -> None:
-        """Keep the error and the parameters."""
+        """Create the exception with the error and the parameters."""
         super().__init__(error)
         self.error = error
         self.body = body
@@ -50,10 +50,10 @@ class DataCall:
 
 
 class DataCalls:
-    """The sessions of all clients, and the one that the modem may start by itself."""
+    """The sessions of all clients, and the session that the modem may start without a request."""
 
     def __init__(self, modem: CommandSet, habits: QmiHabits) -> None:
-        """Begin without a client's session."""
+        """Start without sessions of clients."""
         self._modem = modem
         self._habits = habits
         self._by_itself = habits.starts_session
@@ -62,7 +62,7 @@ class DataCalls:
         """Each client's session, by the client's number."""
 
     def start(self, client: int, family: int, request: data_session.StartNetwork) -> Body:
-        """Start a client's session; refuse it if this version of IP already has a session."""
+        """Start a client's session and return its handle; refuse if this IP version already has a session."""
         family = family if request.family is None else request.family
         if family not in _KINDS:
             raise RefusedError(Error.INVALID_ARGUMENT)

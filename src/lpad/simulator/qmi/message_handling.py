@@ -51,7 +51,7 @@ _VERSIONS = (
     (Service.UIM, 1, 46),
 )
 _GIVEN = (Service.WDS, Service.DMS, Service.NAS, Service.UIM)
-"""The services with clients."""
+"""The services whose requests need a client."""
 _ANNOUNCED = "+CEREG"
 _SLOT = 1
 _LTE = 8
@@ -172,7 +172,7 @@ class QmiFunction:
         self._refreshing = None
 
     def settle(self) -> None:
-        """Fetch the command that the card announces, as a modem does by itself after an answer."""
+        """Fetch the proactive command that the card announces, as a modem does after an answer."""
         if self._waiting is not None:
             length, self._waiting = self._waiting, None
             if self._personality.fetches_proactive:
@@ -652,7 +652,7 @@ def response_to(request: Message, *, error: Error, body: Body | None = None) -> 
 
 
 def _indication(body: Body, client: int) -> Message:
-    """Return an indication for a client; 0 is the control service's."""
+    """Return an indication for a client; client 0 is that of the control service."""
     return Message(
         kind=Kind.INDICATION,
         service=body.SERVICE,

@@ -1,4 +1,4 @@
-"""A server's address, stored in its folder for programs that add orders or connect."""
+"""A server's address, stored in its folder for programs that add orders or connect to the server."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class SmDp:
 
     @property
     def address(self) -> str:
-        """The server's address, "localhost:PORT"; the port is included unless it is 443."""
+        """The server's address, such as "localhost:8443"; the port is included unless it is 443."""
         return str(self._running.addresses[0])
 
     @property
@@ -155,7 +155,7 @@ class SmDp:
         self._context = self._context_of(tls)
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-        """Carry out a function; calls wait for one another."""
+        """Carry out a function and return the answer; one call runs at a time."""
         with self._lock:
             return answer(self._running, function, body, faults, functions=self._functions)
 

@@ -46,7 +46,7 @@ def make_smds(
         port: TCP port; 0 takes a free one at each start.
         alternative: whether the server is an alternative SM-DS instead of the root.
         aliases: other host names, in addition to that of SGP.26.
-        curve: the only curve on which it signs, or None for the card's preferred one.
+        curve: the only curve on which the server signs, or None for the card's preferred one.
         faults: the faults from the start.
         tls: the certificate that the server presents in TLS handshakes.
         bind: IP address to listen on.

@@ -157,7 +157,7 @@ class Profiles:
         return chip.encode("EuiccMemoryResetResponse", {"resetResult": int(result)})
 
     def settle_switch(self, *, refreshed: bool) -> None:
-        """Carry out the switch that waited for the terminal, or drop it if the terminal failed."""
+        """Carry out the switch that waited for the terminal, or drop it if the terminal did not refresh."""
         switch = self._chip.state.switch
         if switch is None:
             return
@@ -192,7 +192,7 @@ class Profiles:
         return self._proactive.active or self._chip.faults.use_cat_busy()
 
     def _may_enable(self, target: StoredProfile | None, enabled: StoredProfile | None) -> Result:
-        """Return the first violated rule, in the order of 5.7.16."""
+        """Return the result of the first violated rule, in the order of 5.7.16; OK if none is violated."""
         if target is None:
             return Result.NOT_FOUND
         if target.enabled:

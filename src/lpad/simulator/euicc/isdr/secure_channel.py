@@ -21,12 +21,12 @@ _SIGNED_TAGS = (0x82, 0x80, 0xA6, 0x5F49)
 
 
 def open_secure_channel(chip: Chip, session: Session, request: bytes) -> BspKeys:
-    """Check the request and derive the session keys; nothing is stored if a check fails.
+    """Check a request and return the session keys; nothing is stored if a check fails.
 
     Args:
         chip: the chip, whose EID is part of the derivation.
-        session: prepared, with the one-time key and CERT.DPpb.
-        request: element BF23.
+        session: the prepared session, with the one-time key and CERT.DPpb.
+        request: the element BF23.
 
     Raises:
         InstallationError: with the reason of the first check that failed.

@@ -88,7 +88,7 @@ class Session:
 
 
 class Sessions:
-    """The only session of a card."""
+    """The session of a card, which has at most one."""
 
     def __init__(self, chip: Chip, information: Information) -> None:
         """Start without a session."""
@@ -188,7 +188,7 @@ class Sessions:
         self._keys.forget(session.one_time_key)
 
     def end(self) -> None:
-        """End the session, because its installation has a result."""
+        """End the session, such as after an installation."""
         self.current = None
 
     def _authenticated(self, asked: dict[str, Any], signed: dict[str, Any]) -> Session:

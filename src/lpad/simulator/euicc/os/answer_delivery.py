@@ -28,12 +28,12 @@ class Answering:
     """Holds the answer that the terminal has not fetched yet; any other command discards it."""
 
     def __init__(self, answers: Answers, portion: int, closing_status: Callable[[], int]) -> None:
-        """Start with nothing to fetch.
+        """Create a delivery that holds no answer.
 
         Args:
-            answers: the way of delivery.
+            answers: how answers with data are delivered.
             portion: the maximum number of data bytes in one answer.
-            closing_status: returns the final status word, 9000 or 91xx, with the last byte.
+            closing_status: a function that returns the status word after the last byte, 9000 or 91xx.
         """
         self._answers = answers
         self._portion = portion
@@ -56,7 +56,7 @@ class Answering:
         return self._portion_of(command.channel, data, asked)
 
     def repeated(self, command: Command) -> bytes | None:
-        """Return the answer to a command that is repeated after 6Cxx, or None."""
+        """Return the answer to a command that is repeated after 6Cxx; None: it is another command."""
         rest = self._rest
         if rest is None or rest.repeated != command.without_le or command.le is None:
             return None
@@ -80,7 +80,7 @@ class Answering:
         return self._portion_of(rest.channel, rest.data, command.le)
 
     def forget(self) -> None:
-        """Discard data that was not fetched."""
+        """Discard data that has not been fetched."""
         self._rest = None
 
     def _portion_of(self, channel: int, data: bytes, asked: int | None) -> bytes:

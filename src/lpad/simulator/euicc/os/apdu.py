@@ -11,7 +11,7 @@ _MANY = 256
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Header, body and expected length."""
+    """A command APDU: header, body and expected length."""
 
     raw: bytes
     cla: int
@@ -20,7 +20,7 @@ class Command:
     p2: int
     data: bytes
     le: int | None
-    """1 to 256; None if the command contains no length."""
+    """The expected length, 1 to 256; None if the command has none."""
 
     @classmethod
     def parse(cls, apdu: bytes) -> Command:

@@ -1,4 +1,4 @@
-"""The selection on a channel, and reading of files (ETSI TS 102 221, 8.4 and 11.1)."""
+"""The selection on a channel, and the reading of files (ETSI TS 102 221, 8.4 and 11.1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHAREABLE_TRANSPARENT, _SHAREABLE_LINEAR, _CODED = 0x41, 0x42, 0x21
 _DIRECTORY = bytes([0x78, _CODED])
 _OPERATIONAL = b"\x05"
 _CHARACTERISTICS = bytes.fromhex("800171")
-"""The clock may be stopped, and the supply voltages (11.1.1.4.6.1)."""
+"""Whether the clock may be stopped, and the supply voltages (11.1.1.4.6.1)."""
 _PINS = bytes.fromhex("900140830101830181")
 """PIN status: neither PIN1 nor PIN2 is needed (11.1.1.4.10)."""
 
@@ -85,7 +85,7 @@ class FileSystem:
         return parameters
 
     def select_application(self, aid: bytes, files: ProfileFiles | None) -> bytes | None:
-        """Select an application by the beginning of its AID; return None if the profile does not have it."""
+        """Select an application by the start of its AID; return its parameters, or None if it is missing."""
         place = files.application(aid) if files is not None else None
         if place is None:
             return None

@@ -121,7 +121,7 @@ class OperatingSystem:
 
     @property
     def _files(self) -> ProfileFiles | None:
-        """The enabled profile's files, read from its package on first use."""
+        """The enabled profile's files, read from its package on first use; None: no profile is enabled."""
         enabled = self._enabled
         if enabled is None:
             return None

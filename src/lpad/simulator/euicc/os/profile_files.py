@@ -1,4 +1,4 @@
-"""The enabled profile's files, as its package has created them (ETSI TS 102 221, 13; 3GPP TS 31.102, 4.2)."""
+"""The enabled profile's files, as its package creates them (ETSI TS 102 221, 13; 3GPP TS 31.102, 4.2)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ProfileFiles:
         return cls({MF, *applications.values(), *tree.directories}, files, applications)
 
     def application(self, aid: bytes) -> Path | None:
-        """Return the ADF of the application whose name begins with the first seven bytes of `aid`."""
+        """Return the ADF of the application whose AID begins with the first 7 bytes of `aid`, or None."""
         if len(aid) < 5:
             return None
         wanted = aid[: len(USIM)]

@@ -66,7 +66,7 @@ class Device:
 
     @classmethod
     def read(cls, signed1: Tlv) -> Device:
-        """Read ctxParams1 and EUICCInfo2; missing data is None.
+        """Read ctxParams1 and EUICCInfo2; missing data is None or empty.
 
         Raises:
             MalformedError: an element is truncated.
@@ -202,7 +202,7 @@ def _signer(site: ServerContext, call: Call, session: Session) -> Credential:
 
 
 def _free_memory(resource: bytes) -> int | None:
-    """Return the free bytes in extCardResource (ETSI TS 102 226, 8.2.1.7.2), or None."""
+    """Return the free bytes in extCardResource (ETSI TS 102 226, 8.2.1.7.2); None if it is unreadable."""
     try:
         told = [one.value for one in tlv.parse_all(resource) if one.tag == _FREE_MEMORY]
     # Some real cards put other data into this field, which is not a reason to refuse them.

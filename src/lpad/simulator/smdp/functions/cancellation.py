@@ -35,7 +35,7 @@ def cancel_session(site: ServerContext, call: Call) -> dict[str, str]:
     reason ends the order.
 
     Raises:
-        Refusal: with status code 8.10.1/3.9, 8.1/6.1, 8.8/3.10.
+        Refusal: with status code 8.10.1/3.9, 8.1/6.1, 8.8/3.10 or 1.6/2.1.
     """
     session = site.sessions.get(call.transaction_id(), SessionState.AUTHENTICATED, SessionState.BOUND)
     response = call.element("cancelSessionResponse", _RESPONSE)

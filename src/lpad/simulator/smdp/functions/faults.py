@@ -1,6 +1,6 @@
-"""The faults of the simulated server: their data, and the list that a server works through.
+"""The faults of the simulated server: their data, and the list of remaining faults.
 
-A fault names one ES9+ function and one kind. As JSON, for the command line:
+A fault has a kind, and affects one ES9+ function or any. As JSON, for the command line:
 
     [{"function": "getBoundProfilePackage", "kind": "bpp-bit-flip", "value": 3},
      {"function": "authenticateClient", "kind": "http-status", "value": 503, "times": 2}]
@@ -22,7 +22,7 @@ class FaultKind(StrEnum):
 
     # faults of the connection
     DROP_BEFORE = "drop-before"
-    """The connection is cut without reading the request."""
+    """The connection is cut, and the request is not carried out."""
     DROP_AFTER = "drop-after"
     """The request is carried out, but the connection is cut instead of an answer."""
     DELAY = "delay"
@@ -185,7 +185,7 @@ class FaultPlan:
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults that are not used up yet."""
+        """The faults that will still occur."""
         with self._lock:
             return tuple(self._faults)
 

@@ -38,7 +38,7 @@ def challenge(faults: ActiveFaults, right: bytes) -> bytes:
 
 
 def signing_ci(faults: ActiveFaults, right: bytes) -> bytes:
-    """Return the CI with which the card must sign."""
+    """Return the key identifier of the CI for which the card must sign."""
     return flipped(right) if FaultKind.OTHER_SIGNING_CI in faults else right
 
 

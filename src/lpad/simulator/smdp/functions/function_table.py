@@ -40,7 +40,7 @@ FUNCTIONS: Functions = {
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """Status, body and its type, and the outcome in words for the log."""
+    """An HTTP answer; `outcome` describes the result for the log."""
 
     status: int
     body: bytes = b""
@@ -52,10 +52,10 @@ class HttpAnswer:
 def answer(
     site: ServerContext, function: str, body: bytes, faults: ActiveFaults, *, functions: Functions = FUNCTIONS
 ) -> HttpAnswer:
-    """Carry out a function and return the HTTP answer, which is 200 even if the function fails.
+    """Carry out a function and return the HTTP answer; its status is 200 after most failures, too.
 
     Args:
-        functions: those that the server has; the answer to others is 404.
+        functions: the functions that the server has; a call of another one is answered with 404.
     """
     if function not in functions:
         return HttpAnswer(HTTPStatus.NOT_FOUND, outcome="no function of this server")

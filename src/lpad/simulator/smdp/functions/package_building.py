@@ -60,7 +60,7 @@ def bind(
         dp_pb: the server's credential for binding; the one-time keys are on the same curve.
         transaction_id: the session's transaction ID.
         euicc_otpk: the card's one-time public key, 04 | X | Y.
-        eid: 16 bytes.
+        eid: the card's EID, 16 bytes.
 
     Raises:
         ValueError: `euicc_otpk` is not a point of the curve.

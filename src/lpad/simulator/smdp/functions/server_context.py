@@ -52,11 +52,11 @@ class ServerContext:
         return None
 
     def dp_auth(self, ci_key_id: bytes) -> Credential | None:
-        """Return the server's credential for authentication under this CI, or None."""
+        """Return the server's credential for authentication under this CI; None if there is none."""
         return self._of(self.pki.dp_auth, ci_key_id)
 
     def dp_pb(self, ci_key_id: bytes) -> Credential | None:
-        """Return the server's credential for binding under this CI, or None."""
+        """Return the server's credential for binding under this CI; None if there is none."""
         return self._of(self.pki.dp_pb, ci_key_id)
 
     def ci(self, key_id: bytes) -> Credential | None:

@@ -63,7 +63,7 @@ class Session:
 
 
 class Sessions:
-    """The open sessions; sessions that are not continued in time are deleted."""
+    """The open sessions; a session is deleted a certain time after its start."""
 
     def __init__(self, *, seconds: float) -> None:
         """Keep each session for `seconds` after its start."""

@@ -83,7 +83,7 @@ class HttpConversation(HttpConnection):
 
 
 def _replacement(faults: ActiveFaults) -> HttpAnswer | None:
-    """Return the answer that replaces carrying out the request, or None."""
+    """Return the answer that replaces carrying out the request; None: no fault requires one."""
     if FaultKind.HTTP_STATUS in faults:
         return HttpAnswer(int(faults.number(FaultKind.HTTP_STATUS, 500)))
     if FaultKind.REDIRECT in faults:

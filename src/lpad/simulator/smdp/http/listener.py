@@ -53,12 +53,12 @@ class HttpsListener:
         serve: Callable[[ssl.SSLSocket], None],
         counters: Counters,
     ) -> None:
-        """Bind; port 0 takes a free one.
+        """Bind to an address; port 0 selects a free port.
 
         Args:
             address: IP address and port to listen on.
-            context: called for each connection, so that the certificate can change.
-            serve: handles HTTP until the peer closes the connection; may raise OSError.
+            context: a function that returns the TLS context of a connection; its certificate may change.
+            serve: a function that handles HTTP until the peer closes the connection; may raise OSError.
             counters: counts connections and handshakes.
 
         Raises:

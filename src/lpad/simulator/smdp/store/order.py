@@ -39,17 +39,17 @@ class Order:
         id: the name of the order's files.
         created: the time at which the order was added.
         metadata: the metadata shown to the user.
-        matching_id: the token of the activation code; empty if the EID alone finds the order.
+        matching_id: the activation code's matching ID; empty if the EID alone finds the order.
         eid: 32 digits of the only card that may use the order, or of the card that has begun to; None: any
             card.
         state: the state of the order.
-        reason: the reason for the order's end, as a word.
+        reason: the reason for the order's state, such as a failure, as text; None: no special reason.
         confirmation_hash: SHA-256 of the confirmation code in hex, or None if none is required.
         confirmation_limit: the number of wrong codes after which the order ends.
         confirmation_failures: the number of wrong codes so far.
         attempt_limit: the number of sessions after which the order ends.
         attempts: the number of sessions so far.
-        expires: the time at which the order ends by itself.
+        expires: the time at which the order expires; None: never.
         tacs: type allocation codes (8 digits) of the devices that may use the order; empty: all.
         oid_in_code: whether the activation code names the server's OID.
         replace_session_keys: whether the package contains the profile's own keys (element A2).

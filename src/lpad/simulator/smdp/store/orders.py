@@ -109,7 +109,7 @@ class Orders:
         return _read(path, Order)
 
     def find(self, matching_id: str, eid: Eid) -> Order | None:
-        """Return the order that a card requests, preferably an open one, or None.
+        """Return the order that a card requests, preferably an open one; None if there is none.
 
         Args:
             matching_id: the matching ID in the request; empty: find the order by the EID.
@@ -135,11 +135,11 @@ class Orders:
         return order
 
     def release(self, order_id: str) -> Order:
-        """Release an order for download."""
+        """Release an order for download, and return it."""
         return self.change(order_id, state=OrderState.RELEASED, reason=None)
 
     def cancel(self, order_id: str) -> Order:
-        """Cancel an order, as the operator does."""
+        """Cancel an order, as the operator does, and return it."""
         return self.change(order_id, state=OrderState.CANCELLED, reason="operator")
 
     def profile(self, order: Order) -> bytes:
@@ -147,7 +147,7 @@ class Orders:
         return (self._folder / f"{order.id}.upp").read_bytes()
 
     def binding(self, order: Order) -> Binding | None:
-        """Return the package that was bound for this order, or None."""
+        """Return the package that was bound for this order; None if there is none."""
         path = self._folder / f"{order.id}.bound"
         return _read(path, Binding) if path.exists() else None
 

@@ -30,7 +30,7 @@ class ProfileClass(IntEnum):
 
 
 class ProfilePolicyRule(IntEnum):
-    """Bits of element 99."""
+    """The profile policy rules: bits of element 99."""
 
     UPDATE_CONTROL = 0
     PPR1 = 1
@@ -38,7 +38,7 @@ class ProfilePolicyRule(IntEnum):
 
 
 class IconType(IntEnum):
-    """Element 93."""
+    """The type of an icon, element 93."""
 
     JPG = 0
     PNG = 1
@@ -87,10 +87,10 @@ class ProfileMetadata:
     """The fields of StoreMetadata (SGP.22 v2.5, 5.5.3).
 
     Attributes:
-        iccid: 1 to 20 digits, also hexadecimal ones from A to E.
+        iccid: 1 to 20 digits, 0 to 9 and A to E.
         service_provider: at most 32 bytes of UTF-8.
         name: at most 64 bytes of UTF-8.
-        icon: at most 1024 bytes, of `icon_type`.
+        icon: at most 1024 bytes, of the type `icon_type`; None: no icon.
         profile_class: by default operational.
         rules: profile policy rules.
         owner: the profile's owner, required if there are rules.

@@ -20,7 +20,7 @@ class Notification:
     Attributes:
         received: the time of arrival.
         kind: "installation-result" or "other".
-        event: "install", "enable", "disable" or "delete".
+        event: "install", "enable", "disable", "delete", several joined by "+", or "unknown".
         sequence_number: the sequence number.
         address: the recipient named in the notification.
         iccid: digits; None if it is missing or unreadable.

@@ -37,7 +37,7 @@ class Event:
         address: the server that the event leads to, an SM-DP+ or another SM-DS.
         forwarded_as: the ID under which another SM-DS leads to this event; None: no SM-DS does.
         created: the time at which the event was registered.
-        expires: the time at which the event ends by itself; None: never.
+        expires: the time at which the event expires; None: never.
     """
 
     event_id: str
@@ -49,7 +49,7 @@ class Event:
 
     @property
     def expired(self) -> bool:
-        """Whether the event has ended by itself."""
+        """Whether the event has expired."""
         return self.expires is not None and datetime.now(UTC) >= self.expires
 
 
@@ -70,14 +70,14 @@ class Events:
         forwarded_as: str | None = None,
         expires: datetime | None = None,
     ) -> str:
-        """Register an event (ES12.RegisterEvent) and return its file, which `delete_events` takes.
+        """Register an event (ES12.RegisterEvent) and return the path of its file, for `delete_events`.
 
         Args:
-            eid: 32 digits.
-            address: the server that has something for the card.
+            eid: the card's EID, 32 digits.
+            address: the server that has a profile or another event for the card.
             event_id: by default a random one.
             forwarded_as: the ID of the root's event that leads to this one.
-            expires: the time at which the event ends by itself.
+            expires: the time at which the event expires; None: never.
         """
         event = Event(
             event_id=event_id or new_event_id(),
