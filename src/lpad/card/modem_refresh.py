@@ -73,7 +73,7 @@ class Holding(Frozen, kw_only=True):
     """The card's profiles after the switch: the enabled one, and the others."""
 
     enabled: Iccid | None
-    """None: no profile is enabled."""
+    """The enabled profile; None if no profile is enabled."""
     others: frozenset[Iccid] = frozenset()
     """Profiles that are not enabled or no longer on the card; a modem that reads one of them is outdated."""
 
@@ -107,7 +107,7 @@ class Outcome(Struct):
     """The card's state if it is the wanted one; None: the card has another state, or is unreadable."""
     noticed: Noticed = Noticed.NO
     error: CardError | None = None
-    """Why the card could not be read the last time."""
+    """The error of the last attempt to read the card; None: it could be read."""
     remark: str | None = None
     """A remark about the modem for the user of a successful switch, such as that the modem requires a PIN."""
     held_back: str | None = None

@@ -53,8 +53,8 @@ _QUESTIONS = {
         es10_intents.GET_PROFILES_INFO,
     ),
 }
-"""ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last one fills a block of 255 bytes, to find out
-whether the link carries it; if the card refuses the repeated tag, the block has reached the card."""
+"""ES10 functions that change nothing (SGP.22 v2.5, 5.7). The last function fills a block of 255 bytes, to
+show whether the link carries it; if the card refuses the repeated tag, the block has reached the card."""
 _COUNTING = 20.0
 """Seconds to search for more eUICCs in the card."""
 _ANSWERS = {0x61: "61xx, fetched with GET RESPONSE", 0x6C: "6Cxx, repeated with the reported length"}

@@ -83,8 +83,8 @@ def cli() -> None:
 )
 def serve(config: Path) -> None:
     """Run the daemon."""
-    # Nearly all objects that the start creates are needed until the end, so collections are off until the
-    # daemon is ready.
+    # Nearly all objects that the start creates are needed until the end, so garbage collection is
+    # off until the daemon is ready.
     gc.disable()
     from lpad.daemon import daemon  # noqa: PLC0415 - check-config needs none of it
     from lpad.settings import SettingsFile  # noqa: PLC0415 - only this command needs it

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
 
 _SETTING = 30.0
-"""Seconds in which a modem stores the contexts."""
+"""Seconds that a modem may take to store the contexts."""
 
 
 class LteAttach:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _OPENING = 60.0
-"""Seconds in which a network opens or refuses a session."""
+"""Seconds that a network may take to open or refuse a session."""
 _MOST_CAUSE = 255
 _DEFAULT, _IPV4, _IPV6, _BOTH = 0, 1, 2, 3
 _UP = (ActivationState.ACTIVATED, ActivationState.DEACTIVATING)

@@ -21,7 +21,7 @@ _I = TypeVar("_I", bound=Information)
 
 _SEVERAL = 2
 _SWITCHING = 30.0
-"""Seconds in which a modem changes its slot and starts the card."""
+"""Seconds that a modem may take to change its slot and start the card."""
 _STARTING = 1.0
 _NOT_STARTED = (SlotState.UNKNOWN, SlotState.OFF, SlotState.OFF_EMPTY, SlotState.NOT_READY)
 _WITHOUT_CARD = (SlotState.UNKNOWN, SlotState.OFF_EMPTY, SlotState.EMPTY)

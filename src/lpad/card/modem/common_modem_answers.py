@@ -17,7 +17,7 @@ class ModemIccid(Frozen, kw_only=True):
     tells: bool
     """Whether the modem has a command that reports the ICCID."""
     report: IccidReport | None = None
-    """None: the modem reads no ICCID at present."""
+    """The ICCID; None: the modem reads none at present."""
     lock: str | None = None
     """The lock that must be opened first, such as SIM PIN."""
     garbled: bool = False

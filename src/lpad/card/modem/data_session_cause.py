@@ -21,7 +21,7 @@ class SessionCause:
     def __init__(self) -> None:
         """Create an object without a cause."""
         self.value: int | None = None
-        """The cause for which the last attempt was refused, from 1 to 255; None: not reported."""
+        """The cause for which the network refused the last session, from 1 to 255; None: not reported."""
         self._profile: IccidReport | None = None
 
     def modem_reads(self, profile: IccidReport) -> None:

@@ -27,7 +27,7 @@ _CLOSING = 5.0
 """Seconds to wait for a reader's release before it is left to its thread."""
 _ENDING_TURN = 10.0
 _MOST_RESETS = 3
-"""The number of times that another program may reset the card while lpad waits for its turn."""
+"""The maximum number of times that another program may reset the card while lpad waits for its turn."""
 
 _abandoned: dict[str, CallThread] = {}
 """For each reader, the thread that still uses the reader, perhaps in an overdue call. No second thread is
@@ -228,7 +228,7 @@ class PcscCard:
     ) -> _T:
         """Call `function` in the connection's thread; drop the connection if it is unusable afterwards."""
         seat = self._seat
-        assert seat is not None  # the callers have checked that there is a seat
+        assert seat is not None  # the callers have checked that there is a connection
         try:
             return self._wait_for(seat, function, doing, deadline=deadline, turn=turn)
         except CardError as error:
@@ -312,9 +312,9 @@ class _Seat:
 
     def _leave(self) -> None:
         if self._connection is not None:
-            # Without power no channel stays open for the next program; sessions of others continue. A
-            # lost card keeps its power: if it cannot be switched off, pcscd would consider it absent and
-            # not notice its return (see `Context`).
+            # Switching the power off closes all channels. A shared card keeps its power, for the sessions of
+            # other programs. A lost card also keeps its power: if the card could not be switched off, pcscd
+            # would consider it absent and not notice its return (see `Context`).
             self._connection.close(unpower=not self._shared and not self.lost)
         if self._context is not None:
             self._context.close()

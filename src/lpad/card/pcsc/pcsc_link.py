@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_OPENINGS = 3
-"""The number of attempts to open a channel while other programs reset the card."""
+"""The maximum number of attempts to open a channel while other programs reset the card."""
 
 
 class PcscLink:

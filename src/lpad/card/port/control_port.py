@@ -58,7 +58,7 @@ class ControlPort:
         self.name = name
         self._proxy = proxy
         self.max_transfer = _max_transfer(fd)
-        """Bytes of the largest message or fragment."""
+        """The maximum number of bytes of a message or fragment."""
 
     @property
     def through_proxy(self) -> bool:

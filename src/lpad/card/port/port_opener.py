@@ -80,7 +80,7 @@ class PortOpener:
         connection.settimeout(_PATIENCE)
         user = _peer(connection)
         if user not in self.users:
-            log.warning("dropping a request of user %d, who may not ask", user)
+            log.warning("dropping a request of user %d, who may not send requests", user)
             return
         request = connection.recv(LONGEST_REQUEST)
         if not request:

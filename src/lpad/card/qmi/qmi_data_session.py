@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _STARTING = 60.0
-"""Seconds in which a network opens or refuses a session."""
+"""Seconds that a network may take to open or refuse a session."""
 _STOPPING = 10.0
 _SHARE = 3
 """A stop gets a third of the time left; without an answer, time remains to give its client back."""

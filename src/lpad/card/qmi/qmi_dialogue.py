@@ -57,7 +57,7 @@ _QUESTIONS: dict[int, Body] = {
     Service.NAS: network.GetServingSystem(),
     Service.UIM: card.GetCardStatus(),
 }
-"""For each service, a question that changes nothing."""
+"""For each service, a query that changes nothing."""
 
 
 class QmiDialogue:

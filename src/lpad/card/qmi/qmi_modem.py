@@ -92,12 +92,12 @@ _ACTIONS: dict[str, tuple[Body, ...]] = {
     DETACH: (network.AttachDetach(action=network.DETACH),),
     ATTACH: (network.AttachDetach(action=network.ATTACH),),
 }
-"""The requests of each action; the last one decides whether the modem accepted it."""
+"""The requests of each action; the answer to the last request decides whether the action succeeded."""
 _POWERING = 40.0
 _STARTING = 1.0
 _NOT_STARTED = (AppState.UNKNOWN, AppState.DETECTED)
 _SWITCHING = 30.0
-"""Seconds in which a modem changes its slot and starts the card."""
+"""Seconds that a modem may take to change its slot and start the card."""
 
 
 class QmiModem:

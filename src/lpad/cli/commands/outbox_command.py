@@ -19,7 +19,7 @@ LONGEST_SHOWN = 64
 """The maximum number of characters of an address in the table; a card may return any text as address."""
 
 
-# A number may be negative, and must not be read as an option.
+# A notification's number may be negative, and must not be parsed as an option.
 @command(cli, "notifications", ignore_unknown_options=True)
 @click.argument("action", type=click.Choice(["list", "deliver", "retry", "drop"]), default="list")
 @click.argument("number", type=int, required=False)

@@ -1,4 +1,4 @@
-"""One line of the doctor's page."""
+"""One line in the output of `lpactl doctor`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 
 
 class Finding(Frozen, kw_only=True):
-    """A line: its subject, the verdict, and what was found."""
+    """A line: its subject, the verdict, and the finding in words."""
 
     about: str
     verdict: Verdict

@@ -165,7 +165,7 @@ def question_words(change: Change) -> str:
 
 
 def describe(event: Event) -> str:
-    """Return an event as a line."""
+    """Return a line that describes an event."""
     tell = _TOLD.get(event.type)
     return safe(tell(event) if tell is not None else event.type)
 
@@ -242,7 +242,7 @@ def _question(client: Client, output: Output, change: Change) -> None:
         _consent(client, output, change)
         return
     if question.kind == "confirmation":
-        # The user who follows the change can rarely confirm it; a program or a remote user does.
+        # Usually a program or a remote user confirms the switch, not the user who follows the change.
         output.note(
             f"change {change.id} will be rolled back unless it is confirmed by {question.until:%H:%M:%S} UTC:"
             f" lpactl confirm {change.id}"

@@ -74,7 +74,7 @@ def _asked(ctx: click.Context, ask: Callable[[Client], Sequence[_T]]) -> Sequenc
     found: list[_T] = []
 
     def run() -> None:
-        # An error at the shell's prompt would be in the way.
+        # An error message would disturb the input at the shell's prompt.
         with suppress(ApiError), Client(socket) as client:
             found.extend(ask(client))
 

@@ -37,7 +37,7 @@ class ListedModem(Frozen, kw_only=True):
     """The names of its card in the settings: a card with several eUICCs has several names."""
     ports: tuple[str, ...]
     eids: frozenset[Eid] = frozenset()
-    """Empty if the EIDs are unknown."""
+    """The EIDs of its card; empty if they are unknown."""
 
     def has(self, trial: Trial) -> Belongs:
         """Return whether a successful trial's port belongs to this modem.

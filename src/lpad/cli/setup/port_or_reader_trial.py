@@ -49,7 +49,7 @@ class Trial(Frozen, kw_only=True):
     place: Place
     report: ProbeReport
     profiles: tuple[ProfileInfo, ...] | None = None
-    """None if the profiles are unknown."""
+    """The card's profiles; None if they are unknown."""
 
     @property
     def works(self) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _LISTING = 10.0
 _AWAITED = 90.0
-"""Seconds in which the service reads a card, even through a slow modem."""
+"""Seconds that the service may take to read a card, even through a slow modem."""
 _OUT = Output()
 
 
