@@ -25,7 +25,7 @@ class Network:
     """A relay in its own thread; use it in a `with` statement."""
 
     def __init__(self, host: str, target: tuple[str, int]) -> None:
-        """Listen on a free port.
+        """Start the relay on a free port.
 
         Args:
             host: the loopback address to listen on.

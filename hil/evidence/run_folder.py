@@ -54,7 +54,7 @@ class RunFolder:
 
     @classmethod
     def new(cls, runs: Path, began: datetime) -> Self:
-        """Make a folder for a run that begins now; a second run in the same second gets a different name."""
+        """Create the folder of a run that began at `began`; a second run in this second gets another name."""
         name = began.strftime("%Y-%m-%dT%H-%M-%SZ")
         for number in count(1):
             path = runs / (name if number == 1 else f"{name}-{number}")

@@ -96,7 +96,7 @@ class CodePool:
     """The codes of one file, for several processes at the same time."""
 
     def __init__(self, path: Path, *, place: str) -> None:
-        """Read a pool.
+        """Read the pool file, and check its orders.
 
         Args:
             path: the lab's file.

@@ -48,7 +48,7 @@ class OwnServer:
     """A simulated SM-DP+ on this machine, which runs while a place is in use."""
 
     def __init__(self, file: BenchFile, section: Server, *, folder: Path) -> None:
-        """Prepare the server.
+        """Create the server; `start` starts it.
 
         Args:
             file: the bench file; paths in it may be relative to its folder.

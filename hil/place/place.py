@@ -50,7 +50,7 @@ class Place:
     """
 
     def __init__(self, file: BenchFile, name: str, *, evidence: Path) -> None:
-        """Prepare a place; the bench uses no device before `strategy.to`.
+        """Create a place; the bench uses no device before `strategy.to`.
 
         Args:
             file: the bench file.

@@ -67,7 +67,7 @@ class Application:
     """
 
     def __init__(self, routes: Sequence[StarletteRoute]) -> None:
-        """Serve the routes, with a new and empty `state`."""
+        """Create the application for these routes, with an empty `state`."""
         self.state = State()
         self._router = Router(routes, redirect_slashes=False)
 

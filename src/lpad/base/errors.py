@@ -13,7 +13,7 @@
     │   ├── NotPermitted             the caller's user or group may not do this
     │   ├── KeyReused                an idempotency key already belongs to another request
     │   ├── TooManyChanges           the card's queue is full                   (retryable)
-    │   ├── TooManyConnections       too many open connections               (retryable)
+    │   ├── TooManyConnections       too many open connections                  (retryable)
     │   ├── ConfirmationCodeRequired the operator requires a confirmation code, none was given
     │   ├── Declined                 the caller rejected the profile, or did not answer
     │   │   └── PolicyRefused            a policy forbids a server or a profile

@@ -1,4 +1,4 @@
-"""The stream of events from the outbox: CloudEvents, resumed by number even after a restart."""
+"""The stream of CloudEvents from the outbox, which a listener can resume by number, even after a restart."""
 
 from __future__ import annotations
 

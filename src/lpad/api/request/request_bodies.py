@@ -35,7 +35,7 @@ ActivationCodeText = Annotated[
         max_length=LONGEST_TEXT,
         description=(
             "as the user received it: quotes, line breaks, and a setup link of Apple or Android"
-            " around it are accepted"
+            " around the code are accepted"
         ),
         examples=["LPA:1$smdp.example.com$ABCD-1234"],
     ),

@@ -37,7 +37,7 @@ LISTENING = 60.0
 
 
 class Connection(H11Protocol):
-    """HTTP/1.1 with the peer's identity."""
+    """An HTTP/1.1 connection that knows its peer, and limits the times for requests and answers."""
 
     peer: Peer
     _speaking: asyncio.TimerHandle | None = None

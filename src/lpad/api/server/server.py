@@ -44,7 +44,7 @@ class ApiServer(uvicorn.Server):
         heartbeat: Callable[[], None] | None = None,
         interval: float | None = None,
     ) -> None:
-        """Prepare to serve.
+        """Create the server; `serve` runs it.
 
         Args:
             closing: an event that is set when the server begins to stop; it ends streams and waits.
