@@ -1,9 +1,13 @@
 """Has an installed release of lpad write a journal, and records its answers, for `test_released.py`.
 
-    PYTHONPATH=tests .venv/bin/python -m journeys.released.make /path/to/lpad tests/journeys/released/VERSION
+    PYTHONPATH=tests .venv/bin/python -m journeys.released.make [--names] /path/to/lpad \
+        tests/journeys/released/VERSION
 
 `journal.db` is the file. `told.json` has the API's answers on changes and notifications; the schema and
 columns, which are the latest that this lpad opens; and lpad's answer if a file's schema is later.
+
+`names.json` has the names that the release promises to keep, for `test_released_names.py`. With --names, only
+this file is written.
 """
 
 from __future__ import annotations
@@ -11,17 +15,22 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from journeys.released import names
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.testing.daemon_process import DaemonProcess
 from lpad.testing.simulated_gateway import CARD, Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KEY = "a-key-of-the-callers"
 REQUEST = {"nickname": "Renamed"}
@@ -34,13 +43,7 @@ def make(program: Path, folder: Path) -> None:
         program: the installed `lpad`.
         folder: receives the files; its name is the version.
     """
-    with Gateway() as gateway:
-        gateway.stop()
-        # The command's other words are the interpreter of this environment, -m and a module's name.
-        launcher = ["/bin/sh", "-c", 'shift 3; exec "$0" "$@"', str(program)]
-        gateway._daemon = DaemonProcess(gateway.folder / "lpad.yaml", launcher=launcher)
-        shutil.rmtree(gateway.folder / "state")
-        gateway.start()
+    with _released(program) as gateway:
         told = _fill(gateway)
         gateway.stop()
         journal = gateway.folder / "state" / "journal.db"
@@ -53,6 +56,33 @@ def make(program: Path, folder: Path) -> None:
         with api(gateway) as asked:
             told["of a later file"] = asked.patch(f"/v1/euiccs/{CARD}/profiles/8900", json=REQUEST).json()
     (folder / "told.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def make_names(program: Path, folder: Path) -> None:
+    """Write `names.json`; the arguments are those of `make`."""
+    command = [str(program.with_name("python")), names.__file__]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    # A release may not know the keys with which the gateway makes switches fast.
+    with _released(program, euicc={"switching": {}}) as gateway, api(gateway) as client:
+        found |= names.api_names(client.get("/v1/openapi.json").json(), client.get("/v1/metrics").text)
+    answers: dict[str, list[str]] = {}
+    for operation, fields in found.pop("operations").items():
+        answers.setdefault(" ".join(fields), []).append(operation)
+    found["answers"] = [{"to": to, "fields": fields.split()} for fields, to in answers.items()]
+    (folder / "names.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _released(program: Path, **additions: Any) -> Iterator[Gateway]:
+    """Return a gateway whose daemon is an installed release."""
+    with Gateway(**additions) as gateway:
+        gateway.stop()
+        # The command's other words are the interpreter of this environment, -m and a module's name.
+        launcher = ["/bin/sh", "-c", 'shift 3; exec "$0" "$@"', str(program)]
+        gateway._daemon = DaemonProcess(gateway.folder / "lpad.yaml", launcher=launcher)
+        shutil.rmtree(gateway.folder / "state")
+        gateway.start()
+        yield gateway
 
 
 def schema_of(db: sqlite3.Connection) -> tuple[int, dict[str, list[str]]]:
@@ -109,4 +139,7 @@ def _until(holds: Any) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]), Path(sys.argv[2]))
+    *only, installed, into = sys.argv[1:]
+    if only != ["--names"]:
+        make(Path(installed), Path(into))
+    make_names(Path(installed), Path(into))
