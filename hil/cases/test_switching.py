@@ -53,7 +53,7 @@ def test_guarded_switch_rolls_back(place: Place, pair: tuple[str, str]) -> None:
 
 
 def test_guarded_switch_without_network_rolls_back(place: Place, pair: tuple[str, str]) -> None:
-    """A switch whose probe fails is rolled back in time (192.0.2.1 belongs to no host, RFC 5737)."""
+    """A switch whose reachability check fails is rolled back in time (192.0.2.1 has no host, RFC 5737)."""
     first, second = pair
     change = place.enable(second, guard=["tcp:192.0.2.1:9"], within=5)
     ended = change if change.ended else place.client.wait(change.id, seconds=300)

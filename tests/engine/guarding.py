@@ -123,7 +123,7 @@ def steps(change: Change) -> list[str]:
 
 @contextmanager
 def listening() -> Iterator[int]:
-    """Listen on a TCP port that a probe can reach."""
+    """Listen on a TCP port that a reachability check can reach."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         yield server.getsockname()[1]
 

@@ -176,8 +176,8 @@ class Lender:
         self.given_back += 1
 
 
-def test_a_borrowed_modem_is_given_back_for_the_probes(tmp_path: Path, pki: Pki) -> None:
-    """Lpad returns a borrowed modem before it probes, because ModemManager makes the connection."""
+def test_a_borrowed_modem_is_given_back_for_the_reachability_checks(tmp_path: Path, pki: Pki) -> None:
+    """Lpad returns a borrowed modem before these checks, because ModemManager makes the connection."""
     lender = Lender()
     with guarding(tmp_path, pki) as lab, listening() as number:
         lab.stop()

@@ -1,4 +1,4 @@
-"""Probes, against real sockets on the loopback interface."""
+"""Reachability checks, against real sockets on the loopback interface."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def soon() -> Deadline:
     return Deadline.after(30)
 
 
-def probe(text: str, deadline: Deadline | None = None) -> str:
+def check(text: str, deadline: Deadline | None = None) -> str:
     return reach(Condition.parse(text), deadline=deadline or soon())
 
 
@@ -92,63 +92,63 @@ def answered(query: bytes, *, code: int = 0, answers: int = 1) -> bytes:
 
 
 def test_a_connection_that_is_made_is_enough() -> None:
-    """The probe sends nothing, so any listening port is sufficient."""
+    """The check sends nothing, so any listening port is sufficient."""
     with tcp_server() as port:
-        assert probe(f"tcp:127.0.0.1:{port}") == "connected"
-        assert probe(f"tcp:localhost:{port}@lo") == "connected"
+        assert check(f"tcp:127.0.0.1:{port}") == "connected"
+        assert check(f"tcp:localhost:{port}@lo") == "connected"
 
 
 def test_a_place_behind_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe skips a host's dead addresses, like a connection to a server, and reaches the working one."""
+    """A check skips a host's dead addresses, like a connection to a server, and reaches the working one."""
     with tcp_server() as port, behind_dead_addresses("probe.example.com", port, monkeypatch):
-        assert probe(f"tcp:probe.example.com:{port}") == "connected"
+        assert check(f"tcp:probe.example.com:{port}") == "connected"
 
 
 def test_a_closed_port_is_unreachable() -> None:
-    """The error of a probe to a closed port states the reason, for the change's details."""
+    """The error of a check of a closed port states the reason, for the change's details."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
     with pytest.raises(ServerUnreachable, match="connection refused"):
-        probe(f"tcp:127.0.0.1:{port}")
+        check(f"tcp:127.0.0.1:{port}")
 
 
 def test_an_interface_that_is_not_there_is_reported() -> None:
-    """While a modem's interface is missing, no probe succeeds through another interface."""
+    """While a modem's interface is missing, no check succeeds through another interface."""
     with tcp_server() as port, pytest.raises(ServerUnreachable, match="no interface wwan77"):
-        probe(f"tcp:127.0.0.1:{port}@wwan77")
+        check(f"tcp:127.0.0.1:{port}@wwan77")
 
 
-def test_a_probe_goes_through_its_interface_or_not_at_all() -> None:
-    """A probe over one interface cannot reach an address of another, although a route leads there."""
+def test_a_check_goes_through_its_interface_or_not_at_all() -> None:
+    """A check over one interface cannot reach an address of another, although a route leads there."""
     with tcp_server() as port, closing(socket.socket()) as spare:
         spare.connect(("127.0.0.1", port))
         other = next((name for _, name in socket.if_nameindex() if name != "lo"), None)
         if other is None:  # a machine with nothing but loopback
             return
         with pytest.raises(ServerUnreachable):
-            probe(f"tcp:127.0.0.1:{port}@{other}", Deadline.after(1))
+            check(f"tcp:127.0.0.1:{port}@{other}", Deadline.after(1))
 
 
 def test_a_name_that_leads_nowhere_is_reported() -> None:
     """The error for a host that cannot be resolved contains the resolver's reason."""
     with pytest.raises(ServerUnreachable, match="nowhere"):
-        probe("tcp:nowhere.invalid:80")
+        check("tcp:nowhere.invalid:80")
 
 
 @pytest.mark.parametrize(("wanted", "status"), [("", 200), ("", 204), ("#204", 204), ("#302", 302)])
 def test_the_status_that_is_wanted(wanted: str, status: int) -> None:
     """Any success is accepted unless the condition names a status."""
     with tcp_server(f"HTTP/1.1 {status} Whatever\r\n\r\n".encode()) as port:
-        assert probe(f"http://127.0.0.1:{port}/x{wanted}@lo") == f"HTTP status {status}"
+        assert check(f"http://127.0.0.1:{port}/x{wanted}@lo") == f"HTTP status {status}"
 
 
 def test_informational_heads_are_not_an_answer() -> None:
     """A server may send hints before its answer; only the answer counts."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     with tcp_server(hints * 3 + b"HTTP/1.1 204 No Content\r\n\r\n") as port:
-        assert probe(f"http://127.0.0.1:{port}/#204") == "HTTP status 204"
+        assert check(f"http://127.0.0.1:{port}/#204") == "HTTP status 204"
     with tcp_server(hints * 1000) as port, pytest.raises(ServerMalformed, match="informational"):
-        probe(f"http://127.0.0.1:{port}/")
+        check(f"http://127.0.0.1:{port}/")
 
 
 @pytest.mark.parametrize(
@@ -164,19 +164,19 @@ def test_informational_heads_are_not_an_answer() -> None:
 def test_another_status_is_not_the_wanted_answer(wanted: str, answer: bytes, says: str) -> None:
     """A portal that answers for all hosts does not count as the network."""
     with tcp_server(answer) as port, pytest.raises(ServerMalformed, match=says):
-        probe(f"http://127.0.0.1:{port}/{wanted}")
+        check(f"http://127.0.0.1:{port}/{wanted}")
 
 
 def test_a_server_that_never_answers_ends_with_the_deadline() -> None:
-    """The probe ends at the deadline, however long the server keeps the connection."""
+    """The check ends at the deadline, however long the server keeps the connection."""
     with tcp_server(None) as port, pytest.raises(ServerUnreachable, match="no answer in time"):
-        probe(f"http://127.0.0.1:{port}/", Deadline.after(0.3))
+        check(f"http://127.0.0.1:{port}/", Deadline.after(0.3))
 
 
 def test_a_server_that_is_not_trusted_is_not_reached() -> None:
-    """With https, a probe verifies TLS like any request."""
+    """With https, a check verifies TLS like any request."""
     with tcp_server(b"HTTP/1.1 200 OK\r\n\r\n") as port, pytest.raises(ServerUnreachable):
-        probe(f"https://localhost:{port}/")
+        check(f"https://localhost:{port}/")
 
 
 def test_a_name_server_that_knows_the_name() -> None:
@@ -187,7 +187,7 @@ def test_a_name_server_that_knows_the_name() -> None:
         return [b"", b"short", forged, answered(query, answers=2)]
 
     with name_server(reply) as port:
-        assert probe(f"dns:example.com/127.0.0.1:{port}@lo") == "2 answers"
+        assert check(f"dns:example.com/127.0.0.1:{port}@lo") == "2 answers"
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def test_a_name_server_that_does_not(code: int, answers: int, says: str) -> None
         name_server(lambda query: [answered(query, code=code, answers=answers)]) as port,
         pytest.raises(ServerMalformed, match=says),
     ):
-        probe(f"dns:example.com/127.0.0.1:{port}")
+        check(f"dns:example.com/127.0.0.1:{port}")
 
 
 def test_a_name_server_that_is_silent_ends_with_the_deadline() -> None:
-    """A probe of a silent name server ends at the deadline, because UDP reports no missing answer."""
+    """A check of a silent name server ends at the deadline, because UDP reports no missing answer."""
     with name_server(lambda _query: []) as port, pytest.raises(ServerUnreachable, match="no answer in time"):
-        probe(f"dns:example.com/127.0.0.1:{port}", Deadline.after(0.3))
+        check(f"dns:example.com/127.0.0.1:{port}", Deadline.after(0.3))
 
 
 def test_the_system_s_name_servers_are_asked_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,4 +223,4 @@ def test_missing_name_servers_are_named(tmp_path: Path, monkeypatch: pytest.Monk
     """The error states that the system has no name servers."""
     monkeypatch.setattr(reach_module, "_RESOLVERS", tmp_path / "none")
     with pytest.raises(ServerUnreachable, match="lists no name server"):
-        probe("dns:example.com")
+        check("dns:example.com")

@@ -88,7 +88,7 @@ class Condition(Frozen, kw_only=True):
             raise InvalidValue(
                 f"'{text[:60]}' is not a known condition; write registered, bearer, address, confirm,"
                 " tcp:HOST:PORT, http://HOST/PATH#STATUS, https://… or dns:NAME/SERVER; @INTERFACE after a"
-                " probe names the network interface that it uses"
+                " reachability check names the network interface that it uses"
             )
         parts: dict[str, str | None] = match.groupdict()
         kind = ConditionKind(match["kind"])

@@ -51,7 +51,7 @@ class CommandApplier(Struct, frozen=True):
         return self.runner.run(Task.COMMAND, variables, deadline=deadline)
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:  # noqa: ARG002 - required by the protocol
-        """Return an unknown state; a probe of the guard checks the connection."""
+        """Return an unknown state; a reachability check of the guard shows whether there is a connection."""
         return UNKNOWN_CONNECTION
 
     def _run(self, event: str, wanted: Wanted, deadline: Deadline) -> Outcome:

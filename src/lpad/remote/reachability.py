@@ -1,8 +1,8 @@
-"""Probes: whether the network reaches a host, optionally through one interface.
+"""Reachability checks: whether the network reaches a host, optionally through one interface.
 
 SO_BINDTODEVICE keeps a socket on its interface regardless of the routes; since Linux 5.7 it needs no
 privilege. Binding to the interface's address would not suffice: the default route may still use another
-interface, and a probe over the wrong interface is worse than none.
+interface, and a check over the wrong interface is worse than none.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _NO_SUCH_NAME = 3
 
 
 def reach(condition: Condition, *, deadline: Deadline) -> str:
-    """Carry out a probe and return the result as text.
+    """Carry out a reachability check and return the result as text.
 
     Args:
-        condition: a condition of a kind in PROBES.
+        condition: a condition of a kind in REACHABILITY_CHECKS.
         deadline: for everything: name, connection, request and answer.
 
     Raises:
@@ -59,11 +59,11 @@ def reach(condition: Condition, *, deadline: Deadline) -> str:
         ServerMalformed: the answer differs from the required one.
         Cancelled: another thread ends the wait.
     """
-    return PROBES[condition.kind](condition, Waiting(deadline))
+    return REACHABILITY_CHECKS[condition.kind](condition, Waiting(deadline))
 
 
 class _Reached:
-    """A connection of a probe."""
+    """A connection of a reachability check."""
 
     def __init__(self, condition: Condition, waiting: Waiting) -> None:
         self._condition = condition
@@ -231,10 +231,10 @@ def _failed(condition: Condition, error: OSError, server: str | None = None) -> 
     return ServerUnreachable(f"{server or condition.host}: {why}")
 
 
-PROBES: Mapping[ConditionKind, Callable[[Condition, Waiting], str]] = {
+REACHABILITY_CHECKS: Mapping[ConditionKind, Callable[[Condition, Waiting], str]] = {
     ConditionKind.TCP: _tcp,
     ConditionKind.HTTP: _http,
     ConditionKind.HTTPS: _https,
     ConditionKind.DNS: _dns,
 }
-"""The probe for each kind of condition that uses the network."""
+"""The reachability check for each kind of condition that uses the network."""

@@ -539,9 +539,9 @@ def test_the_first_enable_takes_every_step(tmp_path: Path, pki: Pki, monkeypatch
     with runner(tmp_path / "runner") as serving, PlatformLab(tmp_path, pki, like="desk") as lab:
         network = NetworkPolicy(applier=AtApplier(), hooks=Hooks(serving.client))
         ports = (replace(guarding_port(lab), provisioning=lab.provisioning, network=network),)
-        with listening() as probed:
+        with listening() as reached:
             lab.start(*ports)
-            guard = GuardParams(until=("registered", f"tcp:127.0.0.1:{probed}"), within=60)
+            guard = GuardParams(until=("registered", f"tcp:127.0.0.1:{reached}"), within=60)
             change = lab.ended(lab.provision(guard=guard).id)
             assert change.error is None, change.error
         assert lab.modem.contexts[1][1] == "iot.example"

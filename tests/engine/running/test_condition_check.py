@@ -10,7 +10,7 @@ from engine.guarding import listening, unused_port
 from lpad.base.deadline import Deadline
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.engine.running.condition_check import SOURCES, Look, Source, ask_network, look, not_evaluable
-from lpad.remote.reachability import PROBES
+from lpad.remote.reachability import REACHABILITY_CHECKS
 
 UNKNOWN = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
 
@@ -23,9 +23,9 @@ EYES = dict.fromkeys(Source, _sees)
 
 
 def test_every_kind_has_a_source() -> None:
-    """Each kind of condition has a source; the network is the source of exactly the probes."""
+    """Each kind of condition has a source; the network is the source of exactly the reachability checks."""
     assert set(SOURCES) == set(ConditionKind)
-    assert {kind for kind in SOURCES if SOURCES[kind] is Source.NETWORK} == set(PROBES)
+    assert {kind for kind in SOURCES if SOURCES[kind] is Source.NETWORK} == set(REACHABILITY_CHECKS)
 
 
 def test_a_known_kind_is_asked_of_its_source() -> None:
@@ -47,8 +47,8 @@ def test_an_unknown_kind_is_not_evaluated() -> None:
 
 
 @pytest.mark.parametrize("reached", [True, False])
-def test_the_network_is_asked_by_a_probe(*, reached: bool) -> None:
-    """A check by a probe describes its observation in words, whether the condition is met or not."""
+def test_the_network_is_asked_by_a_reachability_check(*, reached: bool) -> None:
+    """A reachability check describes its observation in words, whether the condition is met or not."""
     with listening() as port:
         text = f"tcp:127.0.0.1:{port if reached else unused_port()}"
         found = ask_network(Condition.parse(text), Deadline.after(10))

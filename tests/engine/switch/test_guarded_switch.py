@@ -69,11 +69,11 @@ def install_locked(lab: Lab) -> None:
 def test_a_silent_server_does_not_delay_a_rollback(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """While a probe's socket waits, a no or a cancellation rolls the switch back immediately."""
-    monkeypatch.setattr(condition_watch, "_PROBE", 1000.0)
+    """While a reachability check's socket waits, a no or a cancellation rolls the switch back immediately."""
+    monkeypatch.setattr(condition_watch, "_REACHABILITY_CHECK", 1000.0)
     with socket.create_server(("127.0.0.1", 0)) as mute, guarding(tmp_path, pki) as lab:
-        probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
-        change = guarded(lab, probe, "confirm", within=1000)
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+        change = guarded(lab, url, "confirm", within=1000)
         connection, _ = mute.accept()
         with connection:
             assert connection.recv(1024)
@@ -272,16 +272,16 @@ def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, p
         assert lab.ended(change.id).error is None
 
 
-def test_a_probe_that_is_reached_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """A probe that reaches its host through the named interface keeps the profile."""
+def test_a_reached_host_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
+    """A reachability check that reaches its host through the named interface keeps the profile."""
     with guarding(tmp_path, pki) as lab, listening() as number:
         change = ended(lab, f"tcp:127.0.0.1:{number}@lo")
         assert change.error is None, change.error
         assert enabled(lab) == SECOND
 
 
-def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """A probe that fails at first is repeated until it reaches its host, and the profile is kept."""
+def test_a_host_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
+    """A check that fails at first is repeated until it reaches its host, and the profile is kept."""
     number = unused_port()
     with guarding(tmp_path, pki) as lab:
         change = guarded(lab, f"tcp:127.0.0.1:{number}")
@@ -293,8 +293,8 @@ def test_a_probe_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki
             assert lab.ended(change.id).error is None
 
 
-def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> None:
-    """The error of a switch whose probe is never reached reports the probe's last failure."""
+def test_a_host_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> None:
+    """The error of a switch whose host is never reached reports the check's last failure."""
     number = unused_port()
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
         change = out_of_time(lab, pass_by, f"tcp:127.0.0.1:{number}@lo", seen="refused")
@@ -306,9 +306,9 @@ def test_a_probe_that_is_not_reached_takes_it_back(tmp_path: Path, pki: Pki) -> 
 def test_all_conditions_are_needed(tmp_path: Path, pki: Pki) -> None:
     """The error names the conditions that were not met, and omits the others."""
     number = unused_port()
-    probe = f"tcp:127.0.0.1:{number}"
+    refused = f"tcp:127.0.0.1:{number}"
     with time_lapse() as pass_by, guarding(tmp_path, pki) as lab:
-        details = rolled_back(out_of_time(lab, pass_by, REGISTERED, probe, "confirm", seen="refused"))
+        details = rolled_back(out_of_time(lab, pass_by, REGISTERED, refused, "confirm", seen="refused"))
         assert details["unmet"] == f"tcp:127.0.0.1:{number}, confirm"
 
 

@@ -103,8 +103,8 @@ def test_a_switch_that_is_rolled_back(
         assert down == [cause]
 
 
-def test_an_unanswered_probe(tmp_path: Path, pki: Pki) -> None:
-    """However often a probe fails, the path goes down once; one successful probe of two is not enough."""
+def test_an_unanswered_reachability_check(tmp_path: Path, pki: Pki) -> None:
+    """However often a check fails, the path goes down once; one successful check of two is not enough."""
     with networking(tmp_path, pki) as lab, heard(lab) as told, listening() as at:
         conditions = (REGISTERED, f"tcp:127.0.0.1:{at}", f"tcp:127.0.0.1:{unused_port()}")
         rolled_back(ended(lab, *conditions, within=4))

@@ -138,7 +138,7 @@ def test_the_failed_layer_is_named(
 
 
 def test_an_unknown_path_is_a_layer_too(tmp_path: Path, pki: Pki) -> None:
-    """If a probe gets no answer, the error names the layer `path`."""
+    """If a reachability check gets no answer, the error names the layer `path`."""
     with networking(tmp_path, pki) as lab:
         change = ended(lab, REGISTERED, "tcp:127.0.0.1:1", within=3)
         assert rolled_back(change)["layer"] == "path"

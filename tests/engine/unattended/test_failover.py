@@ -392,10 +392,10 @@ def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_look_at_a_silent_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
-    """When lpad ends, it does not wait for the probe of a silent host."""
+    """When lpad ends, it does not wait for the reachability check of a silent host."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        probe = f"http://127.0.0.1:{mute.getsockname()[1]}/"
-        with bench(tmp_path, pki, policy(rule(FIRST, probe), rule(SECOND))) as lab:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+        with bench(tmp_path, pki, policy(rule(FIRST, url), rule(SECOND))) as lab:
             connection, _ = mute.accept()
             with connection:
                 assert connection.recv(1024)

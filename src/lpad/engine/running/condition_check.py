@@ -15,7 +15,7 @@ from lpad.base.errors import ServerError
 from lpad.base.frozen import Frozen
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.network.connection_layers import Layer
-from lpad.remote.reachability import PROBES, reach
+from lpad.remote.reachability import REACHABILITY_CHECKS, reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Source(enum.StrEnum):
 
     MODEM = "modem"
     CONNECTION = "connection"  # the applier, which knows the connection
-    NETWORK = "network"  # after the modem, because no probe succeeds before the modem is registered
+    NETWORK = "network"  # after the modem, because no host can be reached before the modem is registered
     CALLER = "caller"  # a local program
 
 
@@ -34,7 +34,7 @@ SOURCES: Mapping[ConditionKind, Source] = {
     ConditionKind.REGISTERED: Source.MODEM,
     ConditionKind.BEARER: Source.CONNECTION,
     ConditionKind.ADDRESS: Source.CONNECTION,
-    **dict.fromkeys(PROBES, Source.NETWORK),
+    **dict.fromkeys(REACHABILITY_CHECKS, Source.NETWORK),
     ConditionKind.CONFIRM: Source.CALLER,
 }
 """The source that evaluates each kind of condition."""
@@ -43,7 +43,7 @@ LAYERS: Mapping[ConditionKind, Layer] = {
     ConditionKind.REGISTERED: Layer.REGISTERED,
     ConditionKind.BEARER: Layer.BEARER,
     ConditionKind.ADDRESS: Layer.ADDRESS,
-    **dict.fromkeys(PROBES, Layer.PATH),
+    **dict.fromkeys(REACHABILITY_CHECKS, Layer.PATH),
 }
 """The layer that each kind of condition checks; a confirmation has none."""
 
@@ -72,7 +72,7 @@ def look(condition: Condition, eyes: Eyes, *, deadline: Deadline) -> Look:
 
 
 def ask_network(condition: Condition, deadline: Deadline) -> Look:
-    """Carry out a probe once."""
+    """Carry out a reachability check once."""
     try:
         return Look(met=True, seen=reach(condition, deadline=deadline))
     except ServerError as error:

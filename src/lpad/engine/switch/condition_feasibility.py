@@ -33,11 +33,11 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
     if blind and applier in _BLIND:
         raise Conflict(
             f"cannot guard the switch by '{blind[0]}': the applier '{applier}' cannot observe the connection;"
-            " choose another network.applier, or guard the switch by a probe"
+            " choose another network.applier, or guard the switch by a reachability check"
         )
     if not any(each.kind is ConditionKind.REGISTERED for each in conditions):
         return
-    instead = "use a probe or 'confirm' as the condition instead"
+    instead = "use a reachability check or 'confirm' as the condition instead"
 
     def ask(lent: LentModem | None) -> None:
         if lent is None:

@@ -1,8 +1,8 @@
 """Watching the conditions of a guard until all are met or the time limit has passed.
 
-The registration is checked first, because no probe can succeed without it. Then each probe is repeated until
-it has succeeded once. A confirmation may come at any time. A borrowed modem is returned for the probes,
-because its owner cannot connect while lpad uses the port.
+The registration is checked first, because no host can be reached without it. Then each reachability check is
+repeated until it has succeeded once. A confirmation may come at any time. A borrowed modem is returned for
+the reachability checks, because its owner cannot connect while lpad uses the port.
 
 lpad observes nothing while it is suspended or does not run. If the time limit passes meanwhile, lpad checks
 each unmet condition except a confirmation again. After a restart of the device or the modem, the checks last
@@ -58,8 +58,8 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 _LISTENING = 1.0
 """Seconds between two checks for a cancellation during a wait for the modem."""
-_PROBE = 15.0
-"""Seconds for one attempt of a probe."""
+_REACHABILITY_CHECK = 15.0
+"""Seconds for one attempt of a reachability check."""
 _CLOSING = 5.0
 LAST_LOOK = 60.0
 """Seconds for the last check, if the time limit passed during a standstill or a restart."""
@@ -358,13 +358,13 @@ class ConditionWatch:
     def _ask_network(self, condition: Condition, _deadline: Deadline) -> Look:
         self._check()
         self._looks(condition)
-        deadline = replace(self._deadline.within(_PROBE), cancellation=self._run.cancellation)
+        deadline = replace(self._deadline.within(_REACHABILITY_CHECK), cancellation=self._run.cancellation)
         try:
             found = ask_network(condition, deadline)
         except Cancelled:
             self._check()  # raises the error that explains the cancellation
             raise
-        # If a guard has several probes, one success does not show that the path works.
+        # If a guard has several reachability checks, one success does not show that the path works.
         if not found.met or self._waiting(Source.NETWORK) == [condition]:
             self._network.saw(Layer.PATH, up=found.met is True, told=found.seen)
         return found

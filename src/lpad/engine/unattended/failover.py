@@ -254,16 +254,16 @@ class Failover:
         An unknown condition does not hide the fault of another condition, and never counts as healthy.
         """
         told = True
-        probed = False
+        path_checked = False
         for condition in rule.conditions:
             found = look(condition, self._eyes, deadline=Deadline.after(_LOOK, cancellation=self._stop))
-            probed = probed or LAYERS.get(condition.kind) is Layer.PATH
+            path_checked = path_checked or LAYERS.get(condition.kind) is Layer.PATH
             if found.met is False:
                 if LAYERS.get(condition.kind) is Layer.PATH:
                     self._saw_path(up=False, told=found.seen)
                 return f"{condition}: {found.seen}"
             told = told and found.met is True
-        if probed and told:
+        if path_checked and told:
             self._saw_path(up=True)
         return "" if told else None
 

@@ -71,7 +71,7 @@ def test_the_failover_order_is_read(tmp_path: Path) -> None:
         (
             f"failover: {{{ORDER.replace('registered', 'confirm')}}}",
             "failover.profiles[0].healthy[0]",
-            "a probe",
+            "a reachability check",
         ),
         (
             f"failover: {{{ORDER.replace('registered', 'tcp:x')}}}",

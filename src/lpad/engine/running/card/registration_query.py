@@ -147,7 +147,7 @@ class RegistrationQuery:
             # Borrowing the modem would end the observed connection.
             log.warning(
                 "%s: ModemManager uses its modem, so lpad cannot ask it without ending the connection; use a"
-                " probe instead of 'registered'",
+                " reachability check instead of 'registered'",
                 self._card.port.name,
             )
             return None

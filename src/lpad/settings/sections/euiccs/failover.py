@@ -60,5 +60,6 @@ class FailoverSection(Section, frozen=True):
 def _health(text: str) -> None:
     if Condition.parse(text).kind is ConditionKind.CONFIRM:
         raise InvalidValue(
-            "failover cannot use 'confirm', because it asks no program; use registered or a probe"
+            "failover cannot use 'confirm', because it asks no program; use registered or a reachability"
+            " check"
         )

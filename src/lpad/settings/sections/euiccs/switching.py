@@ -34,7 +34,9 @@ class DefaultGuardSection(Section, frozen=True):
 
 def _unattended(text: str) -> None:
     if Condition.parse(text).kind is ConditionKind.CONFIRM:
-        raise InvalidValue("a default guard cannot wait for a confirmation; name registered or a probe")
+        raise InvalidValue(
+            "a default guard cannot wait for a confirmation; name registered or a reachability check"
+        )
 
 
 class SwitchingSection(Section, frozen=True):
