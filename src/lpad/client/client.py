@@ -187,7 +187,7 @@ class Client:
             euicc: the card.
             activation_code: as the operator gave it.
             event: the server and the event ID, as `discover` shows them; instead of an activation code.
-            confirmation_code: the operator's code, if any; otherwise the change asks for a needed code.
+            confirmation_code: the operator's code, if any; without it, the change asks if a code is needed.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
             guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
@@ -378,8 +378,9 @@ class Client:
             authentication: none, pap or chap.
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
-            initial_bearer: the APN to attach with: same as `apn`, apn (the next argument), or leave as it is.
-            initial_bearer_apn: the APN for `initial_bearer` apn.
+            initial_bearer: the source of the APN to attach with: same (`apn`), apn (`initial_bearer_apn`) or
+                leave (what the modem has stored).
+            initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
             mtu: the MTU in bytes; None: the network's value.
         """
         body: dict[str, Any] = {

@@ -22,7 +22,7 @@ class Action(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """MBIM_OPEN_MSG: the host opens the connection; `max_transfer` limits its messages and fragments."""
+    """MBIM_OPEN_MSG: the host opens the connection, and accepts fragments of up to `max_transfer` bytes."""
 
     transaction: int
     max_transfer: int
