@@ -25,7 +25,7 @@ def read_credentials(files: Mapping[str, str], *, resolve: Callable[[str], Path]
 
     Args:
         files: the path of each credential's file.
-        resolve: turns a path in the settings into an absolute path.
+        resolve: a function that turns a path in the settings into an absolute path.
 
     Raises:
         InvalidSettings: a file cannot be read, other users may read it, or it is not one line of text.

@@ -56,7 +56,7 @@ class Wish(Frozen, kw_only=True):
     Attributes:
         reference: lpad's own name of the wish, up to 64 characters that are safe in a URL.
         eid: the card's EID, 32 digits.
-        product: the product in the platform's words; None: the one in the settings, or the only one.
+        product: the platform's name of the product; None: that in the settings, or the only product.
         options: further values that the platform's calls need, by name.
         imei: the device's IMEI, 15 digits; None: unknown.
     """
@@ -76,7 +76,7 @@ class Reservation(Frozen, kw_only=True):
         id: the platform's name of the reservation.
         line_id: the platform's name of the line; None: unknown.
         profile, line: the two states.
-        line_word: the line's state in the platform's own words; None: not reported.
+        line_word: the platform's own name of the line's state; None: not reported.
         ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
             profile by the card's EID. None until the platform reports it. The ticket is a secret.
         iccid: up to 20 digits, as the platform wrote them without padding.
@@ -85,7 +85,7 @@ class Reservation(Frozen, kw_only=True):
         apn: the access point name for the profile; None: the platform reports none.
         draft: whether the reservation is lost unless the order is confirmed.
         why: the platform's own text, such as the reason of a failure; None: not reported.
-        unknown: states in the platform's words that are in no table.
+        unknown: the platform's own names of states that no table lists.
         created: the time of its creation, in the platform's form; only for sorting.
     """
 
@@ -108,7 +108,7 @@ class Reservation(Frozen, kw_only=True):
 
 
 class Product(Frozen, kw_only=True):
-    """A product that can be ordered; all fields except the id are in the platform's words, or None."""
+    """A product that can be ordered; all fields except the id are the platform's texts, or None."""
 
     id: str
     name: str | None = None

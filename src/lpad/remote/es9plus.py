@@ -90,7 +90,7 @@ class Es9Plus:
             card: the card whose CIs may confirm the server if the anchors do not.
             protocol_version: sent in X-Admin-Protocol; servers accept any 2.x.
             limits: time limits of each request; None: the defaults.
-            observe: called with each function's name and duration in seconds, including the connection.
+            observe: called with the name of each ES9+ function and its seconds, including the connection.
         """
         self.address = address
         # This module loads httpcore, which an idle daemon does not need.

@@ -74,8 +74,8 @@ def watch_network(
     Without the kernel's reports, lpad retries waiting changes from time to time.
 
     Args:
-        notify: must return immediately and never raise.
-        news: opens the socket.
+        notify: a function that must return immediately and never raise.
+        news: a function that opens the socket, such as `open_news`.
 
     Returns:
         A function that ends the watch.

@@ -45,7 +45,7 @@ class ReplayedCard:
     """A card for a simulated modem or reader."""
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
-        """Create a card that replays `exchanges`, which are in the order of time."""
+        """Create a card that replays `exchanges`, oldest first."""
         self._exchanges = tuple(exchanges)
         self._next = 0
         self.unheard = 0

@@ -3,7 +3,7 @@
 HTTP 2xx, or a status that the call accepts    good, unless `good` says otherwise
 what `again` names, 429, 408, 425, or 503 with Retry-After or to a GET         later
 401, 403                                       refused, cause `credentials`, unless `causes` names another
-other 4xx with JSON or without a body          refused, with the platform's words
+other 4xx with JSON or without a body          refused, with the platform's message
 5xx                                            the server failed, and may have carried out the call
 anything else: HTML, not JSON, no body, 3xx    unclear
 """

@@ -6,7 +6,7 @@ calls                        order, confirm, find, look, line, activate, release
                              an installed profile line_by_iccid, activate_line, suspend, retire; for the
                              lines with a tag lines_by_tag
 good, again, errors, causes  the meaning of answers
-profile, line, order         the platform's words for states, each with lpad's
+profile, line, order         the platform's names of states, each with lpad's
 can                          the platform's capabilities
 """
 
@@ -62,7 +62,7 @@ Cause = Literal[
     "not-found",
     "rejected",
 ]
-"""lpad's words for a platform's reasons of refusal."""
+"""lpad's names of a platform's reasons for a refusal."""
 
 
 class _Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

@@ -74,9 +74,9 @@ class OpenablePlatform:
         Args:
             settings: the owner's settings.
             route: how servers are reached.
-            limits: the time limits of each request.
+            limits: the time limits of each request; None: the defaults.
             tokens: the folder that keeps tokens across restarts; None: tokens are not kept.
-            observe: called with each exchange.
+            observe: a function that is called with each exchange.
 
         Raises:
             InvalidSettings: the description or a certificate cannot be read, or a credential is missing.

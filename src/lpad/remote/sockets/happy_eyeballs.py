@@ -36,7 +36,7 @@ class LookUpError(OSError):
 
 
 class Connected(Frozen):
-    """A connection: a non-blocking socket; `others`: whether it has other usable addresses."""
+    """A connection: a non-blocking socket; `others`: whether the name has other usable addresses."""
 
     socket: socket.socket
     address: Address
@@ -58,7 +58,7 @@ def connect(
         host: a name, or an address.
         port: the TCP port.
         waiting: the time limit; the name server and the addresses get the time of one step each.
-        prepare: called with each socket before it connects; may refuse by raising an error.
+        prepare: a function called with each socket before it connects; may refuse by raising an error.
         interface: the interface that `prepare` chooses.
         memory: the order learned from earlier connections.
 

@@ -50,7 +50,7 @@ class Anchor(Frozen):
     issuer_key_id: bytes
 
     def named_by(self, authorities: Iterable[bytes]) -> bool:
-        """Whether a card with this list trusts the CI."""
+        """Whether a card with the list `authorities` trusts the CI."""
         return any(names_key(listed, self.issuer_key_id) for listed in authorities)
 
 

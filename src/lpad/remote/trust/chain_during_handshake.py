@@ -34,8 +34,8 @@ def watch(context: ssl.SSLContext, arrived: Callable[[list[bytes]], None]) -> No
 
     Args:
         context: the TLS context of a single handshake.
-        arrived: receives DER, the server's own certificate first, none of them verified; not called for a
-            message that cannot be read.
+        arrived: a function that receives DER, the server's own certificate first, all unverified; not called
+            for a message that cannot be read.
     """
 
     def saw(_: Any, direction: str, version: int, content: int, message: int, data: bytes) -> None:

@@ -78,12 +78,12 @@ class _RefusedError(Exception):
 
 
 class MbimFunction:
-    """One modem's control function."""
+    """The MBIM function of a modem."""
 
     def __init__(
         self, card: Card, *, personality: ModemPersonality | None = None, habits: MbimHabits | None = None
     ) -> None:
-        """Switch the function on.
+        """Switch the MBIM function on.
 
         Args:
             card: the card in the slot `card_slot` of the habits.

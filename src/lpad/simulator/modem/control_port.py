@@ -108,9 +108,9 @@ class ControlPort(Generic[_M, _F]):
         """Switch a modem on.
 
         Args:
-            function: answers the messages.
-            receiver: finds messages in the host's bytes.
-            encode: returns the pieces of a message, each of which is sent with one write.
+            function: the part of the modem that answers the messages.
+            receiver: an object that finds messages in the host's bytes.
+            encode: a function that returns the pieces of a message; each piece is sent with one write.
             path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
                 the pty's own name only.
             personality: the modem's habits; those of an AT port have no effect.

@@ -1,6 +1,6 @@
 """The PDP contexts of a simulated modem, and the network that accepts or rejects them.
 
-As in real modems, a changed context 1 applies from the next attach on; until then the bearer stays unchanged.
+As in real modems, a changed context 1 applies from the next attach on; until then the bearer does not change.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ class ModemPersonality:
     channels_after_refresh: int = 0
     """The number of own channels that the modem opens after it has reset the card for a REFRESH."""
     away_after_reset: float | None = None
-    """Seconds for which the port is gone after AT+CFUN=1,1; None: it stays."""
+    """Seconds for which the port is gone after AT+CFUN=1,1; None: the port remains."""
     comes_up_by_itself: bool = True
     """Whether a reset also switches on a radio that was off."""
 

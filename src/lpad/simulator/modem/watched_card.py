@@ -17,7 +17,7 @@ class WatchedCard:
         """Wrap a card, which may be replaced later.
 
         Args:
-            on_reset: called after each reset.
+            on_reset: a function that is called after each reset.
         """
         self.card = card
         self._on_reset = on_reset

@@ -1,4 +1,4 @@
-"""The certificates of an RSP public-key infrastructure (SGP.22 v2.5, 4.5.2 and SGP.26)."""
+"""Makes the certificates of an eSIM PKI (SGP.22 v2.5, 4.5.2 and SGP.26)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test public-key infrastructure: created on first use, or read from a folder laid out like SGP.26.
+"""The test PKI: created on first use, or read from a folder with the layout of SGP.26.
 
     ci/      CERT_CI_ECDSA_NIST.der             SK_CI_ECDSA_NIST.pem             the root
     eum/     CERT_EUM_ECDSA_NIST.der            SK_EUM_ECDSA_NIST.pem            the card maker
@@ -159,7 +159,7 @@ class Pki:
                 return own
         ci = self.ci.get(curve)
         if ci is None:
-            raise NotFound(f"no CI on the curve {curve.name}: take the other curve")
+            raise NotFound(f"there is no CI on the curve {curve.name}: use the other curve")
         validity = Validity.past() if expired else None
         return making.make_dp_tls(ci, *names, oid=oid, validity=validity, role=self.tls_role)
 
@@ -171,7 +171,9 @@ class Pki:
     def _eum(self, curve: Curve) -> Credential:
         eum = self.eum.get(curve)
         if eum is None:
-            raise NotFound(f"no EUM on the curve {curve.name}: take the other curve, or a PKI of lpad's own")
+            raise NotFound(
+                f"there is no EUM on the curve {curve.name}: use the other curve, or a PKI of lpad's own"
+            )
         return eum
 
 

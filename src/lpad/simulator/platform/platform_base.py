@@ -28,7 +28,7 @@ BUSINESS = (
     PlatformFault.UNKNOWN_PRODUCT,
     PlatformFault.LINE_REFUSED,
 )
-"""The faults that a platform answers with a refusal in its own words."""
+"""The faults that a platform answers with a refusal in its own form."""
 
 
 class Vendor:
@@ -77,7 +77,7 @@ class Vendor:
         return Answer(401, {"message": "credentials are wrong"})
 
     def refused(self, fault: PlatformFault) -> Answer:
-        """Refuse a request in the platform's own words."""
+        """Refuse a request in the platform's own form."""
         raise NotImplementedError
 
     def missing(self) -> Answer:

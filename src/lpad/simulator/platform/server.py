@@ -55,7 +55,7 @@ class SimulatedPlatform:
             like: the name of one of lpad's platform descriptions.
             pki: certificates and keys.
             shelf: the SM-DP+ behind the platform.
-            port: TCP port; 0 takes a free one.
+            port: TCP port; 0: a free one.
             bind: IP address to listen on.
             pace: the numbers of queries after which states change.
             faults: the faults from the start.

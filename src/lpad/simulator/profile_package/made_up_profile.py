@@ -70,9 +70,9 @@ def made_up_profile(
         InvalidValue: the IMSI, the name or the size is out of range.
     """
     if not (imsi.isascii() and imsi.isdecimal() and 6 <= len(imsi) <= 15):
-        raise InvalidValue("an IMSI has 6 to 15 decimal digits")
+        raise InvalidValue("an IMSI must have 6 to 15 decimal digits")
     if not 1 <= len(name) <= 100 or not 0 <= size <= LARGEST_SIZE:
-        raise InvalidValue("a made-up profile has a name of 1 to 100 characters and at most 900000 bytes")
+        raise InvalidValue("a made-up profile needs a name of 1 to 100 characters, and at most 900000 bytes")
     first = _header(iccid, name) + _mf(iccid) + _global_codes() + _telecom()
     first += _usim(imsi, name) + _local_codes() + _aka()
     last = encode(END, _pe_header(900))

@@ -241,7 +241,7 @@ class ProfileStream:
 
     def _check_header(self, element: Tlv) -> None:
         if HEADER in self._found.seen:
-            raise ProfileElementError("a second header", status=PeStatus.INVALID_REQUEST_FORMAT)
+            raise ProfileElementError("there is a second header", status=PeStatus.INVALID_REQUEST_FORMAT)
         major = element.get(0x80).value
         if int.from_bytes(major, "big") not in _VERSIONS:
             raise ProfileElementError(

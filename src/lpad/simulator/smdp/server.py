@@ -66,7 +66,7 @@ class SmDp:
             folder: the server's folder, created if missing.
             pki: certificates and keys.
             host: the host name in the server's address.
-            port: TCP port; 0 takes a free one at each start.
+            port: TCP port; 0: a free one at each start.
             aliases: other host names of the server.
             curve: the only curve on which the server signs, or None for the card's preferred one.
             faults: the faults from the start.

@@ -43,7 +43,7 @@ def make_smds(
         folder: the server's folder, created if missing; `events_of` gives its events.
         pki: certificates and keys of the CIs; the SM-DS's own are made here.
         host: the host name in the server's address.
-        port: TCP port; 0 takes a free one at each start.
+        port: TCP port; 0: a free one at each start.
         alternative: whether the server is an alternative SM-DS instead of the root.
         aliases: other host names, in addition to that of SGP.26.
         curve: the only curve on which the server signs, or None for the card's preferred one.

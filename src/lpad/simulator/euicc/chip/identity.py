@@ -46,7 +46,7 @@ class CardIdentity:
             if eum.private_key is not None
         }
         if not signers:
-            raise InvalidValue("this infrastructure has no EUM with a private key: a card cannot be made")
+            raise InvalidValue("this PKI has no EUM with a private key, so it cannot issue a card")
         return cls({curve: Credential(ci.certificate) for curve, ci in pki.ci.items()}, signers)
 
     def trusted(self, order: tuple[Curve, ...]) -> list[Credential]:

@@ -127,17 +127,17 @@ def _load(der: bytes) -> Credential:
         # read now, because cryptography parses these fields only on access
         _ = certificate.issuer, certificate.subject, certificate.signature_hash_algorithm
     except _UNREADABLE as error:
-        raise CertificateError(f"no certificate: {error}") from error
+        raise CertificateError(f"this is not a certificate: {error}") from error
     try:
         key = certificate.public_key()
     except ValueError as error:
-        raise CertificateError(f"no key: {error}") from error
+        raise CertificateError(f"the key cannot be read: {error}") from error
     except UnsupportedAlgorithm as error:
-        raise CertificateError(f"no key: {error}", CertificateFault.UNSUPPORTED_CURVE) from error
+        raise CertificateError(f"unknown key: {error}", CertificateFault.UNSUPPORTED_CURVE) from error
     if any(one.critical and one.oid not in _UNDERSTOOD for one in extensions):
         raise CertificateError("a critical extension is unknown")
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise CertificateError("no elliptic-curve key", CertificateFault.UNSUPPORTED_CURVE)
+        raise CertificateError("the key is not on an elliptic curve", CertificateFault.UNSUPPORTED_CURVE)
     try:
         Curve.of(key)
     except InvalidValue as error:
@@ -149,7 +149,7 @@ def _check_usage(credential: Credential, *, signs_certificates: bool) -> None:
     try:
         usage = credential.certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound as error:
-        raise CertificateError("no key usage") from error
+        raise CertificateError("the key usage is missing") from error
     if not (usage.key_cert_sign if signs_certificates else usage.digital_signature):
         raise CertificateError("the key is for another purpose")
 

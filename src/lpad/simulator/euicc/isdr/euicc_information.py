@@ -143,5 +143,5 @@ def rat_rows(chip: Chip) -> list[dict[str, Any]]:
     """Return the rows of the chip's Rules Authorisation Table."""
     rows = chip.schema.decode("GetRatResponse", chip.state.rat)["rat"]
     if not isinstance(rows, list):
-        raise MalformedError("a Rules Authorisation Table is a list")
+        raise MalformedError("a Rules Authorisation Table must be a list")
     return rows

@@ -184,9 +184,9 @@ class Installation:
         self._decoded("ConfigureISDPRequest", plaintext)
         proprietary = tlv.parse(plaintext).find(0xB8)
         if proprietary is not None and len(proprietary.value) > _LONGEST_PROPRIETARY:
-            raise self._error(Reason.INCORRECT_INPUT, "proprietary data too long")
+            raise self._error(Reason.INCORRECT_INPUT, "the proprietary data are too long")
         if self._chip.free_memory < self._chip.memory_for(0):
-            raise self._error(Reason.INSUFFICIENT_MEMORY, "too little memory for a further instance")
+            raise self._error(Reason.INSUFFICIENT_MEMORY, "there is too little memory for another instance")
         self._configuration = plaintext
         self._chip.state.installation = self._record
         self._chip.commit()  # from here on, a power loss is reported as an interruption

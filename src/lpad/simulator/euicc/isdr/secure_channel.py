@@ -44,7 +44,7 @@ def open_secure_channel(chip: Chip, session: Session, request: bytes) -> BspKeys
         raise _error(Reason.UNSUPPORTED_REMOTE_OPERATION, f"remote operation {asked['remoteOpId']}")
     template = asked["controlRefTemplate"]
     if (template["keyType"], template["keyLen"]) != (bytes([KEY_TYPE_AES]), bytes([KEY_LENGTH])):
-        raise _error(Reason.UNSUPPORTED_CRT_VALUES, "other keys than AES-128")
+        raise _error(Reason.UNSUPPORTED_CRT_VALUES, "the keys are not for AES-128")
     own_point = tlv.encode(0x5F49, public_point(session.one_time_key))
     if not session.binding.credential.signed(asked["smdpSign"], signed + own_point):
         raise _error(Reason.INVALID_SIGNATURE, "smdpSign is wrong")

@@ -56,7 +56,7 @@ class Fault(IntEnum):
 
 
 _INVALID_TRANSACTION_ID = 5
-"""In DownloadErrorCode, 5 has another meaning than in AuthenticateErrorCode."""
+"""The meaning of 5 in DownloadErrorCode differs from that in AuthenticateErrorCode."""
 
 
 class SessionError(LpadError):
@@ -202,11 +202,11 @@ class Sessions:
         if not server.credential.signed(asked["serverSignature1"], asked["serverSigned1"]):
             raise SessionError("serverSignature1 is wrong", Fault.INVALID_SIGNATURE)
         if signed["euiccChallenge"] != session.challenge:
-            raise SessionError("another challenge than ours", Fault.CHALLENGE_MISMATCH)
+            raise SessionError("the challenge is not that of this session", Fault.CHALLENGE_MISMATCH)
         wanted = asked.get("euiccCiPKIdToBeUsed")
         signers = [one for one in self._chip.signers if wanted is None or one.key_id == wanted]
         if not signers:
-            raise SessionError("no signing key for this CI", Fault.UNKNOWN_CI)
+            raise SessionError("the card has no signing key for this CI", Fault.UNKNOWN_CI)
         session.signer = signers[0]
         session.server = server
         session.transaction_id = signed["transactionId"]

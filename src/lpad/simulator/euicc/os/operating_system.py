@@ -166,7 +166,7 @@ class OperatingSystem:
             answer = self._select_application(command, channel)
         elif command.p1 in (_BY_IDENTIFIER, _BY_PATH, _BY_PATH_FROM_HERE):
             if command.p1 == _BY_IDENTIFIER and len(command.data) not in (0, 2):
-                raise Refusal(StatusWord.WRONG_LENGTH, "a file identifier has two bytes")
+                raise Refusal(StatusWord.WRONG_LENGTH, "a file identifier must have two bytes")
             path = command.data or MF.to_bytes(2, "big")
             if command.p1 == _BY_IDENTIFIER:
                 answer = channel.files.select_identifier(int.from_bytes(path, "big"), self._files)

@@ -31,7 +31,7 @@ class Package:
     euicc_otpk: bytes
 
     def joined(self) -> bytes:
-        """Return the package."""
+        """Return the package, joined from its elements."""
         return tlv.encode(_PACKAGE, *self.parts.values())
 
     def with_channel(self, **changes: bytes | int) -> bytes:
@@ -47,7 +47,7 @@ class Package:
 
 
 def damaged(faults: ActiveFaults, package: bytes, *, dp_pb: Credential, euicc_otpk: bytes) -> bytes:
-    """Return the package as altered by the first of `faults` that concerns packages."""
+    """Return the package, altered by the first of `faults` that concerns packages."""
     fault = next((fault for fault in faults.faults if fault.kind in _DAMAGES), None)
     if fault is None:
         return package

@@ -91,5 +91,5 @@ def own_addresses(names: tuple[str, ...], port: int) -> tuple[ServerAddress, ...
     """
     parsed = [ServerAddress.parse(name) for name in names]
     if any(one.port != 443 for one in parsed):
-        raise InvalidValue("give the server's names without port")
+        raise InvalidValue("give the server's names without ports")
     return tuple(ServerAddress(one.host, port) for one in parsed)

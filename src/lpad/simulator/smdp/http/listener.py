@@ -31,7 +31,7 @@ def tls_context(credential: Credential) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if credential.curve is Curve.BRAINPOOL:  # RFC 8446 has no code points for brainpool
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-    # The ssl module takes keys from files only; the folder is private (0700) and removed immediately.
+    # The ssl module reads keys only from files; the folder is private (0700) and removed immediately.
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = Path(folder, "certificate.pem"), Path(folder, "key.pem")
         certificate.write_bytes(credential.certificate.public_bytes(Encoding.PEM))

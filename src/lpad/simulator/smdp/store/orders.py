@@ -105,7 +105,7 @@ class Orders:
         """
         path = self._folder / f"{order_id}.json"
         if not path.exists():
-            raise NotFound(f"no order {order_id}")
+            raise NotFound(f"there is no order {order_id}")
         return _read(path, Order)
 
     def find(self, matching_id: str, eid: Eid) -> Order | None:
