@@ -227,7 +227,7 @@ def test_an_empty_slot_is_listened_to(ports: Ports) -> None:
         kind_that_answers(link)
     assert link.reports_card
     link.hear(deadline=soon())
-    link.forget_card_report()
+    link.take_card_report()
     modem.do(lambda function: function.swap_card(ports.card))
     assert select.select([link.fileno()], [], [], 30)[0]
     link.hear(deadline=soon())

@@ -186,8 +186,13 @@ class FallbackLink:
         link: object = self._link
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
+    def take_card_report(self) -> CardReport:
+        """Return the modem's indications about its card and forget them (see `CardReporting`)."""
+        link: object = self._link
+        return link.take_card_report() if isinstance(link, CardReporting) else NO_CARD_REPORT
+
     def forget_card_report(self) -> None:
-        """Forget the modem's indications about its card (see `CardReporting`)."""
+        """Forget the modem's earlier indications about its card (see `CardReporting`)."""
         link: object = self._link
         if isinstance(link, CardReporting):
             link.forget_card_report()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from card.link.one_read import OneRead
 from card.link_contract import EID, GET_EID, LinkContract, Rig, soon
 from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable
@@ -21,7 +22,8 @@ from lpad.codec.mbim.basic_connect import SlotInfo, SlotState
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.information_buffer import encode as encode_information
-from lpad.codec.mbim.messages import Action, Close, Command, Indication, Open
+from lpad.codec.mbim.messages import Action, Close, Command, CommandDone, Indication, Message, Open
+from lpad.codec.mbim.reassembly import Receiver
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status, error_name
 from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, ApduRequest, TerminalCapability
@@ -318,7 +320,7 @@ def test_only_the_slot_in_use_is_reported(number: int, report: CardReport, tmp_p
     with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
         link = open_mbim_link(modem.path, overrides={"sim_slot": 2})
         assert get_eid(link) == EID
-        link.forget_card_report()
+        link.take_card_report()
         modem.once(UICC, Uicc.APDU, before=_slot_indication(number, SlotState.OFF_EMPTY))
         assert get_eid(link) == EID
         assert link.card_report == report
@@ -330,7 +332,7 @@ def test_an_insertion_during_a_failing_attempt_is_not_lost(tmp_path: Path) -> No
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         modem.do(lambda function: function.remove_card())
-        link.hear(deadline=soon())
+        _hear_removal(link)
         started = _slot_indication(0, SlotState.ACTIVE_ESIM)
         modem.once(UICC, Uicc.OPEN_CHANNEL, before=started)
         with pytest.raises(CardUnreachable):
@@ -340,6 +342,33 @@ def test_an_insertion_during_a_failing_attempt_is_not_lost(tmp_path: Path) -> No
         with pytest.raises(CardUnreachable):
             get_eid(link)
         assert link.card_report is CardReport.STARTED
+
+
+def test_an_insertion_read_together_with_the_refusal_is_not_lost(tmp_path: Path) -> None:
+    """A stream may deliver the refusal and the report after it in one read; the report is kept."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        assert get_eid(link) == EID
+        modem.do(lambda function: function.remove_card())
+        _hear_removal(link)
+        dialogue: Any = link.modem.dialogue
+
+        def refused(message: Message) -> bool:
+            return isinstance(message, CommandDone) and message.cid == Uicc.OPEN_CHANNEL
+
+        started = _slot_indication(0, SlotState.ACTIVE_ESIM)
+        dialogue._port = OneRead(dialogue._port, Receiver(), after=refused, extra=started)
+        with pytest.raises(CardUnreachable):
+            get_eid(link)
+        assert link.take_card_report() is CardReport.STARTED
+        assert link.take_card_report() == NO_CARD_REPORT
+
+
+def _hear_removal(link: MbimLink) -> None:
+    """Wait until the modem has reported that the slot is empty, which it may do after its next answer."""
+    deadline = soon()
+    while CardReport.GONE not in link.card_report:
+        assert select.select([link.fileno()], [], [], deadline.remaining())[0], link.card_report
+        link.hear(deadline=deadline)
 
 
 def _slot_indication(number: int, state: SlotState) -> bytes:

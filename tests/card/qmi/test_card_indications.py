@@ -89,6 +89,6 @@ def test_an_unreadable_state_is_not_an_empty_slot(number: Uim) -> None:
 def test_a_reset_of_the_modem() -> None:
     """A modem that was reset no longer reports changes of its card, so lpad checks the card."""
     indications = QmiIndications()
-    assert indications.card_report == NO_CARD_REPORT
+    assert indications.card_reports.report == NO_CARD_REPORT
     indications.modem_was_reset()
-    assert indications.card_report is CardReport.OTHER
+    assert indications.card_reports.report is CardReport.OTHER

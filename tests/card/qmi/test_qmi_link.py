@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from card.link.one_read import OneRead
 from card.link_contract import EID, GET_EID, LinkContract, Rig, soon
 from card.scripted_card import IMEI, ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardStatus, CardUnreachable
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
+from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.qmi.qmi_link import QmiLink, open_qmi_link
 from lpad.card.qmi.qmi_modem import LADDER
@@ -21,7 +23,10 @@ from lpad.codec import es10_intents
 from lpad.codec.qmi import card as uim
 from lpad.codec.qmi import control, device
 from lpad.codec.qmi.errors import Error
-from lpad.codec.qmi.services import Service
+from lpad.codec.qmi.framing import BROADCAST, Kind, Message, encode
+from lpad.codec.qmi.message_parameters import encode as encode_parameters
+from lpad.codec.qmi.reassembly import Receiver
+from lpad.codec.qmi.services import Service, Uim
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -468,3 +473,38 @@ def test_the_slot_of_the_first_logical_one_counts() -> None:
     used = used_slot(told)
     assert used is not None
     assert used.iccid == b"\x01"
+
+
+def test_an_insertion_read_together_with_the_refusal_is_not_lost(tmp_path: Path) -> None:
+    """A stream may deliver the refusal and the report after it in one read; the report is kept."""
+    with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
+        assert get_eid(link) == EID
+        modem.do(lambda function: function.remove_card())
+        _hear_removal(link)
+        dialogue: Any = link.modem.dialogue
+
+        def refused(message: Message) -> bool:
+            return message.number == Uim.OPEN_LOGICAL_CHANNEL
+
+        present = uim.CardStatusIndication(status=uim.Cards(cards=(uim.Card(state=uim.CardState.PRESENT),)))
+        started = Message(
+            kind=Kind.INDICATION,
+            service=Service.UIM,
+            client=BROADCAST,
+            transaction=0,
+            number=Uim.CARD_STATUS,
+            parameters=encode_parameters(present),
+        )
+        dialogue._port = OneRead(dialogue._port, Receiver(), after=refused, extra=encode(started))
+        with pytest.raises(CardUnreachable):
+            get_eid(link)
+        assert link.take_card_report() is CardReport.STARTED
+        assert link.take_card_report() == NO_CARD_REPORT
+
+
+def _hear_removal(link: QmiLink) -> None:
+    """Wait until the modem has reported that the slot is empty, which it may do after its next answer."""
+    deadline = soon()
+    while CardReport.GONE not in link.card_report:
+        assert select.select([link.fileno()], [], [], deadline.remaining())[0], link.card_report
+        link.hear(deadline=deadline)

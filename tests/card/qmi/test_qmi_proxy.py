@@ -80,7 +80,7 @@ deadline = Deadline.after(60)
 link = open_qmi_link(sys.argv[1])
 assert link.imei(deadline=deadline) and link.modem.dialogue._port.through_proxy
 link.modem.iccid(deadline=deadline)
-link.forget_card_report()
+link.take_card_report()
 while CardReport.GONE | CardReport.STARTED not in link.card_report:
     assert select.select([link.fileno()], [], [], deadline.remaining())[0], link.card_report
     link.hear(deadline=deadline)

@@ -36,12 +36,48 @@ class CardReporting(Protocol):
 
     @property
     def card_report(self) -> CardReport:
-        """The indications read since the port was opened or `forget_card_report` was called."""
+        """The indications that were read and neither taken nor forgotten since."""
+        ...
+
+    def take_card_report(self) -> CardReport:
+        """Return the indications and forget them, because lpad now follows them up."""
         ...
 
     def forget_card_report(self) -> None:
-        """Forget the indications, because lpad has read the card since then, or is about to."""
+        """Forget the indications that came before the modem's last answer, because the answer is newer."""
         ...
+
+
+class CardReportLog:
+    """The indications about one card, and which of them are newer than the modem's last answer.
+
+    A stream, such as a proxy's socket, may deliver an answer together with the indication after it.
+    """
+
+    def __init__(self) -> None:
+        """Create a log without indications."""
+        self.report = NO_CARD_REPORT
+        """The indications that were neither taken nor forgotten."""
+        self._since_answer = NO_CARD_REPORT
+
+    def add(self, report: CardReport) -> None:
+        """Add an indication."""
+        self.report |= report
+        self._since_answer |= report
+
+    def answered(self) -> None:
+        """Record that the modem has answered a request."""
+        self._since_answer = NO_CARD_REPORT
+
+    def forget_before_answer(self) -> None:
+        """Forget the indications that came before the last answer."""
+        self.report = self._since_answer
+
+    def take(self) -> CardReport:
+        """Return the indications and forget them."""
+        taken = self.report
+        self.report = self._since_answer = NO_CARD_REPORT
+        return taken
 
 
 def was_answered(error: LpadError) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.card_change_reports import CardReport, CardReportLog
     from lpad.card.link.link import Channel
     from lpad.card.quirks.quirks import RefreshStep
 
@@ -157,6 +158,29 @@ class ControlLink(ABC, Generic[_M]):
         known = {name: getattr(found.quirks, name) for name in self.of_family}
         self.quirks = replace(self.quirks, **known).merged(self._overrides)
         self._entries = found.entries
+
+    @property
+    @abstractmethod
+    def card_reports(self) -> CardReportLog:
+        """The indications about the card."""
+
+    @property
+    def reports_card(self) -> bool:
+        """Whether the modem reports on its card (see `CardReporting`)."""
+        return True
+
+    @property
+    def card_report(self) -> CardReport:
+        """The indications about the card (see `CardReporting`)."""
+        return self.card_reports.report
+
+    def take_card_report(self) -> CardReport:
+        """Return the indications about the card and forget them (see `CardReporting`)."""
+        return self.card_reports.take()
+
+    def forget_card_report(self) -> None:
+        """Forget the earlier indications about the card (see `CardReporting`)."""
+        self.card_reports.forget_before_answer()
 
     @abstractmethod
     def close_leftovers(self, *, deadline: Deadline) -> None:

@@ -15,7 +15,7 @@ from lpad.base.errors import (
     MalformedError,
     blamed_on,
 )
-from lpad.card.link.card_change_reports import NO_CARD_REPORT
+from lpad.card.link.card_change_reports import CardReportLog
 from lpad.card.mbim.card_indications import card_report_of
 from lpad.card.mbim.mbim_refusals import refusal_of
 from lpad.codec.mbim.data_connection import ActivationState, ConnectStatus
@@ -82,8 +82,8 @@ class MbimDialogue:
         self._configured = False
         self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
         self._reported = False
-        self.card_report = NO_CARD_REPORT
-        """The indications about the card since the dialogue's owner last reset this field."""
+        self.card_reports = CardReportLog()
+        """The indications about the card."""
         self.used_slot: int | None = None
         """The physical slot that lpad uses, from 0; None: `SimSlots` has not determined it."""
         self.session_ended = False
@@ -336,13 +336,14 @@ class MbimDialogue:
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
                 self._reported = self._reported or (message.service, message.cid) in _REPORTS
-                self.card_report |= card_report_of(message, used_slot=self.used_slot)
+                self.card_reports.add(card_report_of(message, used_slot=self.used_slot))
                 self.session_ended = self.session_ended or _ends_session(message)
                 self._heard.append(message)
             else:
                 if _is_not_opened(message):
                     self._open = False
                 answers.append(message)
+                self.card_reports.answered()
         return answers
 
 

@@ -13,7 +13,6 @@ from lpad.base.errors import CardBusy, CardError, CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.modem_owned_channel import ModemOwnedChannel
 from lpad.card.channel.status_words import no_isdr, status_error
-from lpad.card.link.card_change_reports import NO_CARD_REPORT
 from lpad.card.link.control_link import ControlLink
 from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_channel import UiccChannel
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
-    from lpad.card.link.card_change_reports import CardReport
+    from lpad.card.link.card_change_reports import CardReportLog
     from lpad.card.link.link_description import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
@@ -91,18 +90,9 @@ class MbimLink(ControlLink[MbimModem]):
         return self.modem.dialogue.hear()
 
     @property
-    def reports_card(self) -> bool:
-        """Whether the modem reports on its card (see `CardReporting`)."""
-        return True
-
-    @property
-    def card_report(self) -> CardReport:
-        """The indications about the card (see `CardReporting`)."""
-        return self.modem.dialogue.card_report
-
-    def forget_card_report(self) -> None:
-        """Forget the indications about the card (see `CardReporting`)."""
-        self.modem.dialogue.card_report = NO_CARD_REPORT
+    def card_reports(self) -> CardReportLog:
+        """The indications about the card."""
+        return self.modem.dialogue.card_reports
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
         """Select the SIM slot that the settings name, and close the channels of a process that was killed."""

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
-from lpad.card.link.card_change_reports import NO_CARD_REPORT
 from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.card.qmi.qmi_refusals import refusal_of
 from lpad.codec.qmi import card, control, data_session, device, network
@@ -28,7 +27,7 @@ from lpad.codec.qmi.reassembly import Receiver
 from lpad.codec.qmi.services import Ctl, Service
 
 if TYPE_CHECKING:
-    from lpad.card.link.card_change_reports import CardReport
+    from lpad.card.link.card_change_reports import CardReportLog
     from lpad.card.link.held_qmi_clients import HeldClients
     from lpad.card.port.control_port import ControlPort
 
@@ -261,13 +260,9 @@ class QmiDialogue:
         return reported
 
     @property
-    def card_report(self) -> CardReport:
-        """The indications about the card since `forget_card_report`."""
-        return self._indications.card_report
-
-    def forget_card_report(self) -> None:
-        """Forget the indications about the card so far."""
-        self._indications.card_report = NO_CARD_REPORT
+    def card_reports(self) -> CardReportLog:
+        """The indications about the card."""
+        return self._indications.card_reports
 
     def close(self) -> None:
         """Give the clients back and release the port; never raises."""
@@ -422,6 +417,7 @@ class QmiDialogue:
             if message.kind is Kind.RESPONSE:
                 if not self._is_abandoned(message):
                     answers.append(message)
+                    self._indications.card_reports.answered()
             elif message.service == Service.CTL:
                 if message.number == Ctl.SYNC:
                     _log.info("%s: the modem was reset", self.name)

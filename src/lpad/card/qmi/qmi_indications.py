@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
-from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
+from lpad.card.link.card_change_reports import CardReport, CardReportLog
 from lpad.card.qmi.card_indications import WAITING, card_report_of
 from lpad.card.qmi.long_responses import LongResponses
 from lpad.codec.qmi import card, network
@@ -39,8 +39,8 @@ class QmiIndications:
         """The latest indications, oldest first."""
         self.reported = False
         """Whether an indication was about the registration or a data session; `hear` resets this."""
-        self.card_report = NO_CARD_REPORT
-        """The indications about the card since the dialogue's owner last reset this attribute."""
+        self.card_reports = CardReportLog()
+        """The indications about the card."""
         self.rejection: int | None = None
         """The cause of the last rejected registration with the profile; None: the modem has reported none."""
         self.long = LongResponses()
@@ -64,14 +64,14 @@ class QmiIndications:
         if where in _OTHER_PROFILE:
             self.rejection = None  # the cause belongs to the profile that the modem has read until now
         self.reported = self.reported or where in _CONNECTION
-        self.card_report |= card_report_of(message)
+        self.card_reports.add(card_report_of(message))
         self.heard.append(message)
         return answer
 
     def modem_was_reset(self) -> None:
         """Forget everything from before the modem's reset, because the connection is a new one."""
         self.reported = True
-        self.card_report |= CardReport.OTHER
+        self.card_reports.add(CardReport.OTHER)
         self.rejection = None
         self.long.forget()
 

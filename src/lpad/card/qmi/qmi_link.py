@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
-    from lpad.card.link.card_change_reports import CardReport
+    from lpad.card.link.card_change_reports import CardReportLog
     from lpad.card.link.link_description import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
@@ -86,18 +86,9 @@ class QmiLink(ControlLink[QmiModem]):
         return self.modem.dialogue.hear()
 
     @property
-    def reports_card(self) -> bool:
-        """Whether the modem reports on its card (see `CardReporting`)."""
-        return True
-
-    @property
-    def card_report(self) -> CardReport:
-        """The indications about the card (see `CardReporting`)."""
-        return self.modem.dialogue.card_report
-
-    def forget_card_report(self) -> None:
-        """Forget the indications about the card (see `CardReporting`)."""
-        self.modem.dialogue.forget_card_report()
+    def card_reports(self) -> CardReportLog:
+        """The indications about the card."""
+        return self.modem.dialogue.card_reports
 
     def close_leftovers(self, *, deadline: Deadline) -> None:
         """Close the channel of a killed process, and select the SIM slot that the settings name."""

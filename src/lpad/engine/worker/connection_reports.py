@@ -129,8 +129,7 @@ class ConnectionReports:
         except CardError as error:
             log.debug("%s: %s", self._card.port.name, error)
             return
-        report = self._card.card_report
-        self._card.forget_card_report()
+        report = self._card.take_card_report()
         self._vain = 0 if heard or report else self._vain + 1
         self._deaf_until = time.monotonic() + (IN_VAIN.after(self._vain) if self._vain else SETTLING)
         if report:

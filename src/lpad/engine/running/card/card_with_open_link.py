@@ -206,12 +206,17 @@ class Card:
 
     @property
     def card_report(self) -> CardReport:
-        """The modem's indications about its card that were read since `forget_card_report`."""
+        """The modem's indications about its card that were neither taken nor forgotten."""
         link: object = self._link
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
+    def take_card_report(self) -> CardReport:
+        """Return the indications and forget them, because lpad now follows them up."""
+        link: object = self._link
+        return link.take_card_report() if isinstance(link, CardReporting) else NO_CARD_REPORT
+
     def forget_card_report(self) -> None:
-        """Forget the indications, because the card was read since, or because lpad now follows them up."""
+        """Forget the indications from before the modem's last answer, because the card was read since."""
         link: object = self._link
         if isinstance(link, CardReporting):
             link.forget_card_report()
