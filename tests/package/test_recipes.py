@@ -135,3 +135,12 @@ def test_a_recipe_names_every_library(recipe: str) -> None:
         assert name in FLEET
         other = {"PyYAML": ("python3-yaml", "python3-pyyaml")}.get(name, (f"python3-{name}",))
         assert any(each in text for each in other), name
+
+
+def test_the_openwrt_package_has_the_released_version() -> None:
+    """The recipe for OpenWrt downloads the latest release in the changelog."""
+    text = (ROOT / "package" / "openwrt" / "Makefile").read_text(encoding="utf-8")
+    released = re.findall(
+        r"^## ([0-9.]+) \(", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert re.findall(r"^PKG_VERSION:=(.*)$", text, re.MULTILINE) == released[:1]

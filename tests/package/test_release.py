@@ -1,4 +1,4 @@
-"""script/release refuses an unready release before it builds or tags anything."""
+"""script/release builds and tags a ready release; it refuses an unready one before it builds or tags."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BUILT = {
+    "build-wheel": "dist/lpad-1.2.3.whl",
+    "build-deb": "dist/lpad_1.2.3.deb",
+    "build-sbom": "dist/lpad-1.2.3.cdx.json",
+}
+"""Stubs of the scripts that build, with the file that each of them makes."""
 
 
 @pytest.fixture
@@ -17,17 +23,21 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "src/lpad").mkdir(parents=True)
     (tmp_path / "script").mkdir()
     shutil.copy(ROOT / "script/release", tmp_path / "script/release")
+    for name, built in BUILT.items():
+        stub = tmp_path / "script" / name
+        stub.write_text(f"#!/bin/sh\nmkdir -p dist\ntouch {built}\necho {built}\n", encoding="utf-8")
+        stub.chmod(0o755)
     (tmp_path / "src/lpad/__init__.py").write_text('__version__ = "1.2.3"\n', encoding="utf-8")
     (tmp_path / "CHANGELOG.md").write_text("## 1.2.3 (2026-11-29)\n", encoding="utf-8")
     git(tmp_path, "init", "-q")
+    git(tmp_path, "config", "user.name", "a")
+    git(tmp_path, "config", "user.email", "a@example.com")
     commit(tmp_path)
     return tmp_path
 
 
 def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(
-        ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *arguments], cwd=folder, check=True
-    )
+    subprocess.run(["git", *arguments], cwd=folder, check=True)
 
 
 def commit(folder: Path) -> None:
@@ -40,10 +50,26 @@ def refused(folder: Path) -> str:
     done = subprocess.run(
         ["script/release", "--checked"], cwd=folder, capture_output=True, text=True, check=False
     )
-    tags = subprocess.run(["git", "tag"], cwd=folder, capture_output=True, text=True, check=True).stdout
     assert (done.returncode, (folder / "dist").exists()) == (1, False)
-    assert tags.split() in ([], ["v1.2.3"])
+    assert tags_of(folder) in ([], ["v1.2.3"])
     return done.stderr
+
+
+def tags_of(folder: Path) -> list[str]:
+    return subprocess.run(
+        ["git", "tag"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+@pytest.mark.parametrize(("options", "tags"), [([], ["v1.2.3"]), (["--dry-run"], [])])
+def test_a_ready_release_is_built_and_tagged(checkout: Path, options: list[str], tags: list[str]) -> None:
+    """A ready release is built, with checksums, and its commit is tagged; --dry-run makes no tag."""
+    subprocess.run(["script/release", "--checked", *options], cwd=checkout, check=True)
+    sums = (checkout / "dist/SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    assert sorted(f"dist/{line.split()[1]}" for line in sums) == sorted(BUILT.values())
+    assert tags_of(checkout) == tags
+    for tag in tags:
+        git(checkout, "diff", "--exit-code", tag, "HEAD")
 
 
 def test_a_development_version_is_refused(checkout: Path) -> None:
