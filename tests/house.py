@@ -219,7 +219,7 @@ class Import:
 
 
 class House:
-    """A tree of sources: modules by their path below the package, as in `engine/worker/worker.py`."""
+    """A tree of sources by their path below the package, as in `engine/worker/worker.py`."""
 
     def __init__(self, sources: Mapping[str, str], *, package: str = PACKAGE) -> None:
         """Take the sources, and the package name that their imports begin with."""
@@ -228,21 +228,19 @@ class House:
 
     @classmethod
     def at(cls, root: Path) -> House:
-        """Read the package from a folder with the package's name."""
-        return cls(
-            {
-                path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
-                for path in root.rglob("*.py")
-            },
-            package=root.name,
-        )
+        """Read the package from a folder with the package's name; of other files, only the root's names."""
+        others = {path.name: "" for path in root.iterdir() if path.is_file() and path.suffix != ".py"}
+        modules = {
+            path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in root.rglob("*.py")
+        }
+        return cls(others | modules, package=root.name)
 
     @cached_property
     def rooms(self) -> dict[str, list[str]]:
         """The modules of each room, `__init__.py` left out."""
         found: dict[str, list[str]] = defaultdict(list)
         for path in sorted(self.sources):
-            if not path.endswith("__init__.py"):
+            if path.endswith(".py") and not path.endswith("__init__.py"):
                 found[room_of(path)].append(path)
         return dict(found)
 
@@ -277,10 +275,11 @@ class House:
                 if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)
             ]
             for path, source in self.sources.items()
+            if path.endswith(".py")
         }
 
     def _names(self, path: str) -> Iterator[tuple[str, int]]:
-        for node in self.nodes[path]:
+        for node in self.nodes.get(path, ()):
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -320,9 +319,10 @@ def seen_from(room: str) -> frozenset[str]:
 
 
 def empty_root(house: House) -> Iterator[str]:
-    """The package's root contains only its `__init__.py`."""
-    for path in house.rooms.get("", []):
-        yield f"{path} is in the package's root: give it a room"
+    """The package's root contains only its `__init__.py` and `py.typed`."""
+    for path in sorted(house.sources):
+        if not room_of(path) and path not in {"__init__.py", "py.typed"}:
+            yield f"{path} is in the package's root: give it a room"
 
 
 def known_folders(house: House) -> Iterator[str]:

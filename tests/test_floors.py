@@ -120,6 +120,7 @@ def test_the_architecture_page_has_the_homes_of_every_library(library: str) -> N
 # For each rule, a small house that breaks it, and a part of the resulting sentence.
 BROKEN = [
     (plan.empty_root, {"worker.py": ""}, "worker.py is in the package's root"),
+    (plan.empty_root, {"__init__.py": "", "py.typed": "", "rsp.asn": ""}, "rsp.asn is in the package's root"),
     (plan.known_folders, {"attic/box.py": ""}, "attic is on no floor"),
     (
         plan.floors,
@@ -251,6 +252,16 @@ def test_each_rule_can_fail(
     """A house that breaks a rule is reported with the import and the reason."""
     (breach,) = rule(plan.House(sources))
     assert said in breach
+
+
+def test_files_in_the_root_that_are_not_python_are_read(tmp_path: Path) -> None:
+    """If a house is read from a folder, each file in the root is refused, except for two."""
+    for name in ("__init__.py", "py.typed", "notes.md", "picture.png"):
+        (tmp_path / name).write_bytes(b"" if name == "__init__.py" else b"\xff")
+    assert [breach.split()[0] for breach in plan.empty_root(plan.House.at(tmp_path))] == [
+        "notes.md",
+        "picture.png",
+    ]
 
 
 def test_each_rule_is_shown_to_fail() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ from lpad.protocol.apdu import (
     store_data,
 )
 
+_HEX = re.compile(r"([0-9A-F]{2})?E2([0-9A-F]{2})*$", re.IGNORECASE)
+"""Hexadecimal digits whose first or second byte is the number of STORE DATA."""
 BLOCK = Command(0x80, 0xE2, 0x91, 0x00, b"\xbf\x2d\x00")
 
 
@@ -323,12 +327,55 @@ def test_a_length_of_00_before_data_is_not_a_short_command() -> None:
     assert Command.parse(bytes.fromhex("80E2910001AA")).data == b"\xaa"
 
 
+def _has_store_data(source: str) -> bool:
+    """Return whether a module has the number of STORE DATA as an integer, or in a literal as INS."""
+    values = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    return any(
+        (type(value) is int and value == 0xE2)
+        or (isinstance(value, bytes) and 0xE2 in value[:2])
+        or (isinstance(value, str) and _HEX.match(value) is not None)
+        for value in values
+    )
+
+
 def test_no_other_module_reads_the_meaning_of_store_data() -> None:
     """Only one module contains the number of STORE DATA: other modules rely on a command's intent."""
     package = Path(lpad.__file__).parent
     knowing = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
-        if "0xE2" in path.read_text(encoding="utf-8") and "simulator" not in path.parts
+        if "simulator" not in path.parts and _has_store_data(path.read_text(encoding="utf-8"))
     }
     assert knowing == {"protocol/apdu.py"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "INS = 0xE2",
+        "INS = 0xe2",
+        "def f(apdu):\n    return apdu[1] == 226",
+        "INS = 0b11100010",
+        r"INS = b'\xe2'",
+        r"apdu.startswith(b'\xe2\x91')",
+        r"APDU = b'\x80\xe2\x91\x00'",
+        "APDU = bytes.fromhex('80e29100')",
+    ],
+)
+def test_the_number_of_store_data_is_found_in_every_notation(source: str) -> None:
+    """The check of modules finds the number of STORE DATA as an integer, as bytes and as hex digits."""
+    assert _has_store_data(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "INS = 0xE20",
+        "INS = 0xA4  # 0xE2 is another command",
+        r"TAG = b'\xbf\x2d\xe2'",
+        "TEXT = 'TS 102 226'",
+    ],
+)
+def test_other_numbers_are_not_taken_for_store_data(source: str) -> None:
+    """The check of modules ignores comments, texts, other numbers, and the byte E2 after the second byte."""
+    assert not _has_store_data(source)
