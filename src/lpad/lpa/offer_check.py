@@ -77,7 +77,7 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
 
 
 def of_eid(refused: ServerRefused, address: ServerAddress) -> ServerRefused:
-    """Return the refusal of a request without a matching ID; its sentence explains the role of the EID."""
+    """Return the refusal of a request without a matching ID; its sentence may refer to the EID."""
     codes = refused.details["subject_code"], refused.details["reason_code"]
     if codes not in _NO_PROFILE:
         return refused
@@ -104,7 +104,7 @@ def of_default_smdp(refused: ServerRefused) -> ServerRefused:
 
 
 def of_device(refused: ServerRefused, device: DeviceInfo) -> ServerRefused:
-    """Return a refusal of the device or the order; its sentence mentions a missing IMEI."""
+    """Return a refusal of the device or the order; if lpad knows no IMEI, its sentence mentions this."""
     if device.tac != UNKNOWN_TAC or refused.details["remedy"] != Remedy.PERMANENT:
         return refused
     return ServerRefused(

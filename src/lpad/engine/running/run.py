@@ -120,14 +120,14 @@ class Run(RunRecord):
         self._write(record, notes, needed=not on_trial)
 
     def await_quiet(self, pause: Pause) -> None:
-        """Restart the wait for a time without switches."""
+        """Restart the pause until a time without switches, and publish the pause."""
         with self._condition:
             if self._change.pause is not None:
                 notes = noting(Notes, due=self.now().steady + overtaking.QUIET)
                 self._write(replace(self._change, pause=pause), notes, needed=False)
 
     def continue_in(self, seconds: float) -> None:
-        """Show and note that a pause ends earlier than planned."""
+        """Store and publish that a pause ends earlier than planned."""
         with self._condition:
             if self._change.pause is not None:
                 pause = replace(self._change.pause, retry_at=now() + timedelta(seconds=seconds))

@@ -116,13 +116,13 @@ def optional(what: str, read: Callable[[], _T]) -> _T | None:
 
 
 def read_addresses(euicc: Euicc, *, deadline: Deadline) -> Addresses:
-    """Read the addresses of the default SM-DP+ and the root SM-DS."""
+    """Read and return the addresses of the default SM-DP+ and the root SM-DS."""
     found = euicc.get_euicc_configured_addresses(deadline=deadline)
     return Addresses(default_smdp=found.default_dp_address, root_smds=found.root_ds_address)
 
 
 def read_profiles(euicc: Euicc, *, deadline: Deadline) -> ProfileList:
-    """Read the list of profiles, without their icons."""
+    """Read and return the list of profiles, without their icons."""
     found = euicc.list_profiles(tags=_TAGS, deadline=deadline)
     profiles: list[Profile] = []
     unread = list(map(_unreadable, found.unread))

@@ -40,7 +40,7 @@ class ProfileList(Frozen):
 
     @property
     def enabled(self) -> Listed | None:
-        """The enabled profile; None if there is no such profile or it is unknown (see `complete`)."""
+        """The first profile that the list shows as enabled, or None (see `complete` and `contested`)."""
         return next((each for each in self if each.enabled), None)
 
     @property

@@ -1,6 +1,6 @@
 """Other network settings, each tried once, if the network reports that the profile's own are wrong.
 
-A cause such as ESM 27, unknown APN, does not mean that the profile is dead. The network's default APN works
+A cause such as ESM 27, unknown APN, does not mean an unusable profile. The network's default APN works
 with most operators of IoT profiles, and an operator may offer one IP type only.
 """
 

@@ -145,7 +145,7 @@ class Failover:
         self._ailing_until: Deadline | None = None
         self._blind_until: Deadline | None = None
         self.status = FailoverStatus()
-        """The present status."""
+        """The present status of failover."""
         self._thread = threading.Thread(target=self._run, name=f"failover-{euicc}", daemon=True)
 
     def start(self) -> None:
@@ -169,7 +169,7 @@ class Failover:
         self._news.set()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait until failover has ended, at most until the deadline; failover waits only for the modem."""
+        """Wait until failover has ended, at most until the deadline; only the modem can delay the end."""
         if self._thread.is_alive():
             self._thread.join(deadline.remaining())
 

@@ -64,7 +64,7 @@ class HeardErrors:
 
 
 def connect_settings(settings: NetworkSettings) -> dict[str, Variant]:
-    """Return the argument of Simple.Connect."""
+    """Return the argument of ModemManager's method Simple.Connect."""
     return _identity(settings, settings.apn) | {"allow-roaming": Variant("b", settings.roaming)}
 
 

@@ -65,7 +65,7 @@ def told(reason: int | None) -> str:
 
 
 def layer_of(reason: int | None) -> Layer:
-    """Return the layer of a reason; the bearer, by default."""
+    """Return the layer that a reason concerns; the bearer by default."""
     return _LAYERS.get(reason or 0, Layer.BEARER)
 
 

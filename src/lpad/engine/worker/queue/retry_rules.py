@@ -213,7 +213,7 @@ def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
 
 
 def is_clock_unset(error: LpadError) -> bool:
-    """Whether an attempt was not begun, or its failure proves nothing, because the clock is not set."""
+    """Whether an attempt was not begun, or its failure is inconclusive, because the clock is not set."""
     return isinstance(error, ClockNotSet) or (
         isinstance(error, ServerUntrusted) and error.details.get("cause") == "clock-not-set"
     )
