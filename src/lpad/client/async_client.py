@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 
 class AsyncClient:
-    """A connection to the daemon; close it, or use it in an `async with` statement."""
+    """A client of the daemon; close the client, or use it in an `async with` statement."""
 
     def __init__(self, socket: str = DEFAULT_SOCKET) -> None:
-        """Prepare; the connection is made with the first request.
+        """Create a client, which connects with its first request.
 
         Args:
             socket: the path of the daemon's Unix socket.
@@ -82,9 +82,9 @@ class AsyncClient:
         Args:
             method: such as GET.
             path: such as `/v1/euiccs/{}/profiles`.
-            names: the values of the braces in the path, in order.
+            names: the values for the braces in the path, in order.
             query: parameters; those that are None are omitted.
-            body: JSON.
+            body: the fields of the JSON body; None: no body.
 
         Raises:
             ApiError: the daemon refuses.
@@ -113,7 +113,7 @@ class AsyncClient:
         )
 
     async def euicc(self, name: str) -> Euicc:
-        """Return one card with all its information."""
+        """Return one card, with all fields."""
         return await self._connection.get(f"/v1/euiccs/{quote(name, safe='')}", Euicc)
 
     async def profiles(self, euicc: str) -> list[Profile]:
@@ -131,7 +131,7 @@ class AsyncClient:
         return await self._connection.get(_card(euicc, "profiles"), ProfileList, query)
 
     async def icon(self, euicc: str, iccid: str) -> bytes:
-        """Return a profile's picture."""
+        """Return a profile's icon."""
         return await self._connection.request("GET", f"{_profile(euicc, iccid)}/icon")
 
     async def notifications(self, euicc: str) -> list[Notification]:
@@ -152,7 +152,7 @@ class AsyncClient:
         """Return the daemon's stored changes, newest first.
 
         Args:
-            euicc: return only entries of this card.
+            euicc: return only changes of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
             before: return only changes with lower numbers: `next` of the previous page.
         """
@@ -160,7 +160,7 @@ class AsyncClient:
         return await self._connection.get_list("/v1/changes", "changes", Change, query)
 
     async def change(self, change_id: int, *, wait: float = 0) -> Change:
-        """Return a change; with `wait` once it has ended or asks a question, or after that many seconds."""
+        """Return a change, after waiting up to `wait` seconds for its end or a question."""
         return decoding.decoded(
             await self._connection.request("GET", f"/v1/changes/{change_id}", wait=wait), Change
         )
@@ -188,12 +188,12 @@ class AsyncClient:
             euicc: the card.
             activation_code: as the operator gave it.
             event: the server and the event ID, as `discover` shows them; instead of an activation code.
-            confirmation_code: the operator's code, if any; otherwise the change asks when it needs one.
+            confirmation_code: the operator's code, if any; without it, the change asks if a code is needed.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
             guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
             within: seconds in which the conditions must be met.
-            when_online: wait for a network until the change is cancelled, even across restarts.
+            when_online: wait for a network as long as necessary, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
             network: the profile's network settings, by the names of `set_network`; None: as configured.
             key: an idempotency key: the same request with the same key is carried out once; None: a new key.
@@ -234,8 +234,8 @@ class AsyncClient:
 
         Args:
             euicc: the card.
-            platform: the platform's name in the settings; None: the only one.
-            product: the product to order; None: the one in the settings.
+            platform: the platform's name in the settings; None: the only platform.
+            product: the product to order; None: the product in the settings.
             options: further values that the platform's calls need.
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
@@ -252,7 +252,7 @@ class AsyncClient:
         return await self._connection.change("POST", _card(euicc, "provision"), body, wait=wait, key=key)
 
     async def close_wish(self, euicc: str) -> Wish:
-        """Close a card's wish, even if its order has already been paid, and return it.
+        """Close and return a card's wish, even if its order has already been paid.
 
         The order stays at the platform. A change that works on the wish must be cancelled first.
         """
@@ -345,12 +345,12 @@ class AsyncClient:
         return await self._connection.change("POST", f"{_profile(euicc, iccid)}/line", body, wait=wait)
 
     async def delete(self, euicc: str, iccid: str, *, missing_ok: bool = False, wait: float = 0) -> Change:
-        """Delete a profile that is not enabled."""
+        """Delete a profile that is not enabled; with `missing_ok`, a missing profile is not an error."""
         query = {"missing": "ok"} if missing_ok else None
         return await self._connection.change("DELETE", _profile(euicc, iccid), query=query, wait=wait)
 
     async def rename(self, euicc: str, iccid: str, nickname: str, *, wait: float = 0) -> Change:
-        """Give a profile a nickname; an empty one removes it."""
+        """Give a profile a nickname; an empty nickname removes the present one."""
         return await self._connection.change(
             "PATCH", _profile(euicc, iccid), {"nickname": nickname}, wait=wait
         )
@@ -374,20 +374,21 @@ class AsyncClient:
         initial_bearer_apn: str = "",
         mtu: int | None = None,
     ) -> Network:
-        """Set all network settings of a profile; they apply from its next enable on.
+        """Set all network settings of a profile; they apply when the profile is next enabled.
 
         Args:
             euicc: the card.
             iccid: the profile, which need not be on the card yet.
-            apn: empty: the network's default.
-            username: for `authentication` pap or chap.
+            apn: the APN; empty: the network's default.
+            username: the user name for `authentication` pap or chap.
             password: None: the stored password stays; empty: no password.
             authentication: none, pap or chap.
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
-            initial_bearer: same, apn or leave.
+            initial_bearer: the source of the APN to attach with: same (`apn`), apn (`initial_bearer_apn`) or
+                leave (what the modem has stored).
             initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
-            mtu: bytes; None: the network's value.
+            mtu: the MTU in bytes; None: the network's value.
         """
         body: dict[str, Any] = {
             "apn": apn,
@@ -405,12 +406,12 @@ class AsyncClient:
         return decoding.decoded(await self._connection.request("PUT", path, body), Network)
 
     async def clear_network(self, euicc: str, iccid: str) -> Network:
-        """Clear a profile's own settings; return those that then apply to it."""
+        """Clear a profile's own network settings; return the settings that then apply."""
         path = f"{_profile(euicc, iccid)}/network"
         return decoding.decoded(await self._connection.request("DELETE", path), Network)
 
     async def set_default_smdp(self, euicc: str, address: str, *, wait: float = 0) -> Change:
-        """Write the default SM-DP+ address into the card; an empty one removes it."""
+        """Write the default SM-DP+ address into the card; an empty address removes the present one."""
         return await self._connection.change("PATCH", _card(euicc), {"default_smdp": address}, wait=wait)
 
     async def refresh(self, euicc: str, *, key: str | None = None, wait: float = 0) -> Change:
@@ -428,7 +429,7 @@ class AsyncClient:
         return await self._connection.change("POST", _card(euicc, "restart"), wait=wait)
 
     async def check_trust(self, euicc: str, address: str, *, wait: float = 0) -> Change:
-        """Make a TLS handshake with a server and send nothing; the change's result is the trust report."""
+        """Make a TLS handshake with a server, but no request; the change's result is the trust report."""
         return await self._connection.change(
             "POST", _card(euicc, "trust-check"), {"address": address}, wait=wait
         )
@@ -443,7 +444,7 @@ class AsyncClient:
         accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
-        """Delete profiles by class, and the default SM-DP+ address."""
+        """Delete operational profiles, test profiles and the default SM-DP+ address, as the flags say."""
         body = {
             "operational_profiles": operational_profiles,
             "test_profiles": test_profiles,
@@ -466,7 +467,7 @@ class AsyncClient:
         return await self._connection.change("DELETE", _card(euicc, f"notifications/{seq}"), wait=wait)
 
     async def cancel(self, change_id: int, *, wait: float = 0) -> Change:
-        """Cancel a change."""
+        """Cancel a change, and return it."""
         return decoding.decoded(
             await self._connection.request("DELETE", f"/v1/changes/{change_id}", wait=wait), Change
         )
@@ -480,7 +481,7 @@ class AsyncClient:
         confirm: bool | None = None,
         wait: float = 0,
     ) -> Change:
-        """Give a waiting change a confirmation code, or `accept`, `reject`, `postpone`, or a confirmation."""
+        """Answer a change's question by a code, by `accept`, `reject` or `postpone`, or by a confirmation."""
         body: dict[str, Any] = {}
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code
@@ -525,7 +526,7 @@ class AsyncClient:
         after: int | None = None,
         listener: str | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """Listen to the events that leave the device, as CloudEvents, until the daemon stops.
+        """Yield the events that leave the device, as CloudEvents, until the daemon stops.
 
         An event's `id` is its number. The first event is `listening`, with the number after which the others
         follow; `lost` has the `count` of events that the outbox no longer has.
@@ -533,7 +534,7 @@ class AsyncClient:
         Args:
             change: return only this change's events.
             euicc: return only this card's events.
-            after: the number of the last event seen, even before a restart; None: only new ones.
+            after: the number of the last event seen, even before a restart; None: only new events.
             listener: a name under which the daemon remembers which events this program has acknowledged;
                 events without an acknowledgement count as awaited. With a name, `after` acknowledges the
                 events up to this number, and None means all events after the last acknowledged one; see
@@ -581,18 +582,18 @@ class AsyncClient:
 
 
 class AsyncListeners:
-    """`Client.listeners`."""
+    """The methods of `Client.listeners`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def all(self, *, limit: int | None = None, after: int | str | None = None) -> Page[Listener]:
-        """Return the named listeners, by name; `limit` and `after` as in `Client.euiccs`."""
+        """Return the named listeners, sorted by name; `limit` and `after` as in `Client.euiccs`."""
         query = {"limit": limit, "after": after}
         return await self._connection.get_list("/v1/listeners", "listeners", Listener, query)
 
     async def acknowledge(self, name: str, position: int) -> Listener:
-        """Report that a listener has processed all events up to this number."""
+        """Report that a listener has processed all events up to the number `position`."""
         answer = await self._connection.request("PUT", _listener(name), {"position": position})
         return decoding.decoded(answer, Listener)
 
@@ -602,7 +603,7 @@ class AsyncListeners:
 
 
 class AsyncWebhooks:
-    """`Client.webhooks`."""
+    """The methods of `Client.webhooks`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -613,7 +614,7 @@ class AsyncWebhooks:
         return await self._connection.get_list("/v1/webhooks", "webhooks", Webhook, query)
 
     async def test(self, name: str) -> WebhookTest:
-        """Send a test event now, and return what the endpoint answers."""
+        """Send a test event now, and return the result."""
         return decoding.decoded(await self._post(name, "test"), WebhookTest)
 
     async def pause(self, name: str) -> Webhook:
@@ -625,7 +626,7 @@ class AsyncWebhooks:
         return decoding.decoded(await self._post(name, "resume"), Webhook)
 
     async def redeliver(self, name: str, sequence: int | None = None) -> int:
-        """Have lpad send an event again, or every set-aside event; return their number."""
+        """Have lpad send one event again, or every set-aside event; return the number of events."""
         body = {} if sequence is None else {"sequence": sequence}
         return decoding.decoded(await self._post(name, "redeliver", body), Redelivered).events
 
