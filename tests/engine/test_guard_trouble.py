@@ -126,7 +126,7 @@ def test_another_card_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, pki: Pki) -> None:
-    """A rollback needs only the intent in the journal, so a full disk does not prevent it."""
+    """A rollback needs only the step in the journal, so a full disk does not prevent it."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         with no_space(tmp_path / "journal.db-wal"):
@@ -136,7 +136,7 @@ def test_a_full_disk_does_not_keep_the_device_from_its_way_home(tmp_path: Path, 
 
 
 def test_without_a_journal_nothing_is_put_on_trial(tmp_path: Path, pki: Pki) -> None:
-    """A command is not sent if its intent cannot be written first."""
+    """A command is not sent if its record cannot be written first."""
     with guarding(tmp_path, pki) as lab:
         blocked = lab.asked(guarded(lab, "confirm", within=60).id)
         queued = guarded(lab, "confirm", iccid=FIRST)

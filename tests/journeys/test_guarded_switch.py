@@ -108,7 +108,7 @@ def test_a_switch_that_does_not_register(trial: Trial) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
 def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None:
-    """After a kill during the enable, lpad continues the guarded switch from its stored intent."""
+    """After a kill during the enable, lpad continues the guarded switch from its stored step."""
     trial.gate.hold(enabling, after=after)
     change = trial.begin("registered", within=3 if late else PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -121,7 +121,7 @@ def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None
 
 
 def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
-    """If the card has not carried out the stored intent when the power fails, the old profile stays."""
+    """If the card has not carried out the stored step when the power fails, the old profile stays."""
     trial.gate.hold(enabling, after=False)
     change = trial.begin("registered", within=PATIENCE)
     assert trial.gate.held.wait(PATIENCE)

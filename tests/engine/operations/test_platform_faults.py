@@ -220,7 +220,7 @@ SCRIPT = Path(__file__).with_name("wish_on_small_disk.py")
 
 
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    """While the intent cannot be written, lpad sends no order; once there is space, it sends one."""
+    """While the step cannot be written, lpad sends no order; once there is space, it sends one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     user = [] if os.geteuid() == 0 else ["--map-root-user"]

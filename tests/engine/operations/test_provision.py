@@ -493,13 +493,13 @@ def test_an_unknown_platform(desk: PlatformLab) -> None:
 
 
 def test_no_order_goes_out_that_is_not_noted(desk: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the intent cannot be written, nothing is ordered."""
+    """While the step cannot be written to the journal, nothing is ordered."""
     store = desk.engine._wishes
     put = store.put
     refused: list[int] = []
 
     def full(eid: str, record: WishRecord) -> None:
-        if record.intent == "order" and not refused:
+        if record.unfinished_step == "order" and not refused:
             refused.append(desk.platform.calls["order"])
             raise JournalUnavailable("the disk is full", reason="full")
         put(eid, record)

@@ -1,4 +1,4 @@
-"""A wish whose intent cannot be written, on a disk of a megabyte; run in a mount namespace of its own.
+"""A wish whose next step cannot be written, on a disk of a megabyte; run in a mount namespace of its own.
 
 Prints as JSON what was seen, for test_platform_faults.py to judge.
 """

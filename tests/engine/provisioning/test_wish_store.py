@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+import msgspec
+
 from lpad.engine.journal import Journal
 from lpad.engine.provisioning import wish_store
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
@@ -41,6 +43,14 @@ def test_a_wish_outlives_a_restart(tmp_path: Path) -> None:
     store.close(EID)
     assert WishStore(journal.memos).get(EID) is None
     journal.close()
+
+
+def test_an_unfinished_step_of_an_earlier_version_is_read() -> None:
+    """The unfinished step is stored as `intent`, so that each version of lpad reads the other's records."""
+    stored = b'{"platform": "mine", "intent": "order"}'
+    assert msgspec.json.decode(stored, type=WishRecord).unfinished_step == "order"
+    written = msgspec.json.encode(WishRecord(platform="mine", unfinished_step="confirm"))
+    assert msgspec.json.decode(written)["intent"] == "confirm"
 
 
 def test_a_mistake_over_its_events_costs_the_events_only(

@@ -28,15 +28,16 @@ def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -
         PlatformRefused: the platform refused.
     """
     if reservation.line in _SERVED:
-        if wish.record.intent == "activate":  # its answer was lost; the line's state shows the outcome
-            wish.keep(intent="")
+        if wish.record.unfinished_step == "activate":
+            # the answer to the activation was lost; the line's state shows the outcome
+            wish.keep(unfinished_step="")
         return
-    wish.keep(intent="activate")
+    wish.keep(unfinished_step="activate")
     wish.run.step("activate-line")
     active = asked(
         wish, lambda: platform.activate(reservation, wish.request(), deadline=wish.deadline()), doubt=True
     )
-    wish.keep(reservation=KeptReservation.of(active), intent="")
+    wish.keep(reservation=KeptReservation.of(active), unfinished_step="")
     wish.tell("activated", reservation=active)
 
 

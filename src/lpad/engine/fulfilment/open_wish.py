@@ -32,7 +32,9 @@ class OpenWish:
         self.context = context
         self.eid = run.secret(EID) or context.snapshot().eid or ""
         known = context.wishes.get(self.eid)
-        resumed = known is not None and (known.paid or bool(known.intent) or known.change == run.change.id)
+        resumed = known is not None and (
+            known.paid or bool(known.unfinished_step) or known.change == run.change.id
+        )
         self.record = known if known is not None and resumed else _new_wish(run)
         """The progress; the journal contains it after the first `keep`."""
         self.is_hint = resumed and self.record.change != run.change.id and run.change.origin == CALLER

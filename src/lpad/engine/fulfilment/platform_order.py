@@ -35,12 +35,12 @@ def reserved(wish: OpenWish, platform: OpenPlatform) -> Reservation:
         ask_second_order(wish, wish.record.spent)
     if wish.record.reservation is not None and not wish.record.reservation.draft:
         return wish.reservation
-    doubtful = wish.record.intent in ("order", "confirm")
+    doubtful = wish.record.unfinished_step in ("order", "confirm")
     found = _found(wish, platform)
     draft = next((each for each in found if each.draft), None)
     if found and draft is None:
         adopted = _chosen(wish, found)
-        wish.keep(reservation=KeptReservation.of(adopted), intent="", looks=0, since=wish.steady())
+        wish.keep(reservation=KeptReservation.of(adopted), unfinished_step="", looks=0, since=wish.steady())
         wish.tell("found", reservation=adopted)
         return adopted
     if doubtful and draft is None and not _may_repeat(platform):
@@ -85,26 +85,30 @@ def _ordered(wish: OpenWish, platform: OpenPlatform, draft: Reservation | None) 
     before = wish.record
     moments = before.ordered_at
     if draft is not None:
-        wish.keep(intent="confirm", reservation=KeptReservation.of(draft))
+        wish.keep(unfinished_step="confirm", reservation=KeptReservation.of(draft))
     else:
         # A draft that the platform no longer lists has expired without confirmation, so another request is
         # not a second order.
-        if before.intent not in ("order", "confirm"):
+        if before.unfinished_step not in ("order", "confirm"):
             _check_most_orders(wish)
             moments = (*moments, wish.steady())
-        wish.keep(intent="order", ordered_at=moments)
+        wish.keep(unfinished_step="order", ordered_at=moments)
     wish.run.step("order-profile")
     try:
         made = asked(
             wish, lambda: platform.order(wish.request(), draft=draft, deadline=wish.deadline()), doubt=True
         )
     except (PlatformRefused, Postponed) as error:
-        if isinstance(error, Postponed) and wish.record.intent:
+        if isinstance(error, Postponed) and wish.record.unfinished_step:
             raise  # it is unknown whether the platform accepted it
         # The platform has done nothing, so this turn's order does not count.
-        wish.keep(intent="", ordered_at=before.ordered_at if before.intent != "order" else moments)
+        wish.keep(
+            unfinished_step="", ordered_at=before.ordered_at if before.unfinished_step != "order" else moments
+        )
         raise
-    wish.keep(reservation=KeptReservation.of(made), intent="", looks=0, since=wish.steady(), stalled=False)
+    wish.keep(
+        reservation=KeptReservation.of(made), unfinished_step="", looks=0, since=wish.steady(), stalled=False
+    )
     wish.tell("ordered", reservation=made)
     return made
 

@@ -40,7 +40,7 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
     Args:
         wish: the wish.
         ask: makes one call.
-        doubt: whether the call changes something, so that its intent stays stored until the outcome is known.
+        doubt: whether the call changes something, so that the step stays stored until the outcome is known.
 
     Raises:
         Postponed: the platform cannot be reached, is busy or out of order.
@@ -51,7 +51,7 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
         return ask()
     except PlatformBusy as error:
         if doubt:
-            wish.keep(intent="")
+            wish.keep(unfinished_step="")
         least = noted_number(error.details.get("retry_after"), default=0.0, most=DAY)
         if error.details.get("http_status") == HTTPStatus.TOO_MANY_REQUESTS:
             told = least if "retry_after" in error.details else None

@@ -29,7 +29,7 @@ def release(wish: OpenWish) -> str | None:
     record = wish.context.wishes.get(wish.eid)
     if record is None:
         return None
-    if not record.paid and not record.intent:
+    if not record.paid and not record.unfinished_step:
         wish.close()
         return None
     left = f"the order at the platform '{record.platform}' stays, and the next request continues with it"
@@ -57,7 +57,7 @@ def _released(wish: OpenWish, platform: OpenPlatform, left: str) -> str | None:
     if reservation.profile in (Stage.DOWNLOADED, Stage.INSTALLED):
         return f"{left}: its profile was downloaded"
     if reservation.profile is not Stage.GONE:
-        wish.keep(intent="release")
+        wish.keep(unfinished_step="release")
         platform.release(reservation, deadline=_deadline())
     wish.close("released")
     return None

@@ -28,7 +28,7 @@ def ask_second_order(wish: OpenWish, why: str) -> None:
             allowed=wish.record.allowed + 1,
             reservation=None,
             spent="",
-            intent="",
+            unfinished_step="",
             looks=0,
             told=(),
             event=None,

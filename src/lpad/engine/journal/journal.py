@@ -1,4 +1,4 @@
-"""The journal: every intent is on disk before it is carried out, so that the power may fail at any moment."""
+"""The journal: every step is on disk before lpad takes it, so that the power may fail at any moment."""
 
 from __future__ import annotations
 

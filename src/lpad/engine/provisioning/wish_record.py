@@ -43,7 +43,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
         platform: the platform's name in the settings.
         product, options: the request.
         change: the change that works on the wish, or was the last to do so.
-        intent: the remote step that was begun and has an unknown outcome; empty: none.
+        unfinished_step: the step at the platform that was begun and has an unknown outcome; empty: none.
         reservation: the platform's reservation; None: unknown.
         allowed: the number of permitted orders; a user permits each after the first.
         ordered_at: the moments of the orders on the steady clock.
@@ -62,7 +62,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     product: str | None = None
     options: dict[str, str] = {}
     change: int = 0
-    intent: str = ""
+    unfinished_step: str = msgspec.field(name="intent", default="")
     reservation: KeptReservation | None = None
     allowed: int = 1
     ordered_at: tuple[float, ...] = ()

@@ -72,7 +72,7 @@ class OnFailover:
     def withdraw(self) -> None:
         """Cancel failover's own request unless a profile was ordered; called when a profile works again."""
         wish = self._wish()
-        if wish is not None and (wish.paid or wish.intent):
+        if wish is not None and (wish.paid or wish.unfinished_step):
             return
         for change in self._changes():
             if change.origin == FAILOVER and change.kind is Kind.PROVISION and not change.state.ended:
