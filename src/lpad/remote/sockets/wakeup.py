@@ -9,7 +9,7 @@ from typing import Self
 
 
 class Bell:
-    """A signal by an eventfd; it may be rung at any time, even after `close`."""
+    """A wake-up signal on an eventfd; `ring` is allowed at any time, even after `close`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -20,11 +20,11 @@ class MbimHabits:
     class_refusal: int = 0x6E00
     """The status word that answers an APDU with another ClassByteType."""
     builds_class: bool = True
-    """Whether the modem builds the class byte from type and channel, or passes on the host's class byte."""
+    """Whether the modem builds the class byte from type and channel; otherwise it uses the host's."""
     refuses_channel_in_class: bool = False
     """Whether an APDU whose class byte names a channel fails as if there were no channel (lpac#114)."""
     fetches_response: bool = True
-    """Whether the modem handles 61xx with GET RESPONSE and 6Cxx with the right Le, or passes both on."""
+    """Whether the modem handles 61xx with GET RESPONSE and 6Cxx with the right Le, not the host."""
     forgets_capabilities: bool = False
     """Whether the modem answers a query for TERMINAL CAPABILITY with an empty list."""
     hides_isdr: bool = False

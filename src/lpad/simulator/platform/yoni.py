@@ -76,7 +76,7 @@ class Yoni(Vendor):
         return Answer(200, {"code": 0, "data": [package], "msg": "ok"})
 
     def do_order(self, request: Request, *, faults: Faulty) -> Answer:
-        """Order a package; a repeated key returns the same order."""
+        """Order a package; a request with a known key returns the existing order."""
         asked = request.json or {}
         if asked.get("packageCode") != PACKAGE or {*asked} - {"packageCode", "email"}:
             return _refused(504, "no such plan")

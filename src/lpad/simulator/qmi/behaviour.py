@@ -18,9 +18,9 @@ class QmiHabits:
     leaked_channels: int = 0
     """The number of channels that an earlier host has left open."""
     builds_class: bool = True
-    """Whether the modem inserts the channel into class bytes, or passes on the host's class bytes."""
+    """Whether the modem inserts the channel into class bytes; otherwise it uses the host's class bytes."""
     fetches_response: bool = False
-    """Whether the modem handles 61xx with GET RESPONSE and 6Cxx with the right Le, or passes both on."""
+    """Whether the modem handles 61xx with GET RESPONSE and 6Cxx with the right Le, not the host."""
     bars_isdr: bool = False
     """Whether the firmware refuses to select the ISD-R (SIM7600G-H, LE910C4: AccessDenied)."""
     tells_status_word: bool = True
@@ -46,7 +46,7 @@ class QmiHabits:
     starts_session: bool = False
     """Whether the modem starts a data session at each attach without a request, until a host forbids it."""
     tells_end: bool = True
-    """Whether the refusal of a session contains the network's cause, or only the older reason."""
+    """Whether the refusal of a session contains the network's cause; otherwise only the older reason."""
     slots: int = 1
     card_slot: int = 1
     """The physical slot with the card, from 1; the others are empty."""
