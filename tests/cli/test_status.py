@@ -9,11 +9,10 @@ from msgspec.structs import replace
 from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.guarding import REGISTERED, ended, guarded, guarding, port, stuck, told
-from engine.lab import FIRST, SECOND, Lab, result_of
+from engine.lab import FIRST, FROM_DEFAULT_SMDP, SECOND, Lab, result_of
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import NetworkPolicy
-from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.network.at_applier import AtApplier
 from lpad.network.hook_events import Hooks
 from lpad.network.owner_program_applier import CommandApplier

@@ -20,6 +20,7 @@ from lpad.engine.engine import Engine
 from lpad.engine.environment.environment import Environment
 from lpad.engine.journal import Journal
 from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.provisioning import DEFAULT_SMDP, ProvisioningPolicy
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.running.metric_counters import Counters
@@ -56,6 +57,7 @@ FIRST = "8900101000000000017"
 SECOND = "8900101000000000025"
 LONG = 120.0
 """Seconds within which anything that a test waits for happens."""
+FROM_DEFAULT_SMDP = ProvisioningPolicy(on_empty=(DEFAULT_SMDP,))
 
 
 def params_of(kind: Kind, **fields: object) -> Params:

@@ -20,13 +20,12 @@ from engine.guarding import (
     watched,
 )
 from engine.guarding import guarded as guarded_change
-from engine.lab import CARD, FIRST, SECOND, Lab, result_of
+from engine.lab import CARD, FIRST, FROM_DEFAULT_SMDP, SECOND, Lab, result_of
 from lpad.base.guard_condition import Condition
 from lpad.base.identifiers import Iccid
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import FAILOVER, Kind, State
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
-from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.snapshot.profile_list import ProfileList

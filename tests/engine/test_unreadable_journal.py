@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from engine.lab import CARD, Lab
+from engine.lab import CARD, FROM_DEFAULT_SMDP, Lab
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Kind
 from lpad.engine.journal import Journal
-from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.gateway import Gateway
 from engine.discovery.discovery_lab import DiscoveryLab
 from engine.guarding import ended, guarding, port, rolled_back, stuck
-from engine.lab import CARD, FIRST, SECOND, Lab
+from engine.lab import CARD, FIRST, FROM_DEFAULT_SMDP, SECOND, Lab
 from engine.test_full_disk import no_space
 from engine.webhooks.receiver import Answer, Receiver, endpoint
 from lpad.api.handlers.metrics import MEDIA_TYPE
@@ -28,7 +28,6 @@ from lpad.engine.events.happening import Happening
 from lpad.engine.journal.events.event_log import KEPT
 from lpad.engine.listeners.listeners import Asker
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
-from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.webhooks import endpoint_worker
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

@@ -154,7 +154,7 @@ def test_the_session_of_a_killed_process_is_continued_and_closed(card: Card, tmp
         link.close()
         assert set(modem.function.clients) == clients_of_sessions(modem) != set()
         link = open_qmi_link(modem.path, memory=LinkMemory(folder))
-        link.modem.close_session(deadline=soon())
+        link.modem._session.close(deadline=soon())
         assert report(link) == DOWN
         link.close()
         assert modem.function.clients == {}
@@ -173,7 +173,7 @@ def test_a_session_noted_before_a_reset_is_left_alone(card: Card, tmp_path: Path
         inode = str((tmp_path / "cdc-wdm0").stat().st_ino)
         note.write_text(note.read_text().replace(f" {inode}", " 999999999"))
         link = open_qmi_link(modem.path, memory=LinkMemory(folder))
-        link.modem.close_session(deadline=soon())
+        link.modem._session.close(deadline=soon())
         link.close()
         assert clients_of_sessions(modem) == before
 
@@ -196,7 +196,7 @@ def test_a_handle_that_the_modem_does_not_know(handle: int | None, card: Card, t
         held = link.modem.dialogue.held
         (session,) = held.sessions.values()
         held.keep_session(HeldSession(session.family, session.client, handle))
-        link.modem.close_session(deadline=soon())
+        link.modem._session.close(deadline=soon())
         assert report(link) == DOWN
         link.close()
         assert modem.function.clients == {}
@@ -214,7 +214,7 @@ def test_a_modem_that_does_not_answer_the_stop(ipv6: bool, card: Card, tmp_path:
         limit = Deadline.after(6.0)  # A step's limit may be shorter than that of a stop.
         assert link.modem.open_session(SessionWish(apn="new", ipv6=ipv6), deadline=limit).active
         assert [each.bearer.apn for each in modem.function.calls.of_clients.values()] == ["new"] * opened
-        link.modem.close_session(deadline=soon())
+        link.modem._session.close(deadline=soon())
         link.close()
         assert modem.function.clients == {}
 

@@ -66,7 +66,7 @@ if sys.argv[2] == "opened":
     os.kill(os.getpid(), 9)
 print(link.modem.session(deadline=deadline))
 if sys.argv[2] == "closed":
-    link.modem.close_session(deadline=deadline)
+    link.modem._session.close(deadline=deadline)
 link.close()
 """
 

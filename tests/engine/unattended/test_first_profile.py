@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from engine.clocks import TODAY, YEAR, Clocks
 from engine.holding import silent
-from engine.lab import CARD, FIRST, LONG, SECOND, Lab
+from engine.lab import CARD, FIRST, FROM_DEFAULT_SMDP, LONG, SECOND, Lab
 from lpad.base.backoff import Backoff
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Change, Kind, PauseReason, State
-from lpad.engine.policy.provisioning import FROM_DEFAULT_SMDP, NO_PROVISIONING
+from lpad.engine.policy.provisioning import NO_PROVISIONING
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.engine.unattended import first_profile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

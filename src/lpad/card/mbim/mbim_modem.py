@@ -198,10 +198,6 @@ class MbimModem:
         self._cause.note_profile(self, deadline=deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
-    def close_session(self, *, deadline: Deadline) -> None:
-        """Close the data session; does nothing if it is closed already."""
-        self._session.close(deadline=deadline)
-
     def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
         """Return the settings with which the modem attaches to LTE; empty: the modem does not report them."""
         return tuple(map(_wish_of, self._lte_attach.read(deadline=deadline) or ()))

@@ -74,10 +74,6 @@ class ControlModem(Protocol):
         """Open the data session with the settings in `wish`, in place of an open one; return its state."""
         ...
 
-    def close_session(self, *, deadline: Deadline) -> None:
-        """Close the data session; does nothing if it is closed already."""
-        ...
-
     def forget_unsolicited(self) -> None:
         """Forget the indications so far; `wait_for` considers only later ones."""
         ...

@@ -228,10 +228,6 @@ class QmiModem:
         self._cause.note_profile(self, deadline=deadline)
         return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
-    def close_session(self, *, deadline: Deadline) -> None:
-        """Close lpad's data session; does nothing if there is none."""
-        self._session.close(deadline=deadline)
-
     def slots(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's physical slots; empty if it does not report them."""
         status = self._slot_status(deadline)

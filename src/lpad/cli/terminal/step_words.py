@@ -70,11 +70,6 @@ _WORDS |= {
 """The forms of a request that lpad tries after a card has refused the first form."""
 
 
-def has_words(name: str) -> bool:
-    """Return whether a step of this name has a description."""
-    return name in _WORDS
-
-
 def step_words(name: str, *, verbose: bool = False) -> str:
     """Return a step's description for the user; without a description, its name without dashes."""
     return name if verbose else _WORDS.get(name) or name.replace("-", " ")

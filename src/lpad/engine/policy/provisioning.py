@@ -32,4 +32,3 @@ class ProvisioningPolicy(Frozen, kw_only=True):
 
 
 NO_PROVISIONING = ProvisioningPolicy()
-FROM_DEFAULT_SMDP = ProvisioningPolicy(on_empty=(DEFAULT_SMDP,))
