@@ -12,6 +12,7 @@ from lpad.engine.change.change import Change, Kind, State
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.params import DownloadParams, EnableParams, RefreshParams
 from lpad.engine.journal.changes import Changes
+from lpad.engine.recovery import reconcile
 from lpad.engine.running import change_store
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.snapshot import card_reading
@@ -61,18 +62,27 @@ def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) ->
     assert "gone" in ended.error.sentence
 
 
-def test_an_internal_error_while_settling_does_not_affect_other_changes(lab: Lab) -> None:
-    """Two changes that were cut off are both settled: the first fails, and the second is done."""
+def test_an_internal_error_while_settling_does_not_affect_other_changes(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted change whose settling meets an internal error fails; the next one is still settled."""
     journal = lab.journal()
-    first = journal.changes.add(
-        CARD, EnableParams(iccid="8900101000000000017"), secrets={}
-    )  # The card does not have this profile.
+    first = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     second = journal.changes.add(CARD, RefreshParams(), secrets={})
     for change in (first, second):
         journal.changes.save(change.run())
     journal.close()
+    whole = reconcile.judge
+    monkeypatch.setattr(
+        reconcile,
+        "judge",
+        lambda change, *rest: (_fails if change.id == first.id else whole)(change, *rest),
+    )
     _ready(lab)
-    assert lab.ended(first.id).state is State.FAILED
+    error = lab.ended(first.id).error
+    assert error is not None
+    assert error.kind == "internal-error"
+    assert SECRET not in error.sentence
     assert lab.ended(second.id).state is State.DONE
 
 
