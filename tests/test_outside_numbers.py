@@ -40,7 +40,7 @@ READER = "base/untrusted_number.py"
 TOOLS = ("simulator/", "testing/", "cli/simulated/")
 """Modules for tests and demonstrations only."""
 TYPED = ("engine/journal/",)
-"""Places with numbers of SQLite's types, which `table_layout.py` checks row by row."""
+"""Places with numbers of SQLite's types, which `table_layout_reading.py` checks row by row."""
 OURS = "our own clock or count"
 ENUM = "a number, or a result that is one"
 KNOWN = {

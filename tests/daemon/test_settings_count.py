@@ -17,7 +17,7 @@ import pytest
 
 from daemon.object_values import picture
 from lpad.base.deadline import Deadline
-from lpad.base.log import apdu_recording
+from lpad.base.log import unmasked_apdu_record
 from lpad.base.log.trace_level import payloads_shown
 from lpad.daemon.daemon import Built
 from lpad.daemon.timeouts import TIMEOUTS
@@ -240,7 +240,7 @@ def _process_as_before() -> Iterator[None]:
     before = root.level, list(root.handlers)
     shown = logging.getLogger("lpad.payloads").level
     yield
-    apdu_recording.record_apdus(None)
+    unmasked_apdu_record.record_apdus(None)
     root.handlers[:] = before[1]
     root.setLevel(before[0])
     logging.getLogger("lpad.payloads").setLevel(shown)
@@ -282,7 +282,7 @@ def seen(made: Built) -> dict[str, str]:
         policies=made._policies,
         sockets=made.sockets,
         log=(root.level, type(handler.formatter), payloads_shown()),
-        record=apdu_recording._record._path,
+        record=unmasked_apdu_record._record._path,
     )
 
 

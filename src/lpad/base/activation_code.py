@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from lpad.base.activation_code_forms import bare_code
+from lpad.base.activation_code_extraction import bare_code
 from lpad.base.errors import InvalidActivationCode, InvalidValue
 from lpad.base.lazy_pattern import LazyPattern
 from lpad.base.server_address import ServerAddress

@@ -13,7 +13,7 @@ from lpad.api.app import make_app
 from lpad.api.server.server import ApiServer, serve
 from lpad.base.deadline import Deadline
 from lpad.base.errors import InvalidSettings
-from lpad.base.log.apdu_recording import record_apdus
+from lpad.base.log.unmasked_apdu_record import record_apdus
 from lpad.daemon import systemd
 from lpad.daemon.access_rules import access_rules, admit_holders, open_sockets
 from lpad.daemon.card_ports import CardPorts

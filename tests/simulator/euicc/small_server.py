@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import tlv
-from lpad.simulator.euicc.isdr.policy_rules import bit_string
+from lpad.simulator.euicc.isdr.rules_authorisation_check import bit_string
 from lpad.simulator.pki.credential import Credential, Curve
 from lpad.simulator.profile_package.bsp import Bsp, BspKeys
 from lpad.simulator.profile_package.made_up_profile import made_up_profile

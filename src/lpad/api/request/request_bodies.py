@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from lpad.base.activation_code_forms import LONGEST_TEXT
+from lpad.base.activation_code_extraction import LONGEST_TEXT
 from lpad.base.guard_condition import LONGEST as LONGEST_CONDITION
 from lpad.codec.es11_event_entries import LONGEST_EVENT_ID
 from lpad.engine.change.guard import LONGEST as LONGEST_GUARD

@@ -10,8 +10,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from lpad.base.log.apdu_recording import record, recording
 from lpad.base.log.trace_level import TRACE, payloads_shown
+from lpad.base.log.unmasked_apdu_record import record, recording
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline

@@ -20,7 +20,7 @@ from lpad.cli.terminal.untruncated_help import CompleteHelpGroup
 from lpad.engine.provisioning.wish_record import WishRecord
 from lpad.provisioning.callback_signatures import SCHEMES, Callback
 from lpad.provisioning.callback_signatures import verify as verify_callback
-from lpad.provisioning.declared.masked_exchange_log import ExchangeRecord
+from lpad.provisioning.declared.masked_exchange_record import ExchangeRecord
 from lpad.provisioning.declared.platform_file import read_declaration, shipped
 from lpad.provisioning.declared.platform_file_check import check as check_declaration
 from lpad.provisioning.platform_interface import Activates, Finds, LineAction, Wish

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from lpad.base.activation_code_forms import LONGEST_TEXT
+from lpad.base.activation_code_extraction import LONGEST_TEXT
 from lpad.cli.session.qr_code_reading import LARGEST_PICTURE, is_picture, text_of_picture
 
 if TYPE_CHECKING:

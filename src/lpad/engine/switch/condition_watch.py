@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from lpad.engine.running.change_question_answer import Answer
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
+    from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
     from lpad.engine.switch.daemon_standstill import Standstill
-    from lpad.engine.switch.network_steps import NetworkSteps
 
 log = logging.getLogger(__name__)
 

@@ -29,11 +29,11 @@ from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.run import Suspended
 from lpad.engine.running.same_card_check import check_same_eid
 from lpad.engine.snapshot.profile import UnreadableProfile
+from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
 from lpad.engine.switch.condition_feasibility import check_possible
 from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError
 from lpad.engine.switch.daemon_standstill import Standstill
 from lpad.engine.switch.network_step_receivers import StepsOfRun
-from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.registration_report import look_at_registration
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
 from lpad.engine.switch.verified_switch import Purpose, switch

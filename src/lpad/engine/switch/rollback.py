@@ -29,8 +29,8 @@ from lpad.engine.change.guard import Phase, Turn
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
+from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
 from lpad.engine.switch.network_step_receivers import StepsOfRun
-from lpad.engine.switch.network_steps import NetworkSteps
 from lpad.engine.switch.registration_report import look_at_registration
 from lpad.engine.switch.verified_switch import Purpose, switch
 from lpad.network.connection_layers import Layer

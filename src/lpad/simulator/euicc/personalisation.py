@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.simulator.asn1.schema import Schema
 from lpad.simulator.euicc.chip.identity import CardIdentity
 from lpad.simulator.euicc.chip.nonvolatile_state import CardState
-from lpad.simulator.euicc.isdr.policy_rules import rat_rows
+from lpad.simulator.euicc.isdr.rules_authorisation_check import rat_rows
 from lpad.simulator.pki.pki import DEFAULT_EID
 
 if TYPE_CHECKING:

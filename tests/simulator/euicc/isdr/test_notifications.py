@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography import x509
 
-from lpad.simulator.euicc.isdr.policy_rules import bit_string, bits_of
+from lpad.simulator.euicc.isdr.rules_authorisation_check import bit_string, bits_of
 from lpad.simulator.pki.credential import Credential, Curve, authority_key_id
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from simulator.euicc.small_lpa import SCHEMA, SmallLpa

@@ -9,7 +9,7 @@ import pytest
 from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.behaviour import Answers
-from lpad.simulator.euicc.isdr.policy_rules import bit_string
+from lpad.simulator.euicc.isdr.rules_authorisation_check import bit_string
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from simulator.euicc.small_lpa import SmallLpa, StatusError
 from simulator.euicc.small_server import SmallServer, everything_notified, metadata

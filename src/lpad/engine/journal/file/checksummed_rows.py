@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.engine.journal.file.schema import SPARED
-from lpad.engine.journal.file.table_layout import Layout, described, layouts
+from lpad.engine.journal.file.table_layout_reading import Layout, described, layouts
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cache
 
 from lpad.engine.journal.file.checksummed_rows import equip, seal_all
 from lpad.engine.journal.file.schema import CHECKSUMS_SINCE, MIGRATIONS, SCHEMA_VERSION, statements
-from lpad.engine.journal.file.table_layout import Layout, layouts
+from lpad.engine.journal.file.table_layout_reading import Layout, layouts
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from lpad.engine.journal.file.table_layout import Layout
+    from lpad.engine.journal.file.table_layout_reading import Layout
     from lpad.engine.journal.salvage.row_checksum import Value
 
 log = logging.getLogger(__name__)

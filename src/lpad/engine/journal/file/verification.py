@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lpad.engine.journal.file.migration import layouts_of, noted_version, version_of
 from lpad.engine.journal.file.schema import CHECKSUMS_SINCE, SCHEMA_VERSION, SPARED
-from lpad.engine.journal.file.table_layout import Layout, described, layouts
+from lpad.engine.journal.file.table_layout_reading import Layout, described, layouts
 from lpad.engine.journal.file.writability import DamagedError, NewerError
 from lpad.engine.journal.salvage.row_checksum import row_checksum
 

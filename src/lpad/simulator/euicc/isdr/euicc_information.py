@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.status_word import Refusal, StatusWord
-from lpad.simulator.euicc.isdr.policy_rules import bit_string
+from lpad.simulator.euicc.isdr.rules_authorisation_check import bit_string
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv

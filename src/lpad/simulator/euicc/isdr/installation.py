@@ -15,7 +15,7 @@ from lpad.simulator.euicc.isdr.installation_checks import (
     check_package,
 )
 from lpad.simulator.euicc.isdr.notifications import Event
-from lpad.simulator.euicc.isdr.policy_rules import bits_of
+from lpad.simulator.euicc.isdr.rules_authorisation_check import bits_of
 from lpad.simulator.euicc.isdr.secure_channel import open_secure_channel
 from lpad.simulator.profile_package.bsp import (
     CONFIGURE_ISDP,

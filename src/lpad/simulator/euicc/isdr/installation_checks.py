@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.errors import LpadError, MalformedError
 from lpad.base.identifiers import Iccid
 from lpad.simulator.euicc.isdr.euicc_information import rat_rows
-from lpad.simulator.euicc.isdr.policy_rules import (
+from lpad.simulator.euicc.isdr.profiles import OPERATIONAL, PROVISIONING, TEST
+from lpad.simulator.euicc.isdr.rules_authorisation_check import (
     PPR1_NO_DISABLING,
     bits_of,
     has_wildcard,
     mcc_mnc_digits,
     rat_allows,
 )
-from lpad.simulator.euicc.isdr.profiles import OPERATIONAL, PROVISIONING, TEST
 
 if TYPE_CHECKING:
     from lpad.simulator.euicc.chip.chip import Chip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.nonvolatile_state import StoredNotification
-from lpad.simulator.euicc.isdr.policy_rules import bit_string, bits_of
+from lpad.simulator.euicc.isdr.rules_authorisation_check import bit_string, bits_of
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv

@@ -9,8 +9,8 @@ from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
 from lpad.simulator.euicc.chip.nonvolatile_state import Switch
 from lpad.simulator.euicc.isdr.notifications import Event
-from lpad.simulator.euicc.isdr.policy_rules import PPR1_NO_DISABLING, PPR2_NO_DELETING, bits_of
 from lpad.simulator.euicc.isdr.profile_info import DEFAULT_TAGS, profile_info, requested_tags
+from lpad.simulator.euicc.isdr.rules_authorisation_check import PPR1_NO_DISABLING, PPR2_NO_DELETING, bits_of
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpad.simulator.euicc.chip.behaviour import Operator, RatRule
-from lpad.simulator.euicc.isdr.policy_rules import (
+from lpad.simulator.euicc.isdr.rules_authorisation_check import (
     bit_string,
     bits_of,
     has_wildcard,

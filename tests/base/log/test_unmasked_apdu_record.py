@@ -13,8 +13,8 @@ import pytest
 from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import BenchDevice, ScriptedCard
 from lpad.base.errors import CardUnreachable, InvalidSettings
-from lpad.base.log.apdu_recording import record_apdus, recording
 from lpad.base.log.log_fields import logged_with
+from lpad.base.log.unmasked_apdu_record import record_apdus, recording
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session
