@@ -56,7 +56,7 @@ def test_a_change_is_confirmed_by_its_number(two: Terminal) -> None:
     two.lab.asked(number)
     status = two.lpactl("status")
     assert f"change {number} has profile {SECOND} on trial (watching)" in status.err
-    assert f"'lpactl cancel {number}' returns to the previous profile" in status.err
+    assert f"'lpactl cancel {number}' rolls the switch back" in status.err
     assert f"lpactl confirm {number}" in status.err
     shown = two.lpactl("changes", str(number)).out
     assert "previous profile" in shown

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 from lpad.api.request.settings_file_state import Configuration
-from lpad.daemon.systemd_status_text import status_line
+from lpad.daemon.systemd_status_text import Status, status_line
+from lpad.engine.change.event_hub import Hub
 from lpad.engine.journal import Journal
 from lpad.engine.journal.file.writability import JournalHealth, JournalState
 
@@ -34,3 +37,19 @@ def test_a_clock_that_is_not_set() -> None:
     """If the clock is not set, the status line reports that nothing is downloaded until it is."""
     line = status_line((), (), Configuration(), journal=JournalHealth(), clock_set=False)
     assert line == f"{NO_CARD}; the clock is not set, so lpad contacts no server"
+
+
+def test_the_bytes_of_a_download_wake_nothing() -> None:
+    """The line is due after each event, except for a download's reports on bytes, which it does not show."""
+    hub = Hub()
+
+    async def events() -> list[bool]:
+        status = Status(cast("Any", SimpleNamespace(subscribe=hub.subscribe)))
+        due = []
+        for type_ in ("progress", "change"):
+            hub.publish(type_, {})
+            due.append(status._due)
+        status._news.close()
+        return due
+
+    assert asyncio.run(events()) == [False, True]

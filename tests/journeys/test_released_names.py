@@ -1,4 +1,6 @@
-"""Names that earlier releases promised in docs/compatibility.md still exist.
+"""Settings keys, options, paths, fields of answers and metrics of earlier releases still exist.
+
+They are part of the promise in docs/compatibility.md, without request bodies, labels and kinds of errors.
 
 `journeys/released/make.py` records the names of an installed release in `journeys/released/VERSION/`.
 """

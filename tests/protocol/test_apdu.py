@@ -333,7 +333,7 @@ def _has_store_data(source: str) -> bool:
     return any(
         (type(value) is int and value == 0xE2)
         or (isinstance(value, bytes) and 0xE2 in value[:2])
-        or (isinstance(value, str) and _HEX.match(value) is not None)
+        or (isinstance(value, str) and _HEX.match(value.replace(" ", "")) is not None)
         for value in values
     )
 
@@ -360,9 +360,10 @@ def test_no_other_module_reads_the_meaning_of_store_data() -> None:
         r"apdu.startswith(b'\xe2\x91')",
         r"APDU = b'\x80\xe2\x91\x00'",
         "APDU = bytes.fromhex('80e29100')",
+        "APDU = bytes.fromhex('80 E2 91 00')",
     ],
 )
-def test_the_number_of_store_data_is_found_in_every_notation(source: str) -> None:
+def test_the_number_of_store_data_is_found_as_integer_bytes_and_hex_digits(source: str) -> None:
     """The check of modules finds the number of STORE DATA as an integer, as bytes and as hex digits."""
     assert _has_store_data(source)
 

@@ -140,6 +140,8 @@ def _until(holds: Any) -> None:
 
 if __name__ == "__main__":
     *only, installed, into = sys.argv[1:]
-    if only != ["--names"]:
+    if only not in ([], ["--names"]):
+        sys.exit("usage: make.py [--names] PROGRAM FOLDER")
+    if not only:
         make(Path(installed), Path(into))
     make_names(Path(installed), Path(into))

@@ -66,7 +66,7 @@ class CardReportLog:
         self._since_answer |= report
 
     def answered(self) -> None:
-        """Record that the modem has answered a request."""
+        """Record that the modem has answered the present request."""
         self._since_answer = NO_CARD_REPORT
 
     def forget_before_answer(self) -> None:

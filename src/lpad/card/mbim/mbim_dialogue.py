@@ -319,7 +319,7 @@ class MbimDialogue:
             data = self._port.read(deadline=deadline)
             if not data:
                 return None
-            for message in self._take(data):
+            for message in self._take(data, transaction):
                 if message.transaction == transaction:
                     return message
                 _log.debug("%s: dropped a late %s", self.name, type(message).__name__)
@@ -330,8 +330,12 @@ class MbimDialogue:
         self._take(data)
         return bool(data)
 
-    def _take(self, data: bytes) -> list[Message]:
-        """Keep the indications in received data for later, and return the other messages."""
+    def _take(self, data: bytes, awaited: int | None = None) -> list[Message]:
+        """Keep the indications in received data for later, and return the other messages.
+
+        Args:
+            awaited: the transaction whose answer is expected; None: none.
+        """
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
@@ -343,7 +347,8 @@ class MbimDialogue:
                 if _is_not_opened(message):
                     self._open = False
                 answers.append(message)
-                self.card_reports.answered()
+                if message.transaction == awaited:
+                    self.card_reports.answered()
         return answers
 
 

@@ -382,8 +382,8 @@ class QmiDialogue:
             data = self._port.read(deadline=deadline)
             if not data:
                 return None
-            for message in self._take(data):
-                if (message.service, message.client, message.transaction, message.number) == wanted:
+            for message in self._take(data, wanted):
+                if _place_of(message) == wanted:
                     return message
                 _log.debug("%s: a late %r", self.name, message)
         return None
@@ -410,14 +410,15 @@ class QmiDialogue:
         self._take(data)
         return bool(data)
 
-    def _take(self, data: bytes) -> list[Message]:
-        """Keep the indications in received data, and return the answers."""
+    def _take(self, data: bytes, awaited: tuple[int, int, int, int] | None = None) -> list[Message]:
+        """Keep the indications in received data, and return the answers; `awaited` names the expected one."""
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if message.kind is Kind.RESPONSE:
                 if not self._is_abandoned(message):
                     answers.append(message)
-                    self._indications.card_reports.answered()
+                    if _place_of(message) == awaited:
+                        self._indications.card_reports.answered()
             elif message.service == Service.CTL:
                 if message.number == Ctl.SYNC:
                     _log.info("%s: the modem was reset", self.name)
@@ -485,3 +486,8 @@ class QmiDialogue:
         self._indications.modem_was_reset()
         self._clients.clear()
         self.held.forget()
+
+
+def _place_of(message: Message) -> tuple[int, int, int, int]:
+    """Return service, client, transaction and number, which an answer shares with its request."""
+    return message.service, message.client, message.transaction, message.number

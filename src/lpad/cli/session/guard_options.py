@@ -92,7 +92,7 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
         f"{change.euicc}: change {change.id} has profile {change.params.get('iccid', 'it downloaded')}"
         f" on trial ({change.guard.phase}) until {change.guard.until:%Y-%m-%d %H:%M:%S} UTC: "
         + ", ".join(each.condition for each in change.guard.requirements if not each.met)
-        + f"; 'lpactl cancel {change.id}' returns to the previous profile"
+        + f"; 'lpactl cancel {change.id}' rolls the switch back"
         for change in changes
         if change.guard is not None and not change.ended
     ]

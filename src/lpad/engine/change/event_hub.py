@@ -26,7 +26,7 @@ PATIENCE = 256
 """The maximum number of events that are queued for a slow listener."""
 
 PROGRESS = frozenset({"progress"})
-"""The type of the events that report a download's bytes, dozens of them per second."""
+"""The type of the events that report a download's bytes, up to a hundred for each download."""
 
 _ID = LazyPattern(r"[0-9a-f]{6}-[0-9]{1,18}")
 
