@@ -16,7 +16,10 @@ MEGABYTES = 1024
 
 
 def main() -> None:
-    """Search for inputs that crash a target; write each to the folder of findings, and print it."""
+    """Search for an input that crashes a target, or exceeds the limit of time or memory.
+
+    The first such input is written to the findings folder and reported, and ends the search.
+    """
     parser = argparse.ArgumentParser(prog="script/fuzz", description=__doc__)
     parser.add_argument("target")
     parser.add_argument("--seconds", type=int, default=60)

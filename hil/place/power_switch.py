@@ -87,8 +87,8 @@ class UhubctlSwitch:
         if not states or set(states) != {seen}:
             raise CardUnreachable(
                 f"cannot switch port {self.port} of the USB hub {self.hub} {state} with uhubctl: the "
-                f"port's state is {' and '.join(states) or 'unknown'}; use a hub that supports it, or "
-                f"power the device through a relay"
+                f"port's state is {' and '.join(states) or 'unknown'}; use a hub whose ports uhubctl "
+                f"can switch, or power the device through a relay"
             )
 
 

@@ -135,7 +135,7 @@ def test_programs_of_other_users(tmp_path: Path) -> None:
 
 
 def test_results_and_exceptions_return_to_the_caller() -> None:
-    """Results and exceptions return to the caller."""
+    """The PC/SC call thread passes a call's result or exception back to its caller."""
     thread = CallThread("calls", farewell=lambda: None)
     assert thread.call(lambda: 6 * 7, deadline=Deadline.after(30)) == 42
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""The contract of links on a scripted card, without a modem in between."""
+"""The link contract for a raw link, directly to a scripted card, without a modem in between."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def slot() -> Slot:
 
 
 class TestRawLink(LinkContract):
-    """The contract of links on the scripted card itself."""
+    """The link contract for a raw link, directly to the scripted card."""
 
     @pytest.fixture
     def rig(self, slot: Slot) -> Rig:
@@ -51,7 +51,7 @@ class TestRawLink(LinkContract):
 
 
 class TestRawLinkDataAtOnce(LinkContract):
-    """The contract on a card that returns FCI immediately and requires TERMINAL CAPABILITY."""
+    """The link contract for a card that returns FCI immediately and requires TERMINAL CAPABILITY."""
 
     @pytest.fixture
     def rig(self, slot: Slot) -> Rig:

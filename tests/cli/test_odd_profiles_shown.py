@@ -81,7 +81,7 @@ def test_lpactl_addresses_by_aid(two: tuple[Terminal, Gateway]) -> None:
 
 
 def test_an_ambiguous_iccid_names_its_candidates(two: tuple[Terminal, Gateway]) -> None:
-    """Every route that takes an ICCID answers 409 with the AIDs, and makes no change."""
+    """For an ambiguous ICCID, every route that takes one answers 409 with the AIDs, and makes no change."""
     terminal, gateway = two
     lab = terminal.lab
     lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
@@ -112,7 +112,7 @@ def test_an_ambiguous_iccid_names_its_candidates(two: tuple[Terminal, Gateway]) 
 
 
 def test_an_iccid_is_ambiguous_no_longer_than_it_is(two: tuple[Terminal, Gateway]) -> None:
-    """After a 409 lpad reads the card again, because another program may have changed it."""
+    """After a 409 for an ambiguous ICCID, lpad reads the card again: another program may have changed it."""
     terminal, gateway = two
     lab = terminal.lab
     lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
@@ -127,7 +127,7 @@ def test_an_iccid_is_ambiguous_no_longer_than_it_is(two: tuple[Terminal, Gateway
 def test_requests_for_an_ambiguous_iccid_do_not_keep_the_card_busy(
     two: tuple[Terminal, Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many such requests are refused, lpad reads the card again only at long intervals."""
+    """After refused requests for an ambiguous ICCID, lpad reads the card again only at long intervals."""
     monkeypatch.setattr(worker, "READ_AGAIN", 3600.0)
     terminal, gateway = two
     lab = terminal.lab

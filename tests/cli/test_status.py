@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+import pytest
 from msgspec.structs import replace
 
 from api.gateway import Gateway
 from cli.conftest import Terminal
 from engine.guarding import REGISTERED, ended, guarded, guarding, port, stuck, told
 from engine.lab import FIRST, FROM_DEFAULT_SMDP, SECOND, Lab, result_of
+from lpad.base.backoff import Backoff
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.unattended import rescue
 from lpad.network.at_applier import AtApplier
 from lpad.network.hook_events import Hooks
 from lpad.network.owner_program_applier import CommandApplier
@@ -22,6 +28,7 @@ from network.runner_bench import runner
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lpad.engine.change.change import Json
     from lpad.simulator.pki.pki import Pki
 
 
@@ -39,15 +46,31 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
             assert "requests for a first profile" in terminal.lpactl("info").ok().out
 
 
-def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki) -> None:
-    """After a stuck switch, the status shows the time of the next rescue attempt; each step is an event."""
+def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a stuck switch, the status shows when the rescue's next attempt is; events report the rescue."""
+    monkeypatch.setattr(rescue, "BACKOFF", Backoff((3600.0,)))
     with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
+        subscription = lab.engine.subscribe(lambda: None)
+
+        def reported() -> list[Json]:
+            return [event.data["rescue"] for event in subscription.take() if event.type == "rescue"]
+
         change = stuck(lab)
         terminal = Terminal(lab, gateway.path)
         shown = terminal.lpactl("status").ok().err
         assert f"the guarded switch of change {change.id} ended stuck; lpad keeps trying to enable" in shown
         assert FIRST in shown
         assert "'lpactl enable PROFILE' with another profile ends the attempts" in shown
+        (begun,) = reported()
+        state = msgspec.convert(begun, rescue.RescueState)
+        assert (state.change, state.wanted, state.attempts) == (change.id, (FIRST,), 0)
+        due = re.search(r"the next at (.+?) UTC", shown)
+        assert due is not None
+        assert datetime.fromisoformat(f"{due[1]}+00:00").timestamp() == pytest.approx(state.next_at, abs=2)
+        lab.card.faults.forget()
+        assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
+        lab.until_true(lambda: None in reported())
+        subscription.close()
 
 
 def test_the_failed_layer_of_the_last_switch(tmp_path: Path, pki: Pki) -> None:

@@ -187,7 +187,7 @@ def test_a_foreign_connection_that_won(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_a_refused_apn_is_a_failed_bearer_with_its_cause(rig: Rig) -> None:
-    """An APN that the network refuses is a failure of the bearer with ESM cause 27."""
+    """If the network refuses the APN, the bearer fails with ESM cause 27."""
     rig.front.refuse("b.example", "+CME ERROR: 127")
     applier = NetworkManagerApplier()
     applier.apply(TO_B, deadline=soon())

@@ -503,7 +503,7 @@ def test_an_unknown_card(lab: Lab) -> None:
 
 
 def test_icons_are_kept(lab: Lab) -> None:
-    """A profile's picture is available after the download, and is read from the card after a restart."""
+    """A profile's icon is available after the download, and is read from the card after a restart."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(200)
     lab.install(metadata=ProfileMetadata(iccid=FIRST, name="First", icon=picture))
     assert lab.engine.card(CARD).icon(FIRST).data == picture

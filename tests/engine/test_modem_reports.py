@@ -58,7 +58,7 @@ def test_an_iccid_in_any_form_is_that_iccid(tmp_path: Path, pki: Pki, form: tupl
 def test_a_modem_that_reads_the_previous_profile_is_refreshed_whatever_its_spelling(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """A modem that reports the previous profile in its own spelling is refreshed."""
+    """A modem that still reports the previous profile is refreshed, even if it swaps the ICCID's digits."""
     habits: dict[str, Any] = {"iccid_commands": ("+CCID",), "iccid_answer": ("{name}: {swapped}",)}
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, **habits) as lab:
         both(lab)

@@ -170,7 +170,7 @@ def test_a_modem_that_is_behind_is_helped_if_nothing_is_to_be_switched(
 
 
 def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """A repeated request costs one check, and nothing else."""
+    """To enable the already enabled profile, lpad only queries the modem and reads the profiles."""
     with bench(tmp_path, pki) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)

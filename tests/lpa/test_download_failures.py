@@ -29,6 +29,7 @@ from lpad.protocol.download_session import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
+from lpad.simulator.smdp.functions.function_call import Call
 from lpad.simulator.smdp.store.profile_metadata import ProfileMetadata
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def test_untrusted_tls_certificates_are_refused(bench: Bench, identity: TlsIdent
 def test_lpas_own_checks(
     bench: Bench, fault: FaultKind, error: type[LpadError], details: dict[str, str]
 ) -> None:
-    """An answer with a fault that only the LPA can notice is not passed to the card."""
+    """A server's answer that fails the LPA's own checks is not passed to the card."""
     bench.smdp.faults.add(Fault(kind=fault, function=INITIATE, value="other.example.com"))
     order = bench.order()
     fails(bench, order, error, cancelled=False, **details)
@@ -306,10 +307,20 @@ def test_base64_as_servers_write_it(bench: Bench, function: str, fault: FaultKin
     works(bench)
 
 
-def test_transaction_id_in_lower_case(bench: Bench) -> None:
+def test_transaction_id_in_lower_case(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction ID in lower case counts as the same ID, and is returned unchanged."""
+    returned: list[str] = []
+    read = Call.transaction_id
+
+    def recorded(call: Call) -> bytes:
+        returned.append(call.text("transactionId"))
+        return read(call)
+
+    monkeypatch.setattr(Call, "transaction_id", recorded)
     bench.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
     works(bench)
+    assert len(returned) == 2
+    assert returned == [each.lower() for each in returned]
 
 
 @pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])

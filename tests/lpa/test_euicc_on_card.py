@@ -131,8 +131,9 @@ def test_the_cards_refusals_have_names(loaded: Bench) -> None:
 
 
 def test_a_nickname_is_set_and_removed(loaded: Bench) -> None:
-    """A name of up to 64 bytes is set and removed."""
-    name = "Fernwärme " * 5
+    """A nickname of 64 bytes, with non-ASCII letters, is set and removed."""
+    name = "Fernwärme " * 5 + "Nordstadt"
+    assert len(name.encode()) == 64
     with loaded.euicc() as euicc:
         euicc.set_nickname(SECOND, name, deadline=soon())
         assert [one.nickname for one in euicc.get_profiles_info(deadline=soon())] == [None, name]

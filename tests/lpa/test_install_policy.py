@@ -149,7 +149,7 @@ def read(**other: object) -> Read:
     ids=lambda other: next(iter(other)),
 )
 def test_nothing_that_was_judged_may_differ_in_the_package(other: dict[str, object]) -> None:
-    """Each of the fields that a policy, or a person, decides on is compared."""
+    """The package must match the checked metadata in every field by which a policy or a user decides."""
     assert same_profile(read(raw=b"1"), read(raw=b"2"))
     assert not same_profile(read(), read(**other))
 
@@ -177,7 +177,7 @@ def test_a_profile_without_owner_needs_all_operators_allowed(
     owner: str | None,
     fits: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """A profile without an owner is only allowed if all owners are."""
+    """A profile without an owner is allowed only if the policy allows all operators."""
     metadata = read(owner=OperatorId(bytes.fromhex(owner)) if owner else None)
     policy = InstallPolicy(operators=(pattern,))
     if fits:

@@ -61,7 +61,7 @@ def test_a_recipe_keeps_the_contract(tmp_path: Path, recipe: str) -> None:
 
 
 def test_openwrt_gets_the_password(tmp_path: Path) -> None:
-    """The password comes from its file, and the interface is brought up again."""
+    """The OpenWrt recipe reads the password from the file that lpad names, and restarts the interface."""
     file = tmp_path / "password"
     file.write_text("pa55-of-the-recipe", encoding="utf-8")
     assert run(tmp_path, RECIPES[0], "apply", LPAD_PASSWORD_FILE=str(file)) == 0

@@ -74,7 +74,7 @@ def test_the_target_counts(tree: Path) -> None:
 
 
 def test_no_source_is_missing() -> None:
-    """Every file of the repository that the script copies or runs for the package is a source."""
+    """Every repository file that the build script copies or runs for the package is covered by `SOURCES`."""
     script = (ROOT / "script" / "build-deb").read_text(encoding="utf-8")
     copied = " ".join(re.findall(r"^ *cp (?:-R )?(.*) \"\$", script, re.MULTILINE)).split()
     run = re.findall(r"python (package/\w+\.py) \"\$stage", script)

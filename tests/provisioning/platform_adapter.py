@@ -1,4 +1,4 @@
-"""Lets requests, with which other clients send, reach a simulated platform under its own name."""
+"""Lets the library `requests`, which other clients use, reach a simulated platform by its own host names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PlatformAdapter(HTTPAdapter):
 
 
 def session_for(platform: SimulatedPlatform, ca: Path) -> Session:
-    """Return a session that reaches a platform under its names.
+    """Return a session that reaches a simulated platform by its own host names.
 
     Args:
         platform: a started platform.

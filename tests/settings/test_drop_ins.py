@@ -1,4 +1,4 @@
-"""Drop-ins: files next to the settings that change single values, merged in the order of their names."""
+"""Drop-ins: files that override individual values of the settings, merged in the order of their names."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_sections_may_be_empty(tmp_path: Path) -> None:
 
 
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
-    """A path is relative to the folder of the settings, whatever the daemon's own folder is."""
+    """A relative path starts from the settings file's folder, not from the daemon's working directory."""
     file = read(tmp_path, "socket: run/lpad.sock")
     assert file.resolve(file.settings.socket) == tmp_path / "run" / "lpad.sock"
     assert file.resolve("/run/x") == Path("/run/x")
@@ -188,13 +188,13 @@ def test_contradicting_settings_are_refused(tmp_path: Path, text: str, key: str)
 
 
 def test_the_highest_port_is_accepted(tmp_path: Path) -> None:
-    """The highest port is 65535."""
+    """Port 65535, the highest, is accepted."""
     hosts = read(tmp_path, "remote: {hosts: {smdp.example.com: 'x:65535'}}").settings.remote.hosts
     assert hosts == {"smdp.example.com": "x:65535"}
 
 
 def test_a_missing_key_has_the_line_of_its_parent(tmp_path: Path) -> None:
-    """If the parent of a missing key is missing, too, the reported line is the first one."""
+    """A missing key is reported with the line of its parent."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, "log: info\neuiccs:\n  a:\n    baud: 9600\n")
     assert caught.value.details["line"] == 3

@@ -19,7 +19,7 @@ SHOWN = ("Uid", "NoNewPrivs", "Seccomp", "CapEff", "CapPrm", "CapBnd", "CapAmb")
 
 
 def attempts(port: str, other: str) -> dict[str, Callable[[], object]]:
-    """The attempts, by name: with the serial port, with another device, and without."""
+    """Return the attempts by name; two of them open the serial port and another device."""
     return {
         **{f"write {folder}": Path(folder, "new").touch for folder in CLOSED},
         "write /var/lib/lpad": Path("/var/lib/lpad/new").touch,
@@ -39,7 +39,7 @@ def unshare() -> None:
 
 
 def outcome(what: Callable[[], object]) -> str:
-    """The result of an attempt, in the system's words."""
+    """Return 'done', or the operating system's text for the error, for one attempt."""
     try:
         what()
     except OSError as error:

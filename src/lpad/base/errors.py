@@ -14,7 +14,7 @@
     │   ├── KeyReused                an idempotency key already belongs to another request
     │   ├── TooManyChanges           the card's queue is full                   (retryable)
     │   ├── TooManyConnections       too many open connections                  (retryable)
-    │   ├── ConfirmationCodeRequired the operator requires a confirmation code, none was given
+    │   ├── ConfirmationCodeRequired the operator requires a confirmation code, and none was given
     │   ├── Declined                 the caller rejected the profile, or did not answer
     │   │   └── PolicyRefused            a policy forbids a server or a profile
     │   └── Cancelled                the caller cancelled the change
@@ -26,13 +26,13 @@
     │   ├── CardRefused              an ES10 function answered with its error code
     │   └── CardMalformed            the answer breaks its grammar
     ├── ServerError              the SM-DP+, or the connection to it
-    │   ├── ServerUnreachable        no connection, or no answer in time       (retryable)
+    │   ├── ServerUnreachable        no connection, or no answer in time        (retryable)
     │   ├── ServerFailed             the server answers HTTP 5xx                (retryable)
     │   ├── ServerUntrusted          TLS, or the server's identity, cannot be verified
     │   ├── ClockNotSet              this device does not know the time, so TLS cannot be verified (retryable)
     │   ├── ServerRefused            a function answered Failed, with subject and reason code
     │   ├── ServerMalformed          the answer breaks its grammar or contradicts itself
-    │   ├── ServerListsEvents        a server asked for a profile is an SM-DS
+    │   ├── ServerListsEvents        the server that lpad asked for a profile is an SM-DS
     │   ├── PlatformRefused          an operator's platform refused a request, and gave a reason
     │   ├── PlatformBusy             an operator's platform asks to retry later   (retryable)
     │   └── PlatformUnclear          no answer shows whether the platform did it  (retryable)
@@ -42,7 +42,7 @@
     ├── MalformedError           bytes break their grammar; the caller turns this error
     │                            into CardMalformed or ServerMalformed
     └── InternalError            a fault in lpad itself
-        └── JournalUnavailable       the journal cannot be written, so lpad changes no card
+        └── JournalUnavailable       the journal cannot be written, so lpad changes no card (retryable)
 
 `kind` is stable and appears unchanged in the log, the journal and the API. `details` contains the facts that
 a program needs (status word, error code's name, subject code); the class states their types. The sentence

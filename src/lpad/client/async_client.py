@@ -622,11 +622,11 @@ class AsyncWebhooks:
         return decoding.decoded(await self._post(name, "pause"), Webhook)
 
     async def resume(self, name: str) -> Webhook:
-        """Have lpad send events to a paused or ended endpoint again."""
+        """Have lpad resume sending to a paused or ended endpoint, and try immediately."""
         return decoding.decoded(await self._post(name, "resume"), Webhook)
 
     async def redeliver(self, name: str, sequence: int | None = None) -> int:
-        """Have lpad send one event again, or every set-aside event; return the number of events."""
+        """Have lpad send one event, or all set-aside and unreached ones, again; return their number."""
         body = {} if sequence is None else {"sequence": sequence}
         return decoding.decoded(await self._post(name, "redeliver", body), Redelivered).events
 

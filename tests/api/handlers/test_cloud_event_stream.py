@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,8 @@ from lpad.engine.change.change import Kind
 from lpad.engine.events.event_types import BY_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.lab import Lab
 
 PATH = "/v1/events?form=cloudevents"
@@ -71,17 +73,32 @@ def test_events_missing_from_the_outbox_are_reported_as_lost(lab: Lab) -> None:
                 assert next(events)["id"] == "1"
 
 
+def until_enabled(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events up to that of an enabled profile, without the one that begins the stream."""
+    assert next(events)["event"] == "listening"
+    seen = []
+    for event in events:
+        seen.append(event)
+        if event["event"] == ENABLED:
+            break
+    return seen
+
+
 def test_a_filter_selects_the_events_of_a_change_or_card(lab: Lab) -> None:
     """A filter selects the events of one change or one card; each keeps its number."""
     lab.install()
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
     with Gateway(lab) as gateway:
+        with listening(gateway, f"{PATH}&after=0") as events:
+            whole = until_enabled(events)
         with listening(gateway, f"{PATH}&after=0&change={change.id}") as events:
-            next(events)
-            assert next(events)["data"]["data"]["change"] == change.id
+            selected = until_enabled(events)
+            assert {event["data"]["data"]["change"] for event in selected} == {change.id}
+            assert selected == [event for event in whole if event["data"]["data"].get("change") == change.id]
         with listening(gateway, f"{PATH}&after=0&euicc={CARD}") as events:
-            next(events)
-            assert next(events)["data"]["subject"] == CARD
+            selected = until_enabled(events)
+            assert {event["data"]["subject"] for event in selected} == {CARD}
+            assert selected == [event for event in whole if event["data"].get("subject") == CARD]
 
 
 @pytest.mark.parametrize("form", ["", "CloudEvents", "xml"])

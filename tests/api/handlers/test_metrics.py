@@ -170,7 +170,7 @@ def test_events_of_an_sm_ds_are_reported(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every documented metric changes when its event has happened; none is a constant."""
+    """Every documented metric except lpad_build_info changes when its event has happened."""
     rules = tuple(
         HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=0.2, lasting=600)
         for iccid in (FIRST, SECOND)
@@ -233,7 +233,7 @@ def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyP
 
 
 def _have_events_dropped(lab: Lab) -> None:
-    """Fill an outbox of a few events while its endpoint is paused."""
+    """Record more events than the outbox keeps while the endpoint is paused, so that some are dropped."""
     lab.engine.webhooks.pause("backend")
     lab.engine.events.most = 2
     data = ProfileData(euicc=CARD, iccid=FIRST, change=1)

@@ -50,7 +50,7 @@ def test_something_has_changed(gateway: Gateway, path: str) -> None:
 
 
 def test_changes_are_listed_in_pages(gateway: Gateway) -> None:
-    """All pages together are one list, newest first, for all cards or for one."""
+    """Without a limit, one answer lists all changes, newest first, for all cards or for one."""
     assert gateway.get("/v1/changes") == {"changes": [], "next": None}
     numbers = [gateway.http.post(f"{EUICC}/refresh").json()["id"] for _ in range(45)]
     for path in ("/v1/changes", f"/v1/changes?euicc={CARD}"):

@@ -102,7 +102,7 @@ def test_a_file_with_another_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """No symbolic link is followed, neither to an existing file nor to a new one."""
+    """A symbolic link is not followed, whether its target exists or not."""
     (tmp_path / "record").symlink_to(tmp_path / "elsewhere")
     for there in (False, True):
         if there:

@@ -15,9 +15,9 @@ def usb_device(sysfs: Path, name: str, **ports: str) -> str:
     """Make a USB device; return its folder.
 
     Args:
-        sysfs: the folder like /sys.
-        name: such as 1-2.
-        ports: for each name its folder below the device, as in ttyUSB2="1-2:1.2/ttyUSB2".
+        sysfs: the folder that replaces /sys.
+        name: the device's name, for example 1-2.
+        ports: each port's folder below the device, for example ttyUSB2="1-2:1.2/ttyUSB2".
     """
     _pci(sysfs, "0000:00:14.0", "devices/pci0000:00/0000:00:14.0")
     device = sysfs / USB / name

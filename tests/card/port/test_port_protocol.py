@@ -72,7 +72,7 @@ def test_otherwise_the_name_determines_the_protocol(
 
 
 def test_a_link_states_the_protocol_of_a_device_that_does_not(tmp_path: Path) -> None:
-    """A symbolic link whose name shows the protocol saves lpad the question to the modem."""
+    """If a symbolic link's name shows the protocol, lpad does not query the modem."""
     (tmp_path / "cdc-wdm0").touch()
     link = tmp_path / "wwan9mbim0"
     link.symlink_to(tmp_path / "cdc-wdm0")
@@ -102,7 +102,7 @@ def test_a_way_leads_through_a_control_port(kind: str, place: str, tmp_path: Pat
 
 
 def questions(modem: QmiModem) -> int:
-    """Count lpad's questions for the protocol."""
+    """Count the queries by which lpad determines the port's protocol."""
     asked = (GetVersionInfo.SERVICE, GetVersionInfo.MESSAGE)
     return [(each.service, each.number) for each in modem.received].count(asked)
 

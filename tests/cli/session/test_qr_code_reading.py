@@ -96,7 +96,10 @@ def test_a_set_up_link_is_a_code(read: Callable[[bytes], str]) -> None:
         (b"LPA:1$smdp.example.com$ABCD", "not a PNG or JPEG"),
         (b"", "not a PNG or JPEG"),
         (file_of(Image.new("L", (200, 200), 255)), "no QR code was found"),
-        (file_of(drawn("https://example.com/offers")), "not an activation code"),
+        (
+            file_of(drawn("https://example.com/offers")),
+            "the QR code in the picture is not a valid activation code",
+        ),
         (file_of(page_with(drawn()))[:200], "damaged|no QR code was found"),
         (b"\x89PNG\r\n\x1a\n" + bytes(qr_code_reading.LARGEST_PICTURE), "larger than 20 MB"),
     ],
@@ -113,6 +116,14 @@ def test_two_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> Non
     page = page_with(drawn())
     page.paste(drawn("LPA:1$smdp.example.com$OTHER"), (10, 10))
     with pytest.raises(click.UsageError, match="several activation codes"):
+        read(file_of(page))
+
+
+def test_two_invalid_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> None:
+    """If none of several QR codes is a valid activation code, the error gives their number and the form."""
+    page = page_with(drawn("https://example.com/offers"))
+    page.paste(drawn("https://example.com"), (10, 10))
+    with pytest.raises(click.UsageError, match=r"none of the 2 QR codes .* should look like LPA:1\$"):
         read(file_of(page))
 
 

@@ -209,7 +209,7 @@ def test_addresses_are_read_from_their_elements() -> None:
 
 
 def test_a_registration_is_read_behind_its_strings() -> None:
-    """The flags of a registration are read behind the pointers to three strings."""
+    """The flags of a registration are read from after the pointers to three strings."""
     status = RegistrationStatus(state=3, provider_id="26201", provider_name="Test", flags=2)
     assert decode(RegistrationStatus, encode(status)) == status
 

@@ -116,7 +116,7 @@ def test_requests_are_joined_from_what_came(ci: bytes | None) -> None:
 
 
 def test_a_card_that_agrees() -> None:
-    """The card's agreement is passed on to the server unchanged."""
+    """A successful AuthenticateServer response is decoded without an error; its bytes are kept unchanged."""
     ok = {
         "euiccSigned1": bytes.fromhex("3000"),
         "euiccSignature1": bytes(64),

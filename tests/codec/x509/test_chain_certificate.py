@@ -59,7 +59,7 @@ def test_times_of_both_kinds() -> None:
 
 
 def test_names_that_drive_terminals() -> None:
-    """Unprintable characters of a name are not printed."""
+    """Unprintable characters in a certificate's name are replaced by '?'."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a\x1b[2J" + "b" * 59)])
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(WHEN)

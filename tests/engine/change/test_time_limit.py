@@ -36,7 +36,8 @@ def test_within_one_boot_the_wall_clock_does_not_count(wall: float) -> None:
 
 @pytest.mark.parametrize(("wall", "left"), [(0, 180), (100, 80), (180, 0), (1e9, 0)])
 def test_after_a_reboot_the_wall_clock_decides(wall: float, left: float) -> None:
-    """After a reboot the wall clock counts, even one just set; at worst a good profile is rolled back."""
+    """After a reboot the remaining time is computed from the wall clock, even if that was only just set."""
+    # If the clock was set wrongly, at worst lpad rolls back a good profile.
     assert LIMIT.left(rebooted(wall)) == pytest.approx(left)
     assert LIMIT.carried_on(rebooted(wall)).left(rebooted(wall)) == pytest.approx(left)
 

@@ -308,6 +308,7 @@ def test_refusals_end_the_change(desk: PlatformLab, fault: PlatformFault, cause:
     ended = desk.ended(desk.provision().id)
     assert ended.error is not None
     assert (ended.error.kind, ended.error.details["cause"]) == ("platform-refused", cause)
+    assert ended.error.details["words"] == f"the desk says {fault.value}"
     assert desk.platform.orders == 0
     assert desk.ended(desk.provision().id).error is None
 

@@ -148,7 +148,7 @@ def test_card_that_hangs_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_card_that_is_gone_over_one(lab: Lab) -> None:
-    """A card that no longer answers at all is absent; it does not count as having an odd notification."""
+    """A card that no longer answers at all is absent, and none of its notifications counts as uncopied."""
     lab.patient(switch=3, read=3, open=3)
     away(lab)
     lab.install()
@@ -164,7 +164,7 @@ def test_card_that_is_gone_over_one(lab: Lab) -> None:
 
 
 def test_mistake_in_lpad_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An internal error over one notification is shown, and fails neither the change nor other copies."""
+    """An internal error while one notification is copied is shown; the change and other copies succeed."""
     away(lab)
     lab.install()
     odd = lab.card.notifications[-1].number + 1
@@ -185,7 +185,7 @@ def test_mistake_in_lpad_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_mistake_in_lpad_over_the_list(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Internal errors in all code for notifications do not affect switches."""
+    """An internal error in the code that copies notifications from the card does not fail a switch."""
     lab.install()
     monkeypatch.setattr(notification_retrieval.Collection, "collect", lambda *_, **__: 1 // 0)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE

@@ -73,7 +73,7 @@ CONNECTED = policy(rule(FIRST, "bearer", "address"), rule(SECOND, "bearer", "add
 
 
 class WatchedLab(Lab):
-    """A lab that records each standing, however short it is and however slow the machine is."""
+    """A lab that records every standing of failover, even a brief one on a slow machine."""
 
     def start(self, *ports: CardPort) -> Engine:
         engine = super().start(*ports)
@@ -414,7 +414,7 @@ def test_off_it_has_neither_thread_nor_status(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_each_standing_is_one_event(tmp_path: Path, pki: Pki) -> None:
-    """Each standing is one event, not one for each check."""
+    """Each change of failover's standing is one event; a check without a change is not an event."""
     with bench(tmp_path, pki, policy(rule(FIRST), rule(SECOND), cooldown=60)) as lab:
         subscription = lab.engine.subscribe(lambda: None)
         lab.stands(Standing.WELL)

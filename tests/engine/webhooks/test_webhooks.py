@@ -227,7 +227,7 @@ def failing_for_five_days(bench: Bench, *, silent: bool = False) -> None:
 
 
 def test_after_five_days_the_next_event_is_sent(bench: Bench) -> None:
-    """After five days an event is set aside, and the next one is sent; a user can resend the first."""
+    """After five days of failures an event is set aside and the next is sent; a user can resend the first."""
     with Receiver(*[Answer(500)] * 20) as receiver:
         bench.serve(endpoint(receiver))
         began = bench.journal.clock.now().ran

@@ -33,7 +33,7 @@ def test_without_news_the_next_check_is_put_off(looking: Presence) -> None:
 
 
 def test_news_while_a_look_continues_are_not_lost(looking: Presence) -> None:
-    """A port that is released at the moment of its refusal is tried again immediately, and only once."""
+    """If the port is released during a failing check, lpad tries the card immediately, but only once."""
     looking.look_now()
     looking.missed()
     assert due_in(looking) <= 0

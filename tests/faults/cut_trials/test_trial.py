@@ -74,7 +74,7 @@ def test_no_event_is_lost(stage: Stage, scenario: str, cut: str) -> None:
 
 
 def test_a_lost_event_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event that the backend has not recorded is reported."""
+    """A trial in which the backend did not record an event is reported."""
     if not (stage.bases / "webhook").exists():
         stage.prepare("webhook")
     kept = vars(WebhookReceiver)["reported"].fget
@@ -93,7 +93,7 @@ def test_a_cut_that_does_not_happen_is_reported(stage: Stage) -> None:
 
 
 def test_a_lost_notification_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last notification, which the server has not recorded, is reported."""
+    """A trial in which the last notification did not reach the server is reported."""
     kept = vars(WatchedServer)["received"].fget
     monkeypatch.setattr(
         WatchedServer,

@@ -68,7 +68,7 @@ def test_bytes_behind_the_head_are_left_alone() -> None:
     ],
 )
 def test_a_204_with_a_body(raw: bytes) -> None:
-    """The answer has no body: later bytes are not read as the next answer, which needs another connection."""
+    """A 204 answer has no body: bytes after its head are dropped, and its connection is not used again."""
     assert tidied(raw) == b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
 

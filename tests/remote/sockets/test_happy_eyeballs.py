@@ -97,7 +97,7 @@ def connected(
 
 
 def test_dead_addresses_cost_no_deadline(names: Names) -> None:
-    """Behind eight addresses that swallow all packets, the ninth is reached."""
+    """If the first eight addresses drop all packets, lpad still connects to the ninth."""
     dead = [f"127.0.0.{last}" for last in range(2, 10)]
     names.all = [*map(four, dead), four("127.0.0.10")]
     with ExitStack() as stack:

@@ -109,7 +109,7 @@ def test_any_signature_has_at_most_four_candidates(signature: bytes) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**256), st.integers(0, 2**256))
 def test_numbers_out_of_range_have_no_candidates(r: int, s: int) -> None:
-    """Numbers out of range, or without a point, give no candidates."""
+    """Arbitrary numbers r and s in a signature give at most four candidates, and no exception."""
 
     def integer(number: int) -> bytes:
         content = number.to_bytes(33, "big")

@@ -26,7 +26,7 @@ OTHER_EID = Eid.with_check_digits("890490321234512345123456789999")
 
 
 def test_address_of_another_server_is_refused_first(visit: Visit) -> None:
-    """8.8.1/3.8 comes first, even if version and CIs are wrong as well."""
+    """The status is 8.8.1/3.8 for another server's address, even if version and CIs are wrong as well."""
     visit.address = "elsewhere.example.com"
     visit.card.svn = bytes(3)
     visit.card.signing = []
@@ -116,7 +116,7 @@ def test_functions_come_in_their_order(visit: Visit, profile: bytes) -> None:
 
 
 def test_session_ends_by_itself(pki: Pki, card: TestCard, tmp_path: Path) -> None:
-    """The status is 8.10.1/3.9 when the card comes back too late."""
+    """The status is 8.10.1/3.9 when the session has expired."""
     with SmDp(tmp_path / "hasty", pki=pki, session_seconds=0) as smdp:
         connection = Connection(smdp, pki)
         assert status_of(Visit(smdp, card, connection).up_to_metadata("X")) == "8.10.1/3.9"
@@ -178,7 +178,7 @@ def test_euicc_certificate_may_expire(visit: Visit, pki: Pki) -> None:
 
 
 def test_eid_must_be_in_the_range_of_its_eum(visit: Visit, pki: Pki) -> None:
-    """The status is 8.1.3/6.1 when the EUM has issued for a number outside its range."""
+    """The status is 8.1.3/6.1 when the EUM has issued a certificate for an EID outside its range."""
     foreign = Eid.with_check_digits("890330231234512345123456789012")
     visit.card.credential = certificate_making.make_euicc(pki.eum[Curve.NIST], foreign)
     assert status_of(visit.up_to_metadata("X")) == "8.1.3/6.1"
@@ -192,7 +192,7 @@ def test_euicc_signature_must_be_right(visit: Visit, pki: Pki) -> None:
 
 
 def test_server_challenge_must_come_back(visit: Visit) -> None:
-    """The status is 8.1/6.1 for another challenge, even if it is signed."""
+    """The status is 8.1/6.1 for a challenge other than the server's, even if it is signed."""
     assert status_of(visit.up_to_metadata("X", serverChallenge=bytes(16))) == "8.1/6.1"
 
 
@@ -240,14 +240,14 @@ def test_profile_that_went_to_one_card_is_refused_to_another(visit: Visit, pki: 
 
 
 def test_expired_order_is_refused(visit: Visit, profile: bytes) -> None:
-    """The status is 8.8.5/4.10 after the order's time."""
+    """The status is 8.8.5/4.10 for an expired order."""
     past = datetime.now(UTC) - timedelta(seconds=1)
     order = visit.smdp.orders.add_order(profile, expires=past)
     assert status_of(visit.up_to_metadata(order.matching_id)) == "8.8.5/4.10"
 
 
 def test_order_may_expire_before_the_package(visit: Visit, profile: bytes) -> None:
-    """The status is 8.8.5/4.10 when time runs out while the user decides."""
+    """The status is 8.8.5/4.10 when the order expires while the user decides."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     visit.smdp.orders.change(order.id, expires=datetime.now(UTC))
@@ -376,7 +376,7 @@ def test_card_that_refused_to_prepare_gets_no_package(visit: Visit, profile: byt
 def test_certificates_with_version_3_roles_are_accepted(
     visit: Visit, pki: Pki, profile: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The roles have other OIDs in version 3, with the same meaning."""
+    """EUM and eUICC certificates with the role OIDs of SGP.22 version 3 are accepted."""
     monkeypatch.setattr(certificate_making, "ROLE_EUM", "2.23.146.1.2.1.0.0.0")
     monkeypatch.setattr(certificate_making, "ROLE_EUICC", "2.23.146.1.2.1.0.0.0.0.0")
     eum = _eum(pki)

@@ -86,7 +86,7 @@ def test_a_damaged_preparation_gets_an_answer(standing: Visit, place: int, value
 def test_a_damaged_notification_is_accepted_or_a_bad_request(
     standing: Visit, place: int, value: int, cut: int, *, result: bool
 ) -> None:
-    """Both kinds of notification are accepted, or lead to a bad request."""
+    """A damaged notification of either kind is accepted (204) or refused as a bad request (400)."""
     card = standing.card
     whole = (
         card.installation_result(bytes(16), "x")

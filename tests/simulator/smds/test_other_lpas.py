@@ -119,7 +119,7 @@ def test_another_servers_name_is_refused(visit: Visit) -> None:
 
 
 def test_forms_of_json_and_base64(visit: Visit) -> None:
-    """An SM-DS reads unknown fields, base64 in lines or unpadded, and a transaction ID in small letters."""
+    """Unknown fields, base64 with line breaks or unpadded, and a lower-case transaction ID are accepted."""
     visit.initiate(
         euiccChallenge=b64(visit.card.challenge).rstrip("="),
         header={"functionRequesterIdentifier": "x", "functionCallIdentifier": "y"},

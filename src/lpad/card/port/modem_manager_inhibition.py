@@ -40,7 +40,7 @@ class Inhibition:
     """
 
     def __init__(self, port: str, *, deadline: Deadline) -> None:
-        """Inhibit the modem that has a port; does nothing without ModemManager.
+        """Inhibit the modem that has the port; while ModemManager does not run, wait for its start.
 
         Raises:
             CardBusy: ModemManager refuses, or does not answer.
@@ -63,7 +63,7 @@ class Inhibition:
         except BusUnreachable as error:
             self.end()
             _log.debug(
-                "there is no system bus, so lpad does not borrow %s from ModemManager: %s", port, error
+                "cannot reach the system bus, so lpad does not borrow %s from ModemManager: %s", port, error
             )
         except BaseException:
             self.end()
@@ -85,7 +85,7 @@ class Inhibition:
             self._bus.close()
 
     def _begin(self, *, deadline: Deadline) -> None:
-        """Connect to the system bus, watch ModemManager and inhibit the modem; do nothing without a bus."""
+        """Connect to the system bus, watch ModemManager and inhibit the modem; raises BusError."""
         bus = self._bus = Bus(deadline=deadline)
         started = Rule(sender=DBUS, member="NameOwnerChanged", arg0=MODEM_MANAGER)
         appeared = Rule(sender=MODEM_MANAGER, interface=OBJECT_MANAGER, member="InterfacesAdded")

@@ -276,7 +276,7 @@ def cancel(session: Session, change_id: int) -> None:
     "--reject", "decision", flag_value="reject", help="Reject the profile permanently; the order ends."
 )
 @click.option(
-    "--postpone", "decision", flag_value="postpone", help="Postpone the profile; the order stays valid."
+    "--postpone", "decision", flag_value="postpone", help="Postpone the installation; the order stays valid."
 )
 @click.option("--yes", "confirm", flag_value="yes", help="Answer yes, for example to another order.")
 @click.option("--no", "confirm", flag_value="no", help="Answer no.")

@@ -34,8 +34,8 @@ def text_of_picture(data: bytes) -> str:
         data: a PNG or JPEG file, at most 20,000,000 bytes.
 
     Raises:
-        UsageError: the file is not PNG or JPEG or is too large, contains no activation code or several, or
-            no program is installed that reads QR codes.
+        UsageError: the file is not PNG or JPEG or is too large, contains no valid activation code or several,
+            or no program is installed that reads QR codes.
     """
     if len(data) > LARGEST_PICTURE:
         raise click.UsageError("the picture is larger than 20 MB: cut out the QR code")
@@ -48,14 +48,19 @@ def text_of_picture(data: bytes) -> str:
         raise click.UsageError("the picture contains several activation codes: cut out the one to use")
     if codes:
         return codes[0]
+    if len(texts) > 1:
+        raise click.UsageError(
+            f"none of the {len(texts)} QR codes in the picture is a valid activation code, which should look"
+            " like LPA:1$smdp.example.com$MATCHING-ID"
+        )
     if texts:
-        why = faults[texts[0]] if len(texts) == 1 else "none of the QR codes begins with LPA:1$"
-        raise click.UsageError(f"the QR code in the picture is not an activation code: {why}")
+        why = faults[texts[0]]
+        raise click.UsageError(f"the QR code in the picture is not a valid activation code: {why}")
     raise click.UsageError("no QR code was found in the picture: try a sharper or closer one")
 
 
 def _fault(text: str) -> str | None:
-    """Return why a text is not an activation code; None: it is one."""
+    """Return why a text is not a valid activation code; None: it is one."""
     try:
         ActivationCode.parse(text)
     except InvalidActivationCode as error:

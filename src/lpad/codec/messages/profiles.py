@@ -83,7 +83,7 @@ class DeleteProfileResult(ResultCode):
 
 
 class SetNicknameResult(ResultCode):
-    """The result of naming a profile."""
+    """The result of setting a profile's nickname."""
 
     OK = 0, "ok"
     ICCID_NOT_FOUND = 1, "iccidNotFound"

@@ -38,7 +38,7 @@ class Ids(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetManufacturer(Body):
-    """Ask for the manufacturer."""
+    """Ask for the manufacturer's name."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_MANUFACTURER
 
@@ -53,7 +53,7 @@ class Manufacturer(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetModel(Body):
-    """Ask for the model."""
+    """Ask for the model's name."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_MODEL
 
@@ -68,7 +68,7 @@ class Model(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetRevision(Body):
-    """Ask for the firmware."""
+    """Ask for the firmware's name."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_REVISION
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 _OPEN = (Stage.PENDING, Stage.AVAILABLE, Stage.UNKNOWN)
 """Stages from which a profile may still be downloaded."""
 _LOST = Stage.DOWNLOADED
-"""The stage of a profile whose package was lost on its way; its server gives it to the same card again."""
+"""The stage of a profile whose package the server has sent.
+
+If the profile is not on the card, the package was lost, and the server sends it to the same card again.
+"""
 
 
 def reserved(wish: OpenWish, platform: OpenPlatform) -> Reservation:

@@ -122,7 +122,12 @@ class Webhooks:
         self._worker(name).pause()
 
     def resume(self, name: str) -> None:
-        """Continue with a paused or ended endpoint; see `pause`."""
+        """Resume sending to a paused or ended endpoint, and try immediately.
+
+        Raises:
+            NotFound: the settings list no endpoint with this name.
+            JournalUnavailable: the journal cannot be written.
+        """
         self._worker(name).resume()
 
     def redeliver(self, name: str, sequence: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Several settings files as one document: a later file changes single values of the earlier ones.
+"""Several settings files as one document: a later file overrides individual values of the earlier ones.
 
 Mappings are merged key by key. Any other value, even a list, replaces the earlier one.
 """
