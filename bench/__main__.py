@@ -1,4 +1,4 @@
-"""Measure one profile download and print the figures with their goals; exit with 1 if a goal is missed."""
+"""Measure the costs of lpad and print each figure with its goal; exit with 1 if a goal is missed."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ BITS_PER_CHARACTER = 10
 RUNS = 5
 IDLE_SECONDS = 120.0
 SPREAD = 0.1
-"""The part of the wall time that depends on the machine's other work."""
+"""The share by which the wall time may differ between runs, because of the machine's other work."""
 SETTLING_SECONDS = 5.0
 """Seconds until all activity after a download has ended."""
 IMPORTS = (
     "asn1tools, click, cryptography.x509, httpcore, msgspec, rich.console, serial, starlette.applications,"
     " uvicorn, yaml"
 )
-"""The libraries of lpad and its simulators in pyproject.toml. lpad's start is compared with their import."""
+"""Libraries of lpad and its simulators. The time of lpad's start is compared with that of their import."""
 
 
 def main() -> int:
-    """Run the measurements that the command line requests."""
+    """Run the measurements that the command line requests, and return the exit code."""
     asked = _arguments()
-    # A process that compiles modules takes more instructions and memory than the later ones.
+    # Otherwise the first process would compile the modules, which takes more instructions and memory.
     compileall.compile_dir(Path(lpad.__file__).parent, quiet=1)
     if asked.load:
         figures = load(BAUD)
@@ -97,15 +97,15 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("--load", action="store_true", help="measure only reads under load")
-    parser.add_argument("--counts", action="store_true", help="measure only counts, equal in every run")
+    parser.add_argument("--counts", action="store_true", help="measure only counts, which hardly differ")
     parser.add_argument(
         "--arch",
         action="append",
         choices=tuple(EMULATORS),
-        help="count only instructions of the Debian package for this architecture, in qemu; may be repeated",
+        help="count only the instructions on this architecture, under qemu; may be repeated",
     )
     parser.add_argument(
-        "--lpac", metavar="PROGRAM", help="measure only downloads, compared with this program of lpac 2.3"
+        "--lpac", metavar="PROGRAM", help="measure only downloads, compared with those of this lpac 2.3"
     )
     parser.add_argument(
         "--check",
@@ -173,7 +173,7 @@ def _download() -> list[Figure]:
 
 
 def _repeated(gateway: Gateway, card: RecordingCard, profile: bytes) -> Iterator[tuple[float, float]]:
-    """Delete the profile and download it again; yield each download's seconds and their minimum.
+    """Delete the profile and download it again; yield each download's seconds and the least possible seconds.
 
     A download ends with its last command, which removes its last notification.
     The download that comes closest to its minimum counts, because other work on the machine only adds time.
@@ -198,7 +198,7 @@ def _least_seconds(log: list[Exchange]) -> float:
 
 
 def _idle(pid: int) -> list[Figure]:
-    """Measure an idle daemon: its CPU time, and its wake-ups per minute."""
+    """Measure an idle daemon: its wake-ups, its CPU time, and the bytes that it writes in a day."""
     _quiet(SETTLING_SECONDS)
     before = usage(pid)
     _quiet(IDLE_SECONDS)
@@ -213,7 +213,7 @@ def _idle(pid: int) -> list[Figure]:
 
 
 def _start() -> Figure:
-    """Measure the start and the import of the libraries alternately, because a machine's speed changes."""
+    """Measure lpad's start and the import of `IMPORTS` alternately, because a machine's speed changes."""
     pairs = []
     for _ in range(RUNS):
         start = time.perf_counter()

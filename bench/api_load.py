@@ -16,7 +16,7 @@ from lpad.simulator.profile_package.made_up_profile import made_up_profile
 
 MEMORY_MIB = 96
 SLOWEST = 20
-"""The largest accepted ratio of a read's p99 to its p50."""
+"""The largest accepted ratio of the reads' p99 to their p50."""
 ANY = float("inf")
 
 

@@ -1,4 +1,4 @@
-"""Messages of a download over a modem's control port, MBIM and QMI, compared with the card's APDUs."""
+"""Messages of a download over a modem's MBIM or QMI port, compared with the APDUs that the card receives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUIET = 2.0
 
 
 def control_messages() -> list[Figure]:
-    """Measure both kinds of control port."""
+    """Measure the messages per APDU of a download over an MBIM port and over a QMI port."""
     return [
         at_most("MBIM messages of a download, per APDU", _per_apdu("wwan0mbim0", MbimModem), 1, "messages"),
         at_most("QMI messages of a download, per APDU", _per_apdu("wwan0qmi0", QmiModem), 1, "messages"),

@@ -24,7 +24,7 @@ SIZE = 11_800
 QUIET = 2.0
 """Seconds without a command after which a change and its notifications are over."""
 SPREAD = 0.03
-"""The share by which memory may differ, because it depends a little on the order of threads."""
+"""The share by which memory may differ between runs, because it depends a little on the order of threads."""
 SMALL_BLOCKS = ModemPersonality(manufacturer="Fibocom Wireless Inc.", model="L850-GL", firmware="18500")
 """A modem that accepts 255-byte blocks, although its quirk requires 120."""
 BEFORE_PACKAGE = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackage")
@@ -36,7 +36,7 @@ def counts() -> list[Figure]:
 
 
 def _changes() -> list[Figure]:
-    """Count what an enable and a download cost on the serial line and on the disk."""
+    """Count what an enable and a download cost in AT lines, in writes to the disk, and in memory."""
     with Gateway(baud=BAUD, settings={"log": "warning"}) as gateway:
         assert gateway.process is not None
         gateway.client.refresh(CARD, wait=PATIENCE).check()
@@ -76,7 +76,7 @@ def _first_contact() -> list[Figure]:
         gateway.server.counters.reset()
         gateway.download(gateway.order(_profile(1))).check()
         wait_until_quiet(gateway)
-        # Connections are counted: one that only fetches certificates ends in the middle of its handshake.
+        # Connections count as handshakes: one that only fetches certificates ends within its handshake.
         handshakes = gateway.server.counters.tcp_connects
         figures.append(at_most("TLS handshakes at first contact", handshakes, 1, "handshakes"))
     with Gateway(settings={"log": "warning"}) as gateway:
@@ -96,7 +96,7 @@ def _first_contact() -> list[Figure]:
 
 
 def _block_sizes() -> list[Figure]:
-    """Count the APDUs of a download, and of a second download if the modem's quirk requires small blocks."""
+    """Count a download's APDUs, and a second download's through a modem whose quirk requires small blocks."""
     plain = _apdus(None, downloads=1)
     small = _apdus(SMALL_BLOCKS, downloads=2)
     return [

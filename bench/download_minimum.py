@@ -37,7 +37,7 @@ SESSION_APDUS = 3  # MANAGE CHANNEL open, SELECT, MANAGE CHANNEL close
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One APDU as the card received it."""
+    """One command APDU as the card received it, with the card's response."""
 
     command: bytes
     response: bytes
@@ -79,7 +79,7 @@ def calls(log: list[Exchange]) -> list[Call]:
 def least_apdus(log: list[Exchange]) -> int:
     """Return the minimum number of APDUs for a download with these commands.
 
-    Calls beyond the number in `NEEDED`, and functions missing there, are left out and so appear as excess.
+    Calls beyond the number in `NEEDED`, and functions missing from `NEEDED`, are not part of the minimum.
     """
     seen: Counter[str] = Counter()
     total = SESSION_APDUS
@@ -98,7 +98,7 @@ def least_characters(log: list[Exchange]) -> tuple[int, int]:
 
 
 def functions(log: list[Exchange]) -> dict[str, int]:
-    """Count the called functions by tag."""
+    """Return the number of calls of each function by its tag, and the number of segments."""
     return dict(Counter(call.name for call in calls(log)))
 
 

@@ -17,11 +17,11 @@ class Figure:
     goal: float
     """The largest accepted ratio."""
     spread: float = 0.0
-    """The share by which equal runs differ, and by which a missed figure may exceed the listed one."""
+    """The share by which equal runs may differ, and by which a missed figure may exceed the listed one."""
 
     @property
     def ratio(self) -> float:
-        """The ratio of the measured value to the reference."""
+        """The ratio of the measured value to the reference; the measured value if the reference is 0."""
         return self.measured / self.least if self.least else self.measured
 
     @property

@@ -1,4 +1,4 @@
-"""Many good and bad clients of the API in one process: `python -m bench.load_clients SOCKET CHANGE [CODE]`.
+"""Many good and bad API clients in one process: `python -m bench.load_clients SOCKET CHANGE [CODE]`.
 
 Some clients list profiles until the change has ended or, if a code is given, until the download of the code
 was requested `REPEATS` times. The program prints counts and times as JSON.
@@ -38,7 +38,7 @@ class Load:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to the daemon."""
+        """Connect to the daemon, and return the connection's reader and writer."""
         return await asyncio.open_unix_connection(self.socket, limit=LIMIT)
 
     async def call(
@@ -58,7 +58,7 @@ class Load:
         return await reader.readexactly(length)
 
     async def read(self) -> None:
-        """List profiles again and again."""
+        """List profiles until the test is over, and record how long each answer takes."""
         streams = await self.connect()
         while not self.over.is_set():
             began = time.perf_counter()
@@ -67,7 +67,7 @@ class Load:
         streams[1].close()
 
     async def post(self, code: str) -> None:
-        """Request the same download again and again."""
+        """Request the same download until it was requested `REPEATS` times in all; then end the test."""
         streams = await self.connect()
         body = json.dumps({"activation_code": code, "confirm": True}).encode()
         while self.left > 0:
@@ -78,13 +78,13 @@ class Load:
         self.over.set()
 
     async def watch(self, change: int) -> None:
-        """Wait for the change's end."""
+        """Wait until a change has ended; then end the test."""
         streams = await self.connect()
         await self.call("GET", f"/v1/changes/{change}?wait=600", b"", streams)
         self.over.set()
 
     async def write_slowly(self) -> None:
-        """Send a request byte by byte; begin again when lpad closes the connection."""
+        """Send a request slowly, byte by byte; begin again when lpad closes the connection."""
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 _, writer = await self.connect()
@@ -102,13 +102,13 @@ class Load:
     async def never_listen(self) -> None:
         """Open an event stream and read nothing from it."""
         _, writer = await self.connect()
-        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a Unix transport has it
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a Unix transport has this method
         writer.write(b"GET /v1/events?after=0-0 HTTP/1.1\r\nHost: lpad\r\n\r\n")
         with contextlib.suppress(OSError):
             await self.over.wait()
 
     async def flood(self, head: bytes, chunk: bytes, total: int) -> None:
-        """Send very large requests until the test is over."""
+        """Send requests of `head` and `total` bytes of repeated `chunk` until the test is over."""
         while not self.over.is_set():
             with contextlib.suppress(OSError):
                 _, writer = await self.connect()

@@ -64,7 +64,7 @@ class Place:
     name: str
     result_goal: float
     delivered_goal: float
-    """Goals for lpad's time as a share of lpac's."""
+    """This and `result_goal`: the goals for `Download.delivered` and `.result` of lpad, divided by lpac's."""
     baud: int | None = None
     fast_baud: int | None = None
     """The speed to which lpad sets the line (AT+IPR); lpac uses the line as it is."""
@@ -121,7 +121,7 @@ def _figure(place: Place, end: str, goal: float, ours: list[Download], theirs: l
 
 @contextmanager
 def _gateway(place: Place) -> Iterator[tuple[Gateway, RecordingCard, str | None]]:
-    """Start the daemon and all simulators; yield the gateway, its card, and the name of the card's reader."""
+    """Start the daemon and all simulators; yield the gateway, its card, and the card's reader or None."""
     cards: list[RecordingCard] = []
 
     def recorded(card: Any) -> RecordingCard:
@@ -132,7 +132,7 @@ def _gateway(place: Place) -> Iterator[tuple[Gateway, RecordingCard, str | None]
         euicc: dict[str, Any] = {}
         reader = None
         if place.reader:
-            # Imported only here, because this module chooses pcscd's socket for the whole process.
+            # Imported only here, because card.private_pcscd chooses pcscd's socket for the whole process.
             from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards  # noqa: PLC0415
 
             reader = FIRST
@@ -195,7 +195,7 @@ def _timed(gateway: Gateway, download: Callable[[], object], deliver: Callable[[
 
 
 def _notified(server: SmDp) -> float:
-    """Wait until a server has received a notification, and return the time."""
+    """Wait until a server has received a notification, and return the time by time.perf_counter."""
     end = time.perf_counter() + PATIENCE
     while not server.counters.requests["handleNotification"]:
         assert time.perf_counter() < end, "the server received no notification"
@@ -204,7 +204,7 @@ def _notified(server: SmDp) -> float:
 
 
 def _delete(gateway: Gateway, card: RecordingCard) -> None:
-    """Delete the profile, so that each download finds the same card, and no earlier notification is sent."""
+    """Delete the profile and wait for silence, so that each download finds the card in the same state."""
     gateway.until(lambda: not gateway.card.notifications)
     (profile,) = gateway.client.profiles(CARD)
     gateway.client.delete(CARD, profile.iccid, wait=PATIENCE).check()

@@ -11,7 +11,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources that a process has used at one moment."""
+    """The resources that a process uses, or has used so far, at one moment."""
 
     cpu_seconds: float
     """The user and system time of all threads of the process."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RecordingCard:
-    """Records the commands between modem and card."""
+    """Records the commands that a modem or reader sends to a card, and the card's responses."""
 
     def __init__(self, card: SoftCard) -> None:
         """Wrap a card."""
@@ -22,7 +22,7 @@ class RecordingCard:
         """The time of the last answer, on the clock of time.perf_counter."""
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Pass an APDU to the card, and record it."""
+        """Pass an APDU to the card, record the exchange, and return the response."""
         start = time.perf_counter()
         response = self._card.transmit(apdu)
         self.last_at = time.perf_counter()
@@ -30,5 +30,5 @@ class RecordingCard:
         return response
 
     def reset(self) -> bytes:
-        """Pass a reset to the card."""
+        """Reset the card, and return its ATR."""
         return self._card.reset()

@@ -15,12 +15,12 @@ _LIMIT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FileWrites:
-    """The writes that a process has made to its files so far."""
+    """The writes that a process has made to its files since tracing began."""
 
     syncs: int
-    """The calls of fdatasync and fsync."""
+    """The number of calls of fdatasync and fsync."""
     written: int
-    """The bytes written by pwrite64, the call that SQLite uses."""
+    """The number of bytes written by pwrite64, the call that SQLite uses."""
 
     def since(self, earlier: FileWrites) -> FileWrites:
         """Return the difference from an earlier count."""
@@ -58,7 +58,7 @@ class Strace:
             self._process.wait(_LIMIT)
 
     def count(self) -> FileWrites:
-        """Return the counts since the start."""
+        """Return the writes since tracing began."""
         text = self._record.read_text(encoding="utf-8", errors="replace")
         sizes = re.findall(r"pwrite64(?:\(| resumed).*\) += (\d+)", text)
         return FileWrites(len(re.findall(r"(?:fdatasync|fsync)\(", text)), sum(map(int, sizes)))

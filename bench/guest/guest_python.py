@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "trixie"
-"""The oldest release of Debian for which script/build-deb builds the packages of all these architectures."""
+"""The oldest release of Debian for which script/build-deb builds the packages of all `EMULATORS`."""
 PACKAGES = ("acl", "ca-certificates", "libpcsclite1", "python3")
 """The packages that lpad's package depends on, as in script/start-foreign, which uses the same system."""
 PLUGIN = Path(__file__).with_name("instruction_counter.c")
@@ -63,13 +63,13 @@ class GuestPython:
 
     @property
     def launcher(self) -> list[str]:
-        """The prefix of a command; the guest's Python replaces the interpreter that the command names."""
+        """The prefix that replaces a command's interpreter by the guest's; reading it resets `executed`."""
         self._counts.unlink(missing_ok=True)
         return [str(self._launcher)]
 
     @property
     def executed(self) -> int:
-        """The instructions that the command after the latest `launcher` has executed so far."""
+        """The number of instructions that the command with the latest `launcher` has executed so far."""
         return total(self._counts.read_bytes())
 
 
@@ -90,7 +90,9 @@ def total(counts: bytes) -> int:
 
 
 def built(architecture: str, folder: Path) -> GuestPython:
-    """Build lpad's package for an architecture and a system for it, which takes minutes the first time.
+    """Build lpad's package and a Debian system for an architecture, and return their Python.
+
+    Building takes minutes the first time.
 
     Args:
         architecture: one of `EMULATORS`.

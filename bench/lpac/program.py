@@ -18,7 +18,7 @@ class Lpac:
     """lpac with one card; each command runs in a separate process."""
 
     def __init__(self, program: Path, *, port: Path | None = None, reader: str | None = None) -> None:
-        """Take a program, and either a port or a reader with the card.
+        """Choose the program, and the port or the reader that has the card.
 
         Args:
             program: the executable file of lpac.
@@ -35,7 +35,7 @@ class Lpac:
             self._environment |= {"LPAC_APDU": "pcsc", "LPAC_APDU_PCSC_DRV_NAME": reader}
 
     def prepare(self) -> None:
-        """Prepare the port; required each time after another program has used it."""
+        """Prepare the AT port, if there is one; required each time after another program has used it."""
         if self._port is not None:
             _as_after_power_on(self._port)
 

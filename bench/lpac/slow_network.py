@@ -24,7 +24,7 @@ class SlowNetwork:
 
         Args:
             server: address and port of the server.
-            listen: address and port of the relay; port 0 takes a free one.
+            listen: address and port of the relay; port 0 selects a free one.
             round_trip: seconds for a request of one packet and its answer.
         """
         self._server = server
@@ -74,7 +74,7 @@ class SlowNetwork:
     async def _pass_on(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, earliest: float
     ) -> None:
-        """Pass on the bytes of one direction half a round trip after they came, or after `earliest`."""
+        """Pass on one direction's bytes half a round trip after the later of their arrival and `earliest`."""
         under_way: deque[bytes] = deque()
         with suppress(ConnectionError):
             while True:
@@ -92,7 +92,7 @@ class SlowNetwork:
         for each in self._open:
             each.close()
         await asyncio.gather(*others)
-        await asyncio.sleep(0)  # gives closed connections time to end
+        await asyncio.sleep(0)  # gives the closed connections time to end
 
 
 def _arrive(under_way: deque[bytes], target: asyncio.StreamWriter) -> None:
