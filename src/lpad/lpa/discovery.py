@@ -50,7 +50,7 @@ _LOG = logging.getLogger(__name__)
 MOST_SESSIONS = 16
 """The maximum number of queries of one discovery, to all servers together."""
 DEEPEST = 4
-"""The maximum length of a chain of SM-DSs, each of which leads to the next."""
+"""The maximum number of SM-DSs that lead, one after the other, to a server."""
 MOST_EVENTS = 64
 """The maximum number of events of one discovery; lpad only counts further events."""
 _TEST_ROOT = "testrootsmds."
@@ -62,7 +62,7 @@ _MATCHING_ID = "8.2.6"
 
 
 class FoundEvent(Frozen):
-    """An event that leads to an SM-DP+, or to a server that lpad has not asked."""
+    """An event that leads to an SM-DP+, or to a server whose role lpad does not know."""
 
     entry: EventEntry
     listed_by: ServerAddress

@@ -49,7 +49,7 @@ __all__ = ["Decision", "Download", "DownloadListener", "Installed", "Offer", "Or
 _LOG = logging.getLogger(__name__)
 
 _READING_LIST = 30.0
-"""Seconds to ask a card for a lost result, because the download's own time may have passed."""
+"""Seconds within which a card must return a lost result; the download's own time may have passed."""
 
 
 class Download:
@@ -120,7 +120,7 @@ class Download:
 
         Raises:
             PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.
-            Declined: the caller refused, or did not answer.
+            Declined: the caller rejected or postponed the profile, or did not answer.
             ConfirmationCodeRequired: no confirmation code was given.
             Cancelled: raised by the listener.
             CardRefused: an ES10b function's error code; `function` is ES10b.LoadBoundProfilePackage and

@@ -90,7 +90,7 @@ class Installed(Frozen):
     result: bytes
     """The ProfileInstallationResult as the card signed it: BF37."""
     eid: str | None
-    """The intended card's EID if the card's certificate names it, so that the card need not be asked."""
+    """The intended card's EID if the card's certificate names it, which spares a query; else None."""
 
 
 class DownloadListener(Protocol):

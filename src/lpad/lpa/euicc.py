@@ -102,7 +102,7 @@ class Euicc:
     """
 
     def __init__(self, isdr: Isdr) -> None:
-        """Use an open ISD-R; the caller closes it."""
+        """Create the eUICC from an open ISD-R, which the caller closes."""
         self._isdr = isdr
 
     # ES10a
@@ -179,7 +179,7 @@ class Euicc:
     ) -> ProfileInstallationResult:
         """Send the package segment by segment until the card has its result (5.7.6).
 
-        If a card finds a fault, it returns its result after an earlier segment, and no further one is sent.
+        If a card finds a fault, it returns its result after an earlier segment, and lpad sends no more.
 
         Args:
             on_bytes: called after each block with the numbers of accepted bytes and of all bytes.
@@ -302,7 +302,7 @@ class Euicc:
         Args:
             search: one profile, or all profiles of a class; None: all profiles.
             tags: the fields to return, from `codec.messages.profile_info`; empty: the card's default set.
-                Icons are omitted unless requested, because each takes up to 1 kB on a slow line.
+                Icons are omitted unless requested, because each has up to 1 kB and a link may be slow.
         """
         function = es10_intents.GET_PROFILES_INFO
         answer = self._ask_for_profiles(ProfileInfoListRequest(search, tags), deadline=deadline)
@@ -321,7 +321,7 @@ class Euicc:
 
         Args:
             target: the profile's ICCID or the AID of its security domain.
-            refresh: whether the card asks the modem for a REFRESH. Without a REFRESH, the switch is immediate
+            refresh: whether the card sends the modem a REFRESH. Without a REFRESH, the switch is immediate
                 and lpad must inform the modem.
         """
         request = EnableProfileRequest(target, refresh).encode()

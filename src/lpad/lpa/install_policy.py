@@ -114,7 +114,7 @@ class InstallPolicy(Frozen, kw_only=True):
         owner = metadata.owner
         operator = f"{owner.mcc}-{owner.mnc}" if owner is not None else ""
         if self.operators != ANY and not _fits(self.operators, operator):
-            whose = f"the operator {_shown(operator)}" if operator else "an operator that they do not name"
+            whose = f"the operator {_shown(operator)}" if operator else "unknown operators"
             raise _refused("operators", f"the settings do not allow profiles of {whose}")
         provider = metadata.service_provider_name
         if not _fits(self.providers, provider):
@@ -129,7 +129,7 @@ class InstallPolicy(Frozen, kw_only=True):
             )
 
     def demands_consent(self, offer: Offer) -> bool:
-        """Whether a local program must confirm an offer that is otherwise allowed."""
+        """Return whether a local program must confirm an offer that is otherwise allowed."""
         return (
             self.confirm is Asking.ALWAYS
             or bool(offer.rules_needing_consent)
@@ -138,7 +138,7 @@ class InstallPolicy(Frozen, kw_only=True):
 
 
 def reason_of(refused: PolicyRefused) -> CancelSessionReason:
-    """Return the reason with which card and server cancel the session."""
+    """Return the reason for cancelling the session after a policy's refusal."""
     reason = RULES[str(refused.details["rule"])].reason
     return CancelSessionReason.UNDEFINED_REASON if reason is None else reason
 

@@ -77,7 +77,7 @@ def offer(offered: Offered, verdict: PolicyVerdict) -> Offer:
 
 
 def of_eid(refused: ServerRefused, address: ServerAddress) -> ServerRefused:
-    """Return the refusal of a request without a matching ID; its sentence may refer to the EID."""
+    """Return the refusal of a request without a matching ID; it says if no profile waits for the EID."""
     codes = refused.details["subject_code"], refused.details["reason_code"]
     if codes not in _NO_PROFILE:
         return refused
@@ -92,7 +92,7 @@ def of_eid(refused: ServerRefused, address: ServerAddress) -> ServerRefused:
 
 
 def of_default_smdp(refused: ServerRefused) -> ServerRefused:
-    """Return a refusal by the default SM-DP+; its sentence states that the address can be changed."""
+    """Return the default SM-DP+'s refusal; if no profile waits, it names a command to change the address."""
     codes = refused.details["subject_code"], refused.details["reason_code"]
     if codes not in _NO_PROFILE:
         return refused
@@ -104,7 +104,7 @@ def of_default_smdp(refused: ServerRefused) -> ServerRefused:
 
 
 def of_device(refused: ServerRefused, device: DeviceInfo) -> ServerRefused:
-    """Return a refusal of the device or the order; if lpad knows no IMEI, its sentence mentions this."""
+    """Return a refusal of the device or the order; a permanent refusal also says if lpad knows no IMEI."""
     if device.tac != UNKNOWN_TAC or refused.details["remedy"] != Remedy.PERMANENT:
         return refused
     return ServerRefused(

@@ -168,7 +168,7 @@ def check_package(answer: GetBoundProfilePackageAnswer, *, transaction_id: Trans
 
 
 def same_profile(shown: ProfileMetadata, packed: ProfileMetadata) -> bool:
-    """Whether the package contains the profile that was offered.
+    """Return whether the package contains the offered profile.
 
     The decoded content is compared, not the bytes, because the offer may contain service-specific data that
     is not for the card (SGP.22 v2.5, 5.5.3).

@@ -99,7 +99,7 @@ def cancel(
 
 
 def _passes(error: Exception) -> bool:
-    """Whether the same order can be used again."""
+    """Return whether the same order can be used again."""
     if isinstance(error, ServerRefused) and error.details["remedy"] == Remedy.CONFIRMATION_CODE:
         return True
     return isinstance(error, Cancelled | ConfirmationCodeRequired) or (

@@ -64,7 +64,7 @@ class Owner(Protocol):
     """A user of the connection; its methods are called in the connection's thread, and must return soon."""
 
     def connected(self) -> None:
-        """Handle a new connection, which already has its subscriptions."""
+        """Handle a new connection, for which the subscriptions have been requested."""
 
     def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """Receive a message to one of the subscribed topics."""

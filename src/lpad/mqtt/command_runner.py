@@ -48,7 +48,7 @@ _LARGEST_CHANGE = 1 << 53
 
 
 class CommandRunner:
-    """Carries out commands in separate threads; the broker's thread only passes them on."""
+    """Carries out commands in separate threads; the thread of the broker connection only queues them."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class CommandRunner:
             new_client: returns a client of lpad.
             broker: receives the results.
             topics: the topics of commands.
-            allowed: the names of the permitted operations; lpad-mqtt ignores others.
+            allowed: the names of the permitted operations; lpad-mqtt ignores all others.
         """
         self._new_client = new_client
         self._broker = broker

@@ -1,4 +1,4 @@
-"""The settings of lpad-mqtt: the broker, the topics, and what the broker's clients may command."""
+"""The settings of lpad-mqtt: the broker, the topics, and the commands that the broker's clients may send."""
 
 from __future__ import annotations
 

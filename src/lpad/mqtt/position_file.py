@@ -21,7 +21,7 @@ class PositionFile:
     """A file with one number; replaced as a whole, so that a power cut leaves the old or the new number."""
 
     def __init__(self, path: Path) -> None:
-        """Use the file with this path; its folder must exist when a number is written."""
+        """Create the object for a file; its folder must exist when a number is written."""
         self._path = path
 
     def read(self) -> int:
@@ -39,7 +39,7 @@ class PositionFile:
         return found or 0
 
     def write(self, position: int) -> None:
-        """Store a number; if that fails, later events are sent again after a restart, with their IDs."""
+        """Store a number; if that fails, later events are sent again after a restart, with unchanged IDs."""
         fresh = self._path.with_suffix(".new")
         try:
             with fresh.open("w", encoding="ascii") as file:

@@ -123,7 +123,7 @@ class Dialogue(Protocol):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """AT queries for whether the card selects an operator configuration, with the answer for yes."""
+        """AT queries on whether the card selects an operator configuration, with the text that means yes."""
         ...
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
@@ -173,7 +173,7 @@ class DataSession(Protocol):
         ...
 
     def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
-        """Store other settings for the initial bearer, and attach again.
+        """Store these settings for the initial bearer, and attach again.
 
         Returns:
             Whether the modem accepts the settings.

@@ -171,7 +171,7 @@ class AtApplier:
 def _over_session(
     wanted: Wanted, act: Callable[[DataSession], Outcome], *, deadline: Deadline
 ) -> Outcome | None:
-    """Return the result of `act` on the data session of the modem; None without a control port."""
+    """Return the result of `act` on the modem's data session; None without a modem or a control port."""
     if wanted.modem is None:
         return None
     try:
@@ -236,7 +236,7 @@ def _wanted(settings: NetworkSettings) -> list[PdpContext]:
 
 
 def _same(stored: PdpContext | None, wanted: PdpContext) -> bool:
-    """Whether the modem has a context as wanted; the case of an APN does not matter (TS 23.003, 9.1)."""
+    """Return whether a stored context is the wanted one; an APN's case does not matter (TS 23.003, 9.1)."""
     if stored is None:
         return False
     return (stored.kind, stored.apn.casefold()) == (wanted.kind, wanted.apn.casefold())

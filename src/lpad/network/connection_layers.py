@@ -1,4 +1,4 @@
-"""The parts of a data connection that a report can name: layers, the lowest first, and owner's programs."""
+"""The parts of a data connection that a report can name: layers, lowest first, and the owner's programs."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def _initial_bearer(settings: NetworkSettings) -> SessionWish | None:
 
 
 def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> None:
-    """Attach with these settings if the modem has others; a modem that accepts none attaches as before."""
+    """Attach with these settings unless the modem has them; if the modem refuses them, its own remain."""
     stored = session.attach_settings(deadline=deadline)
     if not stored:
         _log.info("the modem reports no settings for its initial bearer, so lpad leaves them")
@@ -173,7 +173,7 @@ def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> N
 
 
 def _same(stored: SessionWish, wish: SessionWish) -> bool:
-    """Whether settings are the wanted ones; modems hide passwords, and the case of an APN does not matter."""
+    """Return whether stored settings are the wanted ones, ignoring the password and the APN's case."""
     return replace(stored, apn=stored.apn.casefold(), password="") == replace(
         wish, apn=wish.apn.casefold(), password=""
     )

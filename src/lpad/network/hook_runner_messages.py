@@ -28,7 +28,7 @@ class Task(enum.StrEnum):
 
 
 class Ended(enum.StrEnum):
-    """How the program ended."""
+    """How a program ended."""
 
     DONE = "done"
     FAILED = "failed"

@@ -25,7 +25,7 @@ class Pattern(Frozen, kw_only=True):
     settings: NetworkSettings = EMPTY
 
     def fits(self, iccid: str, provider: str | None) -> bool:
-        """Whether the pattern matches a profile; an unknown provider matches no pattern with a provider."""
+        """Return whether a profile matches; an unknown provider matches no pattern with a provider."""
         if self.provider and (provider or "").casefold() != self.provider.casefold():
             return False
         return iccid.startswith(self.iccid)

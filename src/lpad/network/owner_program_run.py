@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TRY_AGAIN = 75
 MOST_OUTPUT = 65_536
-"""The maximum number of bytes of a program's output that are passed on; the rest is read and dropped."""
+"""The maximum number of bytes of a program's output that are passed on; further output is dropped."""
 _LOOKING = 0.2
 """Seconds after which a silent program is checked again."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,7 +35,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 def refusal(path: Path) -> str | None:
     """Return why a program must not be run; None if it may be run.
 
-    If other users could write the file or its folder, they could act as this user.
+    If other users could write the file or its folder, they could act as the runner's user.
     """
     try:
         real = path.resolve(strict=True)

@@ -37,7 +37,7 @@ _REPETITIONS = 3
 
 
 class Command(Frozen):
-    """A short command APDU; `le` is the number of bytes expected, 256 means the byte 00."""
+    """A short command APDU; `le` is the number of expected bytes; 256 is encoded as 00."""
 
     cla: int
     ins: int
@@ -149,7 +149,7 @@ class Response(Frozen):
 def class_byte(cla: int, channel: int) -> int:
     """Return `cla` with the bits of a logical channel (ISO/IEC 7816-4, 5.4.1).
 
-    Channels 4 to 19 use another form: 4x interindustry, Cx proprietary, x = channel - 4.
+    Channels 4 to 19 use a different form: 4x interindustry, Cx proprietary, x = channel - 4.
 
     Args:
         cla: a class byte of any channel, without secure messaging or chaining.
@@ -280,7 +280,7 @@ class Exchange:
 
     def _refuse_again(self, answer: Response) -> None:
         raise MalformedError(
-            f"the card requests another length ({answer.sw:04X}) than the length that it announced"
+            f"the card requests a length ({answer.sw:04X}) that differs from the length that it announced"
         )
 
     def _finish_fetch(self, answer: Response) -> None:

@@ -48,7 +48,7 @@ class IccidReport(Frozen):
     readings: tuple[Iccid, ...]
 
     def names(self, iccid: Iccid) -> bool:
-        """Whether one of the readings is this ICCID."""
+        """Return whether one of the readings is this ICCID."""
         return iccid in self.readings
 
     @property
@@ -107,7 +107,7 @@ def iccid_told(answer: AtAnswer) -> Iccid | None:
 
 
 def is_reported(iccid: str, text: str | None) -> bool:
-    """Whether a program, such as ModemManager, reports this ICCID for the modem, in any form.
+    """Return whether a program, such as ModemManager, reports this ICCID for the modem, in any form.
 
     Args:
         iccid: the ICCID from the card.

@@ -1,4 +1,4 @@
-"""Signatures of platforms' callbacks, for authors of a desk; gateways receive no callbacks.
+"""Signatures of platforms' callbacks, for authors of an owner's desk; gateways receive no callbacks.
 
     twilio             X-Twilio-Signature: base64 HMAC of the URL and the form's fields, with SHA-1 unless
                        X-Twilio-Webhooks-Signature-Settings names another algorithm; the URL contains the hash

@@ -56,7 +56,7 @@ class Wish(Frozen, kw_only=True):
     Attributes:
         reference: lpad's own name of the wish, up to 64 characters that are safe in a URL.
         eid: the card's EID, 32 digits.
-        product: the platform's name of the product; None: that in the settings, or the only product.
+        product: the platform's name of the product; None: the product in the settings, or the only product.
         options: further values that the platform's calls need, by name.
         imei: the device's IMEI, 15 digits; None: unknown.
     """
@@ -80,13 +80,13 @@ class Reservation(Frozen, kw_only=True):
         ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
             profile by the card's EID. None until the platform reports it. The ticket is a secret.
         iccid: up to 20 digits, as the platform wrote them without padding.
-        eid: the EID of the card for which it is reserved; None: any card, or unknown.
+        eid: the EID of the card for which the profile is reserved; None: any card, or unknown.
         imei: the IMEI of the device in which the platform has seen the line; None: unknown.
         apn: the access point name for the profile; None: the platform reports none.
         draft: whether the reservation is lost unless the order is confirmed.
         why: the platform's own text, such as the reason of a failure; None: not reported.
         unknown: the platform's own names of states that no table lists.
-        created: the time of its creation, in the platform's form; only for sorting.
+        created: the time of the reservation's creation, in the platform's form; only for sorting.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})

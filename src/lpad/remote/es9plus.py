@@ -1,6 +1,6 @@
 """The LPA's side of ES9+, to an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions on one connection.
 
-ES11, an SM-DS's interface (5.8), has only the first two functions, at the same paths; the second has another
+ES11, an SM-DS's interface (5.8), has only the first two functions, at the same paths; the second has its own
 answer.
 """
 

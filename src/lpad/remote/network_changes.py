@@ -32,7 +32,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 
 
 def is_good_news(messages: bytes) -> bool:
-    """Whether one of the kernel's messages reports a new default route, or an address of global scope."""
+    """Return whether the kernel's messages report a new default route, or an address of global scope."""
     at = 0
     while at + _HEADER.size <= len(messages):
         length, kind, _, _, _ = _HEADER.unpack_from(messages, at)

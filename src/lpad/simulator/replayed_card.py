@@ -49,7 +49,7 @@ class ReplayedCard:
         self._exchanges = tuple(exchanges)
         self._next = 0
         self.unheard = 0
-        """The number of commands without an answer in the record."""
+        """The number of commands that got 6985, because the record has nothing like them."""
 
     @classmethod
     def read(cls, path: Path, *, euicc: str | None = None) -> ReplayedCard:
@@ -146,7 +146,7 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
 
 
 def _same(one: bytes, other: bytes) -> bool:
-    """Whether two commands differ at most in their channel or in the expected length."""
+    """Return whether two commands differ at most in their channel or in the expected length."""
     return one[1:] == other[1:] and _class(one) == _class(other)
 
 

@@ -79,7 +79,7 @@ class VirtualReaderCard:
         self._thread: threading.Thread | None = None
         self._line: socket.socket | None = None
         self.apdus = 0
-        """The number of resets that the card has seen."""
+        """The number of command APDUs that the card has received."""
         self.insert()
 
     def __enter__(self) -> Self:
@@ -127,7 +127,7 @@ class VirtualReaderCard:
         if self._crash is not None:
             raise InternalError("the simulated card crashed") from self._crash
 
-    # The following methods run in the reader's thread.
+    # The following methods run in the card's thread.
 
     def _run(self, line: socket.socket | None) -> None:
         pause = _FIRST_PAUSE

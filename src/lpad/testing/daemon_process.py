@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 
 class DaemonProcess:
-    """`lpad serve` with a settings file; its log is in the file `log` next to it."""
+    """`lpad serve` with a settings file; the daemon's log is in the file `log` next to the settings file."""
 
     def __init__(self, settings: Path, *, launcher: Sequence[str] = (), patience: float = PATIENCE) -> None:
         """Prepare a daemon; nothing runs before `start`.

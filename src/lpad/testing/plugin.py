@@ -25,7 +25,7 @@ _MARKER = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker `lpad`."""
     config.addinivalue_line("markers", _MARKER)
 
 

@@ -34,10 +34,10 @@ class ServedPort:
 
         Args:
             card: the worker's card.
-            loop: the worker's thread, which is woken.
-            observer: publishes a card behind another port.
+            loop: the loop of the worker's thread, which new settings and the port's reports wake.
+            observer: publishes the card's new port.
             presence: receives whether the port exists.
-            reports: the reports of the port, and of the applier's program.
+            reports: receives reports from the port and from the applier's program.
             port_free: called when the worker has released a port.
         """
         self._card = card
@@ -82,7 +82,7 @@ class ServedPort:
         self._end_watch = self._card.port.watch(self._seen)
         with self._loop.lock:
             stopping = self._loop.stopping
-        if stopping:  # lpad may have begun to stop after the watch began
+        if stopping:  # a stop before the watch existed could not end it
             self._end_watch()
 
     def end_watch(self) -> None:
@@ -91,6 +91,6 @@ class ServedPort:
             self._end_watch()
 
     def _seen(self, there: bool) -> None:  # noqa: FBT001 - a callback's only argument
-        """Receive, in another thread, whether the port exists; a running change itself detects this."""
+        """Receive, in the watch's thread, whether the port exists."""
         with self._loop.waking():
             self._presence.port_seen(there=there)

@@ -129,7 +129,7 @@ class Submissions:
     def _repeated(
         self, same: Change, worker: Worker, *, key: IdempotencyKey | None, origin: str
     ) -> Submission:
-        """Return the change that a request repeats; if it waits for its platform, the request is a hint."""
+        """Return the change that a request repeats; if that waits for a platform, query it earlier."""
         if key is not None:
             self._store.note(key, same.id)
         wish = self._wish(same.euicc) if same.kind is Kind.PROVISION and origin == CALLER else None
@@ -211,6 +211,6 @@ class Submissions:
             )
 
     def become(self, ports: Sequence[CardPort]) -> None:
-        """Serve other cards from now on; no change is queued with a worker that has ended."""
+        """Serve the cards at these ports from now on; no change is queued with a worker that has ended."""
         with self._one_at_a_time:
             self._workers.become(ports)

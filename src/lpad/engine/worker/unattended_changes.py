@@ -41,11 +41,11 @@ class UnattendedChanges:
         submit: Callable[[Change], None],
         snapshot: Callable[[], Snapshot],
     ) -> None:
-        """Create the three parts; nothing is decided before the first `review`.
+        """Create the rescue, the check for events and the provisioning; nothing is decided before `review`.
 
         Args:
             card: the worker's card.
-            loop: the worker's thread, which is woken.
+            loop: the loop of the worker's thread, which a review wakes.
             store: stores changes.
             journal: records the attempts that were begun.
             hub: publishes the rescue.
@@ -84,7 +84,7 @@ class UnattendedChanges:
             self._review_at = time.monotonic()
 
     def hurry(self) -> None:
-        """Plan early repetitions of the attempts that found no network."""
+        """Repeat soon an attempt for a first profile that found no network."""
         with self._loop.waking():
             self.provisioning.hurry()
 

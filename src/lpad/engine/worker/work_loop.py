@@ -1,4 +1,4 @@
-"""The loop of a card's thread: one piece of work after the other, and a wait while there is none."""
+"""The loop of a card's thread: it carries out one act after another, and waits while there is none."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Work(Frozen, kw_only=True):
     last: Sequence[Act]
     """Acts that the loop carries out at its end."""
     search: Act
-    """The loop calls this before it asks the sources, with the lock held."""
+    """Called before the loop asks the sources, with the lock held."""
     rest: Act
-    """The loop calls this before a wait, with the lock held."""
+    """Called before each wait, with the lock held."""
     wake: Act
-    """The loop calls this after a wait, with the lock held."""
+    """Called after each wait, with the lock held."""
     end: Act
-    """The loop calls this after it has asked the sources for the last time, with the lock held."""
+    """Called after the loop has asked the sources for the last time, with the lock held."""
     seconds: Callable[[], float | None]
     """Returns the maximum duration of a wait; None: until the loop is woken. Called with the lock held."""
 
@@ -57,7 +57,7 @@ class WorkLoop:
         """
         self._name = name
         self.lock = threading.Condition()
-        """The lock for all state for which the thread waits."""
+        """The lock that protects all state for which the thread waits."""
         self.ending = Cancellation()
         """Ends the waits of the work when lpad stops."""
         self._stopping = False
@@ -70,12 +70,12 @@ class WorkLoop:
 
     @property
     def stopping(self) -> bool:
-        """Whether the loop ends; hold the lock if the value must not change."""
+        """Whether `stop` was called; hold the lock if the value must not change."""
         return self._stopping
 
     @contextmanager
     def waking(self) -> Iterator[None]:
-        """Hold the lock in the block, which changes the awaited state; then wake the thread."""
+        """Hold the lock during the `with` block, which changes the awaited state; then wake the thread."""
         with self.lock:
             yield
             self.lock.notify_all()
@@ -133,7 +133,7 @@ class WorkLoop:
         return None
 
     def _found(self, source: Callable[[], Act | None]) -> Act | None:
-        """Return the act of one source, or None also after an error, which must not hide other sources."""
+        """Return a source's act; None: it has none, or it failed, which must not hide other sources."""
         try:
             return source()
         except Exception:

@@ -103,7 +103,7 @@ class Worker:
         self._loop = WorkLoop(port.name)
         self._presence = Presence()
         self.modem_resets = ModemRestartLimit(port.name, journal=journal, hub=hub)
-        """The limit of the modem's restarts."""
+        """The limit on the modem's restarts."""
         self._hung_modem = HungModem(self._card, self.modem_resets)
         self._observer = Observer(
             self._card,
@@ -358,14 +358,14 @@ class Worker:
             self._reads_at = max(time.monotonic(), self._read_until)
 
     def leave(self) -> None:
-        """Have the thread end, because the card left the settings; none of its changes is kept."""
+        """Have the thread end, because the settings no longer name the card; none of its changes is kept."""
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
         self._loop.guarded(self.queue.give_up)  # now, because the thread may be stuck at the port
 
     def adopt(self) -> None:
-        """Resume the journal's changes after the journal was unwritable."""
+        """Have the thread adopt the journal's unfinished changes, after the journal could not be written."""
         with self._loop.waking():
             self._adopt_at = time.monotonic()
 
@@ -434,7 +434,7 @@ class Worker:
             self._executor.end(run, error)
 
     def _carry_out_next(self, run: Run) -> None:
-        """Carry out a change; interrupted changes that wait for the card go first."""
+        """Carry out a change, or refuse it while an interrupted switch waits for an unreachable card."""
         if len(self._interrupted) and not self._observer.ready:
             self._loop.guarded(self._look)
         if self._interrupted.awaits_card() and run.change.kind is not Kind.RESTART_MODEM:
@@ -457,7 +457,7 @@ class Worker:
             self._tries_larger_at = time.monotonic()
 
     def _tell_servers(self) -> None:
-        """Inform servers of cancelled sessions, once the overtaking change has ended."""
+        """Inform servers of cancelled sessions, unless a change or a query has priority."""
         with self._loop.lock:
             first = self.queue.goes_first or self.registration_query.goes_first
         if not first:
@@ -511,7 +511,7 @@ class Worker:
         self._look()
 
     def _help_modem(self) -> None:
-        """Take a step of the modem's ladder, and check whether the card can then be read."""
+        """Take the next step to revive a hung modem, and check whether the card can then be read."""
         if self._hung_modem.help():
             with self._loop.lock:
                 self._presence.look_now()

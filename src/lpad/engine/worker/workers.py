@@ -56,7 +56,7 @@ class Workers:
         return worker
 
     def holding(self, change: Change) -> Worker | None:
-        """Return the ending worker that still has a change, or else the worker of its card; None: neither."""
+        """Return the ending worker that has a change, else the worker of its card; None: neither exists."""
         leaving = [each for each in self._leaving if each.queue.run(change.id) is not None]
         return next(iter(leaving), self._workers.get(change.euicc))
 

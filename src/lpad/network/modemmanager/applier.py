@@ -88,12 +88,12 @@ class ModemManagerApplier:
         return Applied(told="ModemManager makes no connection without a request, so nothing is prepared")
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
-        """Check whether ModemManager runs, which gets the settings after lpad has returned the modem."""
+        """Check that ModemManager runs; it gets the settings after lpad has returned the modem."""
         try:
             with Bus(deadline=deadline) as bus:
                 if not bus.has_owner(NAME, deadline=deadline):
                     return not_running(PROGRAM, attempted="apply network settings", layer=Layer.MODEM)
-                bus.properties(NAME, ROOT, NAME, deadline=deadline)  # ModemManager answers
+                bus.properties(NAME, ROOT, NAME, deadline=deadline)  # fails if ModemManager does not answer
         except BusError as error:
             return _failed(error, "apply network settings", Layer.MODEM)
         return Applied(told="ModemManager gets the settings once it has the modem again")
@@ -284,7 +284,7 @@ def set_initial_bearer(
 def present(
     bus: Bus, wanted: Wanted, *, attempted: str, deadline: Deadline
 ) -> ManagedModem | Failed | TryAgain:
-    """Return the modem if ModemManager has read the wanted profile, otherwise what is missing.
+    """Return the modem if ModemManager has read the wanted profile, otherwise the outcome with the reason.
 
     Raises:
         BusError: see `Bus.call`.
@@ -313,8 +313,7 @@ def _judged(
     if modem is None:
         return TryAgain(
             layer=Layer.MODEM,
-            told=f"cannot {attempted}: ModemManager does not show the modem yet; 'mmcli -L' lists those"
-            " that it has",
+            told=f"cannot {attempted}: ModemManager does not show the modem yet; 'mmcli -L' lists its modems",
         )
     if not is_reported(wanted.iccid, modem.iccid):
         why = modem.trouble or "ModemManager still has the previous profile"

@@ -148,7 +148,7 @@ def probe_again(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
         BusError: as for `Bus.call`, except a refusal.
     """
     _log.info(
-        "ModemManager shows the modem with another profile than the card has; it probes the modem again"
+        "ModemManager shows a profile other than the card's present one; lpad has it probe the modem again"
     )
     try:
         inhibit(bus, modem, uid, deadline=deadline)

@@ -88,7 +88,7 @@ def as_text(value: Any) -> str | None:
 
 
 def fits(wanted: Mapping[str, list[Scalar] | Scalar], answer: Any) -> bool:
-    """Whether each path has the wanted value, or one of the wanted values; a number equals its digits."""
+    """Return whether each path has the wanted value, or one of several; a number equals its digits."""
     return all(_equals(at(path, answer), values) for path, values in wanted.items())
 
 
@@ -147,7 +147,7 @@ def iccid(text: str | None) -> str | None:
 
 
 def same_iccid(one: str, other: str) -> bool:
-    """Whether two ICCIDs belong to the same profile; platforms write them with or without the check digit."""
+    """Return whether two ICCIDs are the same profile's; platforms may omit the check digit."""
     one, other = (_BETWEEN.sub("", each).upper().rstrip("F") for each in (one, other))
     shorter, longer = sorted((one, other), key=len)
     return one == other or (

@@ -1,4 +1,4 @@
-"""Records whole exchanges with a platform for its support, with headers and with masked secrets."""
+"""Records whole exchanges for a platform's support, with headers and with masked secrets."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ calls                        order, confirm, find, look, line, activate, release
                              an installed profile line_by_iccid, activate_line, suspend, retire; for the
                              lines with a tag lines_by_tag
 good, again, errors, causes  the meaning of answers
-profile, line, order         the platform's names of states, each with lpad's
+profile, line, order         the platform's names of states, each with lpad's name
 can                          the platform's capabilities
 """
 

@@ -31,7 +31,7 @@ def read_declaration(path: Path) -> Declaration:
 
     Raises:
         InvalidSettings: the file cannot be read, is not YAML, has an unknown or missing key, or inherits from
-            something that does not exist.
+            a file that does not exist.
     """
     return declaration(_inherited(path, left=_LONGEST_LINE), where=str(path))
 
@@ -101,7 +101,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _shallow(value: Any, left: int) -> bool:
-    """Whether the nesting is within the limit, which an alias to its own mapping exceeds."""
+    """Return whether the nesting is within the limit, which an alias to its own mapping exceeds."""
     if left == 0:
         return False
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -99,7 +99,7 @@ class OpenablePlatform:
 
     @contextmanager
     def opened(self) -> Iterator[DeclaredPlatform]:
-        """Open the platform for a conversation; it is closed at the end."""
+        """Open the platform for a conversation, and close it at the end."""
         transport = HttpsTransport(
             trust=self._trust, route=self._route, limits=self._limits, observe=self._observe
         )

@@ -27,7 +27,7 @@ _SWITCHING_PROTOCOLS = 101
 
 
 class AnswerHead:
-    """Takes the bytes of one answer, and returns those for the HTTP library."""
+    """Receives the bytes of one answer, and returns the bytes that the HTTP library may read."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -71,7 +71,7 @@ class AnswerHead:
             raise MalformedError("it does not begin like HTTP")
 
     def _take(self, length: int) -> bool:
-        """Take one complete head; return whether it is the final one.
+        """Process one complete head; return whether it is the final one.
 
         The final head is cleaned up; informational heads are dropped.
         """

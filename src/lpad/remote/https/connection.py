@@ -234,7 +234,7 @@ class HttpsConnection:
         return HttpAnswer(response.status, body, location, tuple(headers))
 
     def _new_pool(self) -> httpcore.ConnectionPool:
-        # httpcore requires a TLS context here; TimedStream uses another one.
+        # httpcore requires a TLS context here; TimedStream uses a different one.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._proxy is None:
             return httpcore.ConnectionPool(

@@ -30,7 +30,7 @@ class Cookies(Frozen):
     def take(self, set_cookie: str, *, path: str) -> None:
         """Keep a cookie, or delete it if the server requests that.
 
-        Ignores invalid cookies and those of other servers.
+        Ignores invalid cookies and other servers' cookies.
 
         Args:
             set_cookie: the value of a Set-Cookie header.
@@ -72,7 +72,7 @@ def _is_below(path: str, cookies: str) -> bool:
 
 
 def _is_over(told: dict[str, str]) -> bool:
-    """Whether a cookie must be deleted.
+    """Return whether a cookie must be deleted.
 
     Only dates in the distant past (such as 1970) count, because this device's clock may be wrong, and a
     session is shorter than any other lifetime.

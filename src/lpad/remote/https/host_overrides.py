@@ -1,4 +1,4 @@
-"""Other hosts for server names, for laboratories.
+"""Replacement hosts for servers, for use in laboratories.
 
 The server keeps its name; only the connection is made to another host.
 """

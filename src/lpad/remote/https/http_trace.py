@@ -1,7 +1,7 @@
 """The HTTP trace: requests to servers and their answers, on the trace level.
 
-It shows methods, paths, statuses, and the names of JSON fields with the lengths of their values. The values
-contain EIDs, ICCIDs, matching IDs and signatures, so by default only those of the fields listed here are
+The trace shows methods, paths, statuses, and the names of JSON fields with the lengths of their values. The
+values contain EIDs, ICCIDs, matching IDs and signatures, so by default only values of fields listed here are
 shown.
 """
 

@@ -32,7 +32,7 @@ class Proxy(Frozen):
 
     @classmethod
     def parse(cls, url: str, *, credentials: tuple[str, str] | None = None) -> Self:
-        """Read `http://name:port`.
+        """Parse the address of a proxy, `http://name:port`.
 
         Raises:
             InvalidValue: another scheme, a path, no port, or credentials, which do not belong in settings.

@@ -72,7 +72,7 @@ class TimedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002  lpad does not use this argument
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002  lpad does not use this argument
     ) -> TimedStream:
-        """Resolve and connect to the first address that answers.
+        """Resolve a host, and connect to the first address that answers.
 
         Raises:
             ServerUnreachable: no address answers.
@@ -243,7 +243,7 @@ class TimedStream(httpcore.NetworkStream):
         return None
 
     def _has_news(self) -> bool:
-        """Whether bytes wait on an idle connection, which means that the server has closed it."""
+        """Return whether bytes wait on an idle connection, which means that the server has closed it."""
         if self._socket.fileno() < 0:
             return True
         try:

@@ -63,7 +63,7 @@ class AddressOrder:
                 del self._avoided[next(iter(self._avoided))]
 
     def is_avoided(self, to: Any, *, interface: str | None) -> bool:
-        """Whether an address is tried last."""
+        """Return whether an address is tried last."""
         with self._lock:
             return self._avoided.get((interface, to), 0.0) > time.monotonic()
 

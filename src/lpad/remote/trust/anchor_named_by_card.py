@@ -50,7 +50,7 @@ class Anchor(Frozen):
     issuer_key_id: bytes
 
     def named_by(self, authorities: Iterable[bytes]) -> bool:
-        """Whether a card with the list `authorities` trusts the CI."""
+        """Return whether a card with the list `authorities` trusts the CI."""
         return any(names_key(listed, self.issuer_key_id) for listed in authorities)
 
 
@@ -99,7 +99,7 @@ def trace(chain: Sequence[bytes]) -> tuple[ChainLink, ...]:
 
 
 def states_issuer(chain: Sequence[bytes], authorities: Iterable[bytes]) -> bool:
-    """Whether a certificate of `chain` (DER) states that a CI of the list issued it (RFC 5280, 4.2.1.1).
+    """Return whether a certificate of `chain` (DER) states a listed CI as its issuer (RFC 5280, 4.2.1.1).
 
     The statement proves nothing; it saves lpad from computing the signing keys for servers of other PKIs.
     """

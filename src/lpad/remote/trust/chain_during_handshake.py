@@ -57,7 +57,7 @@ def certificates(message: bytes, *, tls_1_3: bool) -> list[bytes]:
 
     Args:
         message: with its header of 4 bytes.
-        tls_1_3: whether it has a request context, and extensions after each certificate.
+        tls_1_3: whether the message has a request context, and extensions after each certificate.
 
     Raises:
         MalformedError: a length does not fit.

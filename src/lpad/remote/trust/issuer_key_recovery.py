@@ -1,4 +1,4 @@
-"""The key that signed a certificate. The only module that imports ecdsa.
+"""The key that signed a certificate. The only module of the daemon that imports ecdsa.
 
 The signer's public key can be computed from an ECDSA signature and its message, as one of two candidates (SEC
 1, 4.1.6). No secrets are involved. The package is a megabyte in memory and plain Python, so it is loaded only
@@ -42,7 +42,7 @@ _CURVES = (P256, BRAINPOOL_P256R1)
 
 
 def is_ecdsa(algorithm: str) -> bool:
-    """Whether a key can be computed from signatures by this algorithm."""
+    """Return whether a key can be computed from signatures by this algorithm."""
     return algorithm in _DIGESTS
 
 
@@ -50,7 +50,7 @@ def issuer_points(certificate: Signed) -> Iterator[bytes]:
     """Yield the public keys for which the certificate's signature is valid; one of them is the issuer's.
 
     Yields:
-        Uncompressed points of 65 bytes, two for each possible curve; none if it is not an ECDSA signature
+        Uncompressed points of 65 bytes, two for each possible curve; none if the signature is not ECDSA
         with a hash of SHA-2.
     """
     digest = _DIGESTS.get(certificate.algorithm)

@@ -144,7 +144,7 @@ class Handshakes:
         return True
 
     def is_operators(self, chain: list[bytes]) -> bool:
-        """Whether a verified chain ends in one of the operator's anchors, not the system's."""
+        """Return whether a verified chain ends in one of the operator's anchors, not the system's."""
         return self._trust.is_operators(chain[-1])
 
     def _add_anchors(self, context: ssl.SSLContext, presented: list[bytes]) -> None:
@@ -162,7 +162,7 @@ class Handshakes:
         self._tried.append(chosen)
 
     def _is_cards(self, presented: list[bytes]) -> bool:
-        """Whether a chain (DER) states one of the card's CIs as issuer, and no anchor of the operator's."""
+        """Return whether a chain (DER) states a CI of the card as issuer, and no anchor of the operator."""
         return states_issuer(presented, self.authorities) and not self._trust.concerns_operators(presented)
 
     def _choice(self) -> Offer:

@@ -32,7 +32,7 @@ def check_role(
     """Check the roles in a chain that ends in an eSIM CI.
 
     Raises:
-        ServerUntrusted: the server's certificate lacks its role or has another, does not state its key's
+        ServerUntrusted: the server's certificate lacks its role or has a wrong one, does not state its key's
             purpose, has a key on a curve that SGP.22 does not allow, or a certificate above it does not
             belong to a CA for servers.
     """

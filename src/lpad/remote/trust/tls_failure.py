@@ -71,17 +71,17 @@ _VERDICTS: dict[int, tuple[str, str]] = {
 
 
 def is_no_shared_cipher(error: ssl.SSLError) -> bool:
-    """Whether the server accepts no cipher of the offer; OpenSSL's wording of the alert varies."""
+    """Return whether the server accepts no cipher of the offer; OpenSSL's wording of the alert varies."""
     return "HANDSHAKE_FAILURE" in (error.reason or "")
 
 
 def is_of_certificate(error: ssl.SSLError) -> bool:
-    """Whether OpenSSL rejected the server's certificate."""
+    """Return whether OpenSSL rejected the server's certificate."""
     return isinstance(error, ssl.SSLCertVerificationError)
 
 
 def is_without_anchor(error: ssl.SSLError) -> bool:
-    """Whether an anchor for the server's chain is missing."""
+    """Return whether an anchor for the server's chain is missing."""
     return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _WITHOUT_ANCHOR
 
 
@@ -110,7 +110,7 @@ def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = 
 
 
 def _expired_for_certain(presented: Sequence[bytes]) -> bool:
-    """Whether one of the certificates had expired before this lpad was built."""
+    """Return whether one of the certificates had expired before this lpad was built."""
     for each in presented:
         with suppress(MalformedError):
             if SignedCertificate.decode(each).not_after.timestamp() < CLOCK_UNSET_BEFORE:

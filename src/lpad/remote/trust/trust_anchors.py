@@ -103,11 +103,11 @@ class Trust:
         return permitted(named, forbidden=self._forbidden)
 
     def is_operators(self, certificate: bytes) -> bool:
-        """Whether a certificate (DER) is one of the operator's own anchors."""
+        """Return whether a certificate (DER) is one of the operator's own anchors."""
         return certificate in self._extra
 
     def concerns_operators(self, chain: Iterable[bytes]) -> bool:
-        """Whether one of the operator's own anchors is in a chain (DER), or is stated as an issuer in it."""
+        """Return whether a chain (DER) contains one of the operator's anchors, or states one as an issuer."""
         own = {key_id for each in self._extra for key_id in _key_ids(each, of_issuer=False)}
         return any(
             each in self._extra or not own.isdisjoint(_key_ids(each, of_issuer=True))

@@ -71,7 +71,7 @@ class TrustMemory:
                 self._keep(self._anchors, news=True)
 
     def needs_brainpool(self, server: str) -> bool:
-        """Whether `server` shares no cipher with the usual offer."""
+        """Return whether `server` shares no cipher with the usual offer."""
         with self._lock:
             return server in self._brainpool
 
@@ -87,7 +87,7 @@ class TrustMemory:
             self._keep(self._brainpool, news=True)
 
     def needs_usual(self, server: str) -> bool:
-        """Whether the usual anchors confirmed `server` at the last connection."""
+        """Return whether the usual anchors confirmed `server` at the last connection."""
         with self._lock:
             return server in self._usual
 

@@ -1,4 +1,4 @@
-"""The report on whether a server is trusted: its chain, and the matching anchor or what is missing."""
+"""The report on whether a server is trusted: its chain, and the matching anchor or the missing one."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
 
 
 def _advice(path: Sequence[ChainLink], named: Sequence[NamedIssuer]) -> str:
-    """Return the advice: what is missing, and where to put it."""
+    """Return the advice: which certificate is missing, and where to put it."""
     if not path:
         return "the server's certificate cannot be read; check that the address is that of an SM-DP+"
     top, keys = path[-1].certificate, path[-1].issuer_key_ids

@@ -20,7 +20,7 @@ class CardChannels:
     """Opens and closes channels, and fetches whole answers, as modems do."""
 
     def __init__(self, transmit: Callable[[bytes], bytes]) -> None:
-        """Use the card behind `transmit`.
+        """Create the object for the card behind `transmit`.
 
         Args:
             transmit: a function that passes an APDU to the card.
@@ -47,7 +47,7 @@ class CardChannels:
         return self._transmit(bytes([class_byte(0, number), 0xC0, 0, 0, answer[-1]]))[:-2]
 
     def whole(self, apdu: bytes, answer: bytes, number: int) -> bytes:
-        """Return the whole answer, fetched after 61xx and 6Cxx, as firmware does that hides both."""
+        """Return the whole answer, fetched after 61xx and 6Cxx, like firmware that hides both."""
         within_chain = apdu[1] == _STORE_DATA and not apdu[2] & _LAST_BLOCK
         if answer[-2] == 0x6C and not within_chain:
             answer = self._transmit(apdu[: 5 + apdu[4]] + answer[-1:])

@@ -79,7 +79,7 @@ class ModemChannels:
                 self._own.append(number)
 
     def open_channel(self, aid: bytes) -> str:
-        """Open a channel, select an application, return its name.
+        """Open a channel and select an application; return the channel's name.
 
         Raises:
             ChannelRefusedError: no channel is free, or the card lacks the application.

@@ -46,7 +46,7 @@ class ControlFunction(Protocol[_M]):
         """Process a message of the host; return the answers."""
 
     def settle(self) -> None:
-        """Carry out the actions that a modem takes after an answer without a command."""
+        """Carry out the actions that a modem takes on its own after an answer."""
 
     def indications(self) -> list[_M]:
         """Return the indications that are due."""
@@ -65,7 +65,7 @@ class MessageReceiver(Protocol[_M]):
     """Finds messages in a stream of bytes."""
 
     def receive(self, data: bytes) -> list[_M]:
-        """Take received bytes; return the messages that they complete."""
+        """Process received bytes; return the messages that they complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

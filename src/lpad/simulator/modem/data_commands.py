@@ -37,7 +37,7 @@ class DataCommands:
         self._habits = personality
 
     def answer(self, body: str) -> Reply | None:
-        """Execute a command and return its reply; None: it is not a command for data connections."""
+        """Execute a command and return its reply; None: the command is not for data connections."""
         for pattern, handler in self._COMMANDS:
             if (match := pattern.fullmatch(body)) is not None:
                 return handler(self, match)

@@ -37,7 +37,7 @@ class Subscription:
     credentials: tuple[str, str] | None = None
     """Required user name and password; None if the network requires neither."""
     emm_cause: int | None = None
-    """The EMM cause with which every attach is rejected, such as 11, PLMN not allowed; None: none is."""
+    """The EMM cause with which every attach is rejected, such as 11, PLMN not allowed; None: none."""
     addresses: bool = True
     """Whether a bearer gets an IP address."""
 
@@ -74,7 +74,7 @@ class ModemContexts:
     contexts: dict[int, Context] = field(default_factory=lambda: {_ATTACH_CONTEXT: Context()})
     attached: bool = True
     attaches: int = 0
-    """The number of attaches by +CGATT=1."""
+    """The number of requested attaches, such as by +CGATT=1."""
     emm_cause: int | None = None
     esm_cause: int | None = None
     bearer: Context | None = None

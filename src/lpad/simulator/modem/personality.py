@@ -39,7 +39,7 @@ class LongLines(StrEnum):
     """The effect of a command line that is longer than `line_limit`."""
 
     REFUSED = "refused"
-    """ERROR."""
+    """The modem answers ERROR."""
     LOST = "lost"
     """The modem neither carries out a command line that is too long nor answers."""
     CUT = "cut"

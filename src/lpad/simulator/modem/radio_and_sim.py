@@ -41,7 +41,7 @@ class RadioAndSim:
         self._function = 1
         self._sim_power = True
         self.restarts = 0
-        """The number of times that the modem has restarted its card."""
+        """A counter that changes whenever the modem restarts its card or switches its radio."""
 
     @property
     def on(self) -> bool:

@@ -32,7 +32,7 @@ class ModemRegistration:
         contexts: ModemContexts,
         locked: Container[str] = (),
     ) -> None:
-        """Register with the profile that is read at the first query, unless it requires a PIN."""
+        """Create the registration; the modem registers at the first query, unless a PIN is required."""
         self._locked = locked
         self._radio = radio
         self._habits = personality
@@ -49,7 +49,7 @@ class ModemRegistration:
         self._outcomes[iccid] = status
 
     def knows(self, name: str) -> bool:
-        """Whether the modem has the command `name`."""
+        """Return whether the modem has the command `name`."""
         return name in self._levels
 
     def set_level(self, name: str, level: int) -> None:

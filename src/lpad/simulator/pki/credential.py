@@ -108,7 +108,7 @@ class Credential:
         return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
 
     def signed(self, signature: bytes, data: bytes) -> bool:
-        """Whether `signature` (r | s) over `data` was made with this certificate's key."""
+        """Return whether `signature` (r | s) over `data` was made with this certificate's key."""
         return signed_by(self.public_key, signature, data)
 
 
@@ -135,7 +135,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
 
 
 def signed_by(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> bool:
-    """Whether `signature`, 64 bytes r | s, over `data` was made with the private half of `key`."""
+    """Return whether `signature`, 64 bytes r | s, over `data` was made with the private half of `key`."""
     if len(signature) != 2 * _HALF:
         return False
     r, s = int.from_bytes(signature[:_HALF], "big"), int.from_bytes(signature[_HALF:], "big")
@@ -147,7 +147,7 @@ def signed_by(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes) -> 
 
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` is named in `certificate` and signed it; dates are not checked.
+    """Return whether `issuer` is named in `certificate` and signed it; dates are not checked.
 
     Names are compared as text: card makers write the same name as UTF8String or as PrintableString.
     """
@@ -156,7 +156,7 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def certified_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether the key of `issuer` signed `certificate`, regardless of the names.
+    """Return whether the key of `issuer` signed `certificate`, regardless of the names.
 
     A CI is identified by its key identifier (SGP.22 v2.5, 4.5.2.1). SGP.26 gave its CI a new certificate with
     the old key and another spelling of its name, and cards whose EUM was certified before are still in use.

@@ -32,7 +32,7 @@ class Things(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the key is valid."""
+        """Return whether the key is valid."""
         return same(request.headers.get("authorization", ""), f"Token {KEY}")
 
     def stranger(self) -> Answer:

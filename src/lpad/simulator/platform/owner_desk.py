@@ -60,7 +60,7 @@ class Desk(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the key belongs to a device."""
+        """Return whether the key belongs to a device."""
         return same(request.headers.get("authorization", ""), f"Bearer {KEY}")
 
     def stranger(self) -> Answer:

@@ -69,7 +69,7 @@ class Vendor:
         return handler(request, *named, faults=faults)
 
     def admitted(self, request: Request) -> bool:
-        """Whether a request has valid credentials."""
+        """Return whether a request has valid credentials."""
         raise NotImplementedError
 
     def stranger(self) -> Answer:
@@ -92,7 +92,7 @@ class Vendor:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two secrets are equal."""
+    """Return whether two secrets are equal."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 

@@ -28,14 +28,14 @@ CREDENTIALS: dict[str, dict[str, str]] = {
     "twilio": {"account_sid": super_sim.ACCOUNT, "auth_token": super_sim.AUTH_TOKEN},
     "yoni": {"app_id": yoni.APP_ID, "app_secret": yoni.APP_SECRET},
 }
-"""A client's credentials, by name."""
+"""A client's credentials by name, for each kind of platform."""
 
 OPTIONS: dict[str, dict[str, str]] = {
     "kore": {"fleet": super_sim.FLEET},
     "telnyx": {"group": telnyx.GROUP},
     "twilio": {"fleet": super_sim.FLEET},
 }
-"""The options that a client's settings need."""
+"""The options that a client's settings need, for each kind of platform."""
 
 PRODUCTS: dict[str, str] = {"soracom": "plan01s", "yoni": yoni.PACKAGE}
-"""The product to order, if a request must name one."""
+"""The product to order, for each kind of platform whose requests must name one."""

@@ -130,7 +130,7 @@ class SimulatedPlatform:
             self._listener = None
 
     def show(self, credential: Credential) -> None:
-        """Present another certificate in future TLS handshakes."""
+        """Present this certificate in future TLS handshakes."""
         self._context = tls_context(credential)
 
     def __enter__(self) -> Self:

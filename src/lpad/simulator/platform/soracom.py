@@ -47,7 +47,7 @@ class Soracom(Vendor):
         self._tokens: dict[str, float] = {}
 
     def admitted(self, request: Request) -> bool:
-        """Whether this platform has issued the token, and it has not expired."""
+        """Return whether this platform has issued the token, and the token has not expired."""
         key = request.headers.get("x-soracom-api-key", "")
         token = request.headers.get("x-soracom-token", "")
         return key == f"api-{token[:8]}" and self._tokens.get(token, 0.0) > self.stock.now()

@@ -49,7 +49,7 @@ class TwilioSuperSim(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the account and its token are valid."""
+        """Return whether the account and its token are valid."""
         wanted = base64.b64encode(f"{ACCOUNT}:{AUTH_TOKEN}".encode()).decode()
         return same(request.headers.get("authorization", ""), f"Basic {wanted}")
 
@@ -228,7 +228,7 @@ class KoreSuperSim(TwilioSuperSim):
         self._tokens: dict[str, float] = {}
 
     def admitted(self, request: Request) -> bool:
-        """Whether this platform has issued the token, and it has not expired."""
+        """Return whether this platform has issued the token, and the token has not expired."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         return self._tokens.get(token, 0.0) > self.stock.now()
 

@@ -43,7 +43,7 @@ class Telnyx(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the key is valid."""
+        """Return whether the key is valid."""
         return same(request.headers.get("authorization", ""), f"Bearer {API_KEY}")
 
     def stranger(self) -> Answer:

@@ -44,7 +44,7 @@ class Yoni(Vendor):
     )
 
     def admitted(self, request: Request) -> bool:
-        """Whether the request's signature is valid, and its timestamp recent."""
+        """Return whether the request's signature is valid, and its timestamp recent."""
         headers = request.headers
         moment = whole_number(headers.get("timestamp", ""))
         if moment is None or abs(moment / 1000 - self.stock.now()) > WINDOW:

@@ -302,7 +302,7 @@ def _first_whole(data: bytes) -> Tlv | None:
 
 
 def _can_grow(header: bytes) -> bool:
-    """Whether the first eight bytes contain a complete and valid tag and length."""
+    """Return whether the first eight bytes begin with a valid tag and length, so that more may follow."""
     length_at = 2 if header[0] & 0x1F == 0x1F else 1
     first = header[length_at]
     return header[0] & 0xE0 == 0xA0 and (first < 0x80 or 0x81 <= first <= 0x84)
@@ -316,7 +316,7 @@ def _element_header(element: Tlv) -> tuple[bool, int]:
 
 
 def _header_iccid(element: Tlv) -> Iccid:
-    """Read the header's ICCID, whose digits, unlike elsewhere, are not swapped."""
+    """Return the header's ICCID, whose digits, unlike elsewhere, are not swapped."""
     return Iccid.from_bytes(swap_nibbles(element.get(0x83).value))
 
 

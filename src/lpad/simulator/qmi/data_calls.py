@@ -157,7 +157,7 @@ class DataCalls:
         return next((each for each in self.of_clients.values() if each.family == family), None)
 
     def _has_started(self, family: int) -> bool:
-        """Whether the modem's own session carries a version of IP."""
+        """Return whether the modem's own session carries a version of IP."""
         registered = self._is_registered  # read first, because this may make the modem attach
         bearer = self._modem.contexts.bearer
         carried = bearer is not None and bearer.kind in (_KINDS[family], _BOTH)

@@ -74,7 +74,7 @@ class SmDp:
             check_memory: whether the server refuses profiles that do not fit into the card (8.1/4.8).
             session_seconds: the maximum duration of a session.
             bind: IP address to listen on.
-            functions: the server's functions; an SM-DS has others.
+            functions: the server's functions; those of an SM-DS differ.
         """
         self._functions = functions
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ class SmDp:
         self.stop()
 
     def show(self, tls: TlsIdentity) -> None:
-        """Present another certificate in future TLS handshakes."""
+        """Present the certificate `tls` in future TLS handshakes."""
         self._context = self._context_of(tls)
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:

@@ -1,4 +1,4 @@
-"""`events`: the device's name in its events, and how many the outbox keeps."""
+"""`events`: the device's name in its events, and how many of them the outbox keeps."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Role(Enum):
     DS_AUTH = frozenset({"2.23.146.1.2.1.7", "2.23.146.1.2.1.0.0.2.1"})
 
     def held_by(self, certificate: Credential) -> bool:
-        """Whether the certificate contains this role."""
+        """Return whether the certificate contains this role."""
         return not self.value.isdisjoint(policies(certificate.certificate))
 
 
@@ -93,7 +93,7 @@ def check_chain(
         others: certificates of SubCAs, as version 3 sends them.
 
     Raises:
-        CertificateError: with the fault for the card's answer.
+        CertificateError: a check failed; `fault` is for the card's answer.
     """
     leaf = _load(der)
     _check_usage(leaf, signs_certificates=False)

@@ -36,10 +36,10 @@ def version(text: str) -> bytes:
 
 
 class Information:
-    """ES10a and the read-only functions of ES10b and ES10c."""
+    """ES10a, and the functions of ES10b and ES10c that report on the card itself."""
 
     def __init__(self, chip: Chip) -> None:
-        """Serve this chip's information."""
+        """Create the functions for this chip."""
         self._chip = chip
 
     def get_eid(self, request: Tlv) -> bytes:

@@ -73,7 +73,7 @@ class Installation:
     def __init__(
         self, chip: Chip, notifications: Notifications, sessions: Sessions, session: Session
     ) -> None:
-        """Start with a session whose download is prepared."""
+        """Create the installation for a session whose download is prepared."""
         assert session.server is not None, "prepared"
         assert session.signer is not None, "prepared"
         self._chip = chip

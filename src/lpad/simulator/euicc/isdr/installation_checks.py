@@ -77,7 +77,7 @@ def check_metadata(chip: Chip, metadata: dict[str, Any]) -> None:
     """Check StoreMetadata against the card.
 
     Raises:
-        InstallationError: with the reason of the first check that failed.
+        InstallationError: a check failed; the error has the reason of the first one.
     """
     wrong = _metadata_fault(chip, metadata)
     if wrong is not None:
@@ -85,10 +85,10 @@ def check_metadata(chip: Chip, metadata: dict[str, Any]) -> None:
 
 
 def check_package(chip: Chip, metadata: dict[str, Any], profile: UnprotectedProfile) -> None:
-    """Check the installed package against its metadata.
+    """Check the loaded package against its metadata.
 
     Raises:
-        InstallationError: with the reason of the first check that failed.
+        InstallationError: a check failed; the error has the reason of the first one.
     """
     wrong = None
     if profile.ef_iccid != metadata["iccid"] or not _owner_agrees(metadata.get("profileOwner"), profile):
@@ -145,7 +145,7 @@ def _pprs_allowed(chip: Chip, metadata: dict[str, Any]) -> bool:
 
 
 def _owner_agrees(owner: dict[str, Any] | None, profile: UnprotectedProfile) -> bool:
-    """Whether the IMSI begins with the owner's code, and its group identifiers match the files."""
+    """Return whether the IMSI begins with the owner's code, and the group identifiers match the files."""
     if owner is None or profile.imsi is None:
         return True
     return profile.imsi.startswith(mcc_mnc_digits(owner["mccMnc"])) and all(

@@ -65,7 +65,7 @@ class Isdr:
         self.profiles.settle_switch(refreshed=True)
 
     def command(self, data: bytes) -> bytes:
-        """Carry out one ES10 command, or take one segment; return the answer's data.
+        """Carry out one ES10 command, or process one segment; return the answer's data.
 
         Raises:
             Refusal: the status word differs from success.
@@ -80,7 +80,7 @@ class Isdr:
         return answer
 
     def deselected(self) -> None:
-        """Process the closing of the channel to ISD-R, which ends the session on some cards."""
+        """Process the end of ISD-R's selection on a channel, which ends the session on some cards."""
         if self._chip.behaviour.session_ends_with_channel:
             self.end_session()
 

@@ -45,7 +45,7 @@ def rat_rows(rules: Sequence[RatRule]) -> list[dict[str, Any]]:
 
 
 def rat_allows(ppr: int, owner: dict[str, Any], rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether a profile of `owner` (OperatorId) may have the rule `ppr`."""
+    """Return whether a profile of `owner` (OperatorId) may have the rule `ppr`."""
     return any(
         ppr in bits_of(row["pprIds"]) and any(_matches(allowed, owner) for allowed in row["allowedOperators"])
         for row in rows
@@ -53,7 +53,7 @@ def rat_allows(ppr: int, owner: dict[str, Any], rows: Sequence[dict[str, Any]]) 
 
 
 def has_wildcard(owner: dict[str, Any]) -> bool:
-    """Whether the operator's code contains a wildcard, which is valid in the table, not in a profile."""
+    """Return whether an operator's code contains a wildcard, which is valid only in the table."""
     return _ANY_DIGIT in _nibbles(owner["mccMnc"])
 
 
@@ -91,7 +91,7 @@ def _matches(allowed: dict[str, Any], owner: dict[str, Any]) -> bool:
 
 
 def _gid_matches(allowed: bytes | None, own: bytes | None) -> bool:
-    """An empty value matches any group; a missing value matches only an owner without a group."""
+    """Return whether a group is allowed; an empty value allows any group, a missing one only none."""
     if allowed == b"":
         return True
     return (allowed or b"") == (own or b"")

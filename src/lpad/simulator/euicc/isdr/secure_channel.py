@@ -29,7 +29,7 @@ def open_secure_channel(chip: Chip, session: Session, request: bytes) -> BspKeys
         request: the element BF23.
 
     Raises:
-        InstallationError: with the reason of the first check that failed.
+        InstallationError: a check failed; the error has the reason of the first one.
     """
     assert session.binding is not None, "prepared"
     assert session.one_time_key is not None, "prepared"

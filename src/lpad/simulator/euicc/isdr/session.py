@@ -188,7 +188,7 @@ class Sessions:
         self._keys.forget(session.one_time_key)
 
     def end(self) -> None:
-        """End the session, such as after an installation."""
+        """End the session, for example after an installation."""
         self.current = None
 
     def _authenticated(self, asked: dict[str, Any], signed: dict[str, Any]) -> Session:

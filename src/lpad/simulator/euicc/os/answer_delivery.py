@@ -56,7 +56,7 @@ class Answering:
         return self._portion_of(command.channel, data, asked)
 
     def repeated(self, command: Command) -> bytes | None:
-        """Return the answer to a command that is repeated after 6Cxx; None: it is another command."""
+        """Return the answer to a command that is repeated after 6Cxx; None: the command differs."""
         rest = self._rest
         if rest is None or rest.repeated != command.without_le or command.le is None:
             return None

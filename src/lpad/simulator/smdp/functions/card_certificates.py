@@ -83,7 +83,7 @@ def _eid(euicc: x509.Certificate, eum: x509.Certificate) -> Eid:
 
 
 def _within(subject: x509.Name, permitted: x509.Name) -> bool:
-    """Whether the organisation is the permitted one, and the EID begins with the permitted IIN.
+    """Return whether the organisation is the permitted one, and the EID begins with the permitted IIN.
 
     This differs from name constraints in RFC 5280: SGP.22 compares the two attributes, regardless of their
     position in the name.

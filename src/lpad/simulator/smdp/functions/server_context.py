@@ -40,7 +40,7 @@ class ServerContext:
     check_memory: bool = False
 
     def own_name(self, told: str) -> str | None:
-        """Return `told` in the server's own form if it is one of its addresses, otherwise None.
+        """Return `told` in the server's own form; None if it is not one of the server's addresses.
 
         A client may omit the port; then the answer omits it too, because the client compares it with
         the contacted address.

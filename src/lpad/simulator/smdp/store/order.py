@@ -118,12 +118,12 @@ class Binding:
     dp_pb: bytes
 
     def suits(self, metadata: bytes, dp_pb: bytes) -> bool:
-        """Whether the package has the metadata shown to the user, and was bound with this certificate."""
+        """Return whether the package contains this metadata and was bound with this certificate."""
         return (self.metadata, self.dp_pb) == (metadata, dp_pb)
 
 
 def confirmed_by(order: Order, transaction_id: bytes, told: bytes) -> bool:
-    """Whether `told` is hashCc: SHA-256(SHA-256(code) | transaction ID) (SGP.22 v2.5, 4.7)."""
+    """Return whether `told` is hashCc: SHA-256(SHA-256(code) | transaction ID) (SGP.22 v2.5, 4.7)."""
     expected = bytes.fromhex(order.confirmation_hash or "") + transaction_id
     return hashlib.sha256(expected).digest() == told
 
