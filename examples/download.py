@@ -31,7 +31,7 @@ class Connection(http.client.HTTPConnection):
 
 
 def call(method: str, path: str, body: Any = None) -> Any:
-    """Send a request and return the answer; print an error and end the program."""
+    """Send a request and return the answer; if the request fails, print the error and end the program."""
     # With a key, lpad carries out the request once, even if it is repeated after a lost answer.
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     content = json.dumps(body) if body is not None else None

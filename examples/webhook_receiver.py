@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
 TOLERANCE = 300
-"""The maximum age of a request in seconds; an older one may be a replayed copy."""
+"""The maximum difference in seconds between a request's time and now; older requests may be replayed."""
 LARGEST = 64 * 1024
 
 
@@ -32,7 +32,7 @@ def shown(text: object) -> str:
 
 
 def read_key(path: Path) -> bytes:
-    """Return the key in a file; end the program if the file contains no such key."""
+    """Return the key in a file; end the program if the file does not begin with whsec_."""
     text = path.read_text(encoding="ascii").strip()
     if not text.startswith("whsec_"):
         sys.exit(f"{path} does not contain a key that begins with whsec_")
@@ -40,7 +40,7 @@ def read_key(path: Path) -> bytes:
 
 
 def is_genuine(key: bytes, headers: Message, body: bytes) -> bool:
-    """Whether the request is recent, and one of its signatures was made with our key."""
+    """Return whether the request is recent, and one of its signatures was made with the key."""
     moment = headers["webhook-timestamp"] or ""
     if not moment.isdecimal() or abs(time.time() - int(moment)) > TOLERANCE:
         return False

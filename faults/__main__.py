@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def _flips(asked: argparse.Namespace, root: Path) -> list[FlipOutcome]:
-    """Make the requested flips, and return their outcomes; by default all flips unless cuts are selected."""
+    """Make the requested flips (by default all, or none if cuts are selected), and return their outcomes."""
     partial = asked.scenario or asked.only or asked.sample
     number = (0 if partial else ALL) if asked.flips is None else asked.flips
     if not number and not asked.only_flip:

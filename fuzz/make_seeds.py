@@ -179,7 +179,7 @@ class _Caller:
 
 
 class _Recorder:
-    """Records the messages between lpad and the card or the server."""
+    """Records the answers of the card and of the server to lpad."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
@@ -356,7 +356,7 @@ def _nested(tag: int) -> bytes:
 
 
 def _discoveries() -> list[bytes]:
-    """Run a discovery through two SM-DSs; return its messages, the first six, and all in reverse order."""
+    """Run a discovery through two SM-DSs; return inputs: all messages, the first six, and all in reverse."""
     ear = _Recorder()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         place = Path(folder)
@@ -397,7 +397,7 @@ def _check_server(address: ServerAddress) -> None:
 
 
 def _life() -> tuple[_Recorder, list[bytes], list[bytes], list[bytes]]:
-    """Download and call card functions; return the messages, the card's answers, certificates and package."""
+    """Download and call card functions; return recorder, answers of the card, certificates and package."""
     ear = _Recorder()
     soon = Deadline.after(60)
     with tempfile.TemporaryDirectory() as folder:

@@ -215,9 +215,10 @@ _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
 
 
 def _at(data: bytes) -> None:
-    """Send a command, receive the bytes in two portions, abandon the command, probe, and receive them again.
+    """Send a command, receive the bytes in two portions, and abandon the command.
 
-    The first two bytes select the command and the length of the first portion.
+    If the modem is then out of step, probe it, and receive the bytes again. The first two bytes of the input
+    select the command and the length of the first portion.
     """
     if len(data) < 2:
         return
@@ -241,7 +242,7 @@ def _at(data: bytes) -> None:
 
 
 def _apdu(data: bytes) -> None:
-    """Parse the input as a command, and feed an exchange with its parts, each preceded by its length."""
+    """Parse the input as two kinds of command; feed an exchange with parts, each preceded by its length."""
     with suppress(MalformedError):
         Command.parse(data)
     with suppress(MalformedError):
@@ -313,7 +314,7 @@ def _qmi(data: bytes) -> None:
 
 
 def _http_head(data: bytes) -> None:
-    """Parse an answer as a whole and in two pieces.
+    """Parse the head of an answer as a whole and in two pieces, and compare the results.
 
     The first two bytes give the length of the first piece.
     """

@@ -16,7 +16,7 @@ _FORBIDDEN = "forbidden.example.com"
 
 
 def hold_discovery(data: bytes) -> Discovered:
-    """Discover with these messages as answers; check the limits of events and requests, return the result.
+    """Run a discovery with the messages in `data` as answers; check its limits, and return its result.
 
     Raises:
         LpadError: the card fails.

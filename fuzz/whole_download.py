@@ -121,7 +121,7 @@ class _Caller:
 
 
 def hold_conversation(data: bytes) -> None:
-    """Run a download with these messages as answers; check that the card confirms an installed profile.
+    """Run a download with the messages in `data` as answers; check that the card confirms the profile.
 
     Raises:
         LpadError: the download fails, as nearly every download with such messages does.
@@ -138,7 +138,7 @@ def hold_conversation(data: bytes) -> None:
 
 
 def joined(messages: Iterable[bytes]) -> bytes:
-    """Return an input that consists of these messages."""
+    """Return an input that consists of the messages."""
     return b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in messages)
 
 

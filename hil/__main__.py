@@ -130,7 +130,7 @@ class _Places:
         folder = self._run.place(name)
         command = [
             *(sys.executable, "-m", "pytest", "-q", "-p", "hil.plugin", "-p", "no:cacheprovider"),
-            # a developer's environment has this plugin; its import takes half a second of processor time
+            # A developer's environment has schemathesis, whose import takes half a second of processor time.
             *("-p", "no:schemathesis"),
             *("--bench", os.fspath(self._file.path), "--place", name, "--evidence", os.fspath(folder)),
             *("-o", f"junit_suite_name={name}", "-o", "timeout=0", *selection, os.fspath(CASES)),
@@ -165,7 +165,7 @@ def _chosen(file: BenchFile, only: tuple[str, ...]) -> list[str]:
 
 
 def _know_cards(file: BenchFile, names: Sequence[str]) -> None:
-    """Before any card is used, check that no place has a wrong card; the tests report unreachable cards.
+    """Power the places, and check that no place has a wrong card; the tests report unreachable cards.
 
     Raises:
         WrongCard: a place has a wrong card.

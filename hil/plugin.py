@@ -1,6 +1,6 @@
 """The bench as a pytest plugin: one place, the tests for its features, and their evidence.
 
-`script/hil` starts for each place `pytest -p hil.plugin --bench FILE --place NAME --evidence FOLDER`.
+For each place, `script/hil` starts `pytest -p hil.plugin --bench FILE --place NAME --evidence FOLDER`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Raises:
         UsageError: the bench file is missing or invalid.
     """
-    config.addinivalue_line("markers", "needs(*features): runs at places that have them all")
+    config.addinivalue_line("markers", "needs(*features): runs at places with all these features")
     config.addinivalue_line(
         "markers", "endurance: the number of cycles in the bench file determines the duration"
     )

@@ -95,7 +95,7 @@ def _options(command: click.Command, context: click.Context, *, without: set[str
 
 
 def _keys(text: str) -> Iterator[str]:
-    """Yield the lines of an entry for each key of the example settings: path, purpose and default."""
+    """Yield the lines of an entry for each key of the settings: path, purpose, and default or example."""
     above: list[tuple[int, str]] = []
     examples: list[int] = []
     shown: set[str] = set()

@@ -85,7 +85,7 @@ def _enable(device: Device) -> Change:
 
 
 def _enable_after_restart(device: Device) -> Change:
-    """Request and return a switch after a power cut at the modem, which resets its line's speed."""
+    """Request and return a switch after a power cut at the modem, which resets the speed of its line."""
     assert isinstance(device.modem, WatchedModem), "the modem has an AT port"
     device.modem.vanish()
     device.modem.cut_power()
@@ -109,7 +109,7 @@ def _doomed(device: Device) -> Change:
 
 
 def _guarded_without_uplink(device: Device) -> Change:
-    """Request and return a switch whose events cannot reach the backend until it has ended."""
+    """Request and return a switch whose events cannot reach the backend until the switch has ended."""
     device.uplink.fail(Outage.REFUSED)
     return _guarded(device)
 

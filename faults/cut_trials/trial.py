@@ -60,7 +60,7 @@ class Outcome:
         met: whether the scenario reached the cut.
         violations: the violated checks, as sentences.
         seconds: the duration of the trial.
-        log: the daemon's last lines if a check is violated.
+        log: the daemon's last log lines if a check is violated; otherwise empty.
         change: the outcome of the change, in one or two words.
     """
 
@@ -211,7 +211,7 @@ class _Trial:
         self.violations: list[str] = []
 
     def run(self) -> None:
-        """Begin, make the cut, restore everything that it removed, wait, restart the daemon, and check.
+        """Begin, make the cut, restore everything that the cut removed, wait, restart the daemon, and check.
 
         Raises:
             Late: an awaited event did not happen in time.
@@ -330,7 +330,7 @@ class _Trial:
             self._settle()
 
     def _is_lost(self, change_id: int) -> bool:
-        """Whether a wrong bit has destroyed a change's record, and the journal's health names the change."""
+        """Return whether a wrong bit has destroyed a change's record, and the journal's health reports it."""
         if self.flip is None:
             return False
         try:
@@ -375,7 +375,7 @@ def _ended(device: Device) -> bool:
 
 
 def _quiet(device: Device) -> bool:
-    """Whether nothing is left to do: no notification on the card or in the outbox, and no open channel.
+    """Return whether nothing is left to do: no notification is on the card or in the outbox, no channel open.
 
     The outbox also opens sessions, so a single check may fall between two sessions.
     """

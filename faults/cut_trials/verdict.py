@@ -43,7 +43,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
 
 
 def holds(device: Device, wanted: Holding) -> bool:
-    """Whether the card has exactly the wanted profiles, and the wanted one is enabled."""
+    """Return whether the card has exactly the wanted profiles, and the wanted one is enabled."""
     profiles = device.card.profiles
     enabled = [str(each.iccid) for each in profiles if each.enabled]
     return {str(each.iccid) for each in profiles} == set(map(iccid, wanted.profiles)) and enabled == (

@@ -188,7 +188,7 @@ class Device:
             self.bus, iccid=self._enabled(), port=str(self.port), read_card=self._enabled
         )
         self.gateway = stack.enter_context(gateway)
-        # Another thread ends the services, because their own threads carry out the call.
+        # Another thread ends the services, because the services' own threads carry out the call.
         self.step_counter.end_services = lambda: threading.Thread(target=gateway.end).start()
 
     def _other_port(self, stack: ExitStack, personality: ModemPersonality | None) -> WatchedMbimModem:
@@ -235,7 +235,7 @@ class Device:
         """Start the daemon and wait until it sends READY=1.
 
         Raises:
-            Late: the daemon does not report READY=1.
+            Late: the daemon does not report READY=1 in time.
         """
         notify_at = self.folder / "notify"
         notify_at.unlink(missing_ok=True)
@@ -343,7 +343,7 @@ class Device:
 
     @property
     def killed(self) -> bool:
-        """Whether the daemon has ended or was killed."""
+        """Whether the daemon has ended, and neither `stop` nor `buried` has noticed this yet."""
         return self.process is not None and self.process.poll() is not None
 
     def ready(self) -> None:
@@ -378,7 +378,7 @@ class Device:
         Args:
             number: the profile's number, with which its ICCID ends.
             both: whether the profile names both of the server's addresses for notifications.
-            eid: the only card that can get it; None: any card with the matching ID.
+            eid: the EID of the only card that can get the profile; None: any card, with the matching ID.
         """
         iccid = Iccid.parse(f"89440000000000{number:06}")
         recipients = (Recipient(), Recipient(address=self.addresses[1])) if both else (Recipient(),)
@@ -422,7 +422,7 @@ class Device:
         self.modem.forget_faults()
 
     def hit(self) -> bool:
-        """Whether the cut has been made."""
+        """Return whether the cut has been made."""
         return self.step_counter.hit.is_set() or self.disk.hit or not self._port_there()
 
     def _port_there(self) -> bool:
@@ -434,7 +434,7 @@ class Device:
             kernel.sendto(_UEVENT, str(self.folder / UEVENTS))
 
     def mend(self) -> None:
-        """Restore everything that a cut removed, except the daemon."""
+        """Restore everything that a cut removed, except the daemon, and a port of a modem with two ports."""
         self.disk.make_room()
         self.uplink.come_back()
         self.step_counter.server_is_back()

@@ -43,7 +43,7 @@ class Peer(Generic[_Answer]):
 
 
 class StepCounter:
-    """Counts each APDU, command line, call, run and message; called from the threads that handle these."""
+    """Counts each APDU, command line, call, run and message; called from the threads that handle them."""
 
     def __init__(self, *, kill: Callable[[], None], faults: CardFaults) -> None:
         """Create a counter that does not count yet.

@@ -37,7 +37,7 @@ _SOON = (0.3, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 5.0)
 
 
 def watch(disk: Disk) -> None:
-    """Report transactions, checkpoints and files opened for writing, renamed or removed to `disk`."""
+    """Report to `disk` each transaction, checkpoint, and file opened for writing, renamed or removed."""
 
     class Watched(sqlite3.Connection):
         def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:

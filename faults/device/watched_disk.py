@@ -92,7 +92,7 @@ class Disk:
     # The harness's side.
 
     def arm(self, action: Action = Action.NOTHING, place: int = 0) -> None:
-        """Start counting writes, and carry out the action at the write number `place`."""
+        """Start counting writes, and carry out the action at number `place` of all writes, or of COMMITs."""
         self._set("place", place)
         self._set("action", action)
         self._set("armed", 1)
@@ -144,7 +144,7 @@ class Disk:
     # The daemon's side.
 
     def holds(self, path: str) -> bool:
-        """Whether a file is in the state folder."""
+        """Return whether a file is in the state folder."""
         return path.startswith(f"{self._state}/")
 
     def write(self, name: str) -> None:

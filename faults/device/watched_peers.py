@@ -25,7 +25,7 @@ class WatchedCard:
         self._card = card
         self._step_counter = step_counter
         self.issued: dict[str, int] = {}
-        """Sequence numbers by SHA-256 of the signed bytes, in hex."""
+        """Sequence numbers by the SHA-256 digest, in hex, of each notification's signed bytes."""
         self._note()
 
     def transmit(self, apdu: bytes) -> bytes:

@@ -37,7 +37,7 @@ class Shelf:
         Args:
             orders: the server's orders.
             address: returns the server's address.
-            order: adds an order of the profile, for a card or with a matching ID.
+            order: adds an order for the profile; its parameter is the EID of the card, or None for any card.
         """
         self._orders = orders
         self._address = address
@@ -82,7 +82,7 @@ class WatchedPlatform(SimulatedPlatform):
         )
 
     def settings(self, folder: Path) -> dict[str, Any]:
-        """Write the platform's credentials into files; return the daemon's settings, without hosts."""
+        """Write the platform's credentials into files; return the daemon's settings for it, without hosts."""
         credentials = {}
         for name, value in self.credentials.items():
             path = folder / f"credential-{name}"

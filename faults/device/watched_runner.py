@@ -35,7 +35,7 @@ class WatchedRunner:
     """A runner in a device's folder.
 
     Attributes:
-        socket: the path of its socket.
+        socket: the path of the runner's socket.
         told: the file with the events of this runner and of earlier runners in the folder.
     """
 
@@ -43,7 +43,7 @@ class WatchedRunner:
     told: Path
 
     def events(self, name: str) -> list[str]:
-        """Return the ICCIDs of an event, the earliest first."""
+        """Return the ICCIDs with which an event was recorded, the earliest first."""
         if not self.told.exists():
             return []
         lines = [each.split() for each in self.told.read_text(encoding="utf-8").splitlines()]

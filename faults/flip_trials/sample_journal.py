@@ -100,7 +100,7 @@ class _Writer:
         )
 
     def write(self) -> None:
-        """Write changes of all kinds and states, notifications in all stages, and stored values."""
+        """Write ended and unfinished changes, notifications in several stages, and stored values."""
         for number in range(_ENDED):
             change = self._add(list(Kind)[number % len(Kind)], number).run()
             for step in _STEPS:

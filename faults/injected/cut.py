@@ -20,7 +20,7 @@ class Counted(enum.StrEnum):
     LINES = "lines"
     """Command lines on the modem's port."""
     MESSAGES = "messages"
-    """Requests that reach the server."""
+    """Requests that reach a server: the SM-DP+ or the platform."""
     CALLS = "calls"
     """Method calls that reach NetworkManager or ModemManager."""
     RUNS = "runs"
@@ -138,7 +138,7 @@ class Cut:
     Attributes:
         kind: the kind of cut.
         place: the number of the step, from 1.
-        outage: the kind of failure of server or network.
+        outage: the kind of failure of server or network; None for other kinds of cuts.
     """
 
     kind: Kind
@@ -170,7 +170,7 @@ class Cut:
 
 
 def every_cut(counts: Mapping[Counted, int]) -> list[Cut]:
-    """Return all cuts of a scenario, from its numbers of steps in a run without a cut."""
+    """Return all cuts of a scenario that takes these numbers of steps in a run without a cut."""
     cuts = []
     for kind, counted in COUNTED.items():
         outages = list(Outage) if kind in (Kind.SERVER_BEFORE, Kind.SERVER_AFTER) else [None]

@@ -78,7 +78,7 @@ class Bench(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True, slots=True)
 class BenchFile:
-    """A bench and the path of its file; paths in the file may be relative to its folder."""
+    """A bench and the path of its file; paths in the file may be relative to the file's folder."""
 
     path: Path
     bench: Bench

@@ -26,7 +26,7 @@ def test_no_channel_is_left_open(place: Place) -> None:
 
 
 def test_every_question_is_answered(place: Place) -> None:
-    """The card answers all questions of a probe, including one that fills a block; none changes the card."""
+    """The card answers all questions of a probe, except that it may refuse the one that fills a block."""
     report = place.client.probe(place.name, wait=PATIENCE).check().result
     assert report is not None
     assert report["error"] is None
@@ -35,7 +35,7 @@ def test_every_question_is_answered(place: Place) -> None:
 
 
 def test_the_way_carries_long_answers(place: Place) -> None:
-    """The card's information and its list of profiles arrive complete, in however many pieces."""
+    """The card's information arrives with its version and CIs, in however many pieces."""
     info = place.until_ready().info
     assert info is not None
     assert info.svn is not None

@@ -29,7 +29,7 @@ def forget(place: Place, change: Change) -> None:
 
 
 def enable_for_a_moment(place: Place, iccid: str) -> None:
-    """Enable a profile, then enable the previous one again, or disable the profile if there was none."""
+    """Enable a profile, then enable the previous one again, or disable it if none was enabled."""
     before = place.enabled()
     place.enable(iccid).check()
     if before is not None:
@@ -160,7 +160,7 @@ def test_notifications_arrive_in_order(place: Place, server: OwnServer) -> None:
 
 
 def test_a_code_without_an_address(place: Place) -> None:
-    """An activation code without a server address is refused."""
+    """An activation code without a server address is refused by lpad."""
     with pytest.raises(ApiError) as refused:
         place.client.try_code(place.name, "LPA:1$$MADE-UP", retry_for=0, wait=PATIENCE)
     assert refused.value.kind == "invalid-activation-code"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.needs("codes", "network")
 
 
 def arrives(place: Place, order: Order) -> None:
-    """Download a profile; check that it is on the card, disabled, and that its notification is delivered."""
+    """Download a profile; check that it is disabled and reported to its server; delete it if expendable."""
     change = place.client.download_leased(place.name, order, wait=PATIENCE).check()
     assert change.result is not None
     iccid = str(change.result["iccid"])

@@ -130,7 +130,7 @@ def test_default_smdp(place: Place) -> None:
 
 
 def test_default_smdp_again(place: Place) -> None:
-    """ES10a.SetDefaultDpAddress: an unchanged address is not written again, and an empty one removes it."""
+    """ES10a.SetDefaultDpAddress: the same address can be set twice, and an empty one removes it."""
     before = place.until_ready().addresses
     assert before is not None
     try:

@@ -131,7 +131,7 @@ PECULIAR = {
 
 
 def fails(place: Place, server: OwnServer, fault: Fault) -> Change:
-    """Run a download with a fault, check that no profile is installed, and return the change."""
+    """Check that a download with a fault fails and installs no profile, and return the change."""
     before = {profile.iccid for profile in place.client.profiles(place.name)}
     server.do_wrong(fault)
     change = place.client.download_leased(place.name, server.order(place.eid), retry_for=0, wait=PATIENCE)

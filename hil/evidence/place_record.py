@@ -49,7 +49,7 @@ class Timed(msgspec.Struct, frozen=True):
 
 
 class PlaceFindings(msgspec.Struct, frozen=True, kw_only=True):
-    """All data about a place for the report page, without identifiers of card or subscriber."""
+    """All data about a place for the report page, without complete identifiers of card or subscriber."""
 
     place: str
     began: datetime
@@ -174,7 +174,7 @@ def reason_of(report: pytest.TestReport) -> str:
 
 
 def _timed(change: Change) -> Timed:
-    assert change.ended_at is not None, "it has ended"
+    assert change.ended_at is not None, "the change has ended"
     seconds = (change.ended_at - (change.started_at or change.created_at)).total_seconds()
     return Timed(
         id=change.id,

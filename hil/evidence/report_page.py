@@ -171,7 +171,7 @@ def _compared(now: PlaceFindings, then: PlaceFindings) -> str:
 
 
 def _change(now: float, then: float, *, better: bool, text: str, tolerance: float = 0.0) -> str:
-    """Return a table cell; times that differ by less than the tolerance count as equal."""
+    """Return a table cell; values whose relative difference is at most the tolerance count as equal."""
     if abs(now - then) <= tolerance * max(now, then):
         return f"<td>{text.format(now)}</td>"
     return f'<td class="{"better" if better else "worse"}">{text.format(now)}, was {text.format(then)}</td>'

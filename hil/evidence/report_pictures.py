@@ -59,7 +59,7 @@ def timeline(downloads: Mapping[str, Timed]) -> str:
 
 
 def switch_times(places: Mapping[str, Sequence[float]]) -> str:
-    """Return an SVG with a strip for each place: a dot for each switch at its seconds, and the median."""
+    """Return an SVG with a strip for each place: a dot for the duration of each switch, and the median."""
     there = {place: seconds for place, seconds in places.items() if seconds}
     if not there:
         return "<p>Nothing was switched.</p>"

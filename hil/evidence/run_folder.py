@@ -4,7 +4,7 @@ RUN/report.html       one self-contained page
 RUN/junit.xml         all places
 RUN/findings.json     the data of the page; the next run compares its results with them
 RUN/PLACE/            junit.xml, daemon.log (redacted), probe.json, timings.json, findings.json
-RUN/PLACE/private/    apdus.jsonl, apdus.pcap, pytest.log: unredacted: they identify card and subscriber
+RUN/PLACE/private/    apdus.jsonl, apdus.pcap, pytest.log; not redacted: they identify card and subscriber
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RunFindings(msgspec.Struct, frozen=True):
     @property
     def summary(self) -> str:
         """The results in words, with a line for each place."""
-        return "\n".join(_line(each) for each in self.places) or "there are no findings of any place"
+        return "\n".join(_line(each) for each in self.places) or "there are no findings for any place"
 
     @property
     def skipped(self) -> bool:
@@ -54,7 +54,7 @@ class RunFolder:
 
     @classmethod
     def new(cls, runs: Path, began: datetime) -> Self:
-        """Create the folder of a run that began at `began`; a second run in this second gets another name."""
+        """Create a run's folder, named by the time `began`, and by a number if this name is already used."""
         name = began.strftime("%Y-%m-%dT%H-%M-%SZ")
         for number in count(1):
             path = runs / (name if number == 1 else f"{name}-{number}")
@@ -70,7 +70,7 @@ class RunFolder:
         return folder
 
     def finish(self) -> RunFindings:
-        """Combine the places' findings, write the page, and return the findings."""
+        """Combine the findings and JUnit files, write the page, redact the logs, and return the findings."""
         places = [
             msgspec.json.decode(path.read_bytes(), type=PlaceFindings)
             for path in sorted(self.path.glob(f"*/{_FINDINGS}"))

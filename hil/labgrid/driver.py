@@ -1,4 +1,4 @@
-"""A place of the bench as a labgrid driver; while it is active, the daemon runs with the right card."""
+"""A place of the bench as a labgrid driver; an active driver has a running daemon and the right card."""
 
 from __future__ import annotations
 

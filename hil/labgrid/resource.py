@@ -14,7 +14,7 @@ class LpadPlace(Resource):
 
     Attributes:
         bench: path of the bench file.
-        place: its name in the file.
+        place: the place's name in the bench file.
     """
 
     bench: str = attr.ib(validator=attr.validators.instance_of(str))

@@ -71,14 +71,14 @@ class Lease:
 
     @property
     def confirmation_code(self) -> str | None:
-        """The confirmation code that the operator gave with the order."""
+        """The confirmation code that the operator gave with the order; None: the order needs none."""
         return self._code.confirmation_code
 
     def spend(self) -> str | None:
         """Record that the code is used up, and return it; None if the order waits at the default SM-DP+.
 
         Raises:
-            Conflict: the code has already been spent.
+            Conflict: this lease has already been spent.
         """
         if self.spent:
             raise Conflict("a code of the pool can be used only once; lease another")
@@ -189,7 +189,7 @@ def _free(code: Code, event: dict[str, Any] | None) -> bool:
 
 
 def _holder(pid: int) -> list[Any]:
-    """Identify a process by host, number, boot and start time; no later process has the same identity."""
+    """Return a process's host, number, and boot and start time, which no later process shares."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""The order for a test's download, which belongs to the test until it ends."""
+"""The order for a test's download, which belongs to the test until the test ends."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Order(Protocol):
 
     @property
     def confirmation_code(self) -> str | None:
-        """The confirmation code that the operator gave with the order."""
+        """The confirmation code that the operator gave with the order; None: the order needs none."""
         ...
 
     def spend(self) -> str | None:
-        """Record that the order is used up; return its activation code, None if it is at a default SM-DP+."""
+        """Record that the order is used up; return its activation code, or None at a default SM-DP+."""
         ...
 
     def give_back(self) -> None:

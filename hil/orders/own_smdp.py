@@ -1,4 +1,4 @@
-"""The bench's own SM-DP+, for cards with a test CI: it has unlimited orders, and can simulate faults."""
+"""The bench's own SM-DP+, for cards with a test CI, which has unlimited orders and can simulate faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _CONFIRMATION_CODE = "0012"
 _TEST_NETWORK = "00101"
-"""The owner of a made-up profile with policy rules (ITU-T E.212)."""
+"""The MCC and MNC (ITU-T E.212) of the owner of a made-up profile with policy rules."""
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class OwnServer:
         """Create the server; `start` starts it.
 
         Args:
-            file: the bench file; paths in it may be relative to its folder.
+            file: the bench file; paths in it may be relative to the file's folder.
             section: the server's section of the bench file.
             folder: the folder for the server's data.
         """
@@ -133,5 +133,5 @@ class OwnServer:
         self._server.show(TlsIdentity.GOOD)
 
     def show(self, identity: TlsIdentity) -> None:
-        """Present another certificate to clients that connect from now on."""
+        """Present the certificate of an identity to clients that connect from now on."""
         self._server.show(identity)

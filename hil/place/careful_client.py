@@ -91,7 +91,7 @@ class CarefulClient(Client):
         """Reset a card that holds only expendable profiles.
 
         Raises:
-            Conflict: the card holds other profiles.
+            Conflict: a profile on the card is not expendable.
         """
         for profile in self.profiles(euicc):
             self._ledger.check_expendable(profile.iccid)

@@ -182,7 +182,7 @@ class Place:
         return next((profile.iccid for profile in profiles if profile.state == "enabled"), None)
 
     def enable(self, iccid: str, **options: Any) -> Change:
-        """Enable a profile, by default without a guard, and return the change once it has ended."""
+        """Enable a profile, by default without a guard; return the change when it has ended or asks."""
         return self.client.enable(self.name, iccid, wait=PATIENCE, **{"guard": None, **options})
 
     def deliver(self, *iccids: str) -> None:
@@ -238,7 +238,7 @@ class Place:
         self.ledger.restored()
 
     def _end_policy_rules(self) -> None:
-        """Reset a card after an interrupted case whose profile has rules that only a reset ends."""
+        """Reset the card if a profile that the bench installed has policy rules, which only a reset ends."""
         profiles = self.client.profiles(self.name)
         if any(each.policy_rules and self.ledger.is_own(each.iccid) for each in profiles):
             self.client.reset(
@@ -246,7 +246,7 @@ class Place:
             ).check()
 
     def clean(self) -> None:
-        """Delete the profiles of expendable codes, once the previously enabled profile is enabled again."""
+        """Delete the disabled profiles that expendable codes have installed; call this after `restore`."""
         for profile in self.client.profiles(self.name):
             if self.ledger.is_own(profile.iccid) and profile.state != "enabled":
                 self.client.delete(self.name, profile.iccid, wait=PATIENCE)

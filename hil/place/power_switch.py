@@ -65,7 +65,7 @@ class CommandSwitch:
 class UhubctlSwitch:
     """Switches a port of a hub, and checks the result: uhubctl exits with 0 even if the hub did nothing.
 
-    mvp/uhubctl#63 and #613 quote its report on a port: "Port 4: 0000 off", "Port 4: 0100
+    mvp/uhubctl#63 and #613 quote uhubctl's report on a port: "Port 4: 0000 off", "Port 4: 0100
     power". A USB 3 hub appears as two hubs, which uhubctl switches one after the other.
     """
 

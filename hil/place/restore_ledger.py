@@ -53,7 +53,7 @@ class Ledger:
             _write(self._before, msgspec.json.encode(before))
 
     def restored(self) -> None:
-        """Delete the record, because the card has been restored."""
+        """Delete the record of the previous state, because the card has been restored."""
         self._before.unlink(missing_ok=True)
 
     def installed(self, iccid: str) -> None:
@@ -66,7 +66,7 @@ class Ledger:
 
     @property
     def expected_beside(self) -> frozenset[str] | None:
-        """The profiles known before an installation with an unknown result; None: no such installation."""
+        """The profiles known before an installation with an unknown result; None: there is none."""
         if not self._expected.exists():
             return None
         return frozenset(msgspec.json.decode(self._expected.read_bytes(), type=list[str]))
@@ -76,11 +76,11 @@ class Ledger:
         self._expected.unlink(missing_ok=True)
 
     def is_expendable(self, iccid: str) -> bool:
-        """Whether the bench may delete a profile."""
+        """Return whether the bench may delete a profile."""
         return iccid in self._expendable or iccid in self._own()
 
     def is_own(self, iccid: str) -> bool:
-        """Whether an expendable code of this bench has installed the profile."""
+        """Return whether an expendable code of this bench has installed the profile."""
         return iccid in self._own()
 
     def check_expendable(self, iccid: str) -> None:

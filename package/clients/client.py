@@ -26,7 +26,7 @@ from lpad_client.models import (
 
 
 def main() -> None:
-    """Install a profile, and check that two errors arrive as their types."""
+    """Install a profile, and check that two errors arrive as objects of their own types."""
     over_socket = {"transport": httpx.HTTPTransport(uds=os.environ["LPAD_SOCKET"])}
     with Client(base_url="http://lpad", timeout=httpx.Timeout(130), httpx_args=over_socket) as lpad:
         cards = list_euiccs.sync(client=lpad)

@@ -16,7 +16,7 @@ LONGEST = 240.0
 
 
 def main(commands: list[str]) -> int:
-    """Run the commands one after the other; return the first exit code other than 0."""
+    """Run the commands one after the other; stop at and return the first exit code other than 0."""
     with Gateway() as gateway:
         gateway.ready()
         for command in commands:

@@ -9,10 +9,7 @@ if TYPE_CHECKING:
 
 
 def test_profiles(target: Target) -> None:
-    """While the driver is active, the card is identified and can be used.
-
-    Afterwards the card is back in its previous state.
-    """
+    """While the driver is active, the bench file's card can be read; deactivation releases the place."""
     driver = target.get_driver("LpadDriver")
     driver.refresh()
     assert driver.place.eid == driver.place.client.euicc(driver.place.name).eid

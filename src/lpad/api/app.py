@@ -81,7 +81,7 @@ class Application:
 
 
 class _PathRoute(StarletteRoute):
-    """A path that matches for all methods: DELETE must not take `deliver` for a notification's number."""
+    """A path that matches every method, so that DELETE does not read `deliver` as a notification's number."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)

@@ -39,7 +39,7 @@ REQUESTS: dict[type, dict[str, Any]] = {
     event_bodies.Acknowledgement: {"position": 42},
     event_bodies.RedeliverRequest: {"sequence": 42},
 }
-"""An example for each type of a request's body."""
+"""Examples of request bodies, by type."""
 
 _SUMMARY = {
     "name": "modem",
@@ -296,7 +296,7 @@ _CHANGES = {
     },
     "confirm_change": _ENABLE,
 }
-"""An example for the ID of each operation that answers with a change."""
+"""Examples of changes, by the ID of the operation that answers with a change."""
 
 _ANSWERS: dict[type | str, Any] = {
     views.SystemView: {

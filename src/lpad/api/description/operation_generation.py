@@ -92,7 +92,7 @@ def statuses_of(route: Route) -> set[int]:
 
 
 def _takes_key(route: Route) -> bool:
-    """Whether the route creates or answers a change; a cancellation needs no key."""
+    """Return whether a route accepts an idempotency key, because it creates or answers a change."""
     return (
         route.method != "GET"
         and route.answer is Change
@@ -123,7 +123,7 @@ def _good(route: Route, refs: Mapping[type, Schema]) -> dict[str, Any]:
     if route.answer is Change and route.method != "GET":
         responses["202"] = {**responses["200"], "description": "the change is in progress; Location names it"}
     elif route.method == "GET" and route.answer != STREAM:
-        responses["304"] = {"description": "nothing has changed since that ETag", "headers": {"ETag": ETAG}}
+        responses["304"] = {"description": "unchanged: the ETag is still valid", "headers": {"ETag": ETAG}}
     return responses
 
 

@@ -33,8 +33,8 @@ _GROUPS = (
 """The beginnings of paths, each with its group; the first match decides."""
 
 TEXTS = {
-    "get_system": "`health.ok` is false if the journal cannot be written. `settings` shows which changed"
-    " keys need a restart, and the mistakes in the file.",
+    "get_system": "`health.ok` is false if the journal cannot be written, or if a thread of lpad is stuck."
+    " `settings` shows which changed keys need a restart, and the mistakes in the file.",
     "list_ports": "Use the list to set a card's `port` or `reader`. lpad opens no port.",
     "list_euiccs": "One entry for each card in the settings, whether lpad reaches it or not. The answer"
     " comes from memory; lpad does not ask the cards.",
@@ -51,7 +51,7 @@ TEXTS = {
     "check_trust": "The report has the server's certificate chain, and the anchor that makes the server"
     " trusted, or the reason why the server is not trusted.",
     "list_profiles": "The answer shows the list at `read_at`. Entries that lpad cannot read are in"
-    " `unreadable`; they do not hide the others.",
+    " `unreadable`; they do not hide the other entries.",
     "get_profile": "The ICCID or the AID in the path names the profile.",
     "get_icon": "The icon as the operator's server delivered it; 404 if the profile has no icon.",
     "patch_profile": "The nickname is stored on the card, with at most 64 bytes of UTF-8. An empty"
@@ -78,7 +78,7 @@ TEXTS = {
     " still deliver. The answer shows the closed wish, which lpad then forgets.",
     "discover": "Without `servers`, lpad asks the SM-DS of the card and those of the settings.",
     "list_platforms": "The answer has each platform's name and capabilities. lpad contacts no platform.",
-    "list_products": "lpad asks the platform for each request; price and validity are texts of the platform.",
+    "list_products": "lpad asks the platform at each request; price and validity are texts of the platform.",
     "reset_euicc": "The reset cannot be undone. At least one field must be true.",
     "list_notifications": "The list is in the order of delivery. `pending` counts all pending"
     " notifications, even those of other pages.",

@@ -39,7 +39,7 @@ class Filters(Frozen, kw_only=True):
     euicc: str | None
 
     def admit(self, change: int | None, euicc: str | None) -> bool:
-        """Whether an event about this change and this card is wanted."""
+        """Return whether an event about this change and this card is wanted."""
         return (self.change is None or change == self.change) and (self.euicc is None or euicc == self.euicc)
 
 

@@ -121,7 +121,7 @@ async def restart_modem(call: Call) -> Response:
 
 
 async def check_trust(call: Call) -> Response:
-    """Make a TLS handshake with a server without a request; the change's result is the trust report."""
+    """Make a TLS handshake with a server, but no request; the change's result is the trust report."""
     address = ServerAddress.parse(call.body_of(TrustCheckRequest).address)
     return await _submit(call, params.CheckTrustParams(address=str(address)))
 
@@ -310,7 +310,7 @@ def _guard(guard: GuardRequest | msgspec.UnsetType | None) -> params.GuardParams
 
 
 def redacted(matching_id: str) -> str:
-    """Return a shortened matching ID for display, enough to distinguish two orders."""
+    """Return the end of a matching ID for display; of a short one, only `…`; of an empty one, nothing."""
     return f"…{matching_id[-4:]}" if len(matching_id) > 8 else "…" if matching_id else ""
 
 
@@ -368,7 +368,7 @@ def _target(call: Call) -> str:
 
 
 def _profile(call: Call) -> tuple[Listed, str | None]:
-    """Return the profile in the path, and its unambiguous name, or None if it has no such name."""
+    """Return the profile in the path, and its unambiguous ICCID or AID, or None if it has neither."""
     iccid = _iccid(call)
     listed = _read_once(call).listed
     profile = listed.find(iccid)

@@ -15,17 +15,17 @@ files in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which 
 remembers it. lpad treats an unlisted modem as the generic one.
 
 On an AT port lpad uses all values of an entry, on an MBIM port those marked MBIM, and on a QMI port none,
-because it needs none there. On each kind, `lpad probe` names the entries that describe the modem.
+because it needs none there. On each kind of port, `lpad probe` names the entries that describe the modem.
 
 A serial line (UART) usually carries 115,200 baud. With `fast_baud` in the settings of a card, lpad uses a
-faster speed while it has the port, if the modem offers that speed (AT+IPR) and long lines pass at it, and
-then restores the previous speed. A modem's USB port ignores the speed, so lpad does not set one there.
+faster speed while it has the port, if the modem offers that speed (AT+IPR) and long lines pass at that speed.
+lpad then restores the previous speed. A modem's USB port ignores the speed, so lpad does not set one there.
 
 Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.
 
 ## Which port to use
 
-Many modems have several kinds of port. Users of other programs have reported these for access to the eUICC.
+Many modems have several kinds of port. Users of other programs have reported which of them reach the eUICC.
 For an unlisted model, see its family; `lpad setup` tries every port that it finds.
 
 | modem | port | source |
@@ -57,7 +57,8 @@ def _entry(entry: dict[str, Any], file: str) -> str:
     lines += [f"`{file}`" + (f", {', '.join(matched)}" if matched else "") + "", ""]
     lines += [f"- {seen}" for seen in entry["seen"]]
     lines += [
-        f"- not confirmed in public for all these modems, so lpad never relies on it alone: `{command}`"
+        f"- no public source confirms this command for all these modems, so lpad never relies on it alone: "
+        f"`{command}`"
         for command in entry.get("unconfirmed", ())
     ]
     changes = entry.get("quirks") or {}
@@ -73,7 +74,7 @@ def _entry(entry: dict[str, Any], file: str) -> str:
         "announcements": "announcements of a new SIM: "
         + ", ".join(f"`{each}`" for each in quirks.announcements),
         "authentication_command": f"authentication of a context by: {quirks.authentication_command.value}",
-        "operator_configuration": "operator configuration asked for with: "
+        "operator_configuration": "command that queries the operator configuration: "
         + ", ".join(f"`{each}`" for each in quirks.operator_configuration),
         "select_p2": "MBIM: P2 of SELECT in this order: " + ", ".join(f"{p2:02X}" for p2 in quirks.select_p2),
         "class_byte_type": f"MBIM: class byte type {quirks.class_byte_type} for ES10",
