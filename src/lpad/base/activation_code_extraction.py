@@ -1,4 +1,4 @@
-"""Extracts activation codes from what users copy: texts with links, quotes or line breaks."""
+"""Extracts activation codes from the texts that users copy, even with links, quotes or line breaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lpad.base.errors import InvalidActivationCode
 from lpad.base.lazy_pattern import LazyPattern
 
 LONGEST_TEXT = 4096
-"""The maximum number of characters of a text; a longer one is refused."""
+"""The maximum number of characters of a text; a longer text is refused."""
 
 _SETUP_HOSTS = frozenset({"esimsetup.apple.com", "esimsetup.android.com"})
 _SETUP_PATH = "/esim_qrcode_provisioning"

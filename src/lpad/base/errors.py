@@ -250,7 +250,7 @@ class CardMalformed(CardError):
 
 
 class ServerError(LpadError):
-    """A failure of the SM-DP+, or of the connection to it."""
+    """A failure of an SM-DP+, an SM-DS or an operator's platform, or of the connection to it."""
 
     kind = "server-error"
 
@@ -328,7 +328,7 @@ class PlatformUnclear(ServerError):
 
 
 class SwitchRolledBack(LpadError):
-    """A guard was not met; the previous profile, or one of the fallback order, is enabled."""
+    """A guard was not met; the previous profile, or a profile of the fallback order, is enabled."""
 
     kind = "switch-rolled-back"
     details: request.SwitchDetails

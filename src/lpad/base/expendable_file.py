@@ -22,7 +22,7 @@ class ExpendableFile(Generic[_T]):
     """One value in a file, as JSON."""
 
     def __init__(self, path: Path | None, kind: type[_T]) -> None:
-        """Use a file; the file and its folder need not exist.
+        """Create the object for a file; the file and its folder need not exist.
 
         Args:
             path: the path of the file; None: nothing is stored.

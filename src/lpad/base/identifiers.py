@@ -71,7 +71,7 @@ class Eid(Frozen):
 class Iccid(Frozen):
     """A profile's number as the card reports it: 1 to 20 digits from 0 to E, in capitals.
 
-    ITU-T E.118 promises up to 19 decimal digits with a check digit. Many operators' ICCIDs contain
+    ITU-T E.118 specifies up to 19 decimal digits with a check digit. Many operators' ICCIDs contain
     hexadecimal digits or lack the check digit (898600B5…), so neither is checked. F is padding, not a digit.
     """
 
@@ -181,7 +181,7 @@ class Imei(Frozen):
         """Parse an IMEI of 15 digits, 14 without the check digit, or 16 with a software version (IMEISV).
 
         Raises:
-            InvalidValue: another number of digits, or 15 digits with a wrong check digit.
+            InvalidValue: the text does not have 14 to 16 digits, or has 15 with a wrong check digit.
         """
         digits = re.sub(r"[\s-]", "", text)
         if not re.fullmatch(r"[0-9]{14,16}", digits):
@@ -243,7 +243,7 @@ class Tac(Frozen):
         """Parse a TAC of 8 digits.
 
         Raises:
-            InvalidValue: another number of digits.
+            InvalidValue: the text does not have 8 digits.
         """
         digits = re.sub(r"[\s-]", "", text)
         if not re.fullmatch(r"[0-9]{8}", digits):

@@ -44,11 +44,11 @@ class LazyPattern(Generic[AnyStr]):
         return self.compiled.finditer(text)
 
     def findall(self, text: AnyStr) -> list[AnyStr]:
-        """Return the text of each match of a pattern that has at most one group."""
+        """Return the text of each match, or of the match's group in a pattern with one group."""
         return self.compiled.findall(text)
 
     def split(self, text: AnyStr) -> list[AnyStr]:
-        """Return the parts between the matches."""
+        """Return the parts of the text between the matches."""
         return self.compiled.split(text)
 
     def sub(self, replacement: AnyStr | Callable[[re.Match[AnyStr]], AnyStr], text: AnyStr) -> AnyStr:

@@ -39,7 +39,7 @@ def redacted(text: str) -> str:
     Long numbers keep only the last four digits, activation codes only the address.
 
     Decimal numbers of 15 to 32 digits are masked, and hexadecimal numbers of 15 to 20 digits. A number after
-    the word "profile" or "ICCID" is masked from the first digit.
+    the word "profile" or "ICCID" is masked even if it is shorter.
     """
     return _NAMED_ICCID.sub(_named, _IDENTIFIER.sub(_masked, _ACTIVATION_CODE.sub(r"\1…", text)))
 

@@ -50,7 +50,7 @@ class ServerAddress(Frozen):
         return cls(host.rstrip("."), port)
 
     def names(self, other: str) -> bool:
-        """Return whether a server's `other` means this address; case and a missing port do not matter."""
+        """Return whether `other`, a server's text, is this address; case and a missing port do not matter."""
         try:
             told = ServerAddress.parse(other)
         except InvalidValue:

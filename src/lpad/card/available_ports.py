@@ -27,7 +27,7 @@ class Ports(Frozen, kw_only=True):
     serial: tuple[str, ...]
     """The paths of the ports; a lasting name takes the place of a name that may change."""
     devices: tuple[tuple[str, ...], ...] = ()
-    """The ports of each USB or PCI device that has several; one modem has one device."""
+    """The ports of each USB or PCI device that has several ports; a modem is one such device."""
     readers: tuple[str, ...]
     no_readers: str | None = None
     """Why no readers are listed, if that is known."""

@@ -28,7 +28,7 @@ LONGEST_PAUSE = 4.0
 LOOKING = 5.0
 """The minimum number of seconds for one check, even if a step's time has nearly passed."""
 _GOING = 10.0
-"""Seconds until a port disappears after the answer to the command that makes it disappear."""
+"""Seconds that a port may take to disappear after the modem has accepted the command that causes this."""
 _BRINGING_UP = 120.0
 _REBOOTED = ("RDY", "^SYSSTART", "+CFUN")
 """The beginnings of lines that modems send when they have started."""

@@ -392,7 +392,7 @@ class Refresh:
             self._listen(Deadline.after(seconds))
 
     def _listen(self, deadline: Deadline) -> None:
-        """Wait until the modem announces something, or the deadline.
+        """Wait until the modem announces something, or until the deadline.
 
         A port that disappears ends the wait early.
         """

@@ -31,12 +31,12 @@ class PortReturn:
         speeds: Mapping[str, LineSpeed],
         open_modem: Callable[[str, LineSpeed, Deadline], AtModem],
     ) -> None:
-        """Prepare; no port is opened.
+        """Create the object; no port is opened.
 
         Args:
             loan: ends when the port is returned; None: the port belongs to no other program.
-            speeds: the speeds of each AT port, by the port.
-            open_modem: opens one of the ports.
+            speeds: the speeds of each AT port, by the port's path.
+            open_modem: opens the modem on one of the ports, at one of the given speeds.
         """
         self._loan = loan
         self._speeds = speeds

@@ -61,7 +61,7 @@ class Port(Protocol):
 
     @property
     def transport(self) -> str:
-        """The name of the port in messages."""
+        """The name of the port in texts for users."""
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
         """Return the functions to reach the card; nothing is opened."""
@@ -89,7 +89,7 @@ class ModemPort(Frozen, kw_only=True):
 
     @property
     def transport(self) -> str:
-        """The name of the port in messages."""
+        """The name of the port in texts for users."""
         protocol = protocol_of(self.path)
         return f"{'' if protocol is None else f'{protocol.value} '}modem on {self.name}"
 
@@ -171,7 +171,7 @@ class ReaderPort(Frozen, kw_only=True):
 
     @property
     def transport(self) -> str:
-        """The name of the port in messages."""
+        """The name of the port in texts for users."""
         return f"card in the {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:

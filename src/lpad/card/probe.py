@@ -62,7 +62,7 @@ _AT_ONCE = "data with 9000"
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True, rename={"size": "bytes"}):
-    """One command: its duration in milliseconds, and the number of received bytes or the failure."""
+    """One step: its duration in milliseconds, and the number of received bytes or the reason of a refusal."""
 
     what: str
     milliseconds: float

@@ -27,7 +27,7 @@ _LISTING = 10.0
 @click.option("--port", metavar="PATH", help="Port of a modem: AT, MBIM or QMI.")
 @click.option("--reader", metavar="NAME", help="PC/SC reader: its name, a pattern with *, or a position.")
 @click.option(
-    "--baud", default=115200, show_default=True, help="Speed of the port in baud; USB modems accept any."
+    "--baud", default=115200, show_default=True, help="Speed of the port in baud; USB modems ignore it."
 )
 @click.option("--aid", "aids", multiple=True, metavar="HEX", help="AID of the ISD-R to try first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

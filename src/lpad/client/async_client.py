@@ -106,7 +106,7 @@ class AsyncClient:
 
         Args:
             limit: the maximum number to return, up to 1,000; None: all.
-            after: return only the cards after this one: `next` of the previous page.
+            after: `next` of the previous page, to return the cards that follow.
         """
         return await self._connection.get_list(
             "/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after}
@@ -131,7 +131,7 @@ class AsyncClient:
         return await self._connection.get(_card(euicc, "profiles"), ProfileList, query)
 
     async def icon(self, euicc: str, iccid: str) -> bytes:
-        """Return a profile's icon."""
+        """Return a profile's icon, a PNG or JPEG file."""
         return await self._connection.request("GET", f"{_profile(euicc, iccid)}/icon")
 
     async def notifications(self, euicc: str) -> list[Notification]:
@@ -154,7 +154,7 @@ class AsyncClient:
         Args:
             euicc: return only changes of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
-            before: return only changes with lower numbers: `next` of the previous page.
+            before: `next` of the previous page, to return only changes with lower numbers.
         """
         query = {"euicc": euicc, "limit": limit, "before": before}
         return await self._connection.get_list("/v1/changes", "changes", Change, query)
@@ -191,7 +191,8 @@ class AsyncClient:
             confirmation_code: the operator's code, if any; without it, the change asks if a code is needed.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
-            guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
+            guard: conditions of the switch to the profile, as for `enable`; None: no guard, not even the
+                default one.
             within: seconds in which the conditions must be met.
             when_online: wait for a network as long as necessary, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
@@ -239,7 +240,7 @@ class AsyncClient:
             options: further values that the platform's calls need.
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
-            guard: conditions of that switch, as in `enable`.
+            guard: conditions of the switch to the profile, as in `enable`.
             within: seconds in which the conditions must be met.
             key: as in `download`.
             wait: seconds to wait for the end.
@@ -272,7 +273,7 @@ class AsyncClient:
 
         Args:
             euicc: the card.
-            install: download one profile after another, and enable the first that installs.
+            install: download one profile after another, and enable the first one that lpad installs.
             confirm: ask for consent to each profile.
             servers: the SM-DSs to ask; empty: the SM-DSs of the card and of the settings.
             key: as in `download`.
@@ -386,7 +387,7 @@ class AsyncClient:
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
             initial_bearer: the source of the APN to attach with: same (`apn`), apn (`initial_bearer_apn`) or
-                leave (what the modem has stored).
+                leave (the APN that the modem has stored).
             initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
             mtu: the MTU in bytes; None: the network's value.
         """
@@ -444,7 +445,7 @@ class AsyncClient:
         accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
-        """Delete operational profiles, test profiles and the default SM-DP+ address, as the flags say."""
+        """Delete operational profiles, test profiles or the default SM-DP+ address; one flag must be true."""
         body = {
             "operational_profiles": operational_profiles,
             "test_profiles": test_profiles,
@@ -510,8 +511,8 @@ class AsyncClient:
         """Yield the daemon's events until the daemon stops.
 
         Args:
-            change: return only this change's events.
-            euicc: return only this card's events.
+            change: yield only this change's events.
+            euicc: yield only this card's events.
             after: the ID of the last event seen.
         """
         query = {"change": change, "euicc": euicc, "after": after}
@@ -528,12 +529,12 @@ class AsyncClient:
     ) -> AsyncGenerator[Event, None]:
         """Yield the events that leave the device, as CloudEvents, until the daemon stops.
 
-        An event's `id` is its number. The first event is `listening`, with the number after which the others
-        follow; `lost` has the `count` of events that the outbox no longer has.
+        An event's `id` is its number. The first event is `listening`, with the number after which the other
+        events follow; `lost` has the `count` of events that the outbox no longer has.
 
         Args:
-            change: return only this change's events.
-            euicc: return only this card's events.
+            change: yield only this change's events.
+            euicc: yield only this card's events.
             after: the number of the last event seen, even before a restart; None: only new events.
             listener: a name under which the daemon remembers which events this program has acknowledged;
                 events without an acknowledgement count as awaited. With a name, `after` acknowledges the

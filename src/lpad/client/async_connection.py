@@ -172,7 +172,7 @@ class _AsyncHttpSocket:
 
     @property
     def usable(self) -> bool:
-        """Whether another request may follow: the last answer was read, and no end of the connection seen."""
+        """Whether another request may follow: the last answer was read, and the connection is still open."""
         idle = self._http.our_state is h11.IDLE
         return idle and not self._reader.at_eof() and not self._writer.is_closing()
 

@@ -107,7 +107,7 @@ class Client:
 
         Args:
             limit: the maximum number to return, up to 1,000; None: all.
-            after: return only the cards after this one: `next` of the previous page.
+            after: `next` of the previous page, to return the cards that follow.
         """
         return self._connection.get_list("/v1/euiccs", "euiccs", Euicc, {"limit": limit, "after": after})
 
@@ -130,7 +130,7 @@ class Client:
         return self._connection.get(_card(euicc, "profiles"), ProfileList, query)
 
     def icon(self, euicc: str, iccid: str) -> bytes:
-        """Return a profile's icon."""
+        """Return a profile's icon, a PNG or JPEG file."""
         return self._connection.request("GET", f"{_profile(euicc, iccid)}/icon")
 
     def notifications(self, euicc: str) -> list[Notification]:
@@ -153,7 +153,7 @@ class Client:
         Args:
             euicc: return only changes of this card.
             limit: the maximum number of changes to return, up to 1,000; None: all.
-            before: return only changes with lower numbers: `next` of the previous page.
+            before: `next` of the previous page, to return only changes with lower numbers.
         """
         query = {"euicc": euicc, "limit": limit, "before": before}
         return self._connection.get_list("/v1/changes", "changes", Change, query)
@@ -190,7 +190,8 @@ class Client:
             confirmation_code: the operator's code, if any; without it, the change asks if a code is needed.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
-            guard: conditions of that switch, as for `enable`; None: no guard, not even the default one.
+            guard: conditions of the switch to the profile, as for `enable`; None: no guard, not even the
+                default one.
             within: seconds in which the conditions must be met.
             when_online: wait for a network as long as necessary, even across restarts.
             retry_for: seconds for which temporary failures are retried; None: the daemon's setting.
@@ -238,7 +239,7 @@ class Client:
             options: further values that the platform's calls need.
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
-            guard: conditions of that switch, as in `enable`.
+            guard: conditions of the switch to the profile, as in `enable`.
             within: seconds in which the conditions must be met.
             key: as in `download`.
             wait: seconds to wait for the end.
@@ -271,7 +272,7 @@ class Client:
 
         Args:
             euicc: the card.
-            install: download one profile after another, and enable the first that installs.
+            install: download one profile after another, and enable the first one that lpad installs.
             confirm: ask for consent to each profile.
             servers: the SM-DSs to ask; empty: the SM-DSs of the card and of the settings.
             key: as in `download`.
@@ -379,7 +380,7 @@ class Client:
             ip: ipv4, ipv6 or ipv4v6.
             roaming: whether data may flow while roaming.
             initial_bearer: the source of the APN to attach with: same (`apn`), apn (`initial_bearer_apn`) or
-                leave (what the modem has stored).
+                leave (the APN that the modem has stored).
             initial_bearer_apn: the APN to attach with if `initial_bearer` is apn.
             mtu: the MTU in bytes; None: the network's value.
         """
@@ -433,7 +434,7 @@ class Client:
         accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
-        """Delete operational profiles, test profiles and the default SM-DP+ address, as the flags say."""
+        """Delete operational profiles, test profiles or the default SM-DP+ address; one flag must be true."""
         body = {
             "operational_profiles": operational_profiles,
             "test_profiles": test_profiles,
@@ -499,8 +500,8 @@ class Client:
         """Yield the daemon's events until the daemon stops.
 
         Args:
-            change: return only this change's events.
-            euicc: return only this card's events.
+            change: yield only this change's events.
+            euicc: yield only this card's events.
             after: the ID of the last event seen.
         """
         query = {"change": change, "euicc": euicc, "after": after}
@@ -516,12 +517,12 @@ class Client:
     ) -> Generator[Event, None, None]:
         """Yield the events that leave the device, as CloudEvents, until the daemon stops.
 
-        An event's `id` is its number. The first event is `listening`, with the number after which the others
-        follow; `lost` has the `count` of events that the outbox no longer has.
+        An event's `id` is its number. The first event is `listening`, with the number after which the other
+        events follow; `lost` has the `count` of events that the outbox no longer has.
 
         Args:
-            change: return only this change's events.
-            euicc: return only this card's events.
+            change: yield only this change's events.
+            euicc: yield only this card's events.
             after: the number of the last event seen, even before a restart; None: only new events.
             listener: a name under which the daemon remembers which events this program has acknowledged;
                 events without an acknowledgement count as awaited. With a name, `after` acknowledges the

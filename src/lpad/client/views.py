@@ -217,7 +217,7 @@ class Platform(_View, frozen=True, kw_only=True):
 
 
 class Product(_View, frozen=True, kw_only=True):
-    """Something that can be ordered from a platform."""
+    """A product that can be ordered from a platform."""
 
     id: str
     name: str | None = None
@@ -227,7 +227,7 @@ class Product(_View, frozen=True, kw_only=True):
 
 
 class ModemRestarts(_View, frozen=True, kw_only=True):
-    """lpad's restarts of the modem without success; `next_at` None: lpad does not restart it again."""
+    """lpad's unsuccessful restarts of the modem; `next_at` None: lpad plans no further restart."""
 
     times: int
     steps: int
@@ -344,8 +344,9 @@ class Euicc(_View, frozen=True, kw_only=True):
 class Line(_View, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
-    `line` is idle, changing, live, ended or unknown, `word` the platform's own word for it; `imei` is that of
-    the device in which the platform saw the line; `cause` explains why the network may not serve the line.
+    `line` is idle, changing, live, ended or unknown, `word` the platform's own word for this state; `imei` is
+    that of the device in which the platform saw the line; `cause` explains why the network may not serve the
+    line.
     """
 
     platform: str
@@ -464,7 +465,7 @@ class Requirement(_View, frozen=True, kw_only=True):
 
 
 class Guard(_View, frozen=True, kw_only=True):
-    """A guarded switch: `switching`, `watching`, `kept`, `going-back`, `back` or `stuck`."""
+    """A guarded switch; `phase` is `switching`, `watching`, `kept`, `going-back`, `back` or `stuck`."""
 
     phase: str
     until: datetime

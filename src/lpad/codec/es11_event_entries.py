@@ -22,7 +22,7 @@ _ENTRIES = "eventEntries"
 
 
 class EventEntry(Frozen):
-    """One event: the server that has something for the card, and its ID there."""
+    """One event: the server that has something for the card, and the event's ID there."""
 
     event_id: str
     """The event ID as the SM-DS wrote it; it is the matching ID at that server."""
@@ -59,7 +59,7 @@ class EventEntries(Frozen):
 
 
 def lists_events(answer: Answer) -> bool:
-    """Whether an answer to AuthenticateClient comes from an SM-DS, judged by its content."""
+    """Return whether an answer to AuthenticateClient comes from an SM-DS, judged by its content."""
     return _ENTRIES in answer.fields and "profileMetadata" not in answer.fields
 
 

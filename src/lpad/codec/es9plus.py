@@ -40,7 +40,7 @@ class Refusal(Struct, frozen=True):
 
 
 class Answer(Frozen):
-    """The body of an HTTP response: executed, or refused."""
+    """The body of an HTTP response; `refusal` is None if the server has executed the function."""
 
     refusal: Refusal | None
     fields: Mapping[str, Any]
@@ -190,7 +190,7 @@ def cancel_session(*, transaction_id: str, cancel_session_response: bytes) -> by
 
 
 def one_line(text: str) -> str:
-    """Return foreign text as one printable line of limited length, for a log or a terminal."""
+    """Return untrusted text as one printable line of limited length, for a log or a terminal."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     line = _BLANKS.sub(" ", printable).strip()
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"

@@ -1,4 +1,4 @@
-"""The programs on this device that listen to events under a name."""
+"""The API's handlers for programs on this device that listen to events under a name."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 async def list_listeners(call: Call) -> Response:
-    """List the named listeners of the stream of events, and the position of each."""
+    """List the named listeners of the event stream, and the position of each."""
     found = await asyncio.to_thread(call.engine.listeners.all)
     shown, following = page_of_names(call, found, name=lambda each: each.name)
     return json_response(ListenerList(listeners=[_view(each) for each in shown], next=following))
 
 
 async def acknowledge_events(call: Call) -> Response:
-    """Record that a listener has processed all events up to a number; only for its user, or an admin."""
+    """Acknowledge all events up to a number for a listener; only its user or an admin may do this."""
     position = call.body_of(Acknowledgement).position
     if not 0 <= position <= MOST_CHANGES:
         raise InvalidValue("'position' must be the number of an event")
@@ -37,7 +37,7 @@ async def acknowledge_events(call: Call) -> Response:
 
 
 async def forget_listener(call: Call) -> Response:
-    """Forget a listener, so that no event waits for it; only for its user, or an admin."""
+    """Forget a listener, so that no event waits for it; only its user or an admin may do this."""
     found = await asyncio.to_thread(call.engine.listeners.forget, call.path["name"], asker(call))
     return json_response(_view(found))
 

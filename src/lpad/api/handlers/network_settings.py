@@ -1,4 +1,4 @@
-"""The network settings of a profile: read, set and cleared without touching the card."""
+"""The API's handlers for a profile's network settings, which are read, set and cleared without the card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles from operators' platforms: requests for them, and the available products."""
+"""The API's handlers for operators' platforms: requests for profiles, and the available products."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LISTING = 60.0
 
 
 async def provision(call: Call) -> Response:
-    """Get a profile from a platform; a card has one wish at a time; a repeated request resumes the wish."""
+    """Get a profile from a platform; if the card already has a wish, the request resumes the wish."""
     body = call.body_of(ProvisionRequest)
     call.check(ROLE_FOR[Kind.ENABLE] if body.enable else ROLE_FOR[Kind.PROVISION])
     names = call.engine.platforms.names

@@ -1,4 +1,4 @@
-"""The daemon itself: its version, its health, its description."""
+"""The API's handlers for the daemon's version and health, and for the device's ports and readers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _STARTED = time.monotonic()
 _STARTED_AT = datetime.now(UTC)
 _listings: WeakKeyDictionary[Engine, asyncio.Task[Ports]] = WeakKeyDictionary()
-"""The task that lists the ports now, or that listed them last."""
+"""For each engine, the task that is listing the ports, or that listed them last."""
 
 
 async def get_system(call: Call) -> Response:

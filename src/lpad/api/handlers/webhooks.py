@@ -1,4 +1,4 @@
-"""The endpoints to which events are sent."""
+"""The API's handlers for the endpoints to which lpad sends events."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def pause_webhook(call: Call) -> Response:
 
 
 async def resume_webhook(call: Call) -> Response:
-    """Continue with a paused endpoint, or one that has answered 410, and try immediately."""
+    """Resume sending to a paused endpoint, or to one that has answered 410, and try immediately."""
     await asyncio.to_thread(call.engine.webhooks.resume, call.path["name"])
     return await _one(call)
 

@@ -30,7 +30,7 @@ V = TypeVar("V", bound=msgspec.Struct)
 
 
 def view_of(type_: type[V], source: object, **told: object) -> V:
-    """Return a view with the given fields, and the others from the attributes of `source`."""
+    """Return a view with the given fields; its other fields come from the attributes of `source`."""
     rest = {name: getattr(source, name) for name in type_.__struct_fields__ if name not in told}
     return type_(**told, **rest)
 
@@ -88,7 +88,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings in force; changed keys in `restart_needed` take effect only after a restart.
+    """When lpad read the settings in force; changed keys in `restart_needed` need a restart to take effect.
 
     `error` describes the mistakes in the file when it was last read; the previous settings stay in force.
     """
@@ -246,7 +246,7 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
 
     `line` is idle, changing, live, ended or unknown, and `word` is the platform's own name for this state.
     `imei` is the IMEI of the device in which the platform saw the line; `cause` explains in a sentence why
-    the network may not serve the line, and is null if the line gives no reason.
+    the network may not serve the line, and is null if there is no reason.
     """
 
     platform: str

@@ -31,7 +31,7 @@ _Body = TypeVar("_Body")
 LONGEST_WAIT = 3600.0
 LONGEST_KEY = 255
 MOST_CHANGES = 10**18 - 1
-"""The largest possible number of a change."""
+"""The largest possible number of a change or an event."""
 
 
 class Call(Frozen, kw_only=True):
@@ -64,7 +64,7 @@ class Call(Frozen, kw_only=True):
         self.rules().check(self.peer, role)
 
     def has(self, role: Role) -> bool:
-        """Whether the caller still has a role."""
+        """Return whether the caller still has a role."""
         return role in self.rules().roles(self.peer)
 
     def key(self, *request: object) -> IdempotencyKey | None:
@@ -125,7 +125,8 @@ async def submission_response(call: Call, submission: Submission) -> Response:
 async def change_response(call: Call, change: Change) -> Response:
     """Answer with a change: 202 and its Location while it is unfinished, 200 once it has ended.
 
-    With `?wait=`, the answer comes once the change has ended or asks a question, or the time has passed.
+    With `?wait=`, the answer comes once the change has ended or asks a question, the time has passed, or lpad
+    stops.
     """
     if call.wait:
         change = await _settled(call, change.id)

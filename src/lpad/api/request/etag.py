@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def known(call: Call, tag: str) -> bool:
-    """Whether the caller already has the content with this tag, by If-None-Match (RFC 9110, 13.1.2)."""
+    """Return whether the caller has the content with this tag, by If-None-Match (RFC 9110, 13.1.2)."""
     given = [each.strip() for each in call.headers.get("if-none-match", "").split(",")]
     return "*" in given or tag.removeprefix("W/") in [each.removeprefix("W/") for each in given]
 

@@ -32,9 +32,9 @@ class EventTypeList(msgspec.Struct, frozen=True, kw_only=True):
 class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint: its address, its events and its progress.
 
-    `state` is active, paused (by a user) or ended (it answered 410). `pending` is the number of waiting
-    events, null if the journal cannot be read. `attempts` and `next_attempt_at` belong to the current event.
-    `set_aside` has the numbers of events that were not accepted in time; `last` is the last
+    `state` is active, paused (by a user) or ended (the endpoint answered 410). `pending` is the number of
+    waiting events, null if the journal cannot be read. `attempts` and `next_attempt_at` belong to the current
+    event. `set_aside` has the numbers of events that were not accepted in time; `last` is the last
     outcome. A receiver needs the `public_keys` to check Ed25519 signatures. The address is shown without its
     path, which may be a secret.
     """
@@ -89,8 +89,8 @@ class Redelivered(msgspec.Struct, frozen=True, kw_only=True):
 class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
     """A program on this device that listens to events under a name.
 
-    The listener belongs to the user with the ID `user`. `position` is the last event that it acknowledged;
-    `pending` is the number of later events in the outbox, null if the journal cannot be read.
+    The listener belongs to the user with the ID `user`. `position` is the last event that the listener
+    acknowledged; `pending` is the number of later events in the outbox, null if the journal cannot be read.
     `absent_seconds` is the time for which lpad has run since the program last listened, 0 while `connected`.
     """
 

@@ -216,6 +216,6 @@ class ProbeRequest(Request, frozen=True, kw_only=True):
 
 
 class TrustCheckRequest(Request, frozen=True, kw_only=True):
-    """The server to shake hands with: name, or name:port."""
+    """The server for the TLS handshake: name, or name:port."""
 
     address: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]

@@ -55,7 +55,7 @@ class Holders(Frozen, kw_only=True):
     groups: frozenset[int] = frozenset()
 
     def include(self, peer: Peer) -> bool:
-        """Whether the peer is one of the users or belongs to one of the groups."""
+        """Return whether the peer is one of the users or belongs to one of the groups."""
         return peer.uid in self.users or not peer.groups.isdisjoint(self.groups)
 
 

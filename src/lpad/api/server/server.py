@@ -86,7 +86,7 @@ class ApiServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle SIGTERM, SIGINT and SIGHUP inside the block.
+        """Handle SIGTERM, SIGINT and SIGHUP inside the block, if this is the main thread.
 
         uvicorn would raise the signal again at the end, which would kill the process.
         """
@@ -124,7 +124,7 @@ def listen(path: Path, *, mode: int = 0o660, group: int | None = None) -> socket
     """Return a listening Unix socket at `path`; an old socket on which no process listens is replaced.
 
     Raises:
-        InvalidSettings: the folder is missing or belongs to another user, or `path` is not a socket.
+        InvalidSettings: lpad cannot create the folder or the socket, or `path` is a file but not a socket.
         Conflict: another process listens on `path`.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

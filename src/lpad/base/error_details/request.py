@@ -8,7 +8,7 @@ import msgspec
 
 
 class Details(TypedDict, total=False):
-    """The details of any error: the ICCID or AID of a profile that the change had already `installed`."""
+    """The details of any error; `installed`: the ICCID or AID of a profile that the change has installed."""
 
     installed: str
 

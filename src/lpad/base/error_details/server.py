@@ -13,7 +13,7 @@ class UnreachedDetails(Details, total=False):
 
 
 class UntrustedDetails(Details, total=False):
-    """The cause, as docs/security.md lists them, and whether it is `certain` even if the clock is wrong."""
+    """A cause from the list in docs/security.md, and whether it is `certain` even if the clock is wrong."""
 
     cause: str
     certain: bool
@@ -41,7 +41,7 @@ class PlatformDetails(Details, total=False):
 
 
 class RefusalDetails(PlatformDetails, total=False):
-    """The cause, as docs/provisioning.md lists them, and the platform's error `code` and text (`words`)."""
+    """A cause from the list in docs/provisioning.md, and the platform's error `code` and text (`words`)."""
 
     cause: str
     code: str

@@ -1,7 +1,7 @@
 """Fields of a log entry in addition to its text: the card, the change, the kind of error.
 
 A worker's thread sets the fields once, and all entries that this thread logs carry the fields. So entries
-from lower floors of the code, which do not know the card or the change, carry these fields, too.
+from code that does not know the card or the change carry these fields, too.
 """
 
 from __future__ import annotations

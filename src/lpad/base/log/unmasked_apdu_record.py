@@ -81,7 +81,7 @@ def recording() -> bool:
 
 
 def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) -> None:
-    """Append one exchange that has just ended.
+    """Append one exchange that has just ended, if APDUs are recorded.
 
     Args:
         command: the command passed to the link.
@@ -104,7 +104,7 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
 
 def _opened(path: Path) -> int:
-    """Open the file, which must belong to lpad's user and have one name; return its descriptor.
+    """Open the file, which must belong to lpad's user and have a single link; return its descriptor.
 
     The file receives all of a card's answers, so no other user may have created it.
     """

@@ -1,8 +1,8 @@
 """AT+CCHO, AT+CGLA, AT+CCHC: a channel that the modem owns (3GPP TS 27.007, 8.43, 8.45 and 8.46).
 
 The modem opens the channel, selects the application, hides the answer to SELECT and returns a name for the
-channel. The name is text that lpad sends back: prefixed numbers, bare numbers and 64-bit hexadecimal were
-seen.
+channel. The name is text that lpad sends back: modems use prefixed numbers, bare numbers and 64-bit
+hexadecimal numbers.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class AtCglaLink:
         self._modem.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Return a context with None: this link knows neither the modem nor its quirks."""
+        """Return a context with None: this link cannot lend the modem, whose quirks it does not know."""
         del deadline
         return nullcontext()
 
@@ -196,7 +196,7 @@ class CglaChannel:
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`); does nothing if the card has lost it.
 
-        A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card; its P2 00 means the
+        A modem without +CCHC (Sierra EM9191) may still pass MANAGE CHANNEL to the card; P2 00 then means the
         channel in the class byte (ISO/IEC 7816-4, 11.1.2).
         """
         if not self._open:

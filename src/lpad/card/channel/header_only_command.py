@@ -22,7 +22,7 @@ _WRONG_LENGTH = (0x67, 0x6C)
 
 
 class BareHeader:
-    """A raw card for which commands of four bytes get a P3 of 00, or no P3 if a P3 is refused."""
+    """A raw card that adds a P3 of 00 to commands of four bytes, unless the link or the card refuses P3."""
 
     def __init__(self, card: RawCard) -> None:
         self._card = card

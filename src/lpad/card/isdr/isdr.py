@@ -51,7 +51,7 @@ class Isdr:
         self.block_size = block_size
         """The present block size, which `command` may have reduced."""
         self.lost_block_size: int | None = None
-        """The largest block of a command that was lost, or that the card found damaged; None if none was."""
+        """The size of the largest block of a command that was lost or arrived damaged; None if none was."""
         self.learned_block_size: int | None = None
         """The block size that worked after the link had refused a larger block; None before that."""
         self.closes = True
@@ -164,8 +164,8 @@ def isdr_session(
 
     Args:
         aids: the ISD-R's names to try, in this order.
-        block_size: the maximum of bytes in one STORE DATA block; the link may carry less. The link remembers
-            a size that it accepted only after refusing a larger one.
+        block_size: the maximum number of bytes in a STORE DATA block; the link may carry less. The link
+            remembers a size that it accepted only after refusing a larger one.
         observe: called with the seconds that each command took.
         deadline: for opening; closing has a separate deadline.
 

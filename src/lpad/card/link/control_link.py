@@ -44,7 +44,7 @@ class ControlLink(ABC, Generic[_M]):
     kind: ClassVar[str]
     """The name of the kind of link, such as mbim."""
     of_family: ClassVar[tuple[str, ...]] = ()
-    """The names of the family's quirks that concern this kind of link; the others are about AT ports."""
+    """The names of the family's quirks that concern this kind of link; the other quirks concern AT ports."""
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class ControlLink(ABC, Generic[_M]):
         """Open a channel to the first of `aids` that the card knows (see `Link`).
 
         Raises:
-            CardBusy: the modem is starting up; the call is repeated.
+            CardBusy: the modem is starting up; lpad repeats the call.
         """
 
     def _open_once_ready(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:

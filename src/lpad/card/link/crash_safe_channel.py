@@ -37,8 +37,8 @@ class CrashSafeChannel:
 
         Args:
             note: the note on disk, cleared once the channel is closed.
-            on_refusal: called if the link refuses a block although it is short enough; another link may be
-                better for the next channel.
+            on_refusal: called if the link refuses a block for a reason other than its length; another link
+            may be better for the next channel.
         """
         self._channel = channel
         self._note = note
@@ -63,7 +63,7 @@ class CrashSafeChannel:
         """Close the channel (see `Channel`).
 
         If the modem or the card refuses, the channel was already lost in a reset of the card. The note is
-        kept only if there is no answer.
+        kept only if the modem does not answer.
         """
         try:
             self._channel.close(deadline=deadline)

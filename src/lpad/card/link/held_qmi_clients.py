@@ -108,7 +108,7 @@ class HeldClients:
 
 
 def _device(port: str) -> str:
-    """Return a name of the device node that differs after a restart of the modem or the host."""
+    """Return a name of the device node that differs after a restart of modem or host; empty: unknown."""
     try:
         found = Path(port).stat()
         boot = _BOOT_ID.read_text(encoding="ascii").strip()

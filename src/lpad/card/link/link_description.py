@@ -27,7 +27,7 @@ class LinkFacts(Frozen, kw_only=True):
     slots: tuple[str, ...] = ()
     """The physical SIM slots in words, if the modem reports several."""
     channels_closed: int = 0
-    """The number of channels left open by a process that were found and closed since the port was opened."""
+    """The number of leftover channels that lpad has found and closed since the port was opened."""
 
 
 def handle_form(handle: str) -> str:

@@ -1,4 +1,4 @@
-"""Links whose modem reports on the connection without a request, over the port that lpad has open."""
+"""Links whose modem reports on the data connection without a request, over the port that lpad has open."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Listening(Protocol):
-    """A link with a port of its own, on which unsolicited lines arrive between two commands."""
+    """A link with a port of its own, on which unsolicited messages arrive between two commands."""
 
     @property
     def reported(self) -> bool:
-        """Whether a line among the answers has reported on the connection; `hear` then returns True."""
+        """Whether a message among the answers reported on the data connection; `hear` then returns True."""
         ...
 
     def fileno(self) -> int:
@@ -26,7 +26,7 @@ class Listening(Protocol):
         ...
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the unsolicited lines, and return whether one reported on the connection since the last call.
+        """Read the messages; return whether one has reported on the data connection since the last call.
 
         Raises:
             CardUnreachable: the port is gone.

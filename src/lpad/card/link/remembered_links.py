@@ -34,7 +34,7 @@ class Remembered(Frozen, kw_only=True):
 
     identity: ModemIdentity = UNKNOWN_MODEM
     link: LinkKind | None = None
-    """The kind of link that reached the card; None: it must be searched."""
+    """The kind of link that reached the card; None: lpad must search for it."""
     doubted: LinkKind | None = None
     """The kind of link that failed in the middle of a command, so that other kinds are tried before it."""
     block_size: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None

@@ -29,7 +29,7 @@ class SharedPort:
     """Opens the port for the first user, and closes it after the last."""
 
     def __init__(self, open_link: Callable[[Deadline], Link], *, name: str) -> None:
-        """Prepare; `open_link` opens the port."""
+        """Store `open_link`, which opens the port for the first user."""
         self._open_link = open_link
         self._name = name
         self._turn = threading.Lock()

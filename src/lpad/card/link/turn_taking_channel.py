@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TurnChannel:
-    """Wraps a channel and ends the turn once it is closed."""
+    """Wraps a channel, and ends the turn once the channel is closed."""
 
     def __init__(
         self, channel: Channel, *, end: Callable[[], None], lost: Callable[[], None] | None = None

@@ -29,7 +29,7 @@ _UP = (ActivationState.ACTIVATED, ActivationState.DEACTIVATING)
 
 
 class MbimSession:
-    """Opens, closes and queries the data session; remembers the network's cause if it refuses one."""
+    """Opens, closes and queries the data session; remembers the cause if the network refuses the session."""
 
     def __init__(self, dialogue: MbimDialogue, cause: SessionCause) -> None:
         """Use a dialogue; nothing is sent.

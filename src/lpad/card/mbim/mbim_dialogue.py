@@ -142,8 +142,8 @@ class MbimDialogue:
     ) -> CommandDone:
         """Send a command and return its answer, whatever its status.
 
-        If the function was reset in the meantime, it has not carried out the command: lpad opens it again and
-        repeats the command once.
+        If the MBIM function was reset in the meantime, it has not carried out the command: lpad opens it
+        again and repeats the command once.
 
         Args:
             information: the content of the command; None: it has no content.
@@ -153,6 +153,7 @@ class MbimDialogue:
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
+            CardMalformed: the answer belongs to another command.
         """
         info = b"" if information is None else encode_information(information)
         for repeated in (False, True):
@@ -280,7 +281,7 @@ class MbimDialogue:
         )
 
     def _configure_proxy(self, deadline: Deadline) -> None:
-        """Tell mbim-proxy which device to use; the proxy opens the device once for all its users."""
+        """Have mbim-proxy use the modem's device, which the proxy opens once for all its users."""
         self._check_time("cannot use mbim-proxy", deadline)
         until = deadline.within(_PROXY_OPENING)
         transaction = self._next_transaction()

@@ -64,7 +64,7 @@ class MbimLink(ControlLink[MbimModem]):
         overrides: Mapping[str, Any] | None = None,
         unredacted: bool = False,
     ) -> None:
-        """Use a modem (see `ControlLink`)."""
+        """Use a modem (see `ControlLink`); `declares`: whether lpad may declare an LPA to the card."""
         super().__init__(
             modem, name=name, ladder=LADDER, memory=memory, overrides=overrides, unredacted=unredacted
         )

@@ -112,7 +112,7 @@ class MbimModem:
         return ModemIdentity(model=caps.hardware, firmware=caps.firmware)
 
     def iccid(self, *, deadline: Deadline) -> ModemIccid:
-        """Return the ICCID that the modem reads."""
+        """Return the modem's report on the ICCID that it reads."""
         status = self._asked(
             basic.SubscriberReadyStatus,
             Basic.SUBSCRIBER_READY_STATUS,
@@ -145,7 +145,7 @@ class MbimModem:
         return (Registration(NETWORK, known.get(status.state, _UNKNOWN_REGISTRATION)),)
 
     def lock(self, *, deadline: Deadline) -> str | None:
-        """Return the lock that the modem reports; None if there is none."""
+        """Return the lock that the modem reports, such as SIM PIN; None if it reports none."""
         status = self._asked(basic.PinStatus, Basic.PIN, "cannot read the SIM's lock", deadline)
         if status is None or not status.pin_state:
             return None

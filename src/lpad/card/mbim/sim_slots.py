@@ -28,7 +28,7 @@ _WITHOUT_CARD = (SlotState.UNKNOWN, SlotState.OFF_EMPTY, SlotState.EMPTY)
 
 
 class SimSlots:
-    """Reads the slots and selects one; a modem without the extensions has only one slot."""
+    """Reads the slots and selects one; lpad assumes that a modem without the extensions has one slot."""
 
     def __init__(self, dialogue: MbimDialogue, *, patience: float) -> None:
         """Use a dialogue; nothing is sent."""

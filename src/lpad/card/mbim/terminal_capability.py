@@ -33,7 +33,7 @@ class Declared(enum.Enum):
     LATER = enum.auto()
     """The card is informed of the LPA at its next start."""
     UNKNOWN = enum.auto()
-    """The modem does not report its declarations to the card."""
+    """The modem does not report which capabilities it declares to the card."""
 
 
 def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadline: Deadline) -> Declared:

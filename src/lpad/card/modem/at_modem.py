@@ -37,7 +37,7 @@ class AtModem:
     def __init__(
         self, line: Line, *, patience: AtTimeouts | None = None, speed: LineSpeed | None = None
     ) -> None:
-        """Use a line; nothing is sent before the first command.
+        """Use a serial line; nothing is sent before the first command.
 
         Args:
             patience: the time limits; None: the defaults.

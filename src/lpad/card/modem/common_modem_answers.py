@@ -25,9 +25,9 @@ class ModemIccid(Frozen, kw_only=True):
 
 
 class RejectCause(NamedTuple):
-    """The network's causes for rejecting an attach, from 1 to 255; None: not reported.
+    """The network's causes for rejecting the modem, from 1 to 255; None: not reported.
 
-    `esm` belongs to the bearer that is opened with the attach.
+    `emm` is the cause for the attach, `esm` the cause for its bearer or for a data session.
     """
 
     emm: int | None = None

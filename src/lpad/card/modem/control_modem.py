@@ -23,7 +23,7 @@ class ControlModem(Protocol):
     """
 
     protocol: str
-    """The name of the protocol in messages."""
+    """The name of the protocol in errors and log entries."""
     reattaching: tuple[tuple[str, str], ...]
     """Actions for `take` that detach and attach, gentlest first."""
 
@@ -43,7 +43,7 @@ class ControlModem(Protocol):
         ...
 
     def iccid(self, *, deadline: Deadline) -> ModemIccid:
-        """Return the ICCID that the modem reads."""
+        """Return the modem's report on the ICCID that it reads."""
         ...
 
     def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
@@ -51,7 +51,7 @@ class ControlModem(Protocol):
         ...
 
     def lock(self, *, deadline: Deadline) -> str | None:
-        """Return the lock that the modem reports, under its name in AT+CPIN?; None if there is none."""
+        """Return the lock that the modem reports, under its name in AT+CPIN?; None if it reports none."""
         ...
 
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
@@ -59,7 +59,7 @@ class ControlModem(Protocol):
         ...
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
-        """Carry out an action of a refresh ladder by its name; return whether the modem accepted it."""
+        """Carry out an action by its name, as in a refresh ladder; return whether the modem accepted it."""
         ...
 
     def power(self, *, deadline: Deadline) -> Power:

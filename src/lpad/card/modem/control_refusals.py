@@ -45,5 +45,5 @@ def refusal_error(refusal: Refusal, words: str, *, attempted: str, protocol: str
 
 
 def was_refused(error: CardError, words: Iterable[str], *, protocol: str) -> bool:
-    """Return whether an error says that the modem refused for one of the given reasons."""
+    """Return whether an error means that the modem refused for one of the given reasons."""
     return error.details.get("modem_error") in {f"{protocol} {each}" for each in words}

@@ -24,7 +24,7 @@ def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
     Args:
         deadline: for the command that detaches; powering the modem up again may take 120 seconds.
 
-    Returns: Whether the modem accepted one of the commands.
+    Returns: Whether the modem accepted a command that detaches, and is not known to be down afterwards.
 
     Raises:
         CardError: the modem does not answer, or the port is gone.

@@ -40,7 +40,7 @@ class PoweredDown:
 
     @property
     def up(self) -> tuple[str, ...]:
-        """The AT commands that power everything up again; empty if nothing is powered down."""
+        """The commands or actions that power everything up again; empty if nothing is powered down."""
         if self._up is None:
             self._up = self._file.read() or ()
         return self._up
@@ -84,7 +84,7 @@ def bring_up(modem: AtModem | ControlModem, note: PoweredDown, *, deadline: Dead
 
 
 def send(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> bool:
-    """Send a command without an information line in its answer; an unknown command is ignored.
+    """Send a command whose answer has no information line, or carry out an action; a refusal is only logged.
 
     Returns:
         Whether the modem accepted the command.

@@ -1,4 +1,4 @@
-"""The network's reasons for rejecting a modem: the causes of the last attach, if the modem reports them."""
+"""The network's reasons for rejecting a modem: the causes of its last refused attach, if it reports them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ESM_FAILURE = 19
 def reject_cause(modem: AtModem | ControlModem, *, deadline: Deadline) -> RejectCause:
     """Return the reject causes of a modem that is not registered.
 
-    +CEREG reports the reject cause only at level 3 (TS 27.007, 10.1.22); the level is restored.
+    +CEREG reports the reject cause only at level 3 (TS 27.007, 10.1.22); lpad then sets level 1 again.
 
     Raises:
         CardUnreachable: the port is gone or does not answer.

@@ -1,7 +1,7 @@
 """The speed of a modem's serial line, which the settings may raise while lpad has the port (AT+IPR).
 
 A modem keeps its speed when lpad is killed, and some keep it without power. A note on disk therefore precedes
-each change, and as long as it is there, both speeds are tried.
+each change, and while the note exists, lpad tries both speeds.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class LineSpeed:
     """The usual and the fast speed of one port; the object outlasts the open port."""
 
     def __init__(self, *, usual: int, fast: int | None = None, note: Path | None = None) -> None:
-        """Prepare; nothing is sent.
+        """Create the object; nothing is sent.
 
         Args:
             usual: the speed at which the port is opened, in bits per second.
@@ -125,7 +125,7 @@ class LineSpeed:
         return speeds
 
     def doubt(self, line: Line) -> None:
-        """Remember that a command was not answered, until the modem answers another one."""
+        """Remember a command without an answer at the fast speed, until the modem answers another one."""
         self.doubted = self._raised is not None and line.speed == self._raised.fast
 
     def settle(self, line: Line, ask: Ask) -> None:

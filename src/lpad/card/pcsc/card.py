@@ -153,7 +153,7 @@ class PcscCard:
         return f"reader '{self._seat.reader if self._seat else self._wanted}'"
 
     def _start_session(self, *, deadline: Deadline) -> None:
-        """Make sure of a working connection and a turn.
+        """Make sure that there is a working connection, and take a turn.
 
         Reconnect after a card change or a restart of pcscd.
         """

@@ -38,7 +38,7 @@ _MOST_OPENINGS = 3
 
 
 class PcscLink:
-    """A link that occupies its reader at least for each session, see `PcscCard`."""
+    """A link that occupies its reader at least during each session; see `PcscCard`."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class PcscLink:
         self._card.close()
 
     def lend_modem(self, *, deadline: Deadline) -> AbstractContextManager[None]:
-        """Return a context with None: a reader does not read the card itself."""
+        """Return a context with None: there is no modem in a reader."""
         del deadline
         return nullcontext()
 

@@ -207,7 +207,7 @@ def _proxy_connection(proxy: str, *, opener: PortOpenerClient | None) -> int | N
 
     Args:
         opener: makes the connection in place of this process, which the proxy would refuse. Without an
-            opener, this process still tries, because a proxy may be built for another user than root.
+            opener, this process still tries, because a proxy may be built for a user other than root.
     """
     name = proxy.removeprefix("\0")
     try:

@@ -1,4 +1,4 @@
-"""The program that holds a port that lpad needs, and the remedy."""
+"""Texts about the program that holds a port that lpad needs, with the remedy."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class PortWatch:
     """Reports whether ports exist, whenever that may have changed, from a thread that otherwise sleeps."""
 
     def __init__(self, *, uevents: Callable[[], socket.socket | None] = open_uevents) -> None:
-        """Prepare; the socket is opened with the first watched port."""
+        """Create the watch; the socket is opened with the first watched port."""
         self._open = uevents
         self._lock = threading.Lock()
         self._watched: dict[int, tuple[Callable[[], bool], Callable[[bool], None]]] = {}

@@ -16,7 +16,7 @@ class PortAlarm:
     """The alarm of one owner; its thread starts with the first port, and sleeps until data arrives."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
-        """Prepare; no thread is started.
+        """Create the alarm; no thread is started.
 
         Args:
             ring: called once after each `arm`, in the alarm's thread, when there is something to read, or

@@ -24,14 +24,14 @@ _BETWEEN_TRIES = 0.1
 
 
 class PortLoan:
-    """Borrows a port before it is opened; the loan outlasts the line until `give_back`.
+    """Borrows a port before it is opened; the loan lasts until `give_back`, even without an open line.
 
     If a modem is reset during a change, its port disappears and returns. The loan continues
     meanwhile; otherwise ModemManager would claim the modem first.
     """
 
     def __init__(self, port: str, *, hold: float) -> None:
-        """Prepare; ModemManager is asked only when the port is opened.
+        """Create the loan; ModemManager is asked only when the port is opened.
 
         Args:
             hold: seconds for which lpad keeps an idle port.

@@ -1,7 +1,7 @@
 """The port opener: a small root process that opens modems' control ports and proxies for the daemon.
 
 Control ports belong to root, and mbim-proxy and qmi-proxy serve only root, while the daemon runs as a user
-without any privilege. So this process opens the port or the proxy that the daemon names, and passes its
+without any privilege. So this process opens the port or the proxy that the daemon names, and passes the open
 descriptor. The opener opens nothing else, and neither reads from a port nor writes to one.
 """
 
@@ -110,7 +110,7 @@ class PortOpener:
 
 
 def _opened_device(path: str) -> int:
-    """Open a character device after a check of its type: opening another file can have side effects."""
+    """Open a character device after a check of its type: opening other files can have side effects."""
     place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if not stat.S_ISCHR(os.fstat(place).st_mode):

@@ -16,7 +16,7 @@ OPENED = b"0"
 
 
 class Refusal(Enum):
-    """The reasons for which the opener itself refuses."""
+    """The reasons for which the opener itself refuses a request."""
 
     NOT_ALLOWED = b"not-allowed"
     """The request names neither a control port of a modem nor a proxy."""

@@ -42,7 +42,7 @@ _PROXY_OPENING = 4
 _PROXY_PATIENCE = 15.0
 """Seconds for mbim-proxy's answer: so long that the proxy has released the port before lpad opens it."""
 _PROXIES = {PortProtocol.MBIM: PROXY, PortProtocol.QMI: QMI_PROXY}
-"""mbim-proxy comes first: it closes a port of another kind again, while qmi-proxy 1.32 keeps one open."""
+"""mbim-proxy comes first: it closes a port that is not MBIM, while qmi-proxy 1.32 keeps any port open."""
 
 
 def ask_protocol(port: str, *, deadline: Deadline, sees_all: bool | None = None) -> PortProtocol:

@@ -96,7 +96,7 @@ class SerialLine:
 
         Args:
             port: device, such as /dev/serial/by-id/usb-Quectel_EG25-G-if02-port0.
-            baud: bits per second; USB modems accept any.
+            baud: bits per second; USB modems ignore it.
 
         Raises:
             CardUnreachable: no such port, no permission, or not a serial port.

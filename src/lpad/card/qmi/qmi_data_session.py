@@ -85,7 +85,7 @@ class QmiSession:
         return SessionReport(active=True, addresses=addresses if addresses or complete else None)
 
     def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
-        """Open a session for each wanted version of IP; lpad's earlier sessions are closed first.
+        """Open a session for each wanted version of IP, in place of lpad's sessions with other settings.
 
         Of two wanted versions one is enough, because a network may offer only one; the report names the
         missing version.
@@ -173,7 +173,7 @@ class QmiSession:
         client.choose(family, patience=patience, deadline=deadline)
         answer = self._asked_to_start(client, family, wish, deadline)
         if self._error_of(answer) == Error.NO_EFFECT:
-            # The modem may have a session of its own, with other settings than the wanted ones.
+            # The modem may have a session of its own, with settings other than the wanted ones.
             self._stop(number, ANY_HANDLE, deadline=deadline)
             answer = self._asked_to_start(client, family, wish, deadline)
         error = self._error_of(answer)

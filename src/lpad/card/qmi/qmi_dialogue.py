@@ -95,7 +95,8 @@ class QmiDialogue:
         """Send a request and return its answer (see `exchange`).
 
         Raises:
-            CardUnreachable, CardBusy: as in `exchange`, or the modem refuses (LinkRefused).
+            CardUnreachable: as in `exchange`, or the modem refuses, perhaps without a reason (LinkRefused).
+            CardBusy: the modem is starting up, or its SIM is in use.
             CardMalformed: the answer is not valid QMI.
         """
         answer = self.exchange(request, attempted=attempted, patience=patience, deadline=deadline)
@@ -254,7 +255,7 @@ class QmiDialogue:
         self._indications.rejection = None
 
     def hear(self) -> bool:
-        """Read what has arrived, and return whether it reported on the connection since the last call."""
+        """Read the messages; return whether one has reported on the connection since the last call."""
         self._read(_NOW)
         reported, self._indications.reported = self._indications.reported, False
         return reported
@@ -320,7 +321,7 @@ class QmiDialogue:
         self._begun = True
 
     def _open_by_proxy(self, deadline: Deadline) -> None:
-        """Tell qmi-proxy which device to use; the proxy opens the device once for all its users."""
+        """Have qmi-proxy use the modem's device, which the proxy opens once for all its users."""
         answer = self._sent(control.ProxyOpen(path=self.name), 0, deadline=deadline.within(_PROXY_OPENING))
         attempted = f"cannot use {self.name} through qmi-proxy"
         if answer is None or self.error_of(answer, attempted=attempted) != Error.NONE:

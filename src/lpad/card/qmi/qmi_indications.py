@@ -69,7 +69,7 @@ class QmiIndications:
         return answer
 
     def modem_was_reset(self) -> None:
-        """Forget everything from before the modem's reset, because the connection is a new one."""
+        """Forget earlier facts about the card and the network, and report that both may have changed."""
         self.reported = True
         self.card_reports.add(CardReport.OTHER)
         self.rejection = None

@@ -182,7 +182,7 @@ class QmiModem:
         return (Registration(NETWORK, number),)
 
     def lock(self, *, deadline: Deadline) -> str | None:
-        """Return the lock that the modem reports; None if there is none."""
+        """Return the lock that the modem reports, such as SIM PIN; None if it reports none."""
         return _lock_of(self._cards(deadline))
 
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
@@ -255,7 +255,7 @@ class QmiModem:
             )
         except CardError as error:
             if is_refusal(error, Error.NO_EFFECT):
-                return False  # another program has taken the slot first
+                return False  # another program has already selected the slot
             raise
         if slots[number - 1].card is not False:
             self._wait_for_card(deadline=deadline)

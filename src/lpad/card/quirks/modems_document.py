@@ -11,7 +11,7 @@ from lpad.card.quirks.quirks import Quirks, RefreshStep
 _HEAD = """# Modems
 
 This page lists the known quirks of modems. `python -m lpad.card.quirks.modems_document` generates it from the
-files in `src/lpad/card/quirks/`. The page promises nothing: lpad detects which link works with a modem, and
+files in `src/lpad/card/quirks/`. The page is not a promise: lpad detects which link works with a modem, and
 remembers it. lpad treats an unlisted modem as the generic one.
 
 On an AT port lpad uses all values of an entry, on an MBIM port those marked MBIM, and on a QMI port none,

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class AtTimeouts(Frozen, kw_only=True):
     """The time to wait for a modem's answer, in seconds, by the kind of command.
 
-    27.007 sets no limit. The 300 ms of some modems' manuals are far too short for a card that computes
-    signatures or erases a profile.
+    3GPP TS 27.007 sets no limit. The 300 ms of some modems' manuals are far too short for a card that
+    computes signatures or erases a profile.
     """
 
     information: float = 5.0

@@ -31,7 +31,9 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ
 @click.argument("change_id", type=int, required=False, shell_complete=complete_change)
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of changes to show.")
 @click.option(
-    "--before", type=click.IntRange(min=1), help="Show only changes with a lower number: 'next' of a list."
+    "--before",
+    type=click.IntRange(min=1),
+    help="Show only changes with a lower number, such as the 'next' of an earlier list.",
 )
 @click.option(
     "--since", type=click.DateTime(_DATES), help="Show only changes requested since this time, in UTC."

@@ -46,7 +46,7 @@ _confirmation_code_file = click.option(
 @click.option(
     "--default", "from_default", is_flag=True, help="Download from the card's default SM-DP+, without a code."
 )
-@click.option("--event", metavar="ID", help="Event of an SM-DS that leads to --smdp; see lpactl discover.")
+@click.option("--event", metavar="ID", help="ID of an SM-DS event that leads to --smdp; see lpactl discover.")
 @_confirmation_code
 @_confirmation_code_file
 @click.option("--enable", is_flag=True, help="Enable the profile after the download.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
 
 LONGEST_SHOWN = 64
-"""The maximum number of characters of an address in the table; a card may return any text as address."""
+"""The maximum number of characters of an address in the table; a card may return any text as an address."""
 
 
 # A notification's number may be negative, and must not be parsed as an option.

@@ -21,7 +21,7 @@ _SETTLED = ("installed", "failed")
 
 
 @command(cli, "discover")
-@click.option("--install", is_flag=True, help="Download the profiles, and enable the first that installs.")
+@click.option("--install", is_flag=True, help="Download the profiles, and enable the first installed one.")
 @click.option("--confirm", is_flag=True, help="Ask before each profile is installed; needs --install.")
 @click.option("--all", "everything", is_flag=True, help="Also show events that lpad has already handled.")
 @click.option(

@@ -36,7 +36,7 @@ def clock(system: System) -> Finding:
 
 
 def journal(system: System) -> Iterator[Finding]:
-    """Yield whether the journal can be written, and where damaged journals were set aside."""
+    """Yield whether the journal can be written, where damaged files were set aside, and the last repair."""
     health = system.health.journal
     if health.error is None:
         yield Finding(about="journal", verdict=Verdict.OK, text=health.state)
@@ -76,7 +76,7 @@ def _card(euicc: Euicc) -> Finding:
 
 
 def failures(changes: list[Change]) -> Iterator[Finding]:
-    """Yield the last failed changes, the newest first."""
+    """Yield the last failed changes, the newest first, or one finding that no change has failed."""
     failed = [change for change in changes if change.state == "failed" and change.error is not None]
     for change in failed[:FAILURES]:
         assert change.error is not None
@@ -162,5 +162,5 @@ def _resolved(host: str) -> Finding:
 
 
 def guarded(about: str, error: ApiError) -> Finding:
-    """Return the finding for a question that the daemon did not answer."""
+    """Return the finding for a query that the daemon refused or did not answer."""
     return Finding(about=about, verdict=Verdict.UNKNOWN, text=error.sentence, kind=error.kind)

@@ -157,7 +157,7 @@ def products(name: str, config: Path) -> None:
 @platform.command()
 @click.argument("scheme", type=click.Choice(tuple(SCHEMES)))
 @click.argument("body", type=click.File("rb"))
-@click.option("--secret-file", type=_FILE, required=True, help="File of the secret, or of the public key.")
+@click.option("--secret-file", type=_FILE, required=True, help="File with the secret or the public key.")
 @click.option("--url", required=True, help="URL to which the callback was sent.")
 @click.option("--method", default="POST", show_default=True, help="HTTP method of the callback.")
 @click.option("--header", "headers", multiple=True, metavar="NAME: VALUE", help="Header. Repeatable.")
@@ -201,7 +201,7 @@ def _abilities(each: OpenablePlatform) -> str:
 
 
 def _answers(found: OpenablePlatform, opened: OpenPlatform) -> str:
-    """Return the result for a platform whose orders cannot be searched; list its products if possible."""
+    """Return the result for a platform whose orders cannot be searched; count its products if possible."""
     if found.declaration.calls.products is None:
         return f"nothing was asked: the file of the platform '{found.name}' has no call that only reads"
     listed = opened.products(deadline=Deadline.after(PATIENCE))

@@ -43,7 +43,8 @@ def lines(name: str, action: str, tag: str, yes: bool, config: Path) -> None:
 
     This command is for the machine that holds the account's key, not for gateways: it needs to read that key,
     and changes lines of other devices. The command lists the lines, asks whether to change them, and changes
-    one line after another; a refused line does not stop the others. A retired line is never served again.
+    one line after another; a refusal for one line does not stop the command. A retired line is never served
+    again.
     """
     platform = named(config, name)
     wanted = LineAction(action)
@@ -77,7 +78,7 @@ def _confirm(action: LineAction, number: int, tag: str, *, yes: bool) -> None:
 def _changed(platform: DeclaredPlatform, found: tuple[Reservation, ...], action: LineAction) -> int:
     """Change the lines one after the other; return the number of lines that are in the requested state now.
 
-    A refused line does not stop the others; a platform that is busy or cannot be reached stops the command.
+    A refusal for one line does not stop the command; a platform that is busy or unreachable stops it.
     """
     number = 0
     for line in found:

@@ -111,7 +111,10 @@ class Session(Struct):
             self.output.json(change)
 
     def finish(self, change: Change) -> Change:
-        """Follow a change to its end, and print it if JSON is requested; a failed change ends the program."""
+        """Follow a change to its end, if the command waits, and print it as JSON if requested.
+
+        A failed change ends the program.
+        """
         if self.wait:
             try:
                 change = follow(self.client, self.output, change)
@@ -179,7 +182,7 @@ def paged(function: _F) -> _F:
         "--limit", type=click.IntRange(min=1, max=1000), help="Maximum number of entries to show, up to 1000."
     )
     following = click.option(
-        "--after", metavar="NEXT", help="Show the entries after this one: 'next' of a list."
+        "--after", metavar="NEXT", help="Show the entries after this one, the 'next' of an earlier list."
     )
     return limited(following(function))
 

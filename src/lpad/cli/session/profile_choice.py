@@ -51,7 +51,7 @@ def named_profile(client: Client, euicc: str, text: str) -> str:
 def _unclear(
     found: ProfileList, euicc: str, text: str, fitting: list[Profile | UnreadableProfile]
 ) -> ApiError:
-    """Return the error about a name that means no profile, or several; it lists the candidates."""
+    """Return the error about a name that matches no profile, or several; it lists the candidates."""
     candidates = fitting or list(all_of(found))
     listed = [
         " ".join(part for part in (address_of(found, each), each.nickname or each.name) if part)

@@ -25,13 +25,13 @@ _T = TypeVar("_T")
 
 
 def complete_card(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the names of cards, each with its state."""
+    """Return the names of cards that begin with the input, each with its state."""
     cards = _asked(ctx, lambda client: client.euiccs())
     return [_item(each.name, help=each.state) for each in cards if each.name.startswith(incomplete)]
 
 
 def complete_profile(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the ICCIDs of a card's profiles, with names, by the start of ICCID, name or nickname."""
+    """Return the ICCIDs of profiles whose ICCID, name or nickname begins with the input, with names."""
 
     def profiles(client: Client) -> list[CompletionItem]:
         chosen = ctx.params.get("euicc") or ctx.find_root().params.get("euicc")
@@ -55,7 +55,7 @@ def complete_profile(ctx: click.Context, _param: click.Parameter, incomplete: st
 
 
 def complete_change(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the numbers of the newest changes, each with its kind and state."""
+    """Return the numbers of new changes that begin with the input, each with the change's kind and state."""
 
     def changes(client: Client) -> Sequence[Change]:
         return client.changes(limit=_CHANGES)

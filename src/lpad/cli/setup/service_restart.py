@@ -47,12 +47,12 @@ def restart() -> None:
 
 
 def await_cards(socket: Path, names: Sequence[str], *, seconds: float) -> list[Euicc]:
-    """Wait until the daemon has read cards, or reports why it cannot; return the cards with their states.
+    """Wait until the daemon has read all given cards, or for `seconds`; return the cards and their states.
 
     Args:
         socket: the daemon's socket.
         names: the cards.
-        seconds: how long to wait.
+        seconds: the maximum number of seconds to wait.
 
     Raises:
         DaemonUnreachable: no daemon answers.

@@ -89,7 +89,7 @@ def _with_ports(path: Path, ports: Mapping[str, Sequence[str]]) -> str:
 def _longer_list(
     lines: Sequence[str], number: int, told: str, more: Sequence[str]
 ) -> dict[int, list[str]] | None:
-    """Return the lines that replace one line of a list of ports, by its number; None: unknown form."""
+    """Return the lines that replace a line of a list of ports, by its number; None: the form is unknown."""
     line = lines[number - 1]
     found = _FALLBACKS.fullmatch(line)
     if found is not None:
@@ -150,7 +150,7 @@ def _with_cards(path: Path, cards: Sequence[NewCard], changed: str | None) -> st
 
 
 def write(path: Path, text: str) -> None:
-    """Write a settings file; an existing file keeps owner and mode, the group lpad can read a new file.
+    """Write a settings file; an existing file keeps owner and mode, and the group lpad can read a new file.
 
     Raises:
         InvalidSettings: the text has mistakes, or the file cannot be written.

@@ -28,7 +28,7 @@ _H = TypeVar("_H")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlOptions:
-    """The options of both kinds of control port, as given."""
+    """The options of both kinds of control port, as given on the command line."""
 
     mbim: str | None
     mbim_habits: str | None
@@ -66,7 +66,7 @@ class ControlOptions:
         """Start a simulated modem with the control port.
 
         Raises:
-            InvalidValue: something else is at the path, or the habits are wrong.
+            InvalidValue: something else is at the path, or the option for habits has a wrong value.
         """
         if self.mbim is not None:
             mbim = _habits(self.mbim_habits, MbimHabits, "--mbim-habits")

@@ -249,7 +249,7 @@ def _folder() -> Iterator[str]:
 
 
 def _play_in_background(*, zero_touch: bool) -> None:
-    """Run the demo in a separate process, which continues when this one ends; show its output until then."""
+    """Run the demo in a separate process, and show its output until it releases the terminal or ends."""
     command = [sys.executable, "-m", "lpad.cli.lpad", "demo", "--stay"]
     command += ["--zero-touch"] if zero_touch else []
     with subprocess.Popen(  # noqa: S603 - our own program

@@ -40,7 +40,8 @@ def add_order(
     """Add an order for a profile package or, without a package, for a made-up profile.
 
     `metadata` are other attributes of ProfileMetadata, `details` other arguments of `Orders.add_order`.
-    If `metadata` names an owner, the IMSI of a made-up profile begins with its codes, which the card checks.
+    If `metadata` names an owner, the IMSI of a made-up profile begins with the owner's codes, which the card
+    checks.
     """
     metadata = metadata or {}
     if upp is None:

@@ -104,7 +104,7 @@ def euicc(
         if replay is not None:
             card = ReplayedCard.read(replay, euicc=replay_euicc)
         else:
-            assert folder is not None, "seen to above"
+            assert folder is not None, "checked above"
             card = stack.enter_context(
                 SoftCard(
                     folder,

@@ -114,7 +114,7 @@ class _IconFile(click.Path):
 @click.option("--matching-id", help="Matching ID.  [default: a random one; empty with --eid]")
 @click.option(
     "--eid",
-    help="EID of the only card that may download; without --matching-id the server finds the order by it.",
+    help="EID of the only card that may download; without --matching-id, it also identifies the order.",
 )
 @click.option(
     "--tac",

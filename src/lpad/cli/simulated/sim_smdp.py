@@ -78,7 +78,7 @@ class _Common(TypedDict):
 )
 @click.option("--check-memory", is_flag=True, help="Refuse profiles that do not fit on the card.")
 def smdp(folder: Path, *, curve: str | None, check_memory: bool, **common: Unpack[_Common]) -> None:
-    """Run a simulated SM-DP+ on loopback until Ctrl-C. FOLDER contains the server's orders."""
+    """Run a simulated SM-DP+ until Ctrl-C. FOLDER contains the server's orders."""
     common["aliases"] = (SGP26_NAME, *common["aliases"])
     make = partial(SmDp, curve=_CURVES[curve] if curve else None, check_memory=check_memory)
     _serve(make, "SM-DP+", folder, common)
@@ -89,12 +89,12 @@ def smdp(folder: Path, *, curve: str | None, check_memory: bool, **common: Unpac
 @_common_options
 @click.option("--alternative", is_flag=True, help="Run as an alternative SM-DS instead of the root.")
 def smds(folder: Path, *, alternative: bool, **common: Unpack[_Common]) -> None:
-    """Run a simulated SM-DS on loopback until Ctrl-C. FOLDER contains the server's events."""
+    """Run a simulated SM-DS until Ctrl-C. FOLDER contains the server's events."""
     _serve(partial(make_smds, alternative=alternative), "SM-DS", folder, common)
 
 
 def _serve(make: Callable[..., SmDp], kind: str, folder: Path, common: _Common) -> None:
-    """Make a server, run it until Ctrl-C, and print its address."""
+    """Make a server, print its address, and run the server until Ctrl-C."""
     infrastructure = common["pki_folder"] or beside(folder)
     server = make(
         folder,

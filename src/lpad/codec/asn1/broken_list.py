@@ -59,7 +59,7 @@ def whole_children(data: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
 
 
 def is_padding(data: bytes) -> bool:
-    """Whether `data` is nothing but padding: any number of 00 and FF."""
+    """Return whether `data` contains only padding: any number of 00 and FF."""
     return not data.strip(_PADDING)
 
 
@@ -168,7 +168,7 @@ class _Salvage:
         return element
 
     def _swallows(self, data: bytes, at: int, element: tlv.Tlv, sureness: Sureness) -> bool:
-        """Whether an item has lost its end and runs into another, more certain one.
+        """Return whether an item has lost its end and runs into another, more certain item.
 
         In a certain item, bytes that look like another whole item belong to a name or an icon, by chance or
         on purpose.
@@ -187,7 +187,7 @@ class _Salvage:
         return False
 
     def _gap(self, data: bytes, start: int, end: int) -> None:
-        """Keep the data between items: each element, and the bytes after the last element as one."""
+        """Keep the data between items: each element, and the bytes after the last element as one piece."""
         while start < end and data[start] in _PADDING:
             start += 1
         if header := _list_header(data, start, end):
@@ -204,7 +204,7 @@ class _Salvage:
 
 
 def _list_header(data: bytes, start: int, end: int) -> int:
-    """Return the size of the headers (tag and length) of lists at the beginning of the bytes."""
+    """Return the size of the headers (tag and length) of lists at the beginning of `data[start:end]`."""
     at = start
     while at + 1 < end and data[at] == _LIST and (size := _size_of_length(data[at + 1])) <= _LONGEST_LENGTH:
         at += 1 + size

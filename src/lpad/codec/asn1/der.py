@@ -57,7 +57,7 @@ def decode(type_name: str, data: bytes, *, lenient: bool = False) -> Any:
 
 
 def _resolved(node: Node) -> Node:
-    """Follow a reference to the type that it names, under the reference's own tag if it has one."""
+    """Return the type that a reference names, with the reference's own tag if any; other nodes unchanged."""
     if node[0] != "=":
         return node
     named = TYPES[node[2]]

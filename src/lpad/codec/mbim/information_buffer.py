@@ -193,7 +193,7 @@ Ipv6Addresses = Annotated[tuple[IPv6Address, ...], _addresses(16)]
 
 
 class Information:
-    """The base of the types of buffers: dataclasses whose fields, in their order, have the types above."""
+    """The base of the types of buffers: dataclasses with fields of types such as `U32` and `Text`."""
 
     __slots__ = ()
     forms: ClassVar[dict[str, _Form]] = {}

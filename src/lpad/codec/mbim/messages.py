@@ -38,7 +38,7 @@ class OpenDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """MBIM_CLOSE_MSG: the host ends the connection, and the function forgets the host's state."""
+    """MBIM_CLOSE_MSG: the host ends the connection, and the MBIM function forgets the host's state."""
 
     transaction: int
 
@@ -61,7 +61,7 @@ class HostError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionError:
-    """MBIM_FUNCTION_ERROR_MSG: the function could not handle a message; `error` is one of `ProtocolError`."""
+    """MBIM_FUNCTION_ERROR_MSG: the modem could not handle a message; `error` is one of `ProtocolError`."""
 
     transaction: int
     error: int
@@ -95,7 +95,7 @@ class CommandDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indication:
-    """MBIM_INDICATE_STATUS_MSG: a change that the function reports without a request; transaction 0."""
+    """MBIM_INDICATE_STATUS_MSG: a change that the modem reports without a request; transaction 0."""
 
     service: UUID
     cid: int

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.codec.mbim.messages import Message
 
 _MOST_UNFINISHED = 8
-"""The maximum number of messages whose fragments may arrive interleaved; one more discards the oldest."""
+"""The maximum number of messages whose fragments may be interleaved; a further one discards the oldest."""
 
 
 class Receiver:
@@ -64,7 +64,7 @@ class Receiver:
         self._unfinished.clear()
 
     def _skip(self) -> None:
-        """Drop bytes up to the next possible head."""
+        """Drop the first byte, with which no message begins."""
         self.noise += 1
         del self._bytes[0]
 

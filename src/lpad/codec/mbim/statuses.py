@@ -13,7 +13,7 @@ class ProtocolError(IntEnum):
     LENGTH_MISMATCH = 3
     DUPLICATED_TRANSACTION = 4
     NOT_OPENED = 5
-    """The function was reset: the host must send Open again."""
+    """The MBIM function was reset: the host must send Open again."""
     UNKNOWN = 6
     CANCEL = 7
     MAX_TRANSFER = 8

@@ -63,7 +63,7 @@ class CloseChannelAnswer(Information):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApduRequest(Information):
-    """Sends an APDU on a channel. By the specification, the function builds the class byte itself."""
+    """Sends an APDU on a channel. By the specification, the modem builds the class byte itself."""
 
     channel: U32
     secure_messaging: U32 = 0

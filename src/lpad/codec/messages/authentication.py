@@ -186,7 +186,7 @@ class AuthenticateServerResponse(Frozen):
     def eid(self) -> Eid | None:
         """The EID in the card's certificate; None if the answer contains no valid EID.
 
-        The EID is the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), so the card need not be asked.
+        The EID is the subject's serialNumber (SGP.22 v2.5, 4.5.2.1), so lpad need not ask the card.
 
         Raises:
             MalformedError: the bytes are not a certificate.

@@ -10,7 +10,7 @@ from lpad.codec.messages.result_code import ResultCode
 GET_EUICC_CONFIGURED_ADDRESSES = bytes.fromhex("BF3C00")
 _ADDITIONAL = 0xA2
 _TEXT_TAGS = (0x0C, 0x82)
-"""UTF8String in `additionalRootDsAddress`: the grammar has 0C; an encoder with 82 was seen."""
+"""UTF8String in `additionalRootDsAddress`: the grammar has 0C, but one encoder writes 82."""
 
 
 class SetDefaultDpAddressResult(ResultCode):
@@ -52,7 +52,7 @@ class ConfiguredAddresses(Struct, frozen=True):
 
 
 class SetDefaultDpAddressRequest(Struct, frozen=True):
-    """SetDefaultDpAddress (BF3F): the empty address clears it."""
+    """SetDefaultDpAddress (BF3F): an empty address clears the stored one."""
 
     address: str
 

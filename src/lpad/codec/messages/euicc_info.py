@@ -126,7 +126,7 @@ class CardResources(Struct, frozen=True):
 
     @classmethod
     def decode(cls, data: bytes) -> CardResources:
-        """Read the elements inside `extCardResource`; numbers have 1 to 4 bytes.
+        """Read the elements inside `extCardResource`; numbers should have 1 to 4 bytes.
 
         Unknown elements are ignored.
 
