@@ -156,7 +156,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
     ("8.1.2", "6.3"): Meaning("the card maker's certificate has expired", _OTHER_CARD, _P),
     ("8.1.3", "6.1"): Meaning("the card's certificate is invalid", _OTHER_CARD, _P),
     ("8.1.3", "6.3"): Meaning("the card's certificate has expired", _OTHER_CARD, _P),
-    ("8.1", "6.1"): Meaning("the card's signature, or what it signed, is wrong", _AGAIN, _S),
+    ("8.1", "6.1"): Meaning("the card's signature, or the signed data, is wrong", _AGAIN, _S),
     ("8.1", "4.8"): Meaning(
         "the card has too little memory for this profile",
         "delete a profile that is no longer needed, then try again",
@@ -259,7 +259,7 @@ def meaning_of(subject: str, reason: str) -> Meaning:
 
 
 def _nearest(table: dict[str, str], code: str) -> str | None:
-    """Return a code's text, or that of the nearest code that contains it; None if there is none."""
+    """Return a code's text, or that of the nearest code that contains it; None if neither exists."""
     while code:
         if code in table:
             return table[code]

@@ -53,7 +53,7 @@ class CardPorts:
         self._ways: list[tuple[Port, bool, Way]] = []
 
     def of(self, settings: Settings) -> list[CardPort]:
-        """Return the cards in the settings; cards at the same place share their port."""
+        """Return a port for each card in the settings; cards at the same place share one link."""
         sections = settings.euiccs
         places = Counter(section.place for section in sections.values())
         ways: list[tuple[Port, bool, Way]] = []

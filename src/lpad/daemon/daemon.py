@@ -51,7 +51,7 @@ def run(file: SettingsFile) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
     Raises:
-        InvalidSettings: the socket, the state folder or a CA file cannot be used.
+        InvalidSettings: the socket, the state folder or a file that the settings name cannot be used.
         Conflict: another lpad runs with the same socket.
     """
     signal.signal(
@@ -84,7 +84,7 @@ class Built:
         """Create all parts from the settings; nothing runs before `listening`.
 
         Raises:
-            InvalidSettings: the socket, the state folder or a CA file cannot be used.
+            InvalidSettings: the socket, the state folder or a file that the settings name cannot be used.
             Conflict: another lpad runs with the same socket.
         """
         settings = file.settings
@@ -133,7 +133,7 @@ class Built:
         systemd.notify(f"READY=1\nSTATUS={self._status.line()}")
 
     def prepare(self, new: SettingsFile) -> Prepared:
-        """Take the steps of a reload that can fail, and return the others; unchanged ports stay open."""
+        """Take the steps of a reload that can fail, and return the other steps; unchanged ports stay open."""
         connect = self._servers.prepared(new)
         rules = access_rules(new.settings)
         policies = install_policies(new.settings)

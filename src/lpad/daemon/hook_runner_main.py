@@ -27,7 +27,7 @@ def run(path: Path | None, *, command: Path, hooks: Path) -> None:
         hooks: the folder of hooks.
 
     Raises:
-        InvalidSettings: there is no socket, or it cannot be made.
+        InvalidSettings: there is no socket, or the socket cannot be created.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     HookRunner(command=command, hooks=hooks).serve(_listening(path))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def install_policies(settings: Settings) -> Policies:
-    """Return the general policy, and each card's, in which the card's own settings override it."""
+    """Return the general policy, and one for each card, whose own settings override the general ones."""
     general = _given(settings.policy)
     return Policies(
         _policy(general),

@@ -31,19 +31,19 @@ def network_policy(section: NetworkSection) -> NetworkPolicy:
 
 def _applier(section: NetworkSection) -> Applier:
     if section.applier == "at":
-        from lpad.network.at_applier import AtApplier  # noqa: PLC0415 - if it is set
+        from lpad.network.at_applier import AtApplier  # noqa: PLC0415 - only if chosen
 
         return AtApplier()
     if section.applier == "command":
-        from lpad.network.owner_program_applier import CommandApplier  # noqa: PLC0415 - if it is set
+        from lpad.network.owner_program_applier import CommandApplier  # noqa: PLC0415 - only if chosen
 
         return CommandApplier(RunnerClient(section.runner))
     if section.applier == "networkmanager":
-        from lpad.network.networkmanager.applier import NetworkManagerApplier  # noqa: PLC0415 - if it is set
+        from lpad.network.networkmanager.applier import NetworkManagerApplier  # noqa: PLC0415 - only if chosen
 
         return NetworkManagerApplier()
     if section.applier == "modemmanager":
-        from lpad.network.modemmanager.applier import ModemManagerApplier  # noqa: PLC0415 - if it is set
+        from lpad.network.modemmanager.applier import ModemManagerApplier  # noqa: PLC0415 - only if chosen
 
         return ModemManagerApplier(connects=section.connect)
     return NO_APPLIER

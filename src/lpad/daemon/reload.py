@@ -1,7 +1,7 @@
 """Reloading the settings: changes that can be made while cards stay open are applied, others reported.
 
-A file with mistakes changes nothing: the previous settings stay, and lpad reports that until the file is
-valid.
+A file with mistakes changes nothing: the previous settings stay in force, and lpad reports the mistakes until
+the file is valid.
 """
 
 from __future__ import annotations

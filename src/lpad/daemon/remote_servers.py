@@ -32,7 +32,7 @@ class Servers:
     """Opens connections with the settings in force; open connections stay unchanged."""
 
     def __init__(self, file: SettingsFile, *, observe: Callable[[str, float], None] | None = None) -> None:
-        """Use a settings file, whose state folder contains the remembered servers.
+        """Create the object for a settings file, whose state folder contains the remembered servers.
 
         Raises:
             InvalidSettings: a file that the settings name cannot be read.
@@ -44,7 +44,7 @@ class Servers:
         self.connect_by = self.prepared(file)
 
     def connect(self, address: ServerAddress, card: CardTrust) -> AbstractContextManager[Es9Plus]:
-        """Open a connection to an SM-DP+ on behalf of a card."""
+        """Return a connection to an SM-DP+ on behalf of a card; it is open within a `with` block."""
         return self.connect_by(address, card)
 
     def prepared(

@@ -39,7 +39,7 @@ def notify(message: str, *, environment: Mapping[str, str] = os.environ) -> bool
 
 
 def watchdog_interval(*, environment: Mapping[str, str] = os.environ) -> float | None:
-    """Return the seconds between two WATCHDOG=1 messages, half of the manager's limit; None: no watchdog."""
+    """Return the seconds between WATCHDOG=1 messages, half of the manager's limit; None without a limit."""
     microseconds = whole_number(environment.get("WATCHDOG_USEC", ""), least=1, most=_LONGEST_PATIENCE)
     meant_for = environment.get("WATCHDOG_PID", str(os.getpid()))
     if microseconds is None or meant_for != str(os.getpid()):
@@ -48,7 +48,7 @@ def watchdog_interval(*, environment: Mapping[str, str] = os.environ) -> float |
 
 
 def inherited_sockets(*, environment: Mapping[str, str] = os.environ) -> list[socket.socket]:
-    """Return the listening sockets that the manager opened for this process (sd_listen_fds(3))."""
+    """Return the listening sockets that the service manager opened for this process (sd_listen_fds(3))."""
     count = whole_number(environment.get("LISTEN_FDS", ""), most=_MOST_INHERITED)
     if count is None or environment.get("LISTEN_PID") != str(os.getpid()):
         return []

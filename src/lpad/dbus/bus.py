@@ -52,7 +52,7 @@ class Bus:
     """One connection to the system bus; a context manager that closes it at the end.
 
     Requests that last as long as the requesting program is connected, such as an inhibition, end with
-    `close`. Methods that take a deadline raise the same errors as `call`.
+    `close`. Methods with a deadline raise the same errors as `call`.
     """
 
     def __init__(self, *, deadline: Deadline, lost: Callable[[], None] | None = None) -> None:
@@ -131,7 +131,7 @@ class Bus:
         self._ask_bus("AddMatch", str(rule), deadline=deadline)
 
     def has_owner(self, name: str, *, deadline: Deadline) -> bool:
-        """Whether a program with this name is on the bus. Calling a missing program may start its service."""
+        """Return whether a program has this name on the bus; calling a missing one may start its service."""
         return self._ask_bus("NameHasOwner", name, deadline=deadline)[:1] == (True,)
 
     def properties(self, to: str, path: str, interface: str, *, deadline: Deadline) -> Properties:
@@ -175,7 +175,7 @@ class Bus:
             raise BusUnreachable("the connection to the bus is closed")
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError as error:  # another thread has just closed it
+        except RuntimeError as error:  # another thread has just closed the connection
             work.close()
             raise BusUnreachable("the connection to the bus was closed") from error
 

@@ -60,7 +60,7 @@ class Rule(Frozen, kw_only=True):
         return "type='signal'," + ",".join(f"{key}='{value}'" for key, value in parts.items() if value)
 
     def takes(self, signal: Signal) -> bool:
-        """Whether a signal matches this rule."""
+        """Return whether a signal matches this rule; the sender is not checked."""
         return (
             self.interface in (None, signal.interface)
             and self.member in (None, signal.member)

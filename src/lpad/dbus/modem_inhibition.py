@@ -95,7 +95,7 @@ def inhibition(uid: str, *, on: bool = True) -> Call:
 
 
 def _await_final_state(bus: Bus, modem: str, unmanaged: UnmanagedModem, *, deadline: Deadline) -> None:
-    """Wait until a modem's state is final; the state 'connected' counts only if it is seen twice.
+    """Wait until a modem's state is final; the state 'connected' counts only if it is seen twice in a row.
 
     Raises:
         BusError: see `inhibit`.

@@ -67,7 +67,7 @@ class UnmanagedModem:
             _log.debug("NetworkManager may still manage the modem: %s", error)
 
     def end(self) -> None:
-        """Let NetworkManager manage the device again, which still exists if the modem was not released."""
+        """Let NetworkManager manage the device again, which exists only if the modem was not released."""
         if self._device is not None:
             _return(self._device)
 

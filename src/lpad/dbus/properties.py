@@ -22,7 +22,7 @@ class Properties:
     """The names and values of properties, with the types in which the values arrived."""
 
     def __init__(self, value: object = None) -> None:
-        """Take a dictionary of variants; anything else counts as an empty dictionary."""
+        """Store a dictionary of variants; any other value counts as an empty dictionary."""
         self._values: dict[object, object] = value if isinstance(value, dict) else {}
 
     def __iter__(self) -> Iterator[str]:
@@ -32,7 +32,7 @@ class Properties:
         return name in self._values
 
     def text(self, name: str) -> str | None:
-        """Return a text; None if it is missing, empty, or something else."""
+        """Return a text; None if it is missing, empty or of another type."""
         value = plain(self._values.get(name))
         return value if isinstance(value, str) and value else None
 
@@ -48,7 +48,7 @@ class Properties:
         return value if fits else None
 
     def flag(self, name: str) -> bool | None:
-        """Return a truth value; None if it is missing or something else."""
+        """Return a truth value; None if it is missing or of another type."""
         value = plain(self._values.get(name))
         return value if isinstance(value, bool) else None
 

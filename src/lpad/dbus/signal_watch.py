@@ -26,7 +26,7 @@ _PAUSES = Backoff((5, 60, 600, 3600))
 
 
 class SignalWatch:
-    """One connection that only listens; `open` is called by its owner's thread whenever it is due."""
+    """One connection that only listens; its owner's thread calls `open` at the time `due_at`."""
 
     def __init__(
         self, rules: tuple[Rule, ...], *, hear: Callable[[Signal], None], lost: Callable[[], None]

@@ -230,7 +230,7 @@ class Engine:
 
     @property
     def journal(self) -> JournalHealth:
-        """Whether the journal can be written; while it cannot, lpad alters no card."""
+        """The health of the journal; while the journal cannot be written, lpad alters no card."""
         return self._journal.health
 
     def now(self) -> Moment:
@@ -249,7 +249,7 @@ class Engine:
 
     @property
     def healthy(self) -> bool:
-        """Whether every card has its worker, and none is stuck."""
+        """Whether the engine is `alive`, and no thread is stuck."""
         return self.alive and not stuck(grace=PATIENT)
 
     def snapshots(self) -> list[Snapshot]:

@@ -133,5 +133,5 @@ class ServedCard:
         return self._outbox.list_error(self._eid) if self._eid is not None else None
 
     def owes_copies(self) -> bool:
-        """Whether the card may have new notifications that lpad has yet to copy."""
+        """Return whether the card may have new notifications that lpad has yet to copy."""
         return self._worker.copies_owed

@@ -47,8 +47,8 @@ class InstallationError(ResultCode):
     DATA_MISMATCH = 13, "installFailedDueToDataMismatch"
     INVALID_NAA_KEY = 14, "testProfileInstallFailedDueToInvalidNaaKey"
     PPR_NOT_ALLOWED = 15, "pprNotAllowed"
-    # The following are from v3 and later. One source starts at 16; all others agree on 17 to 23
-    # and 26.
+    # The following codes are from SGP.22 v3 and later. One source numbers them from 16; all other sources
+    # agree on 17 to 23 and 26.
     ENTERPRISE_PROFILES_NOT_SUPPORTED = 17, "enterpriseProfilesNotSupported"
     ENTERPRISE_RULES_NOT_ALLOWED = 18, "enterpriseRulesNotAllowed"
     ENTERPRISE_PROFILE_NOT_ALLOWED = 19, "enterpriseProfileNotAllowed"
@@ -105,7 +105,7 @@ class ProfileInstallationResult(Frozen):
     def decode(cls, raw: bytes) -> ProfileInstallationResult:
         """Read a ProfileInstallationResult, which must contain success or failure, and a sequence number.
 
-        Odd or missing other data must not hide whether the profile is on the card.
+        Other data may be missing or malformed, because it must not hide whether the profile is on the card.
 
         Raises:
             MalformedError: the bytes are not a ProfileInstallationResult.
@@ -136,7 +136,7 @@ class ProfileInstallationResult(Frozen):
 
 
 def _element_status(sima_response: bytes | None) -> str | None:
-    """Return the errors that the card's profile interpreter reports; None: none, or an unreadable answer."""
+    """Return the errors that the card's profile interpreter reports; None without readable errors."""
     try:
         value = der.decode("EUICCResponse", sima_response or b"", lenient=True)
     except MalformedError:

@@ -21,7 +21,7 @@ class EuiccMemoryResetResult(ResultCode):
         """Read an EuiccMemoryResetResponse.
 
         Raises:
-            MalformedError: the bytes are another answer.
+            MalformedError: the bytes are not an EuiccMemoryResetResponse.
         """
         return cls._in("EuiccMemoryResetResponse", "resetResult", data)
 
@@ -29,7 +29,7 @@ class EuiccMemoryResetResult(ResultCode):
 class EuiccMemoryResetRequest(Struct, frozen=True):
     """eUICCMemoryReset (BF34): the data to delete, including enabled profiles.
 
-    Only test profiles that were loaded in the field are deleted.
+    Test profiles are deleted only if they were loaded in the field.
     """
 
     operational_profiles: bool = False

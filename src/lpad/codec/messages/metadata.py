@@ -33,7 +33,7 @@ class ProfileClass(StrEnum):
 
 
 class NotificationEvent(StrEnum):
-    """The event of a profile; `UNKNOWN` means bits that only later versions define."""
+    """The event that a notification reports; `UNKNOWN` stands for bits that only later versions define."""
 
     INSTALL = "install"
     ENABLE = "enable"
@@ -63,7 +63,8 @@ class OperatorId(Frozen):
     """A profile's owner, or a RAT row's pattern for owners: country and network code, group identifiers.
 
     `mcc_mnc` holds 3 bytes in the order of TS 24.008, 10.5.1.3. In a RAT a digit E matches any digit;
-    a missing `gid1` or `gid2` matches only an owner without one, an empty one matches any.
+    a missing `gid1` or `gid2` matches only an owner without this identifier, and an empty one matches every
+    owner.
     """
 
     mcc_mnc: bytes
@@ -72,7 +73,7 @@ class OperatorId(Frozen):
 
     @classmethod
     def from_value(cls, value: dict[str, Any]) -> OperatorId:
-        """Read a value that `der.decode` returns for the type OperatorId."""
+        """Create an owner from the result of `der.decode` for OperatorId."""
         return cls(value.get("mccMnc", b""), value.get("gid1"), value.get("gid2"))
 
     @property
@@ -87,12 +88,12 @@ class OperatorId(Frozen):
 
     def _digits(self) -> str:
         swapped = swap_nibbles(self.mcc_mnc).hex().upper()
-        # 0x13F062: MCC 310, third MNC digit F = none, MNC 26. The third digit precedes the others.
+        # 13F062 means MCC 310 and MNC 26: the third MNC digit, here F for none, precedes the other two.
         return (swapped[:3] + swapped[4:6] + swapped[3:4]).replace("F", "")
 
 
 class NotificationTarget(Struct, frozen=True):
-    """One row of a profile's notification configuration: which server receives which events."""
+    """One row of a profile's notification configuration: a server, and the events that it is informed of."""
 
     events: tuple[NotificationEvent, ...]
     address: str
@@ -108,7 +109,7 @@ class ProfileMetadata(Frozen):
     """StoreMetadataRequest (BF25): shown before a download and stored with the profile.
 
     `raw` is the whole element as received. `icon_type` is a media type; `pprs` are the policy rules'
-    names in SGP.22 (`PPR_NAMES`), an unknown rule is called "bit" and its number. Unreadable rules are
+    names in SGP.22 (`PPR_NAMES`); an unknown rule is called "bit" and its number. Unreadable rules are
     represented by `UNREADABLE_RULES`, so that they do not look like missing rules.
     """
 
@@ -128,7 +129,7 @@ class ProfileMetadata(Frozen):
         """Read a StoreMetadataRequest; odd or unknown elements are omitted.
 
         Raises:
-            MalformedError: the bytes are not a StoreMetadataRequest, are too many, or have no ICCID or no
+            MalformedError: the bytes are not a StoreMetadataRequest, are too many, or lack the ICCID or a
                 name.
         """
         if len(raw) > _LARGEST:
@@ -193,7 +194,7 @@ def class_number(profile_class: ProfileClass) -> int:
 
 
 def events_of(bits: BitString) -> tuple[NotificationEvent, ...]:
-    """Return the events whose bits are set."""
+    """Return the events whose bits are set; each unknown bit counts as `UNKNOWN`."""
     return tuple(_EVENTS.get(bit, NotificationEvent.UNKNOWN) for bit in named_bits.numbers(bits))
 
 
@@ -203,12 +204,12 @@ def event_bits(events: tuple[NotificationEvent, ...]) -> BitString:
 
 
 def pprs_of(bits: BitString | None) -> tuple[str, ...]:
-    """Return the names of the policy rules whose bits are set."""
+    """Return the names of the policy rules whose bits are set; no names if `bits` is None."""
     return () if bits is None else named_bits.names(bits, PPR_NAMES)
 
 
 def icon_media_type(number: int | None) -> str | None:
-    """Return the media type of an IconType number; None if SGP.22 does not define the number."""
+    """Return the media type of an IconType number; None without a number, or if SGP.22 does not define it."""
     return None if number is None else _ICON_TYPES.get(number)
 
 

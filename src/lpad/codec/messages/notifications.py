@@ -49,7 +49,7 @@ class NotificationSentResult(ResultCode):
         """Read a NotificationSentResponse.
 
         Raises:
-            MalformedError: the bytes are another answer.
+            MalformedError: the bytes are not a NotificationSentResponse.
         """
         return cls._in("NotificationSentResponse", "deleteNotificationStatus", data)
 
@@ -71,7 +71,7 @@ class NotificationMetadata(Frozen):
         """Read a NotificationMetadata (BF2F).
 
         Raises:
-            MalformedError: the bytes are not a NotificationMetadata, or lack the number.
+            MalformedError: the bytes are not a NotificationMetadata, or lack the sequence number.
         """
         return cls.from_value(der.decode("NotificationMetadata", raw, lenient=True))
 
@@ -80,7 +80,7 @@ class NotificationMetadata(Frozen):
         """Create an entry from the result of `der.decode` for NotificationMetadata.
 
         Raises:
-            MalformedError: the number is missing.
+            MalformedError: the sequence number is missing.
         """
         if "seqNumber" not in value:
             raise MalformedError("a notification lacks its sequence number")
@@ -105,10 +105,10 @@ class ListNotificationRequest(Frozen):
 
 
 class ListNotificationResponse(Frozen):
-    """The card's answer (BF28): the list in ascending order of numbers, or the reason for a missing list.
+    """The card's answer (BF28): the list, ascending by sequence number, or the reason for a missing list.
 
-    Equal entries count as one. `unreadable` counts broken entries and those without a number, which cannot be
-    retrieved. `repeated` contains each number that several entries have, even equal entries.
+    Equal entries count as one. `unreadable` counts broken entries and those without a sequence number, which
+    cannot be retrieved. `repeated` contains each number that several entries have, even equal entries.
     """
 
     notifications: tuple[NotificationMetadata, ...]
@@ -145,7 +145,7 @@ class ListNotificationResponse(Frozen):
 class RetrieveNotificationsListRequest(Frozen):
     """RetrieveNotificationsList (BF2B).
 
-    The notification with this number, or those of these events, or all.
+    Asks for the notification with this number, for those of these events, or for all.
     """
 
     sequence_number: int | None = None
@@ -185,10 +185,10 @@ class PendingNotification(Frozen):
 class RetrieveNotificationsListResponse(Frozen):
     """The card's answer (BF2B).
 
-    Notifications in ascending order of numbers, or the reason for a missing list.
+    It contains the notifications, ascending by sequence number, or the reason for a missing list.
 
-    `unreadable` counts elements that are not a known kind of notification, so their recipient cannot
-    be found.
+    `unreadable` counts elements that are not a known kind of notification, so that they have no known
+    recipient.
     """
 
     notifications: tuple[PendingNotification, ...]
@@ -230,7 +230,7 @@ def signed_part(raw: bytes) -> bytes:
         raw: a notification: an element BF37 or 30.
 
     Returns:
-        All of `raw` if its parts cannot be distinguished.
+        The element BF27 or BF2F, or all of `raw` if its parts cannot be distinguished.
     """
     try:
         return tlv.parse(raw).children()[0].raw

@@ -92,10 +92,10 @@ class ProfileInfo(Frozen):
 
 
 class UnreadableProfile(Frozen):
-    """An entry of the list that is broken or has no ICCID, with its readable parts.
+    """The readable parts of an entry that is broken, lacks a valid ICCID or contradicts another entry.
 
     `raw` is the whole entry. `raw_iccid` is the content of tag 5A, and `iccid` the ICCID in it, if valid; in
-    a broken entry both may be wrong. `whole` shows whether only the ICCID is wrong.
+    a broken entry both may be wrong. `whole` shows whether all elements of the entry are readable.
     """
 
     raw: bytes
@@ -143,7 +143,7 @@ def sureness(element: tlv.Tlv) -> Sureness:
 
 
 def _inside(raw: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
-    """Return the elements in an entry, and the bytes from the first unreadable one on."""
+    """Return the elements in an entry, and the bytes from the first unreadable element on."""
     try:
         element, rest = tlv.parse_first(raw)
     except MalformedError:
@@ -156,7 +156,7 @@ def _inside(raw: bytes) -> tuple[tuple[tlv.Tlv, ...], bytes]:
 
 
 def iccid_of(data: bytes | None) -> Iccid | None:
-    """Return the ICCID that a card reports; None if it reports none or an impossible one."""
+    """Return the ICCID that a card reports; None if the ICCID is missing or invalid."""
     try:
         return None if data is None else Iccid.from_bytes(data)
     except MalformedError:
@@ -164,7 +164,7 @@ def iccid_of(data: bytes | None) -> Iccid | None:
 
 
 def aid_of(data: bytes | None) -> Aid | None:
-    """Return the AID that a card reports; None if it reports none or an impossible one."""
+    """Return the AID that a card reports; None if the AID is missing or invalid."""
     try:
         return None if data is None else Aid(data)
     except MalformedError:

@@ -96,7 +96,7 @@ class SetNicknameResult(ResultCode):
 
 
 class ProfileInfoListRequest(Frozen):
-    """GetProfilesInfo (BF2D): one profile or all of a class; empty `tags` ask for the card's default set."""
+    """GetProfilesInfo (BF2D): one profile, a class, or all (None); empty `tags`: the card's default set."""
 
     search: ProfileTarget | ProfileClass | None = None
     tags: tuple[int, ...] = ()
@@ -116,7 +116,7 @@ class ProfileInfoListRequest(Frozen):
 class ProfileInfoListResponse(Frozen):
     """The card's answer (BF2D): its profiles in its own order, or the reason for a missing list.
 
-    `unread` contains the other entries: broken ones, and those without an ICCID.
+    `unread` contains broken entries, those without a valid ICCID, and those that contradict another entry.
     """
 
     profiles: tuple[ProfileInfo, ...]
@@ -203,7 +203,7 @@ class SetNicknameRequest(Frozen):
 
 
 def _tidy(item: tlv.Tlv) -> bytes:
-    """Return an entry without padding after its last element."""
+    """Return an entry without the padding, or other bytes, after its last readable element."""
     children, _ = broken_list.whole_children(item.value)
     return tlv.encode(item.tag, *(child.raw for child in children))
 

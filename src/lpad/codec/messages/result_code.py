@@ -1,4 +1,4 @@
-"""The number that an ES10 function answers with, and SGP.22's name for it."""
+"""The number in the answer of an ES10 function, and its name in SGP.22."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ResultCode(IntEnum):
     """The base of all result codes: members are `CODE = number, "nameInSgp22"`.
 
     A number that is not in the specification is still a member of its enum, with the reason
-    "undocumentedCode": cards return codes of later versions, and their makers' own codes.
+    "undocumentedCode": cards return codes of later versions, and codes of their makers.
     """
 
     reason: str

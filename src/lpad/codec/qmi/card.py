@@ -41,7 +41,7 @@ class AppState(IntEnum):
 
 
 class AppType(IntEnum):
-    """The kinds of application."""
+    """The kinds of application that lpad distinguishes."""
 
     SIM = 1
     USIM = 2
@@ -78,7 +78,7 @@ class StatusWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session with an application; without an AID, any session of this kind."""
+    """A session with an application; without an AID, any application in a session of this kind."""
 
     kind: int = field(metadata=part(Kind.U8))
     aid: bytes = field(default=b"", metadata=part(Kind.DATA8))
@@ -118,7 +118,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cards:
-    """The cards, and which applications the modem uses: slot in the high byte, application in the low one."""
+    """The cards, and the applications in use: slot number in the high byte, application number in the low."""
 
     primary: int = field(default=0xFFFF, metadata=part(Kind.U16))
     primary_1x: int = field(default=0xFFFF, metadata=part(Kind.U16))
@@ -157,7 +157,7 @@ class PhysicalSlot:
     card: int = field(metadata=part(Kind.U32))
     """One of `PhysicalCard`."""
     active: int = field(metadata=part(Kind.U32))
-    """1: a logical slot uses the physical one."""
+    """1: a logical slot uses this physical slot."""
     logical: int = field(metadata=part(Kind.U8))
     iccid: bytes = field(default=b"", metadata=part(Kind.DATA8))
     """The ICCID as in the card's EF_ICCID: the two digits in each byte are swapped."""
@@ -246,7 +246,7 @@ class PowerOn(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshRegisterAll(Body):
-    """Request indications of a refresh of any file; each one must be answered."""
+    """Request indications of a refresh of any file; the client must answer each indication."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.REFRESH_REGISTER_ALL
     session: Session = field(metadata=parameter(0x01, Session))
@@ -299,7 +299,7 @@ class ProvisioningApp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeProvisioningSession(Body):
-    """Have the modem use an application for its network; `app` None: stop using the present one."""
+    """Have the modem use an application for its network; with `app` None, have it use none."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.CHANGE_PROVISIONING_SESSION
     session: ProvisioningSession = field(metadata=parameter(0x01, ProvisioningSession))

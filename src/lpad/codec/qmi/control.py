@@ -1,4 +1,4 @@
-"""The messages of the control service, and the one of qmi-proxy (libqmi, `qmi-service-ctl.json`)."""
+"""The messages of the control service, and the message of qmi-proxy (libqmi, `qmi-service-ctl.json`)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ReleaseClient(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyOpen(Body):
-    """Name the device for qmi-proxy, which opens it once for all programs."""
+    """Name the device to qmi-proxy, which opens the device once for all programs."""
 
     SERVICE, MESSAGE = Service.CTL, Ctl.PROXY_OPEN
     path: str = field(metadata=parameter(0x01, Kind.TEXT))

@@ -74,12 +74,12 @@ class End:
     type: int = field(metadata=part(Kind.U16))
     """One of `EndType`."""
     reason: int = field(metadata=part(Kind.U16))
-    """The meaning depends on `type`; from the network, it is a cause from 1 to 255."""
+    """The meaning depends on `type`; with the type NETWORK, a cause from 1 to 255."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartNetwork(Body):
-    """Start a session for one version of IP; it ends with the client that has started it."""
+    """Start a session for one version of IP; the session ends with the client that has started it."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
     apn: str | None = field(default=None, metadata=parameter(0x14, Kind.TEXT))
@@ -156,7 +156,7 @@ class PacketServiceChange(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetCurrentSettings(Body):
-    """Ask for settings of the session; refused with OUT_OF_CALL if there is none."""
+    """Ask for settings of the session; refused with OUT_OF_CALL if there is no session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
     wanted: int = field(default=IP_ADDRESS, metadata=parameter(0x10, Kind.U32))
@@ -165,17 +165,17 @@ class GetCurrentSettings(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentSettings(Body):
-    """The session's address, as far as lpad reads the settings."""
+    """The settings of the session, of which lpad reads only the address."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
     ipv4: int | None = field(default=None, metadata=parameter(0x1E, Kind.U32))
-    """The address as a number whose most significant byte is the first of the address; 0: none."""
+    """The address as a number whose most significant byte is the first of the address; 0: no address."""
     ipv6: bytes | None = field(default=None, metadata=parameter(0x25, Kind.REST))
     """16 bytes of address and 1 byte with the length of its prefix in bits."""
 
     @property
     def addresses(self) -> tuple[str, ...] | None:
-        """The addresses as text, without unspecified addresses; None: no address is reported."""
+        """The addresses as text, without unspecified addresses; None if the modem reports no address."""
         found: list[IPv4Address | IPv6Address] = []
         if self.ipv4 is not None:
             found.append(IPv4Address(self.ipv4))

@@ -17,7 +17,7 @@ class Error(IntEnum):
     INVALID_CLIENT_ID = 7
     """The modem was reset, or the client was never allocated."""
     INVALID_HANDLE = 9
-    """The data session of this handle is not the client's, or has ended."""
+    """The handle's data session belongs to another client, or has ended."""
     CALL_FAILED = 14
     """The network refuses a data session, or cannot be reached."""
     OUT_OF_CALL = 15
@@ -41,7 +41,7 @@ class Error(IntEnum):
 
 
 def error_name(number: int) -> str:
-    """Return an error in words, such as "access denied"; an unknown error as its number."""
+    """Return an error in words, such as "access denied"; an unknown error as "error" and its number."""
     known = {each.value: each for each in Error}
     if number not in known:
         return f"error {number}"

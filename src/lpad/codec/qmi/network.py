@@ -65,7 +65,7 @@ class ServingSystemStatus(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterIndications(Body):
-    """Request or cancel indications of changes."""
+    """Request or cancel indications of changes of the registration."""
 
     SERVICE, MESSAGE = Service.NAS, Nas.REGISTER_INDICATIONS
     serving_system: int = field(default=1, metadata=parameter(0x13, Kind.U8))

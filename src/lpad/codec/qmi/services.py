@@ -27,7 +27,7 @@ class Ctl(IntEnum):
     ALLOCATE_CLIENT = 0x0022
     RELEASE_CLIENT = 0x0023
     SYNC = 0x0027
-    """Frees all clients of all programs, so lpad never sends it. As an indication, this message means that
+    """Frees all clients of all programs, so lpad never sends this message. As an indication, it means that
     the modem was reset."""
     PROXY_OPEN = 0xFF00
     """qmi-proxy's own message: it names the device that a program wants to use."""

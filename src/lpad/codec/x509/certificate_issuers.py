@@ -53,7 +53,7 @@ def issuer_named(key_id: bytes) -> CertificateIssuer | None:
 
 
 def names_key(listed: bytes, key_id: bytes) -> bool:
-    """Whether a card's entry proves that the card trusts the key with this whole identifier.
+    """Return whether a card's entry proves that the card trusts the key with this whole identifier.
 
     Args:
         listed: the card's entry: a whole identifier, or only its first bytes (SGP.32).

@@ -1,7 +1,7 @@
 """The parts of a server's X.509 certificate that the LPA reads: its holder, role and issuing key.
 
-The card verifies the certificates of SGP.22 and OpenSSL those of TLS; this module only reads, with lpad's own
-TLV parser, because a full X.509 library would cost the daemon 8 MB (RFC 5280, 4.1 and 4.2.1).
+The card verifies the certificates of SGP.22 and OpenSSL those of TLS; this module only reads them, with
+lpad's own TLV parser, because a full X.509 library would cost the daemon 8 MB (RFC 5280, 4.1 and 4.2.1).
 """
 
 from __future__ import annotations

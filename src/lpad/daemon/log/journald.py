@@ -56,13 +56,13 @@ class JournalHandler(logging.Handler):
     """Sends each entry with its fields; to standard error if journald does not listen."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Create a handler; each entry tries to reach journald, because journald may restart."""
+        """Create a handler; it tries to reach journald for each entry, because journald may restart."""
         super().__init__()
         self._path = str(path or SOCKET)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.settimeout(PATIENCE)
         self.lost = 0
-        """The number of entries lost since the last one that journald read."""
+        """The number of entries lost since journald last read an entry."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send an entry."""

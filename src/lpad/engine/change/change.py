@@ -264,7 +264,7 @@ class Change(Frozen, kw_only=True):
         return self.run() if self.state is not State.RUNNING else self
 
     def found_out(self) -> Change:
-        """Return the change without the wait for a card that shows the outcome; the steps stay."""
+        """Return the change without its wait for a card, which now shows the outcome; the steps stay."""
         return self if self.pause is None else replace(self._to(State.RUNNING), pause=None)
 
     def wait(self, question: Question) -> Change:
@@ -272,7 +272,7 @@ class Change(Frozen, kw_only=True):
         return replace(self._to(State.WAITING), question=question)
 
     def paused(self, pause: Pause) -> Change:
-        """Return the change as waiting for another attempt, after one that failed or could not begin."""
+        """Return the change as waiting for another attempt, after one attempt failed or could not begin."""
         return replace(self.put_off(pause), attempts=self.attempts + 1)
 
     def put_off(self, pause: Pause) -> Change:

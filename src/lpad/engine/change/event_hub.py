@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMEMBERED = 512
-"""The number of events kept for listeners that reconnect with the ID of the last one they saw."""
+"""The number of events kept for listeners that reconnect with the ID of the last event that they saw."""
 
 PATIENCE = 256
 """The maximum number of events that are queued for a slow listener."""
@@ -131,7 +131,7 @@ class Hub:
     def subscribe(
         self, wake: Callable[[], None], *, after: str | None = None, ignored: frozenset[str] = frozenset()
     ) -> Subscription:
-        """Listen from now on, or from the event after the one with the ID `after`.
+        """Return a subscription to the events from now on, or to those after the event with the ID `after`.
 
         Args:
             wake: called from the publisher's thread; must return immediately and never raise.

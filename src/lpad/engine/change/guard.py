@@ -29,7 +29,7 @@ class Phase(enum.StrEnum):
     SWITCHING = "switching"  # the card is asked to enable the new profile, and the modem to read it
     WATCHING = "watching"  # the conditions are awaited
     KEPT = "kept"  # the conditions were met
-    GOING_BACK = "going-back"  # the previous profile, or one of the fallback order, is enabled
+    GOING_BACK = "going-back"  # lpad enables the previous profile, or one of the fallback order
     BACK = "back"
     STUCK = "stuck"  # no profile could be enabled
 

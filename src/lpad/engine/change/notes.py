@@ -1,7 +1,7 @@
 """Notes made while a change is carried out, for use after a restart; they are not shown.
 
-Each kind of change has its own type. In the journal they are one flat object, in which unknown fields stay.
-`noting` gives the fields to update.
+Each kind of change has its own type of notes. In the journal the notes of a change are one flat object, in
+which unknown fields stay. `noting` gives the fields to update.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
     """Notes of a download, which may end with a switch.
 
     iccid: the ICCID of the profile whose first segment was sent; held_before: whether the card already
-    contained it;
-    last_number: the number of the card's last earlier notification; the result has a higher one.
+        contained this profile; last_number: the number of the card's last earlier notification; the result
+        has a higher number.
     consent, code_declined, code_refused: the answers to the download's questions.
     announced: whether the owner's hooks have reported the installed profile.
-    tried: how often each course of `retry_rules` was taken.
+    tried: how often lpad has taken each course of action of `retry_rules`.
     spent, spent_since: see `TriedTime`; waited: an older lpad's note in place of `spent`.
     """
 
@@ -123,7 +123,7 @@ class ResetNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DropNotes(Notes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a dropped notification: the EID of the card that was asked to remove it."""
+    """Notes of a dropped notification: the EID of the card that was asked to remove the notification."""
 
     eid: str | None = None
 

@@ -41,7 +41,7 @@ QUIET = 600.0
 
 
 def switches(change: Change) -> bool:
-    """Whether a change that has not ended may enable another profile before a switch could overtake it."""
+    """Return whether an unfinished change may switch profiles before another switch could overtake it."""
     if not isinstance(change.params, DownloadParams):
         return change.kind in SWITCHING
     began = any(step.name == Step.LOAD_BOUND_PROFILE_PACKAGE for step in change.steps)

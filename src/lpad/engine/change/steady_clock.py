@@ -70,7 +70,7 @@ class Moment(Frozen, kw_only=True):
             return present
 
     def is_same_boot(self, other: Moment) -> bool:
-        """Whether the device has not restarted between the two moments."""
+        """Return whether the device certainly did not restart between the two moments."""
         return bool(self.boot_id) and self.boot_id == other.boot_id
 
 

@@ -53,7 +53,7 @@ class TimeLimit(Frozen, kw_only=True):
         return replace(self, seconds=self.left(at), began=at, renewed=renewed)
 
     def _clocks_agree(self, at: Moment) -> bool:
-        """Whether the wall clock can measure the time: it was set, and was not set back."""
+        """Return whether the wall clock can measure the time: it was set, and was not set back."""
         return CLOCK_UNSET_BEFORE <= self.began.wall <= at.wall
 
     def noted(self) -> NotedLimit:
@@ -69,7 +69,7 @@ class TimeLimit(Frozen, kw_only=True):
 
     @classmethod
     def read(cls, noted: NotedLimit) -> Self:
-        """Return the stored limit; a limit that was damaged on the disk counts as passed."""
+        """Return the stored limit; a number that was damaged on the disk counts as 0."""
         seconds, wall, boot = (
             noted_number(each, default=0.0, most=LATEST) for each in (noted.seconds, noted.wall, noted.boot)
         )

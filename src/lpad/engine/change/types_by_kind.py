@@ -95,7 +95,7 @@ def _read_failure(found: Failure) -> Failure:
 
 
 def _typed(found: object, wanted: type[_T]) -> _T | Odd:
-    """Return decoded JSON as a type; an object that does not fit stays unchanged."""
+    """Return decoded JSON as a type; if it does not fit, the object unchanged, or {} for any other value."""
     try:
         return msgspec.convert(found, wanted)
     except msgspec.ValidationError:

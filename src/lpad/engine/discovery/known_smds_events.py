@@ -106,10 +106,10 @@ def after_discovery(
 
     Args:
         known: the events that were known before.
-        found: the result.
-        discovery: the change's number.
+        found: the result of the discovery.
+        discovery: the number of the discovery's change.
         install: whether the events that lpad has not handled are wanted now.
-        confirm: whether a local program has to confirm their profiles.
+        confirm: whether a local program has to confirm the profiles of these events.
         unasked: whether this discovery repeats earlier ones without a request. If so, a failed event still
             belongs to the discovery that wanted it first, which may have enabled another profile already.
         at: the present.
@@ -192,12 +192,12 @@ def next_wanted(known: Sequence[KnownEvent]) -> KnownEvent | None:
 
 
 def to_enable(event: KnownEvent, known: Collection[KnownEvent]) -> bool:
-    """Whether to enable an event's profile, because no earlier profile of the discovery was enabled."""
+    """Return whether to enable an event's profile: only if no other profile of its discovery was enabled."""
     return not any(each.enabled and each.discovery == event.discovery for each in known)
 
 
 def may_begin(event: KnownEvent, at: Moment) -> bool:
-    """Whether lpad may download an event on its own: the event was not handled, or failed long enough ago."""
+    """Return whether lpad may download an event on its own: it is unhandled, or due again after a failure."""
     if event.state is EventState.FAILED:
         return event.attempts < MOST_ATTEMPTS and at.steady >= event.next_at
     return not event.state.handled

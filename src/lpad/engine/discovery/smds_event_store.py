@@ -61,7 +61,7 @@ class EventStore:
             self._memos.put(_events_of(eid), known, happenings=_changes(eid, before, known))
 
     def waits_for(self, eid: str, server: ServerAddress, *, at: Moment) -> bool:
-        """Whether an SM-DS failed recently, so that lpad does not query it without a user's request."""
+        """Return whether an SM-DS has failed recently, so that lpad queries it only at a user's request."""
         failed = self._failed(eid).get(str(server))
         return failed is not None and at.steady < failed.not_before
 
@@ -90,7 +90,7 @@ class EventStore:
 
 
 def is_unsent(error: LpadError | Failure) -> bool:
-    """Whether no server was asked, because the device has no network, or its clock is not set.
+    """Return whether no server was asked, because the device has no network, or its clock is not set.
 
     A query that was not sent does not count as a failure of the server, and makes no later wait longer.
     """

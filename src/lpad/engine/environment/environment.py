@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Environment:
-    """The clock and the network, with callbacks for when they become available."""
+    """The clock and the network, with callbacks for the moment when each becomes available."""
 
     def __init__(self, *, clock: Clock | None = None, watch_network: WatchNetwork | None = None) -> None:
         """Create the environment; nothing is watched before `start`.
 
         Args:
-            watch_network: reports new routes from another thread; returns a function that ends this. None:
-                unreachable servers are tried from time to time.
+            watch_network: begins to report new routes from another thread, and returns a function that ends
+                the reports. None: unreachable servers are tried from time to time.
         """
         self.clock = clock or Clock()
         self.reachability = ServerReachability()

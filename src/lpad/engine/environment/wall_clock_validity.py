@@ -77,7 +77,7 @@ class Clock:
             )
 
     def watch(self, on_set: Callable[[], None]) -> None:
-        """Register the function to call, from another thread, when an awaited clock is set."""
+        """Register the function to call, from any thread, when an awaited clock is set."""
         self._on_set = on_set
 
     def await_set(self) -> None:

@@ -33,7 +33,7 @@ class Recorder:
     """Passes events from the hub to the journal."""
 
     def __init__(self, journal: Journal, hub: Hub) -> None:
-        """Begin to take events; they are written from `start` on."""
+        """Begin to collect events; they are written from `start` on."""
         self._journal = journal
         self._waiting: deque[Happening] = deque()
         self._condition = threading.Condition()
@@ -49,7 +49,7 @@ class Recorder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin to stop; all recorded events are written first."""
+        """Begin to stop; all collected events are written first."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
@@ -65,7 +65,7 @@ class Recorder:
         return self._thread.is_alive()
 
     def take(self, event: HubEvent) -> None:
-        """Take an event; returns immediately and never raises."""
+        """Collect an event; return immediately and never raise."""
         try:
             found = state_events.happenings(event)
         except Exception:
@@ -77,7 +77,7 @@ class Recorder:
                 self._condition.notify_all()
 
     def wake(self) -> None:
-        """Write the events that could not be written before."""
+        """Have the thread write the events that could not be written before."""
         with self._condition:
             self._awake = True
             self._condition.notify_all()

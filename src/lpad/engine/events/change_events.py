@@ -71,13 +71,13 @@ class _Record:
             yield from self._done() if change.state is State.DONE else self._failed()
 
     def _began(self, step: str) -> bool:
-        """Whether this record begins a step."""
+        """Return whether this record begins a step."""
         before = self._before
         return self._change.step == step and (before is None or len(before.steps) < len(self._change.steps))
 
     @property
     def _wanted(self) -> str | None:
-        """The profile that the change installs or enables; None: none, or not known yet."""
+        """The profile that the change installs or enables; None if there is none, or it is not known yet."""
         if isinstance(self._change.params, EnableParams):
             return self._change.params.iccid
         return self._known.iccid if self._change.kind.downloads else None

@@ -1,7 +1,8 @@
 """The form in which an event leaves the device: CloudEvents 1.0, in the JSON format.
 
 `source` and `id` together identify an event, and are the same in a repeated delivery. `sequence` counts the
-events of a device, as the CloudEvents extension of that name: 12 digits, so that texts sort like numbers.
+events of a device, as the CloudEvents extension of that name does; it has 12 digits, so that texts sort like
+numbers.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def change(self) -> int | None:
-        """The number of the change that the event belongs to; None: no change."""
+        """The number of the change that the event belongs to; None if it belongs to no change."""
         number = self.body.data.get("change")
         return number if isinstance(number, int) else None
 
@@ -98,7 +99,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def data(self, identifiers: Identifiers = Identifiers.FULL) -> dict[str, Json]:
-        """Return the data, with identifiers in the form for an endpoint."""
+        """Return the data, with full or redacted identifiers."""
         if identifiers is Identifiers.FULL:
             return self.body.data
         return {

@@ -53,7 +53,7 @@ def activate_installed(wish: OpenWish, iccid: str) -> None:
 
 
 def activate_again(wish: OpenWish) -> None:
-    """Activate the line of a profile that an earlier change installed, if it is idle again."""
+    """Activate the line of a profile that an earlier change installed, if the line is idle again."""
     reservation, platform = wish.record.reservation, wish.platform
     if platform is None or reservation is None or platform.can.activates is not Activates.BEFORE:
         return

@@ -103,7 +103,7 @@ def _ordered(wish: OpenWish, platform: OpenPlatform, draft: Reservation | None) 
         )
     except (PlatformRefused, Postponed) as error:
         if isinstance(error, Postponed) and wish.record.unfinished_step:
-            raise  # it is unknown whether the platform accepted it
+            raise  # it is unknown whether the platform accepted the order
         # The platform has done nothing, so this turn's order does not count.
         wish.keep(
             unfinished_step="", ordered_at=before.ordered_at if before.unfinished_step != "order" else moments

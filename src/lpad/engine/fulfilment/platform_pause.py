@@ -69,14 +69,14 @@ def later(
     error: LpadError | None = None,
     reason: PauseReason = PauseReason.PLATFORM,
 ) -> Postponed:
-    """Return the error that pauses the change until the next check: longer each time, randomly spread.
+    """Return the error that pauses the change until the next check; the pauses grow, and are randomly spread.
 
     Args:
         wish: the wish.
         sentence: the reason for the wait.
-        least: the minimum number of seconds that the platform requests.
+        least: the minimum number of seconds to wait.
         error: the failure of this turn; None: the platform is just not ready yet.
-        reason: what may end the pause early.
+        reason: the reason of a pause after an error, which decides the events that may end it early.
     """
     looks = wish.record.looks + 1
     wait = query_times.wait(looks, least=least, spread=wish.record.spread)
@@ -95,7 +95,7 @@ def await_place(wish: OpenWish, platform: NamedPlatform) -> None:
     """Check that lpad may now query a platform because of a hint.
 
     Raises:
-        Postponed: lpad has queried the platform within the last minute.
+        Postponed: lpad has just queried the platform.
     """
     wait = wish.context.platforms.hints.take(platform.name, platform.can.look_every)
     if wait:

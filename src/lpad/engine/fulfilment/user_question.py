@@ -16,7 +16,7 @@ _ENDLESS = 10 * 365 * 86_400.0
 
 
 def ask_second_order(wish: OpenWish, why: str) -> None:
-    """Ask a user whether to order again; the wish waits for the answer without limit.
+    """Ask a user whether to order again, without a time limit; after a yes, prepare the wish for the order.
 
     Raises:
         Declined: the answer is no, and the wish is closed.

@@ -1,4 +1,4 @@
-"""Requested changes and pending notifications, on disk before they are carried out."""
+"""The journal: requested changes and pending notifications, on disk before lpad acts on them."""
 
 from lpad.engine.journal.changes import Private, Retention
 from lpad.engine.journal.file.schema import SCHEMA_VERSION

@@ -208,7 +208,7 @@ class Changes:
         return Private(secrets=stored.secrets, notes=read_notes(change.kind, stored.notes))
 
     def _has_secrets(self, change_id: int) -> bool:
-        """Whether a change has secrets, such as a code, that must not stay in the write-ahead log."""
+        """Return whether a change has secrets, such as a code, that must not stay in the write-ahead log."""
         try:
             return not self._stored(change_id).secrets.keys() <= _KNOWN_ANYWAY
         except (JournalUnavailable, ValueError):  # the record cannot be read, so it may contain secrets
@@ -259,7 +259,7 @@ class Changes:
     def unfinished(self, euicc: str | None = None) -> list[Change]:
         """Return the unfinished changes of a card, or of all cards, in the order of their requests.
 
-        An unreadable record, such as a later lpad's, is ignored, because the others must continue.
+        An unreadable record, such as a later lpad's, is ignored, because the other changes must continue.
         """
         rows = self._database.rows(
             "SELECT id, body FROM sound_changes WHERE coalesce(euicc = ?, 1)"

@@ -57,7 +57,7 @@ class Journal:
         self.changes = Changes(self._database, retention or Retention(), self.clock, self._marks, self.events)
 
     def _latest(self) -> float | None:
-        """Return the latest moment at which a change ended or a notification was copied; None: none."""
+        """Return the latest moment at which a change ended or a notification was copied; None if never."""
         (found,) = self._database.row(_LATEST) or (None,)
         return found if isinstance(found, float) else None
 

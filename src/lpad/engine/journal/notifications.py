@@ -169,7 +169,7 @@ class Notifications:
         """Record that the server accepted a notification, which may now leave the card.
 
         Args:
-            notification_id: the accepted one.
+            notification_id: the accepted notification.
             sending: the next notification, which is sent immediately, and the present moment.
             removing: the accepted notifications that are removed from the card next.
         """
@@ -272,7 +272,8 @@ class Notifications:
     def drop(self, *notification_ids: int) -> None:
         """Delete notifications that have left the card; the next transaction writes this to the disk.
 
-        If lpad ends before, the journal shows these as being removed until the card's list lacks them.
+        If lpad ends before that, the journal shows the notifications as being removed until the card's list
+        lacks them.
         """
         for each in notification_ids:
             self._database.defer(_DROP, each)

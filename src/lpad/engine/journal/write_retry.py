@@ -38,7 +38,7 @@ class Recovery:
         journal.on_trouble(self._begin)
 
     def stop(self) -> None:
-        """End, and wait for a running attempt."""
+        """End the thread, and wait for a running attempt."""
         self._stopping.set()
         thread = self._thread
         if thread is not None:

@@ -29,7 +29,7 @@ def find_line(
 
     Args:
         iccid: the profile's ICCID, 1 to 20 digits.
-        platforms: those of the settings.
+        platforms: the platforms of the settings.
         known: the last report.
         deadline: returns the time limit of one conversation.
 
@@ -37,7 +37,8 @@ def find_line(
         The platform and its report; None: no platform knows the line.
 
     Raises:
-        ServerError, Cancelled: no platform knows the line, but not all answered.
+        LpadError: a platform could not be asked, and no other platform knows the line.
+        Cancelled: the search was cancelled.
     """
     before = known.platform if known is not None else ""
     failure: LpadError | None = None

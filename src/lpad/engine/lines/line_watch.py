@@ -74,7 +74,7 @@ class LineWatch:
 
         Args:
             lines: stores the states of lines.
-            platforms: those of the settings.
+            platforms: the platforms of the settings.
             hub: reports events of cards and profiles.
             snapshots: returns the last snapshots of the cards.
             clock_set: returns whether the clock is set, so that certificates can be verified.

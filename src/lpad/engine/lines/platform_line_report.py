@@ -11,13 +11,13 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The line of one profile.
 
     Attributes:
-        platform: the platform that has the line; empty: none of those in `asked` has it.
+        platform: the platform that has the line; empty: none of the platforms in `asked` has the line.
         line: the state of the line.
         word: the state in the platform's own word; None: the platform reported no word.
         line_id: the platform's name for the line.
-        imei: the device in which the platform saw the line; None: the platform does not report it.
+        imei: the IMEI of the device in which the platform saw the line; None: the platform reports no IMEI.
         told_imei: the IMEI of another device, if an event has reported it.
-        seen_at: when the platform reported this, on the steady clock; 0: never.
+        seen_at: when the platform made the report, on the steady clock; 0: never.
         due_at: when lpad asks next, on the steady clock.
         failures: the number of failed queries since `seen_at`.
         asked: the platforms that were asked.

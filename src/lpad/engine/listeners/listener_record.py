@@ -28,7 +28,7 @@ def check_name(name: str) -> None:
     """Check that a name has the form of a listener's name.
 
     Raises:
-        InvalidValue: the name has another form.
+        InvalidValue: the name has a different form.
     """
     if not NAME.fullmatch(name):
         raise InvalidValue(

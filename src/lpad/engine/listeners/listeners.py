@@ -48,7 +48,7 @@ class ListenerStatus(Struct, frozen=True, kw_only=True):
     """The state of a listener.
 
     Attributes:
-        name: its name.
+        name: the name of the listener.
         user: the ID of the user that the listener belongs to.
         connected: whether the listener listens now.
         position: the latest event that the listener has acknowledged.
@@ -90,16 +90,16 @@ class Listeners:
             self._write()
 
     def awaits(self, sequence: int) -> bool:
-        """Whether a listener has not acknowledged an event; never waits for the disk."""
+        """Return whether a listener has not acknowledged an event; never waits for the disk."""
         return any(sequence > each.position for each in self._records.values())
 
     def connect(self, name: str, asker: Asker, *, after: int | None) -> int:
-        """Admit a listener that begins to listen, as a new one if it is unknown.
+        """Admit a listener that begins to listen; an unknown name becomes a new listener.
 
         Args:
-            name: its name.
+            name: the name of the listener.
             asker: the caller.
-            after: the last event that the listener has processed; lpad takes this event and all earlier ones
+            after: the last event that the listener has processed; lpad counts this event and all earlier ones
                 as acknowledged. None: the listener continues after the last acknowledged event.
 
         Returns:
@@ -143,7 +143,7 @@ class Listeners:
             self.seen(name)
 
     def seen(self, name: str) -> None:
-        """Note that a listener is still connected."""
+        """Record that a listener was connected until now."""
         with self._lock:
             known = self._records.get(name)
             if known is not None:
@@ -167,7 +167,7 @@ class Listeners:
             return self._status(name)
 
     def forget(self, name: str, asker: Asker) -> ListenerStatus:
-        """Forget a listener, whose events then no longer count as awaited; return its last record.
+        """Forget a listener, whose events then no longer count as awaited; return its last status.
 
         Raises:
             NotFound: there is no such listener.
@@ -193,7 +193,7 @@ class Listeners:
             return [self._status(name) for name in sorted(self._records)]
 
     def _load(self) -> None:
-        """Read the record once, and forget those that were absent for too long.
+        """Read the record once, and forget the listeners that were absent for too long.
 
         Raises:
             JournalUnavailable: the journal cannot be read.

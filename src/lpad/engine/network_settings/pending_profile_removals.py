@@ -1,4 +1,4 @@
-"""Deleted profiles whose data an applier could not remove yet; they stay on disk until it has done so."""
+"""Deleted profiles whose data an applier has yet to remove; the list stays on disk until then."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ MOST = 64
 class UnforgottenProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One deleted profile that an applier still knows.
 
-    `applier` is its name; `since` is when the first attempt failed; `told` is the last failure's sentence.
+    `applier` is the name of the applier; `since` is when the first attempt failed; `told` is the last
+    failure's sentence.
     """
 
     iccid: str
@@ -73,7 +74,7 @@ class UnforgottenProfiles:
             self._write(euicc, (*others, replace(profile, since=since))[-MOST:])
 
     def forgotten(self, euicc: str, iccid: str) -> None:
-        """Drop a profile, because its data is removed, or because the card contains the profile again."""
+        """Drop a profile, because its data was removed, or because the card contains the profile again."""
         with self._lock:
             self._write(euicc, tuple(each for each in self._of(euicc) if each.iccid != iccid))
 

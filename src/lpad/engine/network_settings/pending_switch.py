@@ -55,7 +55,7 @@ class PendingSwitches:
             return self._known[euicc]
 
     def begin(self, euicc: str, pending: PendingSwitch) -> None:
-        """Record the settings of a switch that begins.
+        """Record a switch that begins; an applier's memory that is too long is left out.
 
         Raises:
             JournalUnavailable: the journal cannot be written.

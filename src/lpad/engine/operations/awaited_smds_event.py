@@ -1,7 +1,7 @@
 """The event at an SM-DS that leads to a reserved profile, if the platform gives no code for it.
 
 The event and the order have no common name, so lpad tries the card's first event that it has not handled. If
-that event leads to another profile than the reserved one, that profile is not enabled; see `provision`.
+that event leads to a profile other than the reserved one, that profile is not enabled; see `provision`.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def ask_servers(
 def _known_servers(
     run: Run, context: Context, euicc: Euicc, eid: str, deadline: Deadline, *, patient: bool
 ) -> Iterator[ServerAddress]:
-    """Yield the card's own SM-DS and those of the settings; `patient`: without recent failures."""
+    """Yield the SM-DSs of the card and of the settings; if `patient`, without those that failed recently."""
     run.step("read-addresses")
     named = euicc.get_euicc_configured_addresses(deadline=deadline)
     own = [usable_root(text) for text in (named.root_ds_address or "", *named.additional_root_ds_addresses)]

@@ -209,7 +209,7 @@ def _check_empty(profiles: ProfileList) -> None:
 
 
 def _is_default(run: Run) -> bool:
-    """Whether the profile comes from the default SM-DP+, because there is neither a code nor an event."""
+    """Return whether the profile comes from the default SM-DP+: there is neither a code nor an event."""
     return run.secret("activation_code") is None and run.change.params_of(DownloadParams).event is None
 
 

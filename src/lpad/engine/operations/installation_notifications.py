@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def is_told_first(run: Run, context: Context) -> bool:
-    """Whether the change is done before the installation's notifications are copied and delivered.
+    """Return whether the change is done before the installation's notifications are copied and delivered.
 
     A change that waits for a platform, a guard, an applier or a hook anyway first delivers the notifications,
     over the network through which the profile came. A change on a borrowed port, or on a port with two
@@ -63,9 +63,9 @@ def leave(run: Run, context: Context, euicc: Euicc, installed: Installed, *, eid
 def deliver(
     run: Run, context: Context, euicc: Euicc, installed: Installed, server: Es9Plus, *, eid: str
 ) -> int:
-    """Copy the notifications, deliver them over the open connection, and remove them; return their number.
+    """Copy the notifications, deliver them over the open connection, and return the number of delivered ones.
 
-    After a failure, the outbox delivers them.
+    Delivered notifications are removed from the card. After a failure, the outbox delivers the others.
     """
     delivered = 0
     # The caller may have taken long to answer, so the download's own deadline may have passed.

@@ -1,7 +1,8 @@
 """The operation of each kind of change: one function each, in the table `OPERATIONS`.
 
-Every operation reads the card before it acts, because a change whose goal is already reached is done. Every
-operation then reads the card again, because the card's state decides: a lost answer is not a failure.
+An operation that alters profiles or addresses reads the card before it acts, because a change whose goal is
+already reached is done. The operation then reads the card again, because the card's state decides: a lost
+answer is not a failure.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
     iccids: list[str] = []
 
     def ask() -> tuple[bool, CardError | None]:
-        """Return whether there was nothing to do, and the error that came instead of an answer."""
+        """Send the reset; return whether there was nothing to delete, and the error in place of an answer."""
         run.step("read-profiles")
         with context.card.session(deadline=deadline) as euicc:
             check_same_card(run, euicc, deadline=deadline)
@@ -223,7 +224,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:
     """Try to deliver every pending notification now.
 
-    With `seq`, lpad tries only the recipient of this notification, even if the notification was set aside.
+    With `seq`, lpad tries only the recipient of the notification with this number, even if it was set aside.
     """
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")
@@ -303,4 +304,5 @@ OPERATIONS: Mapping[Kind, Operation] = {
 }
 
 TAKEN_BACK: Mapping[Kind, Callable[[Run, Context], str | None]] = {Kind.PROVISION: take_back}
-"""Functions that undo a cancelled change at a server, and return a sentence about the remaining work."""
+"""Functions that undo a cancelled change at a server; each returns a sentence about the remaining
+reservation, or None if nothing remains."""

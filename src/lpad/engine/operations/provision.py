@@ -167,7 +167,7 @@ def _check_card(wish: OpenWish) -> None:
 
 
 def _is_fulfilled(wish: OpenWish) -> bool:
-    """Whether the card already contains the reserved profile, because lpad ended before it recorded this."""
+    """Return whether the card already contains the reserved profile; if it does, note the profile's ICCID."""
     reserved_iccid = wish.record.reservation.iccid if wish.record.reservation is not None else None
     if reserved_iccid is None:
         return False

@@ -37,10 +37,11 @@ def tidy_address(pending: PendingNotification) -> str:
 def under_number(
     euicc: Euicc, stored: StoredNotification, *, deadline: Deadline
 ) -> tuple[tuple[PendingNotification, ...], Callable[[bytes], bytes]]:
-    """Return the card's notifications with a copy's number, and a function for the bytes that identify one.
+    """Return the card's notifications with a copy's number, and a function that returns the bytes to compare.
 
-    Lists are not sufficient: a card that restarts its numbers may list the same event of the same profile
-    again. Some cards sign a notification again for each request; then only the signed part is compared.
+    No notification is returned if all equal the copy, or if the card refuses. Lists are not sufficient: a
+    card that restarts its numbers may list the same event of the same profile again. Some cards sign a
+    notification again for each request; then only the signed part is compared.
 
     Raises:
         CardError: the card cannot be reached.
@@ -120,11 +121,11 @@ class ListedCopies:
         return bool(self._displaced)
 
     def has_number(self, seq: int) -> bool:
-        """Whether there is a copy with this number of the card."""
+        """Return whether there is a copy with this number of the card."""
         return seq in self._numbered
 
     def has_payload(self, payload: bytes) -> bool:
-        """Whether there is a copy of a notification with these bytes, whether the card lists it or not."""
+        """Return whether a notification with these bytes was copied, even if the card no longer lists it."""
         return any(each.raw == payload for each in (*self._numbered.values(), *self._displaced))
 
     def listed_under(self, seq: int) -> list[StoredNotification]:
@@ -165,7 +166,7 @@ def _number_on_card(stored: StoredNotification) -> int | None:
 
 
 def _same(stored: StoredNotification, entry: NotificationMetadata) -> bool:
-    """Whether the card's entry is the copied notification; a reset card may reuse numbers."""
+    """Return whether the card's entry is the copied notification; a reset card may reuse numbers."""
     tidy = tidy_address(PendingNotification(stored.seq, stored.event, entry.address, None, b""))
     return (
         stored.iccid == (str(entry.iccid) if entry.iccid else None)

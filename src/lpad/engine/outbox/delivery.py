@@ -95,7 +95,7 @@ class DeliveryRound:
         """Send a queue in order, as far as possible.
 
         Args:
-            queue: one card's, for one recipient, in ascending order; not empty.
+            queue: one card's notifications for one recipient, in ascending order; not empty.
             connection: an open connection to the recipient.
 
         Raises:
@@ -188,12 +188,12 @@ class DeliveryRound:
 
 
 def is_marked(stored: StoredNotification) -> bool:
-    """Whether a copy was stored as being sent, so that its first attempt need not be written."""
+    """Return whether a copy was stored as being sent, so that its first attempt need not be written."""
     return stored.stage is Stage.SENDING and stored.last_attempt_at == stored.stored_at
 
 
 def passes_by(stored: StoredNotification, error: LpadError) -> bool:
-    """Whether later notifications are sent although `stored` was not accepted.
+    """Return whether later notifications are sent although `stored` was not accepted.
 
     A notification that the server never accepts must not block the others. Some servers answer HTTP 500 to
     unreadable notifications, which at first looks like a server failure.
@@ -206,14 +206,14 @@ def passes_by(stored: StoredNotification, error: LpadError) -> bool:
 
 
 def is_answer(error: LpadError) -> bool:
-    """Whether a server was reached and answered with an error."""
+    """Return whether a server was reached and answered with an error."""
     status = error.details.get("http_status")
     answered = isinstance(status, int) and not 300 <= status < 400  # a captive portal redirects
     return answered or isinstance(error, ServerRefused | ServerMalformed)
 
 
 def is_set_aside(stored: StoredNotification, error: LpadError, *, at: Moment) -> bool:
-    """Whether lpad gives up a notification, such as one that its server always refuses."""
+    """Return whether lpad gives up a notification, such as one that its server always refuses."""
     if isinstance(error, InvalidValue):
         return True
     if isinstance(error, InternalError):

@@ -86,7 +86,7 @@ class Collection:
         """The listed notifications that could not be copied."""
         self._copied: WeakKeyDictionary[Euicc, set[int]] = WeakKeyDictionary()
         """The numbers read in each open session. A card that restarts, and might then reuse its numbers,
-        ends the session, so within it a number means the notification that was copied."""
+        ends the session, so within a session a number means the notification that was copied."""
         self._one_by_one: set[str] = set()
         """The EIDs of cards that have failed to return several notifications with one command."""
         self._results: WeakKeyDictionary[Euicc, PendingNotification] = WeakKeyDictionary()
@@ -521,7 +521,7 @@ class Collection:
 
 
 def _is_entry_of(result: PendingNotification, entry: NotificationMetadata) -> bool:
-    """Whether an entry of the card's list is an installation's result."""
+    """Return whether an entry of the card's list is an installation's result."""
     return (entry.sequence_number, entry.event.value, entry.iccid, entry.address) == (
         result.sequence_number, result.event, result.iccid, result.address,
     )  # fmt: skip

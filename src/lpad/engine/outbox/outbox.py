@@ -183,7 +183,7 @@ class Outbox:
                 self._visited.discard(eid)
 
     def has_due(self, eid: str) -> bool:
-        """Whether one of a card's notifications is to be sent now, or is being sent."""
+        """Return whether one of a card's notifications is to be sent now, or is being sent."""
         return bool(self._due(eid))
 
     def tidy(self, eid: str) -> None:
@@ -413,7 +413,7 @@ class Outbox:
     ) -> None:
         """Send a recipient its due notifications, card by card.
 
-        With `asked`, it also sends the notifications that have just failed.
+        With `asked`, lpad also sends the notifications that have just failed.
         """
         lock = self._lock_of(address)
         with resting():

@@ -115,7 +115,7 @@ class UncopiedNotifications:
             )
 
     def rest(self, eid: str, seq: int | None) -> None:
-        """Do not ask the card for a notification, or for its list (None), for a while."""
+        """Pause the requests to a card for a notification or, if `seq` is None, for its list."""
         with self._lock:
             before = self._rests.get((eid, seq))
             failures = 1 if before is None else before.failures + 1
@@ -123,7 +123,7 @@ class UncopiedNotifications:
                 self._rests[eid, seq] = _Rest(failures, time.monotonic() + PAUSES.after(failures))
 
     def is_resting(self, eid: str, seq: int | None) -> bool:
-        """Whether lpad must not ask the card for a notification, or for its list, at present."""
+        """Return whether lpad must not ask the card for a notification, or for its list, at present."""
         with self._lock:
             rest = self._rests.get((eid, seq))
             return rest is not None and time.monotonic() < rest.until

@@ -27,7 +27,7 @@ class HealthRule(Frozen, kw_only=True):
 class FailoverPolicy(Frozen, kw_only=True):
     """The profiles of one card in order, the time for each to become healthy, and the pause between switches.
 
-    `provisioning` names the platform to ask for another profile when all have failed; None: none.
+    `provisioning` names the platform to ask for another profile when all have failed; None: no platform.
     """
 
     rules: tuple[HealthRule, ...]
@@ -40,7 +40,7 @@ class FailoverPolicy(Frozen, kw_only=True):
         return next((rule for rule in self.rules if listed.means(rule.iccid, listed.enabled)), None)
 
     def following(self, iccid: str, *, listed: ProfileList, enabled: str) -> HealthRule | None:
-        """Return the next rule in cyclic order for a profile on the card, except `enabled`; None: no rule."""
+        """Return the next rule, in cyclic order, for another profile on the card; None if no rule remains."""
         number = next((index for index, rule in enumerate(self.rules) if rule.iccid == iccid), -1)
         order = [*self.rules[number + 1 :], *self.rules[: number + 1]]
         given_up = listed.named(enabled)

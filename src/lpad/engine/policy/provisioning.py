@@ -15,9 +15,9 @@ class ProvisioningPolicy(Frozen, kw_only=True):
     """How an empty card gets a profile.
 
     Attributes:
-        on_empty: the sources of a profile for an empty card, in this order; empty: none.
+        on_empty: the sources of a profile for an empty card, in this order; empty: lpad requests no profile.
         on_failover: the platform that is asked when failover has tried every profile without success; None:
-            none.
+            no platform.
         most_orders: the maximum number of orders for one card in a day, including those that a user has
             allowed.
         until: the conditions of the guard under which a profile is enabled; empty: without a guard.

@@ -51,7 +51,7 @@ class SwitchPolicy(Frozen, kw_only=True):
             )
 
     def protects(self, profile: Listed) -> bool:
-        """Whether the settings protect a profile, by its ICCID or its AID."""
+        """Return whether the settings protect a profile, by its ICCID or its AID."""
         return profile.iccid in self.protected or profile.isdp_aid in self.protected
 
     def check_disable(self, profile: Listed) -> None:

@@ -22,5 +22,5 @@ def waiting_for_platform(sentence: str, *, wait: float) -> Pause:
 
 
 def may_be_hastened(pause: Pause) -> bool:
-    """Whether a hint may shorten a pause: only while lpad waits for a planned query, not after an error."""
+    """Return whether a hint may shorten a pause: only a wait for a planned query, not one after an error."""
     return pause.reason is PauseReason.PLATFORM and pause.error.kind == _KIND

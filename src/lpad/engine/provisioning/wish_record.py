@@ -43,7 +43,7 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
         platform: the platform's name in the settings.
         product, options: the request.
         change: the change that works on the wish, or was the last to do so.
-        unfinished_step: the step at the platform that was begun and has an unknown outcome; empty: none.
+        unfinished_step: the step at the platform that was begun and has an unknown outcome; empty: no step.
         reservation: the platform's reservation; None: unknown.
         allowed: the number of permitted orders; a user permits each after the first.
         ordered_at: the moments of the orders on the steady clock.

@@ -27,7 +27,7 @@ class WishStore:
         self._known: dict[str, WishRecord | None] = {}
 
     def get(self, eid: str) -> WishRecord | None:
-        """Return the open wish of a card; None: it has none."""
+        """Return the open wish of a card; None if the card has no wish."""
         with self._lock:
             if eid not in self._known:
                 self._known[eid] = self._memos.get(_PREFIX + eid, WishRecord)

@@ -195,7 +195,7 @@ class Interrupted:
             return internal_error(f"settling {change.kind}", error)
 
     def awaits_card(self) -> bool:
-        """Whether an interrupted change continues as soon as the card is read, before any others."""
+        """Return whether an interrupted change continues as soon as the card is read, before any others."""
         with self._lock:
             return any(map(reconcile.goes_on, self._changes))
 

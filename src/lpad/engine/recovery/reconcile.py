@@ -56,18 +56,18 @@ def judge(
 
 
 def goes_on(change: Change) -> bool:
-    """Whether an interrupted change is resumed instead of judged, as a guarded switch is."""
+    """Return whether an interrupted change is resumed instead of judged, as a guarded switch is."""
     return change.state is not State.QUEUED and change.guard is not None
 
 
 def is_endless(change: Change) -> bool:
-    """Whether lpad waits for an absent card without limit."""
+    """Return whether lpad waits for an absent card without limit."""
     patient = isinstance(change.params, params.DownloadParams) and change.params.when_online
     return goes_on(change) or patient
 
 
 def is_found_out(change: Change, notes: Notes) -> bool:
-    """Whether the card's state shows the result of an interrupted change: only if it has no guard.
+    """Return whether the card's state shows the result of an interrupted change: only if it has no guard.
 
     The card shows the result of a single command, and of a download whose loading has begun, because the last
     segment may have arrived.
@@ -77,12 +77,12 @@ def is_found_out(change: Change, notes: Notes) -> bool:
 
 
 def is_left_to_card(notes: Notes) -> bool:
-    """Whether the change only waits for the card to show its result."""
+    """Return whether the change only waits for the card to show its result."""
     return notes.absence is not None
 
 
 def takes_work(change: Change) -> bool:
-    """Whether a change whose goal is reached still needs work outside of the card.
+    """Return whether a change whose goal is reached still needs work outside of the card.
 
     The modem may not have noticed the change, and the owner's programs may not have been informed of it.
     """
@@ -103,7 +103,7 @@ def left_disabled(change: Change, result: Result, notes: Notes) -> CardUnreachab
 
 
 def is_tried_again(change: Change, private: Private) -> bool:
-    """Whether an interrupted change is carried out again, as a discovery or a download with retries is.
+    """Return whether an interrupted change is carried out again: a discovery, or a download with retries.
 
     A download first checks the earlier attempt's result; a discovery changes nothing. A change that ends the
     daemon each time is finally judged by the card's state.

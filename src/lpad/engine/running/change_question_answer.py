@@ -27,7 +27,7 @@ class Answer(Frozen, kw_only=True):
     confirm: bool | None = None
 
     def fits(self, question: Question) -> bool:
-        """Whether this is an answer to the question."""
+        """Return whether this is an answer to the question."""
         if question.kind in _YES_OR_NO:
             return self.confirm is not None
         if question.kind is QuestionKind.CONFIRMATION_CODE:

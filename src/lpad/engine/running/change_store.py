@@ -271,7 +271,7 @@ class ChangeStore:
         return live or self._journal.changes.get(change_id)
 
     def has_ended(self, change_id: int) -> bool:
-        """Whether a change has ended, or is no longer known."""
+        """Return whether a change has ended, or is no longer known."""
         try:
             return self.change(change_id).state.ended
         except NotFound:
@@ -350,7 +350,7 @@ class ChangeStore:
 
 
 def _alike(some: dict[str, str], others: dict[str, str]) -> bool:
-    """Whether two requests have equal secrets; the EIDs count only if both requests have one."""
+    """Return whether two requests have equal secrets; the EIDs count only if both requests have one."""
     either = {EID: some.get(EID) or others.get(EID) or ""}
     return either | some == either | others
 

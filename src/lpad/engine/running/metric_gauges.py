@@ -30,7 +30,7 @@ class Gauges:
         self._events = EventStore(journal.memos)
 
     def unsent(self) -> dict[str, list[StoredNotification]]:
-        """Return the unaccepted notifications by card; "" stands for all cards that are missing."""
+        """Return the unaccepted notifications by card; "" stands for all cards without a snapshot."""
         return self._by_card(lambda stored: stored.unsent)
 
     def set_aside(self) -> dict[str, list[StoredNotification]]:

@@ -185,8 +185,8 @@ class Run(RunRecord):
     def bind(self) -> None:
         """Record that from now on the change can be neither cancelled nor stopped.
 
-        The content of the journal must lead to the same end, so that even a full disk does not stop the
-        change.
+        Even a full disk then does not stop the change, so the journal's last record must lead to the same
+        end.
         """
         self._bound = True
 

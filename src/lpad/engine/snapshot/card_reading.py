@@ -136,7 +136,7 @@ def read_profiles(euicc: Euicc, *, deadline: Deadline) -> ProfileList:
 
 
 def read_icon(euicc: Euicc, address: str, *, deadline: Deadline) -> Icon | None:
-    """Read one profile's icon, by its ICCID or AID; None if it has none."""
+    """Read one profile's icon, by its ICCID or AID; None if the profile has no icon."""
     found = euicc.get_profiles_info(
         search=profile_target(address), tags=(0x5A, 0x4F, _ICON_TYPE_TAG, _ICON_TAG), deadline=deadline
     )

@@ -33,10 +33,10 @@ class Profile(Frozen, kw_only=True):
 
 
 class UnreadableProfile(Frozen, kw_only=True):
-    """An entry of the card's list that is broken or has no ICCID, with its readable parts.
+    """The readable parts of a listed entry that is broken, lacks a valid ICCID or contradicts another entry.
 
     `raw_iccid` is the card's value for the ICCID, in hex; `iccid` is the ICCID in this value, if it is valid.
-    `whole` means that only the ICCID is wrong.
+    `whole` means that all elements of the entry are readable.
     """
 
     iccid: str | None = None

@@ -63,7 +63,7 @@ class ProfileList(Frozen):
         return not self.unreadable and all(each.state in SURE_STATES for each in self.profiles)
 
     def proves_card_of(self, before: ProfileList) -> bool:
-        """Whether an earlier list certainly comes from the same card: at most, states of profiles differ.
+        """Return whether an earlier list certainly comes from the same card: only states of profiles differ.
 
         An operational profile is on one card only; test profiles may be on many.
         """
@@ -121,14 +121,14 @@ class ProfileList(Frozen):
         return found[0] if len(found) == 1 else None
 
     def lacks(self, profile: Listed) -> bool:
-        """Whether an earlier profile is certainly no longer on the card."""
+        """Return whether an earlier profile is certainly no longer on the card."""
         return not any(
             _may_be(each.isdp_aid, profile.isdp_aid) and _may_be(_sure_iccid(each), profile.iccid)
             for each in self
         )
 
     def lacks_name(self, name: str) -> bool:
-        """Whether the card certainly contains no profile with this ICCID or AID."""
+        """Return whether the card certainly contains no profile with this ICCID or AID."""
         return not any(_may_have(each, name) for each in self)
 
     def unlisted(self, name: str, *, aid: str | None = None) -> UnreadableProfile | None:
@@ -140,11 +140,11 @@ class ProfileList(Frozen):
         return UnreadableProfile(iccid=name, isdp_aid=aid)
 
     def holds(self, profile: Listed) -> bool:
-        """Whether the list contains this same object, and not only an equal entry."""
+        """Return whether the list contains this same object, and not only an equal entry."""
         return any(each is profile for each in self)
 
     def means(self, name: str | None, profile: Listed | None) -> bool:
-        """Whether a name (an ICCID or AID) identifies this profile only."""
+        """Return whether a name (an ICCID or AID) identifies this profile only."""
         return profile is not None and self.named(name) is profile
 
     def missing(self, name: str, *, attempted: str) -> NotFound | Conflict:

@@ -329,7 +329,7 @@ class NetworkSteps:
         self._context.layers.saw(layer, up=up, iccid=self._target.iccid, cause=cause, told=told)
 
     def try_instead(self, other: OtherSettings) -> None:
-        """Try other settings than the profile's own; the stored settings do not change."""
+        """Try settings other than the profile's own; the stored settings do not change."""
         self._tried = other
         self._steps.follow(other.step)
         self.apply()

@@ -1,8 +1,9 @@
 """Watching the conditions of a guard until all are met or the time limit has passed.
 
-The registration is checked first, because no host can be reached without it. Then each reachability check is
-repeated until it has succeeded once. A confirmation may come at any time. A borrowed modem is returned for
-the reachability checks, because its owner cannot connect while lpad uses the port.
+The registration is checked first, because no host can be reached without it. Then each check of the
+connection, and after that each reachability check, is repeated until it has succeeded once. A confirmation
+may come at any time. A borrowed modem is returned for the reachability checks, because its owner cannot
+connect while lpad uses the port.
 
 lpad observes nothing while it is suspended or does not run. If the time limit passes meanwhile, lpad checks
 each unmet condition except a confirmation again. After a restart of the device or the modem, the checks last
@@ -222,7 +223,7 @@ class ConditionWatch:
         self._next_pause = FIRST_PAUSE
 
     def _hardly_seen(self) -> bool:
-        """Whether there was too little time to check each condition since a standstill."""
+        """Return whether there was too little time to check each condition since a standstill."""
         last = self._standstill.last
         waiting = [
             each

@@ -232,7 +232,7 @@ class _GuardedSwitch:
         return self._watch(guard, seconds=left, started_anew=before.began.boot_id != moment.boot_id)
 
     def _is_lost(self, guard: Guard) -> bool:
-        """Whether another check after the time limit is useless: one was made, or no program confirmed."""
+        """Return whether a last check is useless: it was made already, or a confirmation is missing."""
         missing = any(each.condition == ConditionKind.CONFIRM for each in guard.unmet)
         notes = self._run.notes_of(SwitchNotes)
         return notes.looked_again or (missing and not notes.confirmed)
@@ -282,7 +282,7 @@ class _GuardedSwitch:
         )
 
     def _was_enabled(self, guard: Guard) -> bool:
-        """Whether the profile was enabled before, so that nothing was switched."""
+        """Return whether the profile was enabled before, so that nothing was switched."""
         listed = self._context.snapshot().listed
         return guard.previous is not None and (
             guard.previous == self._iccid or listed.means(guard.previous, listed.named(self._iccid))

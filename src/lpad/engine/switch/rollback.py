@@ -191,7 +191,7 @@ class Rollback:
             look_at_registration(self._context, self._back.connection)
 
     def _is_unwanted(self, number: int) -> bool:
-        """Whether a profile of the fallback order is the rejected profile under another name."""
+        """Return whether a profile of the fallback order is the rejected profile under another name."""
         listed = self._context.snapshot().listed
         return listed.means(self._order[number], listed.named(self._iccid))
 

@@ -205,11 +205,11 @@ class _Switch:
 
     @staticmethod
     def _is_doubtful(profiles: ProfileList, profile: Listed) -> bool:
-        """Whether the state of a profile is known only from the card's answer, not from its list."""
+        """Return whether the state of a profile is known only from the card's answer, not from its list."""
         return profile.state not in SURE_STATES or (profile.enabled and profiles.contested)
 
     def holds(self, seen: ProfileList) -> bool:
-        """Whether a list shows the wanted state; for an unreadable state, the card's answer counts."""
+        """Return whether a list shows the wanted state; for an unreadable state, the card's answer counts."""
         if self._profile is None:
             return False
         found = seen.same(self._profile)
@@ -401,7 +401,7 @@ def verify(
 
 
 def copies_later(run: Run, context: Context) -> bool:
-    """Whether notifications are copied after the caller has the result.
+    """Return whether notifications are copied after the caller has the result.
 
     Notifications are copied immediately during a guarded switch, which waits anyway, and on a borrowed port,
     which lpad would otherwise borrow again. The same applies if another change, such as an overtaken

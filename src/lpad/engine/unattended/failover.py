@@ -91,7 +91,7 @@ TRANSITIONS: dict[tuple[Standing, Sign], Standing] = {
 
 
 class FailoverStatus(Frozen, kw_only=True):
-    """The status for the API; the profile is unhealthy since `since`, and failover acts next at `until`."""
+    """The status for the API; the profile became unhealthy at `since`, and failover acts next at `until`."""
 
     standing: Standing = Standing.UNWATCHED
     profile: str | None = None
@@ -159,7 +159,7 @@ class Failover:
         return self._thread.is_alive()
 
     def looks_at(self, registration_query: RegistrationQuery) -> bool:
-        """Whether failover uses this query; a card that was removed and added again has another query."""
+        """Return whether failover uses this query; a card that was removed and added again has a new one."""
         return self._registration_query is registration_query
 
     def stop(self) -> None:
@@ -388,7 +388,7 @@ class Failover:
         return next(own, None)
 
     def _others_at_work(self) -> bool:
-        """Whether a switch is running, whose own guard then checks the profile."""
+        """Return whether a switch is running, whose own guard then checks the profile."""
         return any(not each.state.ended and switches(each) for each in self._changes())
 
     def _sign(

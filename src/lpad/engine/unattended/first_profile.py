@@ -202,7 +202,7 @@ class Provisioning(OwnAttempts):
         return card.addresses.default_smdp if card.addresses is not None else None
 
     def _under_way(self, eid: str) -> bool:
-        """Whether a download or a discovery for this card has not ended, lpad's own or a caller's."""
+        """Return whether a download or a discovery for this card has not ended, lpad's own or a caller's."""
         return self._discovering(eid) or any(
             (change.kind.downloads or change.kind is Kind.DISCOVER) and not change.state.ended
             for change in self._store.changes(euicc=self._card.port.name)

@@ -82,7 +82,7 @@ class DiscoveredEvents(OwnAttempts):
         self._events = events
 
     def busy(self, eid: str) -> bool:
-        """Whether a card's event is being or will be downloaded."""
+        """Return whether a card's event is being or will be downloaded."""
         return any(each.state in _OPEN for each in self._events.known(eid))
 
     def look(self, card: Snapshot) -> None:

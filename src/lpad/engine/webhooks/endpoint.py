@@ -108,7 +108,7 @@ class Endpoint(Frozen, kw_only=True):
         return hashlib.sha256(where.encode()).hexdigest()
 
     def wants(self, type_: str) -> bool:
-        """Whether events of a type are sent to this endpoint."""
+        """Return whether events of a type are sent to this endpoint."""
         return any(fnmatchcase(type_, pattern) for pattern in self.types)
 
     def request(self, event: Event, *, at: float) -> tuple[dict[str, str], bytes]:

@@ -118,7 +118,7 @@ class EndpointWorker:
         self.wake()
 
     def awaits(self, sequence: int, type_: str) -> bool:
-        """Whether the endpoint has yet to get an event."""
+        """Return whether the endpoint has yet to get an event."""
         progress = self._progress
         if progress.standing is Standing.ENDED or not self.endpoint.wants(type_):
             return False
@@ -156,7 +156,7 @@ class EndpointWorker:
         self.wake()
 
     def redeliver(self, sequences: tuple[int, ...] | None = None) -> int:
-        """Send events again, before all others; without numbers, all set-aside and unreached events.
+        """Have events sent again, before all others; without numbers, all set-aside and unreached events.
 
         Returns: The number of these events.
 

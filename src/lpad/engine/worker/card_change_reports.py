@@ -100,7 +100,7 @@ class CardReports:
         return self._checked_at if self._observer.ready else max(self._checked_at, self._presence.tried_at)
 
     def _is_new(self, report: CardReport) -> bool:
-        """Whether the card is absent and was not yet tried because of such a report."""
+        """Return whether the card is absent and was not yet tried because of this report."""
         return not self._observer.ready and bool(report & ~self._reports_tried)
 
     def take(self, report: CardReport) -> None:
@@ -162,7 +162,7 @@ class CardReports:
         self._errors_seen.clear()
 
     def _reads_enabled_profile(self, card: Snapshot) -> bool:
-        """Whether the modem reads the profile that lpad knows as enabled; False if that is unclear."""
+        """Return whether the modem reads the profile that lpad knows as enabled; False if that is unclear."""
         enabled = card.listed.enabled
         if enabled is None or enabled.iccid is None:
             return False

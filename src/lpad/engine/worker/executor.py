@@ -68,7 +68,7 @@ class Executor:
         self._make_way = make_way
 
     def carry_out(self, run: Run) -> None:
-        """Carry out a run; when this returns, the run has ended, waits, or is queued again."""
+        """Carry out a run; when the method returns, the run has ended, waits, or is queued again."""
         with logged_with(change_id=run.change.id, change_kind=run.change.kind):
             try:
                 self._context.card.end_session()
@@ -221,7 +221,7 @@ class Executor:
         return True
 
     def _nothing_left(self, run: Run, result: Result) -> bool:
-        """Whether a download has installed its profile and run the hooks, but could not enable it.
+        """Return whether a download has installed its profile and run the hooks, but could not enable it.
 
         Then the error of the enable is more precise than an error derived from the card's state.
         """
@@ -276,5 +276,5 @@ class Executor:
 
 
 def _makes_way(run: Run, error: LpadError) -> bool:
-    """Whether an error means that a change releases the card and continues later."""
+    """Return whether an error means that a change releases the card and continues later."""
     return isinstance(error, Cancelled) and (run.overtaken or run.released)

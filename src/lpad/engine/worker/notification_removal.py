@@ -60,7 +60,7 @@ class NotificationRemoval:
 
     @property
     def due_at(self) -> float | None:
-        """When to open the card, in monotonic time; None: never so far. The caller must hold the lock."""
+        """When to open the card, in monotonic time; None: not planned. The caller must hold the lock."""
         return self._due_at if self._observer.ready else None
 
     def request(self) -> None:

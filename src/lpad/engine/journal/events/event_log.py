@@ -79,7 +79,7 @@ class EventLog:
         self._listeners: list[Callable[[], None]] = []
         self._count: int | None = None
         self.most = KEPT
-        """The number of events that are kept; a new one takes effect with the next event."""
+        """The number of events that are kept; a new limit takes effect with the next event."""
         self.device: str | None = None
         """The device's name in the settings; None: a UUID, made with the first event."""
         self.awaited_by: list[Callable[[int, str], bool]] = []
@@ -289,12 +289,12 @@ class EventLog:
 
 
 def _storable(sequence: int) -> int:
-    """Return a number that SQLite accepts: a stored position may be any number of another release."""
+    """Return a number that SQLite accepts, because a position from another release may be any number."""
     return max(-LARGEST, min(sequence, LARGEST))
 
 
 def _waits(by: Callable[[int, str], bool], number: int, type_: str) -> bool:
-    """Whether an event is awaited; it counts as awaited if this cannot be determined."""
+    """Return whether an event is awaited; it counts as awaited if this cannot be determined."""
     try:
         return by(number, type_)
     except Exception:
@@ -322,7 +322,7 @@ def _dropped(counts: Counter[str], *, first: int | None = None, last: int | None
 
 
 def _get(db: sqlite3.Connection, name: str, type_: type[_T]) -> _T:
-    """Return a named value; an empty one if there is none."""
+    """Return a named value; an empty value if there is no readable one."""
     row = db.execute("SELECT value FROM sound_memos WHERE name = ?", (name,)).fetchone()
     try:
         return type_() if row is None else msgspec.json.decode(row[0], type=type_)

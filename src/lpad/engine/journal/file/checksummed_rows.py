@@ -41,7 +41,7 @@ def equip(db: sqlite3.Connection) -> None:
 
 
 def unpacked(packed: Value) -> tuple[Value, ...]:
-    """Return the row in a second copy; an empty one if it cannot be read."""
+    """Return the row in a second copy; an empty row if the copy cannot be read."""
     try:
         return tuple(msgspec.msgpack.decode(packed, type=list)) if isinstance(packed, bytes) else ()
     except ValueError:
@@ -49,7 +49,7 @@ def unpacked(packed: Value) -> tuple[Value, ...]:
 
 
 def seal_all(db: sqlite3.Connection, *, version: int) -> None:
-    """Recompute all checksums and second copies, and store the file's version; within a transaction."""
+    """Recompute all checksums and second copies, and store the file's version; call it in a transaction."""
     found = layouts(db)
     db.execute("DELETE FROM spares")
     for table, condition in SPARED.items():
@@ -62,7 +62,7 @@ def seal_all(db: sqlite3.Connection, *, version: int) -> None:
 
 
 def keep_sealed(db: sqlite3.Connection) -> None:
-    """Add a checksum to each row from now on, and create views of the rows with valid checksums."""
+    """Add a checksum to each row written from now on, and create views that verify the checksums."""
     for table, layout in layouts(db).items():
         if not layout.sealed:
             continue

@@ -427,7 +427,7 @@ class Database:
             self.on_trouble()
 
     def _has_aged(self) -> bool:
-        """Whether the file was unwritable for long, although a new file could be written throughout."""
+        """Return whether the file was unwritable for long, although a new file could be written meanwhile."""
         if self._health.state not in _AGEING or not file_replacement.can_be_made(self._path):
             self._writable_beside = None
             return False

@@ -86,7 +86,7 @@ def swap(path: Path) -> Path | None:
 
 
 def is_swap_due(path: Path) -> bool:
-    """Whether a complete new file is not yet in its place; an incomplete one is removed."""
+    """Return whether a complete new file is not yet in its place; an incomplete one is removed."""
     with suppress(OSError):
         _free(_beginning(path))
     try:
@@ -158,7 +158,7 @@ def damaged_files(path: Path) -> list[Path]:
 
 
 def can_be_made(path: Path) -> bool:
-    """Whether a new file can be written next to the journal."""
+    """Return whether a new file can be written next to the journal."""
     probe = path.with_name(f"{path.name}.probe")
     try:
         _free(probe)

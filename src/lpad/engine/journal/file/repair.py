@@ -213,7 +213,7 @@ class _Reader:
 
 
 def _is_sequence(record: Record) -> bool:
-    """Whether this is SQLite's record of the last number of a numbered table."""
+    """Return whether a record is SQLite's record of the last number of a numbered table."""
     values = record.values
     return (
         len(values) == len(("name", "seq"))
@@ -224,7 +224,7 @@ def _is_sequence(record: Record) -> bool:
 
 
 def _identified(record: Record) -> list[tuple[int, Layout, _Row]]:
-    """Return each version and table that a record's checksum fits, and the row; none if it is wrong.
+    """Return each version and table that a record's checksum fits, and the row; empty if it fits none.
 
     Most tables are the same in several versions: only all rows together show the file's version.
     """
@@ -257,12 +257,12 @@ def _fitted(layout: Layout, record: Record, *, sealed: bool) -> _Row | None:
 
 
 def _is_state(values: _Row) -> bool:
-    """Whether this is an entry of the index of changes by their state."""
+    """Return whether these values are an entry of the index of changes by their state."""
     return len(values) == len(_STATE_ENTRY) and values[0] in set(State)
 
 
 def _resembles(layout: Layout, row: _Row) -> bool:
-    """Whether a row with a wrong checksum probably belonged to this table.
+    """Return whether a row with a wrong checksum probably belonged to this table.
 
     All of the row's values must fit, or, in a table with many columns, all except one.
     """

@@ -45,7 +45,7 @@ class Column(Frozen):
         return float(value) if self.type == "REAL" and isinstance(value, int) else value
 
     def fits(self, value: Value) -> bool:
-        """Whether lpad could have written this value."""
+        """Return whether lpad could have written this value."""
         if value is None:
             return not self.needed
         if not isinstance(value, _TYPES.get(self.type, _TYPES[""])):
@@ -87,7 +87,7 @@ class Layout(Frozen):
         return ":".join(map(str, self.key_of(row)))
 
     def fits(self, row: Sequence[Value]) -> bool:
-        """Whether lpad could have written this row, judged by the types of its values."""
+        """Return whether lpad could have written this row, judged by the types of its values."""
         return all(column.fits(value) for column, value in zip(self.columns, row, strict=True))
 
 
@@ -120,6 +120,6 @@ def _default(text: str | None) -> Value:
 
 
 def described(db: sqlite3.Connection) -> int:
-    """Return a checksum of the file's description of its tables, because a wrong one may be readable."""
+    """Return a checksum of the file's description of its tables, which may be damaged but readable."""
     rows = db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY type, name")
     return zlib.crc32(repr(rows.fetchall()).encode())

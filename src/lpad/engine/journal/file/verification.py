@@ -28,7 +28,7 @@ _LEGACY, _WAL = 1, 2
 
 
 def examine_header(head: bytes) -> None:
-    """Check that a file begins like a writable SQLite file; an empty one is new.
+    """Check that a file begins like a writable SQLite file; an empty file is a new one.
 
     SQLite reads some wrong bits here as a setting that makes the file readable but never writable.
 
@@ -73,7 +73,7 @@ def examine_version(db: sqlite3.Connection) -> int:
 
 
 def examine(db: sqlite3.Connection, checks: Mapping[str, Check]) -> None:
-    """Read every row of a file of the current version.
+    """Check every row of a file whose rows carry checksums, and its second copies.
 
     Raises:
         DamagedError: the content differs from the content that lpad wrote.

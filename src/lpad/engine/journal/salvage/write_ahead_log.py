@@ -108,7 +108,7 @@ def _frames(data: bytes, size: int, salts: bytes) -> list[_Frame]:
 
 
 def _latest_salts(data: bytes, size: int, order: str) -> bytes:
-    """Return the salts of the latest frames in a log whose own header, which has them, cannot be read.
+    """Return the salts of the latest frames in a log whose header, which contains the salts, is unreadable.
 
     A log is written again from its beginning, each time with the next higher first salt, and earlier frames
     stay behind the latest ones. So the first frame that continues its predecessor is one of the latest

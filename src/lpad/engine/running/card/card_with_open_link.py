@@ -1,4 +1,4 @@
-"""A worker's card: its link stays open, an ISD-R session lasts for one operation."""
+"""A worker's card: its link stays open, and each ISD-R session lasts for one operation."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class CardPort(Frozen, kw_only=True):
     """A card's port, the device around it, and the settings for both.
 
     `refresh`: whether the card asks for a REFRESH with each switch; None: according to the modem's quirks;
-    `block_size` is the data of one STORE DATA block in bytes; `imei`, `default_smdp` replace the values of
+    `block_size` is the data of one STORE DATA block in bytes; `imei` and `default_smdp` replace the values of
     the modem and the card; `tac` applies without an IMEI. `policy` has the rules for switching, `failover`
     those for replacing an unhealthy profile; None: no failover. `network` has the applier for the data
     connection; `device` is the port's path, None for a reader; with `several_ports`, the link may be over
@@ -109,7 +109,7 @@ class CardPort(Frozen, kw_only=True):
     observe: Callable[[float], None] | None = None
 
     def leads_where(self, other: CardPort) -> bool:
-        """Whether another port reaches the card in the same way: with the same link, names and block size."""
+        """Return whether another port reaches the card in the same way: same link, AIDs and block size."""
         return (self.transport, self.open_link, self.loan, self.aids, self.block_size) == (
             other.transport, other.open_link, other.loan, other.aids, other.block_size,
         )  # fmt: skip
@@ -141,7 +141,7 @@ class Card:
         self._kept: KeptSession | None = None
 
     def open(self, *, deadline: Deadline) -> Link:
-        """Return the open link.
+        """Return the link, which is opened if necessary.
 
         Raises:
             CardError: the port cannot be opened.
@@ -211,7 +211,7 @@ class Card:
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def take_card_report(self) -> CardReport:
-        """Return the indications and forget them, because lpad now follows them up."""
+        """Return the indications and forget them, because lpad now acts on them."""
         link: object = self._link
         return link.take_card_report() if isinstance(link, CardReporting) else NO_CARD_REPORT
 
@@ -316,7 +316,7 @@ class Card:
             raise
 
     def may_keep_session(self, *, applying: bool = True) -> bool:
-        """Whether a session can stay open until the change is over.
+        """Return whether a session can stay open until the change is over.
 
         A session cannot stay open if something could disturb it: an applier or a hook may reset the modem,
         and with two eUICCs on one port, the other eUICC may have its turn.

@@ -38,7 +38,7 @@ def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
 
 
 def _is_expected(switch: Change, card: Snapshot, others: Iterable[Change]) -> bool:
-    """Whether an earlier download may be about to install the profile of a switch.
+    """Return whether an earlier download may be about to install the profile of a switch.
 
     A card that was not read counts as having the profile, so that a switch never waits because of an
     assumption.

@@ -292,7 +292,7 @@ class ChangeQueue:
         return next((run for run in runs if run.change.id == change_id), None)
 
     def taken_back(self, change_id: int) -> bool:
-        """Whether a change will end at its next safe point."""
+        """Return whether a change will end at its next safe point."""
         run = self.run(change_id)
         return run is not None and run.taken_back is not None
 

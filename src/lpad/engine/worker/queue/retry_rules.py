@@ -193,7 +193,7 @@ def retry_after(
 
 
 def is_of_dates(error: LpadError) -> bool:
-    """Whether a certificate was refused because of its dates, so that a wrong clock may be the cause."""
+    """Return whether lpad refused a certificate for its dates, so that a wrong clock may be the cause."""
     return (
         isinstance(error, ServerUntrusted)
         and error.details.get("cause") in _DATES
@@ -213,7 +213,7 @@ def doubted(error: LpadError, *, wall: float) -> ServerUntrusted:
 
 
 def is_clock_unset(error: LpadError) -> bool:
-    """Whether an attempt was not begun, or its failure is inconclusive, because the clock is not set."""
+    """Return whether an attempt was not begun, or failed without proof, because the clock is not set."""
     return isinstance(error, ClockNotSet) or (
         isinstance(error, ServerUntrusted) and error.details.get("cause") == "clock-not-set"
     )
