@@ -1,6 +1,6 @@
 """A moment in time that a blocking call must not outlast.
 
-A deadline is created once and passed along: all steps that it covers share the same time, so a chain
+A deadline is created once and passed along. All steps that it covers share the same time, so a chain
 of ten reads cannot wait ten times as long as intended.
 
 A deadline may also carry a `Cancellation`, with which another thread ends all of these steps.

@@ -25,7 +25,7 @@
     │   ├── CardStatus               status word other than success
     │   ├── CardRefused              an ES10 function answered with its error code
     │   └── CardMalformed            the answer breaks its grammar
-    ├── ServerError              the SM-DP+, or the connection to it
+    ├── ServerError              an SM-DP+, SM-DS or platform, or the connection to it
     │   ├── ServerUnreachable        no connection, or no answer in time        (retryable)
     │   ├── ServerFailed             the server answers HTTP 5xx                (retryable)
     │   ├── ServerUntrusted          TLS, or the server's identity, cannot be verified
@@ -35,7 +35,7 @@
     │   ├── ServerListsEvents        the server that lpad asked for a profile is an SM-DS
     │   ├── PlatformRefused          an operator's platform refused a request, and gave a reason
     │   ├── PlatformBusy             an operator's platform asks to retry later   (retryable)
-    │   └── PlatformUnclear          no answer shows whether the platform did it  (retryable)
+    │   └── PlatformUnclear          no answer shows whether the request was carried out (retryable)
     ├── SwitchRolledBack         a guard was not met; the previous profile, or a fallback, is enabled
     ├── NetworkFailed            an applier or a hook failed before a switch, which was not begun
     ├── SwitchStuck              a guard was not met, and no other profile could be enabled

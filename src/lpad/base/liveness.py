@@ -2,9 +2,9 @@
 
 A watched thread works until some deadline, or rests. Every blocking call reads its deadline just before it
 blocks, so `Deadline` records here how long the thread will wait, and no other code has to report it. If a
-thread is far beyond the last deadline that it read, it is in a call that ignores deadlines: a driver that
-does not return, or a file on a failing memory card. No code in the process can end such a call; only a
-restart can.
+thread is far beyond the last deadline that it read, it is in a call that ignores deadlines. Examples are a
+driver that does not return, and a file on a failing memory card. No code in the process can end such a call;
+only a restart can.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class FallbackLink:
         return replace(facts_of(self._link), fallback_port=None if first else self._port)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI (see `Device`)."""
+        """Return the modem's IMEI; None if it is unknown (see `Device`)."""
         return self._first(lambda link: link.imei(deadline=deadline), deadline=deadline)
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:

@@ -2,8 +2,8 @@
 
 lpad reads the card first, because a modem may not have carried out its REFRESH yet, and then asks the modem
 for the ICCID that it reads. While the modem reads another ICCID, lpad takes the steps in the ladder of the
-modem's quirks: wait, then power the SIM, the radio and finally the modem down and up. If only lpad reads the
-card, as in a reader, or if a modem reports no ICCID, lpad relies on the card's report.
+modem's quirks. It waits, then powers the SIM, the radio and finally the modem down and up. If only lpad reads
+the card, as in a reader, or if a modem reports no ICCID, lpad relies on the card's report.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ class Refresh:
         return True
 
     def restart(self, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Take the last step of the ladder at a user's request, and wait for the card."""
+        """Take the last step of the ladder for a user, and wait for the card; `look` is as in `settle`."""
         self._take(self._ladder[-1])
         outcome = self._watch(self._ladder[-1], look)
         if outcome.good and outcome.holding is not None and outcome.holding.enabled is not None:
@@ -420,7 +420,7 @@ class Refresh:
         return outcome
 
     def _remark(self) -> str | None:
-        """Return a remark if the SIM or the modem is locked, so that the enabled profile never registers."""
+        """Return a remark if a locked SIM or modem keeps the profile from registering; None: no lock."""
         lock = self._lock
         try:
             with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:

@@ -23,7 +23,7 @@ _RESTORING = 5.0
 
 
 class PortReturn:
-    """Returns the ports of one modem: restores the speed of each line, and ends the loan."""
+    """Gives the ports of one modem back: restores the speed of each line, and ends the loan."""
 
     def __init__(
         self,

@@ -39,12 +39,12 @@ LINKS = "links"
 
 
 class Way(Frozen):
-    """The functions that open the link over a port, watch the port and return it."""
+    """The functions that open the link over a port, watch the port and give the port back."""
 
     open_link: Callable[[Deadline], Link]
     watch: Watch
     loan: PortReturn | None = None
-    """Restores and returns the port; None: this is not necessary."""
+    """Restores the port's speed and gives the port back; None: this is not necessary."""
 
     def give_back(self) -> None:
         """Restore the line's speed and end the loan; called once the link is closed."""

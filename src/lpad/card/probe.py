@@ -183,7 +183,7 @@ def probe(
     block_size: int = LARGEST_BLOCK,
     deadline: Deadline,
 ) -> ProbeReport:
-    """Examine a card; never raises a CardError, which becomes part of the report."""
+    """Examine a card over the link that `open_link` opens; a CardError becomes part of the report."""
     return _Probe(ProbeReport(port=port)).run(open_link, aids, block_size=block_size, deadline=deadline)
 
 
@@ -323,7 +323,7 @@ class _WatchedChannel:
 
 
 def _identifier(value: Eid | Imei | None, *, whole: bool) -> str | None:
-    """Return an identifier, whole or as its first 8 digits (maker or model) and its last two."""
+    """Return an identifier, whole or as its first 8 digits and its last two; None if it is unknown."""
     if value is None:
         return None
     return value.digits if whole else f"{value.digits[:8]}…{value.digits[-2:]}"

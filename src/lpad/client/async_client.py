@@ -420,7 +420,7 @@ class AsyncClient:
         return await self._connection.change("POST", _card(euicc, "refresh"), wait=wait, key=key)
 
     async def probe(self, euicc: str, *, unredacted: bool = False, wait: float = 0) -> Change:
-        """Test a card and the link to it; the change's result is the report."""
+        """Test a card and the link to it; the change's result is the report, `unredacted` if requested."""
         return await self._connection.change(
             "POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait
         )

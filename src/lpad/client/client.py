@@ -413,7 +413,7 @@ class Client:
         return self._connection.change("POST", _card(euicc, "refresh"), wait=wait, key=key)
 
     def probe(self, euicc: str, *, unredacted: bool = False, wait: float = 0) -> Change:
-        """Test a card and the link to it; the change's result is the report."""
+        """Test a card and the link to it; the change's result is the report, `unredacted` if requested."""
         return self._connection.change("POST", _card(euicc, "probe"), {"unredacted": unredacted}, wait=wait)
 
     def restart_modem(self, euicc: str, *, wait: float = 0) -> Change:

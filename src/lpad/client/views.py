@@ -107,7 +107,7 @@ class Health(_View, frozen=True, kw_only=True):
 
 
 class SettingsInForce(_View, frozen=True, kw_only=True):
-    """The daemon's settings; `restart_needed` lists changed keys that take effect only after a restart."""
+    """When the daemon read its settings; changed keys in `restart_needed` need a restart to take effect."""
 
     read_at: datetime
     restart_needed: tuple[str, ...] = ()
@@ -344,8 +344,8 @@ class Euicc(_View, frozen=True, kw_only=True):
 class Line(_View, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
-    `line` is idle, changing, live, ended or unknown, `word` the platform's own word for this state; `imei` is
-    that of the device in which the platform saw the line; `cause` explains why the network may not serve the
+    `line` is idle, changing, live, ended or unknown, `word` the platform's own word for this state. `imei` is
+    that of the device in which the platform saw the line. `cause` explains why the network may not serve the
     line.
     """
 

@@ -245,7 +245,7 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     """The line of a profile as its platform reported it at `seen_at`.
 
     `line` is idle, changing, live, ended or unknown, and `word` is the platform's own name for this state.
-    `imei` is the IMEI of the device in which the platform saw the line; `cause` explains in a sentence why
+    `imei` is the IMEI of the device in which the platform saw the line. `cause` explains in a sentence why
     the network may not serve the line, and is null if there is no reason.
     """
 

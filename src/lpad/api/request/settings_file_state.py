@@ -12,7 +12,7 @@ from lpad.base.frozen import Frozen
 class Configuration(Frozen, kw_only=True):
     """When lpad read the settings in force, and how the settings file has changed since then.
 
-    `restart_needed` lists the changed keys that take effect only after a restart; `error` describes the
+    `restart_needed` lists the changed keys that take effect only after a restart. `error` describes the
     mistakes in the file when it was last read, if the previous settings stay in force.
     """
 

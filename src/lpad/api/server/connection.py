@@ -1,7 +1,7 @@
 """One connection: the identity of the peer, and time limits for sending requests and reading answers.
 
-The limits protect against runaway programs and half-open connections: whatever one user does, lpad answers
-the others, its memory stays limited, and enough file descriptors remain for the card's port.
+The limits protect against runaway programs and half-open connections. Whatever one user does, lpad answers
+the other users, its memory stays limited, and enough file descriptors remain for the card's port.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE = 3
-"""The number of seconds that unfinished answers have to end when the daemon stops."""
+"""Seconds within which unfinished answers must end when the daemon stops."""
 
 
 class ApiServer(uvicorn.Server):
-    """Serves an application until `stop`, without waking up in between."""
+    """Serves an application until `stop`; between requests, only the heartbeat wakes the server up."""
 
     def __init__(
         self,

@@ -87,6 +87,7 @@ class AtLink:
             memory: the remembered modems.
             overrides: the settings' quirks, which take precedence over those of the modem's family; see
                 `Quirks.merged`.
+            unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         """
         self._modem = modem
         self._name = name
@@ -185,7 +186,7 @@ class AtLink:
             self._remember(larger_blocks=False)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI (see `Device`)."""
+        """Return the modem's IMEI; None if it is unknown (see `Device`)."""
         self._get_acquainted(deadline=deadline)
         return self._imei
 
@@ -388,6 +389,7 @@ def open_at_link(
         speed: raises the line's speed while the port is open; None: the speed stays as it is.
         memory: the modems remembered across restarts; None: lpad remembers none.
         overrides: the settings' quirks; see `Quirks.merged`.
+        unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         open_line: opens the port, possibly after borrowing it from another program.
 
     Raises:

@@ -52,6 +52,7 @@ class AtCglaLink:
             channel_in_class: whether the class byte contains the channel. By TS 27.007 the class byte must
                 not, because the modem inserts the channel; but some modems pass the class byte on unchanged.
             name: prefix of each line of the APDU trace, such as the port.
+            unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         """
         self._modem = modem
         self._channel_in_class = channel_in_class
@@ -62,7 +63,7 @@ class AtCglaLink:
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI (see `Device`)."""
+        """Return the modem's IMEI; None if it is unknown (see `Device`)."""
         return self._modem.imei(deadline=deadline)
 
     def close(self) -> None:

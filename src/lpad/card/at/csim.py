@@ -39,7 +39,8 @@ def csim_link(
     Args:
         modem: the modem, which only this link uses, and which is closed with the link.
         name: prefix of each line of the APDU trace, such as the port.
-        terminal_capability: value for cards that require TERMINAL CAPABILITY first, see `RawLink`.
+        terminal_capability: value for cards that require TERMINAL CAPABILITY first; see `RawLink`.
+        unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
     """
     card = BareHeader(TracedCard(AtCsim(modem), name=name, unredacted=unredacted))
     return RawLink(card, device=modem, terminal_capability=terminal_capability, basic_channel=False)

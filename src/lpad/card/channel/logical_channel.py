@@ -73,7 +73,7 @@ class RawLink:
         self.block_size = LARGEST_BLOCK
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the device's IMEI (see `Device`)."""
+        """Return the device's IMEI; None if it is unknown (see `Device`)."""
         return self._device.imei(deadline=deadline)
 
     def close(self) -> None:

@@ -64,6 +64,7 @@ class ControlLink(ABC, Generic[_M]):
             ladder: the steps that make a modem of this kind notice another profile.
             memory: the remembered modems.
             overrides: the settings' quirks; those for AT commands have no effect.
+            unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         """
         self.modem = modem
         self.name = name
@@ -104,7 +105,7 @@ class ControlLink(ABC, Generic[_M]):
         )
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI (see `Device`)."""
+        """Return the modem's IMEI; None if it is unknown (see `Device`)."""
         self._get_acquainted(deadline=deadline)
         return self._imei
 

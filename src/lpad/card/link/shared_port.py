@@ -167,7 +167,7 @@ class SharedLink:
         return self._port.describe()
 
     def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the device's IMEI (see `Device`)."""
+        """Return the device's IMEI; None if it is unknown (see `Device`)."""
         self._port.begin(deadline=deadline)
         try:
             return self._port.link(deadline=deadline).imei(deadline=deadline)

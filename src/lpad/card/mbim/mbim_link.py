@@ -247,6 +247,7 @@ def open_mbim_link(
         memory: the modems remembered across restarts; None: lpad remembers none, and restarts no card to
             find its ISD-R.
         overrides: the settings' quirks; see `Quirks.merged`.
+        unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         open_port: opens the port.
 
     Raises:

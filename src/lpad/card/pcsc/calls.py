@@ -95,7 +95,7 @@ class Context:
         return tuple(names)
 
     def connect(self, reader: str, *, shared: bool) -> Connection:
-        """Power the card in a reader and connect to it.
+        """Power the card in a reader and connect to it, exclusively unless `shared`.
 
         Raises:
             CardUnreachable: no such reader, no card, or the card does not answer.
@@ -224,7 +224,7 @@ class Connection:
         self._reconnect(self._scard.SCARD_LEAVE_CARD, f"cannot reconnect to the card in '{self.reader}'")
 
     def close(self, *, unpower: bool) -> None:
-        """Disconnect, with or without switching the card's power off."""
+        """Disconnect; with `unpower`, also switch the card's power off."""
         how = self._scard.SCARD_UNPOWER_CARD if unpower else self._scard.SCARD_LEAVE_CARD
         self._scard.SCardDisconnect(self._handle, how)
 

@@ -46,7 +46,7 @@ class PcscCard:
     """
 
     def __init__(self, reader: str | int, *, shared: bool = False) -> None:
-        """Choose a reader; nothing happens before `begin`."""
+        """Choose a reader, for exclusive or `shared` use; nothing happens before `begin`."""
         self._wanted = reader
         self._shared = shared
         self._seat: _Seat | None = None

@@ -56,10 +56,11 @@ class PcscLink:
             card: the card, which this link then owns.
             terminal_capability: see `RawLink`. In a reader, no modem has sent TERMINAL CAPABILITY.
             terminal_profile: the profile for a card that sends nothing proactive without one, such as
-                `proactive.REFRESH_ONLY`; None sends no TERMINAL PROFILE, which suffices for all eUICCs seen
+                `proactive.REFRESH_ONLY`. None sends no TERMINAL PROFILE, which suffices for all eUICCs seen
                 so far, and keeps other applets on the card quiet.
             name: name in the APDU trace.
             memory: the remembered cards in readers; None: lpad remembers none.
+            unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         """
         self._card = card
         traced = TracedCard(card, name=name, unredacted=unredacted)
@@ -189,6 +190,7 @@ def open_pcsc_link(
         terminal_capability: see `RawLink`.
         terminal_profile: see `PcscLink`.
         memory: the cards remembered across restarts; None: lpad remembers none.
+        unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
 
     Raises:
         CardUnreachable: no pyscard, pcscd, reader or card, or the card does not answer.

@@ -87,7 +87,7 @@ class PortLoan:
     def _borrow(self, port: str, *, deadline: Deadline) -> None:
         """Borrow the modem that has the port now; it may be another modem than before, or have another name.
 
-        Earlier loans continue: ModemManager treats a re-enumerating modem as the same modem, and does not
+        Earlier loans continue. ModemManager treats a re-enumerating modem as the same modem, and does not
         show it in the meantime, so lpad could not find the modem by its new name.
         """
         device = os.path.realpath(port)

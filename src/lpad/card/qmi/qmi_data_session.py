@@ -51,7 +51,7 @@ class QmiSession:
     remain allocated when the port is closed, and are noted for the next process.
 
     A modem may report a session on a multiplexed channel only to the clients that are bound to that channel
-    (Bind Mux Data Port), and report no session to other clients.
+    (Bind Mux Data Port). It reports no session to other clients.
     """
 
     def __init__(self, dialogue: QmiDialogue, cause: SessionCause) -> None:

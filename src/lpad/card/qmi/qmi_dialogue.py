@@ -145,7 +145,7 @@ class QmiDialogue:
         """Send a request and return its answer, which may be a refusal.
 
         If the modem was reset in the meantime, it knows none of the clients and has not carried out the
-        request: lpad allocates a client again and repeats the request once, unless `client` is given.
+        request. lpad then allocates a client again and repeats the request once, unless `client` is given.
 
         Args:
             attempted: begins the sentence of an error.

@@ -81,7 +81,7 @@ class QmiLink(ControlLink[QmiModem]):
         return self.modem.dialogue.fileno()
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the indications (see `Listening`); a refresh is answered, so that it continues."""
+        """Read the indications and answer a refresh; return whether one reported on the connection."""
         del deadline
         return self.modem.dialogue.hear()
 
@@ -222,6 +222,7 @@ def open_qmi_link(
         port: such as /dev/cdc-wdm0, locked until the link is closed, or shared through qmi-proxy.
         memory: the modems remembered across restarts; None: lpad remembers none.
         overrides: the settings' quirks; see `Quirks.merged`.
+        unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         open_port: opens the port.
 
     Raises:

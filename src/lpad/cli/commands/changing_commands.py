@@ -145,7 +145,7 @@ def enable(
     """Enable a profile; PROFILE is an ICCID, its last digits, an AID, a nickname or a name.
 
     If the card is in a modem that was registered, and no guard is given, the default guard of the settings
-    applies: lpad returns to the previous profile unless the modem registers again.
+    applies. lpad then returns to the previous profile unless the modem registers again.
     """
     seconds = limit(guard, within)
     conditions = asked_guard(guard, no_guard=no_guard)

@@ -32,7 +32,7 @@ CONFIG = click.option(
 
 
 def from_settings(config: Path, observe: Callable[[Exchange], None]) -> list[OpenablePlatform]:
-    """Return the platforms of the settings."""
+    """Return the platforms of the settings; `observe` is called with each exchange with a platform."""
     file = SettingsFile.read(config)
     return operator_platforms(file, route=load_route(file), observe=observe)
 

@@ -91,7 +91,7 @@ def read_code(
 
 
 def _text(file: BinaryIO) -> str:
-    """Return the code in a file: one line of a terminal, or the whole content of any other file."""
+    """Return the code in a file: one line if the file is a terminal, otherwise the whole content."""
     data = file.readline(LONGEST_TEXT + 1) if file.isatty() else file.read(LONGEST_TEXT + 1)
     if is_picture(data):
         raise click.UsageError("the file is a picture: read it with --qr")

@@ -77,7 +77,7 @@ class Session(Struct):
             sys.exit(exit_codes.NEEDS_PEOPLE)
 
     def accepted(self, ask: Callable[[bool], Change], *, accept_offline: bool) -> Change:
-        """Request a change that may take the device offline; at a terminal, ask the user first.
+        """Request a change that may take the device offline; if the daemon refuses it, ask at a terminal.
 
         Args:
             ask: requests the change, with or without accepting that the device goes offline.

@@ -71,5 +71,5 @@ _WORDS |= {
 
 
 def step_words(name: str, *, verbose: bool = False) -> str:
-    """Return a step's description for the user; without a description, its name without dashes."""
+    """Return a step's description for users, or its name without dashes; with `verbose`, its own name."""
     return name if verbose else _WORDS.get(name) or name.replace("-", " ")

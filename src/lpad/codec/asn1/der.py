@@ -5,9 +5,9 @@ SEQUENCE OF, (bytes, number of bits) for BIT STRING, str for UTF8String and OBJE
 STRING and for ANY (the whole element, tag and length included), None for NULL.
 
 Cards and servers follow newer or older versions of the specification, and some deviate from it. So unknown
-elements are ignored everywhere, members may come in another order, any byte other than 00 is a true BOOLEAN,
-an INTEGER may carry more leading bytes than DER allows, and text that is not UTF-8 gets U+FFFD in place of
-the wrong bytes.
+elements are ignored everywhere, and members may come in another order. Any byte other than 00 is a true
+BOOLEAN, and an INTEGER may carry more leading bytes than DER allows. Text that is not UTF-8 gets U+FFFD in
+place of the wrong bytes.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def decode(type_name: str, data: bytes, *, lenient: bool = False) -> Any:
     Args:
         type_name: a SEQUENCE or CHOICE of rsp.asn, such as "EUICCInfo2".
         data: the element with its tag.
-        lenient: omit missing and unreadable members, and those after a broken element, instead of failing;
-            for a card's data about itself, in which one odd member must not hide the others.
+        lenient: omit missing and unreadable members, and those after a broken element, instead of failing.
+            This is for a card's data about itself, in which one odd member must not hide the others.
 
     Raises:
         MalformedError: the bytes do not fit the type.
