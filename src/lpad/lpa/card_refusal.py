@@ -36,7 +36,7 @@ _SENTENCES = {
     "invalidSignature": f"the server's signature is wrong; {_REPORT}",
     "unsupportedCurve": f"the card does not support the curve of the server's keys; {_REPORT}",
     "noSessionContext": _SESSION_LOST,
-    "invalidOid": "the server's certificate is for another role than SM-DP+ or SM-DS; check the address, then"
+    "invalidOid": "the server's certificate is for a role other than SM-DP+ or SM-DS; check the address, then"
     f" {_REPORT}",
     "euiccChallengeMismatch": f"the server's answer belongs to another session; try again, then {_REPORT}",
     "ciPKUnknown": "the card and the server have no certificate issuer in common, as with a test card and a"

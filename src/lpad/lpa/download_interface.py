@@ -42,7 +42,7 @@ class Order(Frozen):
 
     @classmethod
     def from_activation_code(cls, code: ActivationCode, *, confirmation_code: str | None = None) -> Order:
-        """Return the order that an activation code names; the code's address goes to `Es9Plus`."""
+        """Return the order that an activation code names; the code's address is for `Es9Plus`."""
         return cls(
             matching_id=code.matching_id,
             smdp_oid=code.smdp_oid,
@@ -94,7 +94,7 @@ class Installed(Frozen):
 
 
 class DownloadListener(Protocol):
-    """The methods with which a download informs and asks its caller, in the thread of the download.
+    """The methods through which a download informs and asks its caller, in the thread of the download.
 
     `step` and `bytes_loaded` may raise Cancelled: the download then cancels the session on card and server
     and raises the error again. While segments are being sent, a cancellation takes effect only

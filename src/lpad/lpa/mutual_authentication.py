@@ -139,7 +139,7 @@ class MutualAuthentication:
         return self._info2
 
     def _ctx_params1(self, matching_id: str | None, *, deadline: Deadline) -> bytes:
-        """Encode the device information that the card signs, limited to the fields that this card knows."""
+        """Return the encoded device information for the card to sign, with only the fields that it knows."""
         params = CtxParams1(matching_id, self._device)
         radios = self._device.capabilities
         if not any(getattr(radios, radio) is not None for radio in _LATER_RADIOS):

@@ -64,7 +64,7 @@ class ProvisionFields(CommandFields, frozen=True, kw_only=True):
 
 
 class Operation(Frozen):
-    """An operation: its fields, and its request to lpad for a card, with an idempotency key."""
+    """An operation: its fields, and the function that sends its request, with an idempotency key, to lpad."""
 
     fields: type[CommandFields]
     request: Callable[[Client, Any, str, str], Change]

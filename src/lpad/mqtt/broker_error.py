@@ -16,4 +16,4 @@ class MessageRefused(BrokerError):
 
 
 class ConnectionLost(BrokerError):
-    """The connection ended before the broker confirmed a message, which may or may not have arrived."""
+    """There is no connection, or it ended before the broker confirmed a message, which may have arrived."""

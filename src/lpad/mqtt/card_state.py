@@ -42,7 +42,7 @@ class CardState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def card_state(lpad: Client, name: str, *, redacted: bool) -> CardState:
-    """Read a card's state from lpad, which does not access the card for this.
+    """Return a card's state as lpad knows it, without access to the card.
 
     Raises:
         ApiError: lpad cannot be asked, or has no such card.

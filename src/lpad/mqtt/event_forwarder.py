@@ -65,7 +65,7 @@ class Acknowledgements(Protocol):
 class _Numbered(Frozen):
     number: int
     message: Message | None
-    """None: the journal is new, and begins with this number."""
+    """None: lpad's journal is new, and this number is the new position."""
 
 
 class EventForwarder:
@@ -141,7 +141,7 @@ class EventForwarder:
         self._keep()
 
     def connected(self) -> None:
-        """Send refused events again now, because the broker may have another access list."""
+        """Send refused events again now, because the broker may have a different access list."""
         self._again.set()
 
     def _read(self) -> None:

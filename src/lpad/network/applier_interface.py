@@ -59,7 +59,7 @@ class Failed(Frozen, kw_only=True):
     """The step failed, and a repetition would fail, too."""
 
     layer: Culprit
-    """The layer that failed, or the owner's program."""
+    """The failed part: a layer, or the owner's program."""
     told: str
     """The error's sentence: the attempt, the result and the remedy, without secrets."""
     cause: Cause | None = None
@@ -272,7 +272,7 @@ class Applier(Protocol):
         ...
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Return `Applied` if these settings are in force for this profile, otherwise the differences."""
+        """Return `Applied` if these settings are in force for this profile, or name the differences."""
         ...
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:

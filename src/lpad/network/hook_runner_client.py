@@ -34,7 +34,7 @@ _UNREACHABLE = (
 
 
 class RunnerClient(Struct, frozen=True):
-    """The runner behind a socket."""
+    """A client of the runner behind a socket."""
 
     path: str = SOCKET
 

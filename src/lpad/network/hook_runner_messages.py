@@ -59,7 +59,7 @@ class RunAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def framed(message: msgspec.Struct) -> bytes:
-    """Return a message in the form for the socket.
+    """Return a message as a frame for the socket.
 
     Raises:
         MalformedError: the message is too long.

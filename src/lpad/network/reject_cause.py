@@ -95,7 +95,7 @@ class Cause(Frozen):
 
     @property
     def wrong_ip_type(self) -> bool:
-        """Whether the network allows another IP type only: ESM or 5GSM 50 and 51."""
+        """Whether the network allows only a different IP type: ESM or 5GSM 50 and 51."""
         return self.wrong_settings and self.code in _IP_TYPE
 
     def __str__(self) -> str:

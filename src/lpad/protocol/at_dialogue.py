@@ -42,7 +42,7 @@ class AtCommand(Frozen):
     text: str
     """The command without the line end."""
     prefix: str | None = None
-    """The prefix of an information line, before the colon; None: no such line is expected."""
+    """The prefix of an information line, before the colon; None: no line with a prefix is expected."""
     bare: str | None = None
     """Pattern of a whole information line that some modems send without the prefix."""
 

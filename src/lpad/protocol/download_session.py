@@ -214,7 +214,7 @@ class DownloadSession:
         return self._state in ENDS
 
     def on(self, event: Event) -> State:
-        """Take the transition for `event` and return the new state.
+        """Make the transition for `event` and return the new state.
 
         Raises:
             InternalError: the table has no such transition.

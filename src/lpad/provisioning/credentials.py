@@ -1,7 +1,7 @@
 """Credentials for platforms, each in a separate file that only lpad can read.
 
-The settings name the file. A name without a slash is a systemd credential (LoadCredential=), which systemd
-puts into a folder that only this service sees.
+The settings name the file. A name without a slash may be a systemd credential (LoadCredential=), which
+systemd puts into a folder that only this service sees.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Reservation(Frozen, kw_only=True):
         platform: the platform's name in the settings.
         id: the platform's name of the reservation.
         line_id: the platform's name of the line; None: unknown.
-        profile, line: the two states.
+        profile, line: the states of the profile and the line.
         line_word: the platform's own name of the line's state; None: not reported.
         ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
             profile by the card's EID. None until the platform reports it. The ticket is a secret.

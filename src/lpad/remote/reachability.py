@@ -52,7 +52,7 @@ def reach(condition: Condition, *, deadline: Deadline) -> str:
 
     Args:
         condition: a condition of a kind in REACHABILITY_CHECKS.
-        deadline: for everything: name, connection, request and answer.
+        deadline: the time limit for name resolution, connection, request and answer.
 
     Raises:
         ServerUnreachable: no connection, or no answer in time.

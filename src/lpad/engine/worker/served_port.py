@@ -1,4 +1,4 @@
-"""The port of a worker's card: watched by the system, and replaced after a change of the settings."""
+"""The port of a worker's card, which the operating system watches and changed settings can replace."""
 
 from __future__ import annotations
 

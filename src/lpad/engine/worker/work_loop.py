@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Work(Frozen, kw_only=True):
-    """The work of a loop. An error in one act does not prevent the others."""
+    """The functions that a loop calls; an error in one act does not prevent the others."""
 
     first: Sequence[Act]
     """Acts that the loop carries out once, before it asks any source."""
@@ -117,7 +117,7 @@ class WorkLoop:
                 self.guarded(act)
 
     def _next(self, work: Work) -> Act | None:
-        """Wait for an act and return it; None at the end."""
+        """Wait for an act and return it; None once the loop must end."""
         with self.lock:
             work.search()
             while not self._stopping:

@@ -549,7 +549,7 @@ class Worker:
 
     @property
     def _is_wanted(self) -> bool:
-        """Whether there is other work. The caller must hold the lock."""
+        """Whether other work waits for the thread. The caller must hold the lock."""
         return (
             self._loop.stopping
             or not self.queue.is_empty

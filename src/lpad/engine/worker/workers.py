@@ -1,4 +1,4 @@
-"""The workers: one for each card in the settings, started and stopped with changes of the settings."""
+"""The workers: one for each card in the settings, started and stopped as the settings change."""
 
 from __future__ import annotations
 

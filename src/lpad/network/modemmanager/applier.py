@@ -80,7 +80,7 @@ class ModemManagerApplier:
 
     @property
     def reconnects(self) -> bool:
-        """Whether `connect` must follow each loan, because ModemManager does not connect automatically."""
+        """Whether `connect` must follow a loan of the modem: ModemManager does not connect automatically."""
         return self._connects
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol

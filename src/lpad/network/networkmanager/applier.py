@@ -62,7 +62,7 @@ _MOST_RIVALS = 3
 
 
 class _Trouble(Frozen):
-    """Why the last activation for a profile failed."""
+    """The reason for the last failed activation for a profile."""
 
     told: str
     layer: Culprit

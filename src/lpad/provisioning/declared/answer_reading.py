@@ -156,7 +156,7 @@ def same_iccid(one: str, other: str) -> bool:
 
 
 def _digits(text: str) -> str:
-    """Keep a number as text."""
+    """Return a JSON number as text of limited length."""
     return text[:_LONGEST_NUMBER]
 
 

@@ -60,8 +60,7 @@ def _inherited(path: Path, *, left: int) -> dict[str, Any]:
     if not isinstance(like, str) or left == 0:
         raise InvalidSettings(
             f"{path}: 'like' must name a platform that lpad ships, or a file; at most {_LONGEST_LINE}"
-            " inherit in"
-            " a row"
+            " files may inherit in a row"
         )
     known = shipped()
     other = known[like] if like in known else path.parent / like

@@ -114,7 +114,7 @@ class HttpsConnection:
             body: the request's body; may be empty.
             headers: headers in addition to Host and Content-Length.
             limit: the maximum number of bytes in the answer's body.
-            deadline: for everything: name, connection, handshake, request and answer.
+            deadline: the time limit for name resolution, connection, handshake, request and answer.
 
         Raises:
             ServerUnreachable: no connection, or no answer in time.

@@ -49,7 +49,7 @@ class HandshakeAgain(Exception):
 
 
 class HandshakeSucceeded(Exception):
-    """The handshake verified the server, which was the only purpose."""
+    """The handshake verified the server, and `only_handshake` requests no more."""
 
 
 class TimedBackend(httpcore.NetworkBackend):

@@ -1,8 +1,8 @@
 """The anchor that a card names: the certificate in a server's chain that one of the card's CIs signed.
 
 The card lists the CIs that it trusts by key identifier, SHA-1 of the key's point. The key that signed a
-certificate can be computed from the signature (`issuer_key`). If its hash is in the list, the CI's own key
-made the signature, whatever the certificate says about its issuer.
+certificate can be computed from the signature (`issuer_key_recovery`). If its hash is in the list, the CI's
+own key made the signature, whatever the certificate says about its issuer.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ The system's roots take long to load. Once they, or the operator's anchors, have
 handshakes use a context that already has these anchors. Such a handshake counts only if the choice below
 would give the same anchors for the chain.
 
-The choice when the chain arrives (`arriving_chain`): if a certificate in it states that one of the card's CIs
-issued it, and none of the operator's anchors is involved, the certificate that the CI's key has signed
-becomes the only anchor. Otherwise the system's roots and the operator's are added. OpenSSL then verifies the
-chain.
+The choice when the chain arrives (`chain_during_handshake`): if a certificate in it states that one of the
+card's CIs issued it, and none of the operator's anchors is involved, the certificate that the CI's key has
+signed becomes the only anchor. Otherwise the system's roots and the operator's are added. OpenSSL then
+verifies the chain.
 """
 
 from __future__ import annotations

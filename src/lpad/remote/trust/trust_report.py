@@ -54,7 +54,7 @@ class NamedIssuer(Struct, frozen=True, kw_only=True):
 
 
 class TrustReport(Frozen, kw_only=True):
-    """The outcome; `anchor` is card, operator or system, or None if nothing verified the server."""
+    """A check's outcome; `anchor` is card, operator or system, or None if nothing verified the server."""
 
     server: str
     trusted: bool

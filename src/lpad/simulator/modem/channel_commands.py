@@ -123,7 +123,7 @@ class ModemChannels:
         """Close a channel.
 
         Raises:
-            ChannelRefusedError: there is no such channel.
+            ChannelRefusedError: there is no such channel, or the modem lacks +CCHC.
         """
         if not self._habits.closes_channels:
             raise ChannelRefusedError(None)

@@ -59,7 +59,7 @@ class Reason(IntEnum):
 
 
 class InstallationError(LpadError):
-    """The installation ends with this reason."""
+    """The installation fails; `reason` and `command` are for its result."""
 
     kind = "simulated-installation"
 
