@@ -17,7 +17,7 @@ PATIENCE = 300.0
 
 
 class Run:
-    """A started run of the bench."""
+    """A run of the bench with this bench file and these arguments, started as a process."""
 
     def __init__(self, bench: Path, *arguments: str) -> None:
         self.bench = bench
@@ -33,7 +33,7 @@ class Run:
         self.output = ""
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for a condition that the run brings about, while its process lives, up to a limit."""
+        """Wait, at most PATIENCE seconds, until a condition holds; fail if the run ends before."""
         end = time.monotonic() + PATIENCE
         while not holds():
             assert self.process.poll() is None, f"it has ended: {self.end()}\n{self.output}"
@@ -41,7 +41,7 @@ class Run:
             time.sleep(0.02)
 
     def end(self) -> int:
-        """Wait for the end; the whole output is in `output`."""
+        """Wait for the run's end, and return its exit code; its output is then in `output`."""
         said, _ = self.process.communicate(timeout=PATIENCE)
         self.output += said
         return self.process.returncode

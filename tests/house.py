@@ -1,6 +1,6 @@
-"""The plan of the house, with its floors and rooms, and a check of a source tree's imports against it.
+"""The plan of the package as a house with floors and rooms, and the check of its imports against this plan.
 
-A room is a folder that holds modules; the loose modules of a floor's folder, its doors, are a room, too. Each
+A room is a folder with modules; the modules directly in a floor's folder, its doors, are a room, too. Each
 rule is a function that yields one sentence for each breach: the import, and the rule that it breaks.
 """
 
@@ -44,7 +44,7 @@ APART: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "mqtt": (frozenset({"base", "client", "settings"}), frozenset()),
     "simulator": (frozenset({"base", "codec", "protocol"}), frozenset({"cli", "testing"})),
 }
-"""Folders on no floor: the folders that they see, and those that see them."""
+"""For each folder on no floor: the folders that it may import from, and those that may import from it."""
 
 SEES: dict[str, frozenset[str]] = {
     room: frozenset(seen.split())
@@ -131,7 +131,7 @@ SEES: dict[str, frozenset[str]] = {
         "simulator/smdp/functions": "simulator/smdp/store simulator/pki simulator/profile_package",
     }.items()
 }
-"""The rooms of its own floor that a room sees; it also sees the rooms that those see."""
+"""The rooms of the same folder that a room may import from; it may also import from the rooms that they see."""
 
 ONLY: dict[str, frozenset[str]] = {
     "cli/commands": frozenset({"base", "client"}),
@@ -148,7 +148,7 @@ ONLY: dict[str, frozenset[str]] = {
     "provisioning/http": frozenset({"base", "remote"}),
     "testing": frozenset({"client", "simulator", "cli"}),
 }
-"""Rooms that may see less of the other floors: only these folders or rooms."""
+"""For some rooms: the only folders or rooms outside of their own folder that they may import from."""
 
 INDOORS = frozenset(
     {
@@ -160,7 +160,7 @@ INDOORS = frozenset(
         "card/channel",
     }
 )
-"""Rooms that are seen only from within their floor."""
+"""Rooms from which only modules of the same folder of the package may import."""
 
 HOMES: dict[str, frozenset[str]] = {
     library: frozenset(homes.split())
@@ -189,21 +189,21 @@ HOMES: dict[str, frozenset[str]] = {
         " provisioning/declared/platform_file.py simulator/personalities.py",
     }.items()
 }
-"""The home of each foreign library, where its exceptions become ours."""
+"""The only modules or folders that may import each foreign library, whose exceptions become lpad's there."""
 
 EVERYWHERE = frozenset({"msgspec"})
-"""A library for types, which may be imported everywhere."""
+"""The libraries that may be imported everywhere."""
 
 FACES = frozenset({"client", "settings", "engine/journal", "engine/outbox"})
-"""Folders whose `__init__.py` defines their public names; every other one is empty."""
+"""Folders whose `__init__.py` defines their public names; each other `__init__.py` is empty."""
 
 MOST_MODULES = 16
 
 HIDDEN = frozenset({"import_module", "__import__"})
-"""Calls that import a module by a name that may be computed."""
+"""Functions that import a module by a name that may be computed."""
 
 BESIDE = ("hil", "faults", "bench", "fuzz")
-"""Folders next to the package, which use it. They keep the rules that need no floors (`BESIDE_RULES`)."""
+"""Folders next to the package that use it. Only the rules that need no floors (`BESIDE_RULES`) apply to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,16 +219,16 @@ class Import:
 
 
 class House:
-    """A tree of sources by their path below the package, as in `engine/worker/worker.py`."""
+    """The sources of a package by their path below its folder, such as `engine/worker/worker.py`."""
 
     def __init__(self, sources: Mapping[str, str], *, package: str = PACKAGE) -> None:
-        """Take the sources, and the package name that their imports begin with."""
+        """Create a house from the sources and the package name with which their imports begin."""
         self.sources = dict(sources)
         self.package = package
 
     @classmethod
     def at(cls, root: Path) -> House:
-        """Read the package from a folder with the package's name; of other files, only the root's names."""
+        """Read the modules below a folder named like the package, and the names of other files directly in the folder."""
         others = {path.name: "" for path in root.iterdir() if path.is_file() and path.suffix != ".py"}
         modules = {
             path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in root.rglob("*.py")
@@ -246,7 +246,7 @@ class House:
 
     @cached_property
     def imports(self) -> list[Import]:
-        """Every import of the package's own modules, by the path of what is imported."""
+        """Every import of one of the package's own modules by another one."""
         return [
             Import(path, other, line)
             for path in sorted(self.sources)
@@ -267,7 +267,7 @@ class House:
 
     @cached_property
     def nodes(self) -> dict[str, list[ast.Import | ast.ImportFrom | ast.Call]]:
-        """The nodes that may import something, by path."""
+        """The syntax nodes that may import something, by the module's path."""
         return {
             path: [
                 node
@@ -286,7 +286,7 @@ class House:
                 yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
     def _path(self, name: str) -> str | None:
-        """Return the path of the module that a dotted name leads to: itself, or the module of the symbol."""
+        """Return the path of the module that a dotted name, of a module or a symbol, leads to; None if there is none."""
         parts = name.split(".")[1:]
         for end in range(len(parts), -1, -1):
             below = "/".join(parts[:end])
@@ -326,14 +326,14 @@ def empty_root(house: House) -> Iterator[str]:
 
 
 def known_folders(house: House) -> Iterator[str]:
-    """Each folder is on a floor, or the plan names it as apart."""
+    """Each folder of the package is on a floor or in APART."""
     for room in house.rooms:
         if room and floor_of(room) not in {*FLOORS, *APART}:
             yield f"{room} is on no floor: add {floor_of(room)} to the plan"
 
 
 def floors(house: House) -> Iterator[str]:
-    """Rule 1: imports lead to lower floors or the own folder; rule 2: folders on one floor are separate."""
+    """Rule 1: no import leads to a higher floor; rule 2: folders on the same floor do not import each other."""
     for each in house.imports:
         here, there = floor_of(room_of(each.importer)), floor_of(room_of(each.imported))
         if here not in FLOORS or there not in FLOORS or here == there:
@@ -345,7 +345,7 @@ def floors(house: House) -> Iterator[str]:
 
 
 def apart(house: House) -> Iterator[str]:
-    """Rule 3: client and simulator see, and are seen by, only the folders in the plan."""
+    """Rule 3: folders in APART import, and are imported by, only the folders that APART gives."""
     for each in house.imports:
         here, there = floor_of(room_of(each.importer)), floor_of(room_of(each.imported))
         if here == there or not there:
@@ -357,7 +357,7 @@ def apart(house: House) -> Iterator[str]:
 
 
 def sight(house: House) -> Iterator[str]:
-    """Rules 4 and 5: a room sees the rooms of its floor in the plan; some rooms see less of other floors."""
+    """Rules 4 and 5: a room imports in its folder what SEES allows; a room in ONLY imports elsewhere what ONLY allows."""
     for each in house.imports:
         here, there = room_of(each.importer), room_of(each.imported)
         if here == there or not there:
@@ -370,7 +370,7 @@ def sight(house: House) -> Iterator[str]:
 
 
 def indoors(house: House) -> Iterator[str]:
-    """Rule 7: some rooms are seen only from within their floor."""
+    """Rule 7: rooms in INDOORS are imported only from within their own folder of the package."""
     for each in house.imports:
         there = room_of(each.imported)
         if there in INDOORS and floor_of(there) != floor_of(room_of(each.importer)):
@@ -378,7 +378,7 @@ def indoors(house: House) -> Iterator[str]:
 
 
 def room_circles(house: House) -> Iterator[str]:
-    """Rule 5: no two rooms import each other, not even through others."""
+    """Rule 5: no two rooms import each other, not even through other rooms."""
     edges: dict[str, dict[str, Import]] = defaultdict(dict)
     for each in house.imports:
         here, there = room_of(each.importer), room_of(each.imported)
@@ -388,7 +388,7 @@ def room_circles(house: House) -> Iterator[str]:
 
 
 def module_circles(house: House) -> Iterator[str]:
-    """Rules 5 and 6: no two modules import each other, not even in functions or for type checking."""
+    """Rules 5 and 6: no modules import each other in a circle, not even in functions or for type checking."""
     edges: dict[str, dict[str, Import]] = defaultdict(dict)
     for each in house.imports:
         edges[each.importer].setdefault(each.imported, each)
@@ -396,7 +396,7 @@ def module_circles(house: House) -> Iterator[str]:
 
 
 def open_imports(house: House) -> Iterator[str]:
-    """Rule 6: each import is written out, so that the other rules find it."""
+    """Rule 6: each import is absolute and written as an import statement, so that the other rules find it."""
     for path, nodes in house.nodes.items():
         for node in nodes:
             if isinstance(node, ast.ImportFrom) and node.level:
@@ -418,7 +418,7 @@ def homes(house: House) -> Iterator[str]:
 
 
 def faces(house: House) -> Iterator[str]:
-    """Rule 9: each `__init__.py` is empty, except in the package's root and in rooms with a face."""
+    """Rule 9: each `__init__.py` is empty, except in the package's root and in the folders in FACES."""
     for path, source in house.sources.items():
         if path.endswith("/__init__.py") and source.strip() and room_of(path) not in FACES:
             yield f"{path} is not empty: only {', '.join(sorted(FACES))} have a face"
@@ -432,7 +432,7 @@ def crowded(house: House) -> Iterator[str]:
 
 
 def mirrored(house: House, tests: Collection[str]) -> Iterator[str]:
-    """Rule 10: a test is in the mirror of its module's room.
+    """Rule 10: a test is in the folder of `tests/` that mirrors its module's room.
 
     Args:
         house: the sources.
@@ -486,7 +486,7 @@ def _inside(path: str, home: str) -> bool:
 
 
 def _circles(edges: Mapping[str, Mapping[str, Import]]) -> Iterator[str]:
-    """Yield each circle once, as the imports along it."""
+    """Yield a sentence for each circle, with the imports along it."""
     done: set[str] = set()
     for start in sorted(edges):
         way = _way_back(start, edges, done)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def knowing(folder: Path, *, production: bytes, test: bytes) -> Iterator[None]:
-    """Replace lpad's own table with two CIs, by their key identifiers."""
+    """Replace lpad's table of known CIs with two CIs, given by their key identifiers."""
     table = folder / "certificate_issuers.tsv"
     table.write_text(
         f"{production.hex()}\tSome CI\tproduction\n{test.hex()}\tSome other CI\ttest\n", encoding="utf-8"

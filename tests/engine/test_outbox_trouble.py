@@ -71,7 +71,7 @@ def set_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_and_more() -> None:
-    """A notification is tried dozens of times, at varying intervals, for thirty days and longer."""
+    """The waits between attempts to send a notification vary, and the first 50 waits span more than thirty days."""
     waits = [BACKOFF.after(number) for number in range(1, 60)]
     assert sum(waits[:50]) > 30 * 24 * 3600
     assert max(waits) <= BACKOFF.longest
@@ -80,7 +80,7 @@ def test_thirty_days_and_more() -> None:
 
 
 def test_a_hanging_recipient_does_not_delay_the_others(lab: Lab, mute: str) -> None:
-    """While one server does not answer, notifications for the others are delivered."""
+    """While one server does not answer, notifications for other servers are delivered."""
     lab.patient(delivery=2)
     told = lab.engine.subscribe(lambda: None)
     lab.install(metadata=metadata(Recipient(address=mute), Recipient()))
@@ -131,7 +131,7 @@ def test_a_notification_set_aside_is_retried_by_hand(lab: Lab) -> None:
 
 
 def test_a_notification_set_aside_is_dropped_by_hand(lab: Lab) -> None:
-    """A dropped notification leaves card and outbox, and its server never gets it."""
+    """A dropped notification is removed from the card and the outbox, and is never sent to its server."""
     set_aside(lab)
     (stored,) = pending(lab)
     change = lab.carry_out(Kind.DROP_NOTIFICATION, seq=stored.seq)
@@ -146,7 +146,7 @@ def test_a_notification_set_aside_is_dropped_by_hand(lab: Lab) -> None:
 
 
 def test_a_notification_for_an_invalid_address_is_set_aside(lab: Lab) -> None:
-    """A notification for an invalid address is set aside with this reason, and the others are sent."""
+    """A notification for an invalid address is set aside with the error invalid-value, and other notifications are sent."""
     lab.install(metadata=metadata(Recipient(address="https://nowhere/"), Recipient()))
     left = lab.until(lambda: pending(lab), lambda left: [each.stage for each in left] == [Stage.REFUSED])
     assert left[0].last_error is not None
@@ -154,7 +154,7 @@ def test_a_notification_for_an_invalid_address_is_set_aside(lab: Lab) -> None:
 
 
 def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None:
-    """If a server answers 500 to one notification, the later ones are sent after some attempts."""
+    """If a server repeatedly answers 500 to one notification, lpad sends the later ones after some attempts."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=delivery.PATIENT_TRIES)
     )
@@ -167,7 +167,7 @@ def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None
 
 
 def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) -> None:
-    """After days without a network, one error of the server does not let later notifications go first."""
+    """Attempts without a network do not count: after one server error, later notifications still wait."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=delivery.PATIENT_TRIES),
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500),
@@ -181,7 +181,7 @@ def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) ->
 
 @pytest.mark.parametrize("limit", ["MOST_OF_A_CARD", "MOST_OF_ALL"])
 def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    """Lpad keeps a limited number of copies; other notifications stay on the card until those are sent."""
+    """Lpad copies a limited number of notifications; the others stay on the card until the copied ones are sent."""
     monkeypatch.setattr(notification_retrieval, limit, 2)
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install(metadata=metadata(Recipient()))
@@ -200,7 +200,7 @@ def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, 
 def test_a_notification_beyond_all_reason(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A notification that is too large is not copied, blocks no other, and stays where it is."""
+    """A notification larger than lpad's limit is not copied into the outbox, and stays on the card."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install()
     copied = [each.seq for each in pending(lab)]
@@ -213,7 +213,7 @@ def test_a_notification_beyond_all_reason(
 
 @pytest.mark.parametrize("error", [True, False])
 def test_number_0_and_a_card_that_forgets(tmp_path: Path, pki: Pki, *, error: bool) -> None:
-    """A notification's number may be 0; for an unknown number, a card returns an error or an empty list."""
+    """Lpad sends notification 0 even if the card has lost it and answers with an error or an empty list."""
     behaviour = CardBehaviour(first_notification=0, unknown_notification_is_error=error)
     with Lab(tmp_path, pki, behaviour=behaviour) as lab:
         lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
@@ -237,7 +237,7 @@ def test_an_address_with_blanks_and_capitals(lab: Lab) -> None:
 
 
 def test_another_cards_numbers_mean_nothing(lab: Lab, pki: Pki) -> None:
-    """A card that replaces another one keeps notifications whose numbers were accepted for the other."""
+    """A notification accepted for one card is not removed from another card that uses the same number."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=503, times=100))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -312,7 +312,7 @@ def test_nothing_is_sent_that_cant_be_written_down(lab: Lab) -> None:
 def test_on_a_full_disk_attempts_are_not_repeated_immediately(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On a full disk the outbox waits before each attempt, and does not try again immediately."""
+    """On a full disk the outbox waits before it tries again."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -338,7 +338,7 @@ def test_on_a_full_disk_attempts_are_not_repeated_immediately(
 def test_after_an_internal_error_attempts_are_not_repeated_immediately(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, place: type, name: str, error: Exception
 ) -> None:
-    """After any internal error the outbox waits for the next attempt, and does not try again immediately."""
+    """After an internal error the outbox does not try again immediately, but when it is woken."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     failed_once(lab)
@@ -355,7 +355,7 @@ def test_after_an_internal_error_attempts_are_not_repeated_immediately(
     monkeypatch.setattr(outbox, "SHORTEST_WAIT", 0.0)
     box.start()
     for number in range(1, 6):
-        lab.until_true(lambda wanted=number: len(tries) >= wanted)  # type: ignore[misc]  # its default is an int
+        lab.until_true(lambda wanted=number: len(tries) >= wanted)  # type: ignore[misc]  # the lambda's default is an int
         lab.until_true(lambda: not any("outbox " in each.name for each in threading.enumerate()))
         assert len(tries) == number
         box.wake()
@@ -366,7 +366,7 @@ def test_after_an_internal_error_attempts_are_not_repeated_immediately(
 
 
 def test_a_network_that_is_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting notifications are tried immediately, except for those that were just tried."""
+    """Once the network is back, waiting notifications are tried immediately, except for those just tried."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     waits = failed_once(lab)
@@ -383,7 +383,7 @@ def years_later(stored: StoredNotification) -> Moment:
 
 
 def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
-    """A notification copied in 1970 is not 56 years old once the clock is right; 30 days count as 30."""
+    """Setting a clock from 1970 to today does not set a notification aside; 31 days of error answers do."""
     clocks = Clocks(wall=100.0)
     lab.clocks = clocks
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
@@ -399,7 +399,7 @@ def test_a_clock_that_is_set_sets_nothing_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
-    """After months without a network, only 30 days of errors set a notification aside, not a few errors."""
+    """Even after 90 days without a network, only 30 days of error answers set a notification aside."""
     lab.clocks = clocks = Clocks(wall=TODAY)
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1),
@@ -431,7 +431,7 @@ def test_thirty_days_count_from_the_first_answer(lab: Lab) -> None:
     ],
 )
 def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
-    """Only a repeated permanent refusal sets a notification aside; a server that is away never does."""
+    """Permanent refusals set a notification aside; temporary refusals or an unreachable server do not."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)
@@ -451,7 +451,7 @@ def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
     ],
 )
 def test_who_is_set_aside_in_the_end(lab: Lab, error: LpadError, *, aside: bool) -> None:
-    """A notification without acceptance for a month is kept, and no longer sent."""
+    """After a month of a server's error answers, a notification is set aside; redirects and silence do not count."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)

@@ -1,4 +1,4 @@
-"""Power fails after each write to the journal: lpad is started on a copy of all memories, and recovers."""
+"""After a power cut at any write to the journal, lpad recovers: it is started on copies of all memories."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scenario:
-    """An action, on a card with or without a profile, and the required state at its end."""
+    """A kind of change, on a card with or without a profile, and the check of the state at its end."""
 
     kind: Kind
     on_empty_card: bool
     fewest: int
-    """The minimum number of writes."""
+    """The minimum number of writes to the journal."""
     true: Callable[[Lab, Change], bool]
 
 
 def told(lab: Lab, change: Change) -> list[str]:
-    """The change's events, which a cut may neither lose nor repeat."""
+    """Return the types of the change's events, which a power cut may neither lose nor repeat."""
     events = lab.engine.events.after(0, limit=999)
     return [
         each.type.removeprefix("org.lpad.profile.").removesuffix(".v1")
@@ -95,7 +95,7 @@ class Camera:
 
 @pytest.fixture
 def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
-    """A camera for the journal."""
+    """A camera that copies all memories after each write to the journal, while it is running."""
     made = Camera(tmp_path / "lab", tmp_path / "images")
     write = Database.writing
 
@@ -111,14 +111,14 @@ def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
 
 
 def at_rest(lab: Lab) -> None:
-    """Wait until all notifications are off the card, and no program talks to it."""
+    """Wait until the card has no notifications and no open channels."""
     lab.until_true(lambda: lab.card.notifications == ())
     lab.until_true(lambda: lab.card.open_channels == ())
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_copy_ends_successfully(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
-    """The change's result matches the card's true state, and the server has all notifications, in order."""
+    """From each copy, the change's result matches the card's state, and the server gets all notifications in order."""
     scenario = SCENARIOS[name]
     with Lab(tmp_path / "lab", pki) as lab:
         lab.patient(retry=3600)

@@ -1,4 +1,4 @@
-"""A card in a PC/SC reader that the settings name, from the settings to the snapshot, on real pcscd."""
+"""A card in a PC/SC reader that is named in the settings, with a real pcscd: states, downloads and switches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pcscd() -> Iterator[PrivatePcscd]:
 
 
 def start(lab: Lab, folder: Path, more: str = "") -> None:
-    """Start an engine with the given settings."""
+    """Start an engine for the card in the reader, with more settings for this card, such as ", tac: '35290611'"."""
     path = folder / "lpad.yaml"
     path.write_text(
         f"state_folder: state\neuiccs: {{{CARD}: {{reader: '{READER}'{more}}}}}\n", encoding="utf-8"
@@ -45,14 +45,14 @@ def becomes(lab: Lab, state: CardState) -> None:
 def install(lab: Lab, **order: object) -> str:
     """Download a profile and return its ICCID.
 
-    pcscd on a busy machine may switch a card off that is used in the seconds after its insertion; then the
-    download is repeated.
+    On a busy machine, pcscd may switch off a card that is used seconds after its insertion; the download is
+    then repeated.
     """
     return lab.install(retry_for=120.0, **order)
 
 
 def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """An inserted or removed card is noticed without a request; while inserted, it works as in a modem."""
+    """Lpad notices an inserted or removed card without a request; an inserted card works as in a modem."""
     start(lab, tmp_path)
     becomes(lab, CardState.ABSENT)
     for iccid in (FIRST, SECOND, FIRST):
@@ -81,7 +81,7 @@ def test_a_device_without_imei_has_the_tac_of_its_settings(
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """If the card is pulled during a load, the change waits for the card, and ends by the card's state."""
+    """If the card is pulled during a load, the change waits for it, and fails once the card is back without a profile."""
     with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -109,7 +109,7 @@ def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, 
 
 
 class Jolted:
-    """A card whose contacts are interrupted so briefly that pcscd does not notice."""
+    """A card that is reset once, at its nth long APDU, as by an interruption that pcscd does not notice."""
 
     def __init__(self, card: SoftCard, *, after: int) -> None:
         self._card = card
@@ -127,7 +127,7 @@ class Jolted:
 
 
 def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """A card in a reader does not register; the result gives the reason for the missing guard."""
+    """A card in a reader does not register, so a switch has no default guard, and its result gives the reason."""
     start(lab, tmp_path)
     with VirtualReaderCard(lab.card, port=pcscd.port):
         becomes(lab, CardState.READY)
@@ -144,7 +144,7 @@ def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd
 def test_a_card_that_is_reset_while_a_profile_is_loaded(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path, retry_for: int
 ) -> None:
-    """If the card is reset during a load, lpad asks the card again, or reports the card's answer."""
+    """If the card is reset during a load, the download is repeated if retries are allowed; otherwise it fails."""
     with VirtualReaderCard(Jolted(lab.card, after=20), port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -164,7 +164,7 @@ def test_a_card_that_is_reset_while_a_profile_is_loaded(
 
 
 def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """After pcscd is back, the card is present for the next change."""
+    """If pcscd dies, its card becomes absent; once pcscd is back, the next change reaches the card."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -179,7 +179,7 @@ def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_
 
 
 def test_a_guarded_switch_in_a_reader(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """Without a modem there is no registration: such a guard is refused, but a confirmation works."""
+    """For a card in a reader, a guard that waits for registration is refused, but one that waits for a confirmation works."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)

@@ -56,7 +56,7 @@ def bench(
     quirks: dict[str, Any] | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
-    """Make a lab whose modem has the given habits, with this file's refresh ladder."""
+    """Make a lab whose modem has the given habits, and whose quirks have the refresh ladder LADDER."""
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
         memory = LinkMemory(folder / "links")
         overrides = {"refresh_ladder": LADDER} | (quirks or {})
@@ -86,7 +86,7 @@ def steps(change: Change) -> list[str]:
 
 
 def power(lab: Lab) -> list[str]:
-    """The commands that switch power on or off."""
+    """Return the modem's received commands that switch the power of the radio or the SIM on or off."""
     return [line for line in lab.modem.received if line.startswith(("AT+CFUN", "AT#SIMDET"))]
 
 
@@ -106,7 +106,7 @@ SWITCHED = ["ask-modem", "read-profiles", "enable-profile", "verify"]
 def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
     tmp_path: Path, pki: Pki, name: str, rungs: list[str]
 ) -> None:
-    """Lpad takes steps only until the modem reads the new ICCID (lpac#450, openpilot#35279)."""
+    """Lpad takes the ladder's steps only until the modem reads the new ICCID (lpac#450, openpilot#35279)."""
     habits = {
         each.name: getattr(find_personality(name).modem, each.name) for each in fields(ModemPersonality)
     }
@@ -119,7 +119,7 @@ def test_a_modem_that_keeps_the_old_state_is_helped_step_by_step(
 
 
 def test_a_modem_that_does_not_know_its_familys_reset_is_reset_nevertheless(tmp_path: Path, pki: Pki) -> None:
-    """The reset command in the quirks is sent only if the modem refuses the usual one."""
+    """If the modem refuses the family's reset command, lpad sends the command given instead in the quirks."""
     reset = {**RESET, "up": ["AT!RESET"], "instead": ["AT+CFUN=1,1"]}
     quirks = {"refresh_ladder": [WAIT, reset]}
     with bench(tmp_path, pki, quirks=quirks, notices=Notices.RESET, away_after_reset=0.5) as lab:
@@ -134,7 +134,7 @@ def test_a_modem_that_does_not_know_its_familys_reset_is_reset_nevertheless(tmp_
 
 
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
-    """The card has switched but the modem has not, which is a failure (openpilot#35279, openpilot#35324)."""
+    """If the card has switched but the modem still reads the previous profile, the change fails (openpilot#35279, openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
         lab.install()
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -166,7 +166,7 @@ def test_a_modem_that_is_behind_is_helped_if_nothing_is_to_be_switched(
         assert result_of(change) == {"iccid": wanted, "already": True}
         assert steps(change) == ["ask-modem", "read-profiles", "verify", "sim-power-cycle", "radio-cycle"]
         again = lab.carry_out(kind, iccid=wanted)
-        assert steps(again) == ["ask-modem", "read-profiles"], "the modem reads it now"
+        assert steps(again) == ["ask-modem", "read-profiles"], "the modem reads the right profile now"
 
 
 def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path, pki: Pki) -> None:
@@ -180,7 +180,7 @@ def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path
 
 
 def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """With refresh flag 0 in the quirks, nothing re-enumerates or is power-cycled (agnos-builder#556)."""
+    """With refresh flag 0 in the quirks, the modem neither re-enumerates nor is power-cycled (agnos-builder#556)."""
     with bench(tmp_path, pki, quirks={"refresh_flag": False}, away_after_refresh=60.0) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -189,7 +189,7 @@ def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki:
 
 
 def test_the_settings_beat_the_quirks(tmp_path: Path, pki: Pki) -> None:
-    """`refresh: true` asks for a REFRESH though the modem's quirks would not."""
+    """With `refresh: true` in the settings, lpad asks for a REFRESH even if the modem's quirks do not."""
     with bench(tmp_path, pki, refresh=True, quirks={"refresh_flag": False}, notices=Notices.REFRESH) as lab:
         both(lab)
         assert steps(lab.carry_out(Kind.ENABLE, iccid=SECOND)) == SWITCHED
@@ -209,7 +209,7 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(
 def test_a_profile_with_an_18_digit_iccid_is_switched_to(
     tmp_path: Path, pki: Pki, commands: tuple[str, ...]
 ) -> None:
-    """The ICCID is sent as 10 bytes and recognised in the report (luci-app-5gmodem#30, lpac#457)."""
+    """An 18-digit ICCID is sent to the card as 10 bytes and recognised in the modem's report (luci-app-5gmodem#30, lpac#457)."""
     with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
         iccid = lab.install(iccid="890490320012345678")
         assert iccid == "890490320012345678"
@@ -222,7 +222,7 @@ def test_a_profile_with_an_18_digit_iccid_is_switched_to(
 def test_a_modem_that_reports_no_iccid_is_not_restarted(
     tmp_path: Path, pki: Pki, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the modem reports no ICCID, it is not restarted: the card's report counts, as the log states."""
+    """A modem that reports no ICCID is not restarted: the card's report counts, as the log states."""
     caplog.set_level("INFO")
     with bench(tmp_path, pki, iccid_commands=()) as lab:
         both(lab)
@@ -233,7 +233,7 @@ def test_a_modem_that_reports_no_iccid_is_not_restarted(
 
 
 def test_a_card_whose_refresh_is_not_carried_out(tmp_path: Path, pki: Pki) -> None:
-    """The card keeps the old profile, or answers 6985, until its power is cycled (Iapyx onomondo-ipa#3)."""
+    """If the card switches only after a REFRESH that the modem ignores, lpad power-cycles the SIM (Iapyx onomondo-ipa#3)."""
     waits = CardBehaviour(switch_waits_for_refresh=True, profiles_hidden_during_switch=True)
     with bench(tmp_path, pki, behaviour=waits, fetches_proactive=False) as lab:
         lab.install()
@@ -244,7 +244,7 @@ def test_a_card_whose_refresh_is_not_carried_out(tmp_path: Path, pki: Pki) -> No
 
 
 def test_an_answer_that_was_lost_with_nothing_done_restarts_nothing(tmp_path: Path, pki: Pki) -> None:
-    """A card that answers 6F00 and is unchanged has done nothing: its power is not cycled."""
+    """If a card answers 6F00 to a switch and is unchanged, the change fails, and no power is cycled."""
     with bench(tmp_path, pki) as lab:
         both(lab)
         lab.card.faults.status(0xBF31, 0x6F00)
@@ -254,7 +254,7 @@ def test_an_answer_that_was_lost_with_nothing_done_restarts_nothing(tmp_path: Pa
 
 
 def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki) -> None:
-    """Channels from before a switch show the old state: each check opens a new one (mdd-sim-gateway#3)."""
+    """Channels opened before a switch show the old state, so the check after it opens a new channel (mdd-sim-gateway#3)."""
     with bench(tmp_path, pki, handles=Handles.NUMBER) as lab:
         both(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
@@ -268,7 +268,7 @@ def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki)
 def test_a_channel_that_is_the_modems_by_now_is_not_closed(
     tmp_path: Path, pki: Pki, handles: Handles | None
 ) -> None:
-    """After a reset, the modem's applications may have lpad's channel numbers; lpad closes none of them."""
+    """After a REFRESH, the modem's applications may use lpad's channel numbers; lpad does not close these channels."""
     habits: dict[str, Any] = {"handles": handles, "channels_after_refresh": 2}
     with bench(tmp_path, pki, notices=Notices.REFRESH, **habits) as lab:
         lab.install()
@@ -288,7 +288,7 @@ def test_a_disabled_profile_is_read_no_more(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
-    """A modem that reads a profile which the memory reset deleted is refreshed."""
+    """A modem that still reads a profile deleted by a memory reset is refreshed."""
     with bench(tmp_path, pki, notices=Notices.SIM_POWER_CYCLE) as lab:
         both(lab)
         change = lab.carry_out(Kind.RESET, operational_profiles=True, test_profiles=False, default_smdp=False)
@@ -297,7 +297,7 @@ def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: Path, pki: Pki) -> None:
-    """While the port is away, the modem's time does not run, and lpad takes no step of the ladder."""
+    """While the modem's port is missing, its waiting time does not run, and lpad takes no step of the ladder."""
     with bench(tmp_path, pki, away_after_refresh=1.5, comes_back_elsewhere=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -313,7 +313,7 @@ def test_a_sim_that_is_busy_at_first_is_waited_for(tmp_path: Path, pki: Pki) -> 
 
 
 def test_a_modems_commands_after_a_switch_are_sent(tmp_path: Path, pki: Pki) -> None:
-    """After a switch the quirk's commands are sent; lpad waits if they reset the modem (VoCat#110)."""
+    """After a switch lpad sends the commands of the quirks, and waits if they reset the modem (VoCat#110)."""
     wanted = ['AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1"]
     with bench(tmp_path, pki, quirks={"after_switch": wanted}, away_after_reset=0.5) as lab:
         both(lab)
@@ -324,7 +324,7 @@ def test_a_modems_commands_after_a_switch_are_sent(tmp_path: Path, pki: Pki) -> 
 
 
 def test_the_radio_is_on_in_the_end_whatever_the_modem_answers(tmp_path: Path, pki: Pki) -> None:
-    """Even without an answer to AT+CFUN=0 or AT+CFUN=1, the radio is finally on (VoCat#82)."""
+    """Even if the modem vanishes at AT+CFUN=0, the radio is on when the change ends (VoCat#82)."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
         lab.modem.once("AT+CFUN=0", vanish=True)
@@ -338,7 +338,7 @@ def test_the_radio_is_on_in_the_end_whatever_the_modem_answers(tmp_path: Path, p
 
 @pytest.mark.parametrize("refusal", ["ERROR", "+CME ERROR: 14", "+CME ERROR: 13"])
 def test_a_refused_power_up_is_repeated(tmp_path: Path, pki: Pki, refusal: str) -> None:
-    """A refusal of AT+CFUN=1 does not count as done while the modem says that its radio is off."""
+    """A refused AT+CFUN=1 is repeated as long as the modem reports its radio as off."""
     with bench(tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [WAIT, RADIO]}) as lab:
         both(lab)
         for _ in range(2):
@@ -379,7 +379,7 @@ def test_the_card_stays_usable_if_the_radios_state_is_unknown(
 def test_a_radio_that_stays_off_is_reset_by_the_next_step(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lpad finally gives up a refused power-up, and the next step resets the modem."""
+    """If the modem keeps refusing to switch its radio on, the ladder's next step resets the modem."""
     monkeypatch.setattr(modem_power, "_BRINGING_UP", 0.5)
     refused = {**RADIO, "up": ["AT+CFUN=1,0"]}
     with bench(
@@ -396,7 +396,7 @@ def test_a_radio_that_stays_off_is_reset_by_the_next_step(
 
 
 def test_a_refused_power_down_owes_no_power_up(tmp_path: Path, pki: Pki) -> None:
-    """If a modem refuses to power its SIM down, lpad does not repeat the power-up."""
+    """If a modem refuses to power its SIM down, lpad sends the power-up command only once."""
     unknown = {**SIM, "down": ["AT#NONE=0"], "up": ["AT#NONE=1"]}
     with bench(
         tmp_path, pki, notices=Notices.RADIO_CYCLE, quirks={"refresh_ladder": [unknown, RADIO]}
@@ -422,7 +422,7 @@ def test_a_cancelled_change_ends_with_the_radio_on(tmp_path: Path, pki: Pki) -> 
 
 
 def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
-    """A note in the state folder owes AT+CFUN=1 before anything else is done (VoCat#82)."""
+    """If lpad was killed after AT+CFUN=0, a note in the state folder makes its next start switch the radio on (VoCat#82)."""
     with bench(tmp_path, pki) as lab:
         lab.install()
         lab.stop()
@@ -473,7 +473,7 @@ def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
 def test_a_card_that_refuses_one_way_is_asked_in_another(
     lab: Lab, code: int, times: int, asked: list[str]
 ) -> None:
-    """A refused switch is tried by AID and without refresh, too (lpac#13, SimAdmin#31, SimAdmin#33)."""
+    """A refused switch is tried again without refresh, then by AID (lpac#13, SimAdmin#31, SimAdmin#33)."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, code, times=times)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -482,14 +482,14 @@ def test_a_card_that_refuses_one_way_is_asked_in_another(
 
 
 def test_a_card_that_does_not_understand_is_asked_in_another_way(lab: Lab) -> None:
-    """A card that answers 6A80 in place of an error code is asked in another way."""
+    """If a card answers a switch with the status word 6A80, lpad asks it in another way."""
     iccid = lab.install()
     lab.card.faults.status(0xBF31, 0x6A80)
     assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
 
 
 def test_a_card_that_refuses_every_way_reports_its_first_reason(lab: Lab) -> None:
-    """After all four ways have failed, the error gives the first reason."""
+    """If a card refuses a switch in all four ways, the error gives its first reason."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, 127, times=4)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -507,7 +507,7 @@ def test_a_rule_is_not_asked_about_twice(lab: Lab) -> None:
 
 
 def test_a_busy_card_is_asked_again(lab: Lab) -> None:
-    """A busy card is asked again, and answers once its proactive session is over (openpilot)."""
+    """Lpad asks a busy card again, and the switch succeeds once the card's proactive session is over (openpilot)."""
     iccid = lab.install()
     lab.card.faults.cat_busy = 1
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -529,7 +529,7 @@ def test_a_card_that_stays_busy_gets_its_modem_restarted(
 
 
 def test_a_modem_that_reads_the_card_only_between_two_channels(tmp_path: Path, pki: Pki) -> None:
-    """The session that waits for the notifications is ended if the modem reports no ICCID meanwhile."""
+    """If the modem reports no ICCID while a channel is open, lpad closes the session that waits for notifications."""
     with bench(tmp_path, pki, handles=Handles.NUMBER, channel_hides_iccid=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)

@@ -1,4 +1,4 @@
-"""A journal that cannot be used: reported clearly, harmless for reading, and never replaced by guesses."""
+"""A journal that is damaged, locked, newer or unwritable: lpad reports it, and repairs it or leaves it as it is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RUBBISH = b"not a database at all, but long enough to be read in full" * 100
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Become an ordinary user if the tests run as root, whom permissions do not restrict."""
+    """If the tests run as root, which permissions do not restrict, become an ordinary user for a while."""
     me = os.geteuid()
     if me == 0:
         os.seteuid(NOBODY)
@@ -46,7 +46,7 @@ def as_nobody() -> Iterator[None]:
 
 @contextmanager
 def without_descriptors() -> Iterator[None]:
-    """Let this process open no more files."""
+    """Prevent this process from opening further files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest)
@@ -59,7 +59,7 @@ def without_descriptors() -> Iterator[None]:
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A folder that all users may enter and only its owner may write to."""
+    """A folder that all users may enter but only its owner may write to."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -74,7 +74,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def filled(path: Path) -> None:
-    """Make a journal with some changes and one notification."""
+    """Make a journal with 50 changes and one notification."""
     journal = Journal(path)
     for _ in range(50):
         journal.changes.add("modem", RenameParams(iccid="8", nickname="y" * 500), secrets={})
@@ -93,7 +93,7 @@ def refuses(journal: Journal, state: JournalState) -> None:
 
 
 def test_a_file_that_is_not_a_database_is_set_aside(tmp_path: Path) -> None:
-    """A damaged file is kept under its name and the date, and a new journal works."""
+    """A journal file that is not a database is kept under another name, and a new journal works."""
     path = tmp_path / "journal.db"
     path.write_bytes(RUBBISH)
     journal = Journal(path)
@@ -124,7 +124,7 @@ def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
 
 
 def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
-    """A disk that damages the journal repeatedly does not fill up with the files that are set aside."""
+    """Of the damaged journals that are set aside, only the latest are kept, so that they do not fill the disk."""
     path = tmp_path / "journal.db"
     for number in range(KEPT + 2):
         path.write_bytes(RUBBISH + bytes([number]))
@@ -134,7 +134,7 @@ def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_newer_schema_is_not_misread(tmp_path: Path) -> None:
-    """A newer lpad's journal is left as it is, and nothing is done that would have to be stored in it."""
+    """A newer lpad's journal stays unchanged and accepts no change."""
     path = tmp_path / "journal.db"
     filled(path)
     become_newer(path)
@@ -148,7 +148,7 @@ def test_a_newer_schema_is_not_misread(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
 def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int) -> None:
-    """A valid file that is not a journal prevents neither the daemon's start nor its work."""
+    """A database that lacks the journal's tables is set aside, and a new journal works."""
     path = tmp_path / "journal.db"
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE changes (id INTEGER PRIMARY KEY)")
@@ -164,7 +164,7 @@ def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int
 def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An unreadable record with a correct checksum: its file is set aside, and other changes continue."""
+    """If a change's record is unreadable, the journal file is set aside, the loss is reported, and other changes continue."""
     journal = lab.journal()
     unreadable = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})
@@ -205,7 +205,7 @@ def test_a_change_of_a_later_lpads_kind_stays_for_it(lab: Lab) -> None:
 
 
 def test_a_journal_in_use_elsewhere_is_not_touched(tmp_path: Path) -> None:
-    """Two daemons on one journal would settle each other's changes: the second may only read the card."""
+    """A second daemon on one journal accepts no changes until the first has released the journal."""
     first = Journal(tmp_path / "journal.db")
     second = Journal(tmp_path / "journal.db")
     refuses(second, JournalState.LOCKED)
@@ -217,7 +217,7 @@ def test_a_journal_in_use_elsewhere_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
-    """Without the right to write, changes are listed as they were, and none is accepted."""
+    """Without the right to write to the journal, lpad lists its changes, and accepts no new ones."""
     path = public / "journal.db"
     filled(path)
     path.chmod(0o644)
@@ -234,7 +234,7 @@ def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """If the journal cannot be created, the reason is reported; it is created once its folder exists."""
+    """If the journal cannot be created, lpad reports the reason, and creates the journal once its folder exists."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     refuses(journal, JournalState.UNWRITABLE)
     assert "No such file" in str(journal.health.error)
@@ -244,7 +244,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) -> None:
-    """Without file descriptors the journal cannot be opened; lpad leaves it as it is, and uses it later."""
+    """Without free file descriptors the journal cannot be opened; lpad leaves it unchanged, and uses it later."""
     path = tmp_path / "journal.db"
     filled(path)
     before = path.read_bytes()
@@ -262,7 +262,7 @@ def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) 
 
 
 def test_damage_while_it_is_open(tmp_path: Path) -> None:
-    """Damage found during reading or writing is repaired immediately, and the work continues."""
+    """If damage is found during reading or writing, the journal is repaired immediately, and the work continues."""
     path = tmp_path / "journal.db"
     journal = Journal(path)
     for _ in range(50):
@@ -281,7 +281,7 @@ def test_damage_while_it_is_open(tmp_path: Path) -> None:
     assert added.id > change.id
     assert journal.health.ok
     assert len(journal.health.repairs) == 1
-    journal.changes.save(change.run())  # A change that ran at that moment is written again.
+    journal.changes.save(change.run())  # A change that was running is written again.
     assert {added.id, change.id} <= {each.id for each in journal.changes.latest()}
     journal.close()
 
@@ -301,7 +301,7 @@ def test_the_card_is_read_nevertheless(lab: Lab) -> None:
 
 
 def test_the_changes_of_a_locked_journal_are_settled_later(lab: Lab) -> None:
-    """Once another program releases the journal, lpad settles its changes, and accepts new ones."""
+    """Once another program releases the journal, lpad settles the changes in it."""
     iccid = lab.install()
     lab.stop()
     other = lab.journal()
@@ -317,7 +317,7 @@ def test_the_changes_of_a_locked_journal_are_settled_later(lab: Lab) -> None:
 
 
 def test_after_damage_the_card_fills_the_outbox_again(lab: Lab) -> None:
-    """Undelivered notifications are still on the card: they are copied into the new journal, and sent."""
+    """After damage, undelivered notifications are copied from the card into the new journal again, and sent."""
     with no_space_at_the_server(lab):
         lab.install()
     lab.stop()
@@ -331,7 +331,7 @@ def test_after_damage_the_card_fills_the_outbox_again(lab: Lab) -> None:
 
 @contextmanager
 def no_space_at_the_server(lab: Lab) -> Iterator[None]:
-    """Let the server fail for a while."""
+    """Make the server fail once with 503, and wait at the end until lpad has noticed the failure."""
     lab.server.faults.add(
         Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
     )
@@ -340,7 +340,7 @@ def no_space_at_the_server(lab: Lab) -> Iterator[None]:
 
 
 def test_a_disk_without_space_is_a_state(lab: Lab) -> None:
-    """A full disk is shown as the journal's state, and both its beginning and its end are events."""
+    """A full disk is shown as the journal's state; an event reports that it is full, another that it is usable again."""
     lab.carry_out(Kind.REFRESH)
     seen = lab.engine.subscribe(lambda: None)
     with no_space():

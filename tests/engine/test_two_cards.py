@@ -1,4 +1,4 @@
-"""Two cards and one engine: a port that blocks its users affects only its own worker."""
+"""Two cards and one engine: a port whose opening does not return affects only its own worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.card.link.link import Link
 
 SHORT = 1.0
-"""Seconds in which the engine has to stop; nearly all are used up if it waits for a stuck worker."""
+"""The seconds in which the engine must stop; waiting for a stuck worker would use up nearly all of them."""
 
 
 class Swallowing:
@@ -34,7 +34,7 @@ class Swallowing:
 
 
 def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
-    """All workers begin to stop before lpad waits for any, so a stuck one does not delay another's end."""
+    """All workers begin to stop before lpad waits for one, so a stuck worker does not delay the end of another."""
     swallowing = Swallowing()
     stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
     engine = lab.start(stuck, lab.port)
@@ -57,7 +57,7 @@ def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
 
 
 def test_a_stuck_worker_keeps_no_change_of_a_card_that_goes(lab: Lab) -> None:
-    """If the settings no longer name a card, its queued changes end, even if its worker is stuck."""
+    """If the settings no longer name a card, its queued changes fail, even if its worker is stuck."""
     swallowing = Swallowing()
     stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
     engine = lab.start(stuck, lab.port)

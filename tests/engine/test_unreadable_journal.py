@@ -1,4 +1,4 @@
-"""A journal that can be neither read nor written: the card is shown, and unknown lists are errors."""
+"""While the journal can be neither read nor written, the card is shown, and reading a list from the journal fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def away(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_card_is_shown_and_lists_are_errors(lab: Lab, away: Path) -> None:
-    """Reading a card needs no journal; a list that cannot be read is an error, not an empty list."""
+    """Without a journal, lpad shows the card, and reading changes or notifications is an error, not an empty list."""
     lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP))
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     for read in (
@@ -44,7 +44,7 @@ def test_the_card_is_shown_and_lists_are_errors(lab: Lab, away: Path) -> None:
 
 
 def test_a_journal_is_used_once_it_is_there(lab: Lab, away: Path) -> None:
-    """Once the journal can be used, its changes are resumed, and new ones are accepted."""
+    """Once the journal can be used, new changes are accepted."""
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     away.mkdir()
     assert lab.engine._journal.try_again()

@@ -1,4 +1,4 @@
-"""A clock that a test moves ahead: a wait whose deadline has passed by then ends at its next check."""
+"""A monotonic clock that a test moves ahead, so that deadlines pass without real waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def time_lapse() -> Iterator[Callable[[float], None]]:
     """Yield a function that lets seconds pass on the monotonic clock, for lpad and for the simulators.
 
-    Enter this before a lab, which must end before the clock is set right. lpad sees no standstill.
+    Enter this context before a lab, and leave it after the lab. lpad's detection of standstills uses the real clock.
     """
     real = time.monotonic
     ahead = 0.0

@@ -1,4 +1,4 @@
-"""Every parser of foreign bytes, with valid input and with damaged input."""
+"""The fuzz targets, which are the parsers of foreign bytes, with valid and with damaged input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "fuzz" / "corpus"
 DOCUMENT = ROOT / "docs" / "fuzzing.md"
 MOST_MEMORY = 32 << 20
-"""Bytes that a target may allocate immediately, before the data that a length field promises has arrived."""
+"""The most bytes that a target may allocate while it reads one seed."""
 
 every_target = pytest.mark.parametrize("name", TARGETS)
 
@@ -37,18 +37,18 @@ def test_every_target_has_seeds() -> None:
 
 @every_target
 def test_seeds_are_borne(name: str) -> None:
-    """No seed causes an error: the simulator's answers, known difficult inputs, and all earlier findings."""
+    """No seed causes an untyped error in its target."""
     for seed in seeds(name):
         TARGETS[name].run(seed)
 
 
 def test_the_recorded_conversation_is_a_successful_download() -> None:
-    """The recorded conversation is a successful download, so that damage is done to valid data."""
+    """The recorded conversation, of which fuzzing changes bytes, is a successful download."""
     hold_conversation((CORPUS / "conversation" / "00").read_bytes())
 
 
 def test_the_recorded_discovery_reaches_an_event() -> None:
-    """The recorded discovery follows a cascade to an event, and does not contact a forbidden server."""
+    """The recorded discovery finds two events, one of which names a forbidden server."""
     found = hold_discovery((CORPUS / "discovery" / "00").read_bytes())
     assert [(each.entry.event_id, each.forbidden is None) for each in found.events] == [
         ("E-1", True),
@@ -58,7 +58,7 @@ def test_the_recorded_discovery_reaches_an_event() -> None:
 
 @every_target
 def test_memory_is_bounded(name: str) -> None:
-    """No seed, even with huge lengths or deep nesting, takes more memory than a gateway can spare."""
+    """No seed, even with huge lengths or deep nesting, makes its target allocate more than MOST_MEMORY."""
     for seed in seeds(name):
         TARGETS[name].run(seed)  # The memory of modules that the first run loads does not count.
         tracemalloc.start()
@@ -71,7 +71,7 @@ def test_memory_is_bounded(name: str) -> None:
 
 @st.composite
 def damaged(draw: Any, known: list[bytes]) -> bytes:
-    """A seed with bytes changed, removed, doubled or inserted, or with another seed's end."""
+    """Draw a seed with bytes changed, removed, doubled or inserted, or with the end of another seed."""
     data = bytearray(draw(st.sampled_from(known)))
     for _ in range(draw(st.integers(0, 5))):
         at = draw(st.integers(0, max(0, len(data) - 1)))
@@ -94,7 +94,7 @@ def damaged(draw: Any, known: list[bytes]) -> bytes:
 
 @every_target
 def test_damage_is_borne(name: str) -> None:
-    """Damaged seeds and plain garbage lead to typed errors or to nothing."""
+    """Damaged seeds and random bytes cause no untyped error in a target."""
     target = TARGETS[name]
 
     @settings(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """Two readers and two modems."""
-    folder = Path(tempfile.mkdtemp(prefix="lpad-stage-", dir="/tmp"))  # short: ports and sockets are below it
+    """A stage with two readers and two modems."""
+    folder = Path(tempfile.mkdtemp(prefix="lpad-stage-", dir="/tmp"))  # short, because the paths of ports and sockets begin with it
     try:
         with Stage(folder, cycles=1) as made:
             yield made

@@ -1,4 +1,4 @@
-"""The evidence of a run at all places: it opens in a browser and in tshark, and is safe to send."""
+"""The evidence of a bench run at all places: it opens in a browser and in tshark, and is safe to send."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def runs(stage: Stage) -> list[Path]:
 
 
 def in_browser(page: Path, *, width: int) -> str:
-    """Return the page as laid out by a browser."""
+    """Return the HTML of the page after Chromium has laid it out at the given window width."""
     done = subprocess.run(
         [
             *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
@@ -68,7 +68,7 @@ def test_all_places_together(runs: list[Path]) -> None:
     assert {suite.get("name") for suite in suites} == set(EIDS)
     began = [json.loads((runs[-1] / name / "findings.json").read_text())["began"] for name in EIDS]
     ended = [json.loads((runs[-1] / name / "findings.json").read_text())["ended"] for name in EIDS]
-    assert max(began) < min(ended), "they worked at the same time"
+    assert max(began) < min(ended), "the places ran at the same time"
     for name in EIDS:
         names = {path.name for path in (runs[-1] / name).iterdir()}
         assert names >= {"daemon.log", "probe.json", "timings.json", "findings.json", "junit.xml"}
@@ -89,7 +89,7 @@ def test_fit_to_be_sent(stage: Stage, runs: list[Path]) -> None:
 
 @pytest.mark.programs("tshark")
 def test_the_capture_of_a_run(runs: list[Path]) -> None:
-    """Wireshark sees the ISD-R selected on a reader's card, and STORE DATA on a modem's."""
+    """In a run's capture, tshark finds SELECT commands to a reader's card, and STORE DATA to a modem's card."""
     for name, wanted in (
         ("first-reader", "gsm_sim.apdu.ins == 0xa4"),
         ("one-modem", "gsm_sim.apdu.ins == 0xe2"),
@@ -106,7 +106,7 @@ def test_the_capture_of_a_run(runs: list[Path]) -> None:
 
 @pytest.mark.parametrize("place", EIDS)
 def test_the_recorded_cards_are_met_again(runs: list[Path], tmp_path: Path, place: str) -> None:
-    """A replayed record of a run replaces the card: lpad finds it, whichever link the card used."""
+    """A run's record of APDUs can be replayed as a card: lpad finds its EID, whichever link was used in the run."""
     record, port = runs[-1] / place / "private" / "apdus.jsonl", tmp_path / "port"
     lpad = [sys.executable, "-m", "lpad.cli.lpad"]
     with subprocess.Popen(
@@ -122,7 +122,7 @@ def test_the_recorded_cards_are_met_again(runs: list[Path], tmp_path: Path, plac
 
 
 def test_the_page_stands_alone(runs: list[Path]) -> None:
-    """The page loads nothing from elsewhere, so it can be sent as one file."""
+    """The report page loads no other files, so it can be sent as one file."""
     text = (runs[-1] / "report.html").read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)=|url\(|@import|https?://""", text)
 
@@ -130,7 +130,7 @@ def test_the_page_stands_alone(runs: list[Path]) -> None:
 @pytest.mark.programs("chromium")
 @pytest.mark.parametrize("width", [1200, 500], ids=["a desk's screen", "a phone's"])
 def test_the_page_in_a_browser(runs: list[Path], tmp_path: Path, width: int) -> None:
-    """Every element is shown, has a size and is within its picture, and nothing exceeds the window."""
+    """In a browser, each element of the report page's diagrams has a size and is within its diagram and the window."""
     text = (runs[-1] / "report.html").read_text(encoding="utf-8")
     page = tmp_path / "report.html"
     page.write_text(text.replace("</body>", MEASURE + "</body>"), encoding="utf-8")

@@ -38,7 +38,7 @@ PLACE, OTHER = "one-modem", "other-modem"
 
 
 def bench_with(stage: Stage, name: str, **of_place: Any) -> Path:
-    """Write a copy of the stage's bench file with an altered place of the modem, and return its path."""
+    """Write a bench file with the stage's two modem places, the first one altered, and return its path."""
     content = yaml.safe_load(stage.bench.read_text())
     content["places"] = {PLACE: content["places"][PLACE] | of_place, OTHER: content["places"][OTHER]}
     path = stage.folder / f"{name}.yaml"
@@ -51,7 +51,7 @@ def state_of(card: SoftCard) -> tuple[Any, ...]:
 
 
 def test_no_bench_file_no_run() -> None:
-    """Without a bench file nothing runs, and a file with a mistake is reported."""
+    """Without a bench file, the bench ends with 2 and asks for one."""
     done = subprocess.run([sys.executable, "-m", "hil"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--bench" in done.stderr
@@ -59,7 +59,7 @@ def test_no_bench_file_no_run() -> None:
 
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: Pki) -> None:
-    """A bench file written for a control port has the feature `mbim` or `qmi`; cases run over that port."""
+    """For a control port, --new writes a bench file with the feature `mbim` or `qmi`, and cases run over that port."""
     kinds = {"mbim": MbimModem, "qmi": QmiModem}
     with (
         SoftCard(tmp_path / "card", pki=pki) as card,
@@ -76,7 +76,7 @@ def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: P
 
 @pytest.mark.parametrize("name", [PLACE, "first-reader"])
 def test_a_first_bench_file(stage: Stage, name: str) -> None:
-    """The bench writes a file for a card that it finds, which works unchanged; an existing file is kept."""
+    """For a card in a port or reader, --new writes a bench file that works unchanged, and keeps an existing file."""
     section = yaml.safe_load(stage.bench.read_text())["places"][name]
     where = section.get("port") or section["reader"]
     path = stage.folder / f"first-{name}.yaml"
@@ -97,14 +97,14 @@ def test_a_first_bench_file(stage: Stage, name: str) -> None:
 
 
 def test_a_wrong_card_stops_the_run(stage: Stage) -> None:
-    """If one card has another EID than its place names, the run stops before it changes anything."""
+    """If a card's EID is not the one that the bench file gives, the run stops before it changes anything."""
     before = [state_of(card) for card in stage.cards.values()]
     run = Run(bench_with(stage, "wrong", eid=EIDS["first-reader"]))
     assert run.end() == WRONG_CARD
     assert "has done nothing to it" in run.output
     assert [state_of(card) for card in stage.cards.values()] == before
     left = {path.name for path in (stage.folder / "state").rglob("*") if path.is_file()}
-    assert left == {"claim"}, "no daemon was there, and nothing is to be restored"
+    assert left == {"claim"}, "no daemon was started, and nothing is to be restored"
     assert not (stage.folder / "runs").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
 
 
 def test_a_place_that_is_not_there(stage: Stage) -> None:
-    """If a place is absent, its other cases are skipped with that reason, and the other place continues."""
+    """If a place's port is missing, its first case fails, its others are skipped, and another place continues."""
     nowhere = str(stage.folder / "nowhere")
     power = yaml.safe_load(stage.bench.read_text())["places"][PLACE]["power"] | {"up_within": 1.0}
     run = Run(bench_with(stage, "nowhere", port=nowhere, power=power), "-k", "test_identity")
@@ -147,7 +147,7 @@ def test_a_place_that_is_not_there(stage: Stage) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: signal.Signals) -> None:
-    """However a run is cut off while it switches, the previously enabled profile is enabled again."""
+    """If a run is interrupted or killed while it switches, the previously enabled profile is enabled again."""
     card = stage.cards[PLACE]
     if card.enabled_iccid is None:
         enabled_before(stage)
@@ -155,7 +155,7 @@ def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: sign
     assert before is not None
     run = Run(stage.bench, "--place", PLACE, "-k", "test_endurance and switching")
     run.until(lambda: card.enabled_iccid not in (None, before))
-    if how is signal.SIGKILL:  # The place's own pytest ends without a report.
+    if how is signal.SIGKILL:  # The pytest process of the place ends without a report.
         for pid in children(run.process.pid):
             os.kill(pid, how)
     else:
@@ -168,7 +168,7 @@ def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: sign
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
-    """The card gets its default SM-DP+ address back, even if a run is killed while another one is set."""
+    """If a run is killed while it has changed a card's default SM-DP+ address, the card gets the old one back."""
     card = stage.cards[PLACE]
     run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
     run.until(lambda: bool(card.default_dp_address))
@@ -182,14 +182,14 @@ def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
 
 
 def test_rules_that_nothing_but_a_reset_ends(stage: Stage) -> None:
-    """A killed run leaves no profile that forbids disabling and deleting."""
+    """If a run is killed while a profile with policy rules is on the card, that profile is removed."""
     card = stage.cards[OTHER]
 
     def bound() -> list[str]:
         return [str(each.iccid) for each in card.profiles if has_rules(each.metadata)]
 
     content = yaml.safe_load(stage.bench.read_text())
-    del content["places"][OTHER]["codes"]  # `enabled_before` has used some of the pool
+    del content["places"][OTHER]["codes"]  # `enabled_before` has used some codes of the pool
     bench = stage.folder / "rules.yaml"
     bench.write_text(yaml.safe_dump(content))
     run = Run(bench, "--place", OTHER, "-k", "test_policy_rules")
@@ -217,7 +217,7 @@ def test_a_place_is_one_runs_at_a_time(stage: Stage) -> None:
 
 
 def test_codes_of_two_runs(stage: Stage) -> None:
-    """Two runs with one pool, one of them killed in a download, use no code twice; neither does a third."""
+    """Two runs with one pool, one of them killed during a download, and a later run use no code twice."""
     pool = stage.folder / "shared.yaml"
     codes = yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"]
     pool.write_text(yaml.safe_dump({"codes": codes[4:]}))  # The earlier codes are for `enabled_before`.
@@ -246,7 +246,7 @@ def test_codes_of_two_runs(stage: Stage) -> None:
 
 
 def test_cut_off_altogether(stage: Stage) -> None:
-    """--restore repairs the effects of a run whose every process was killed."""
+    """After a run all of whose processes were killed, --restore enables the previous profile again."""
     card = stage.cards[PLACE]
     if card.enabled_iccid is None:
         enabled_before(stage)
@@ -268,7 +268,7 @@ def has_rules(metadata: bytes) -> bool:
 
 
 def enabled_before(stage: Stage) -> None:
-    """Give the card two profiles of its owner, and enable one, as in a lab."""
+    """Download two profiles, as a card's owner would have them, to the card of PLACE, and enable the last one."""
     content = yaml.safe_load(stage.bench.read_text())
     for code in yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"][2:4]:
         with Gateway(
@@ -280,13 +280,13 @@ def enabled_before(stage: Stage) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The running child processes of all threads of a process."""
+    """Return the PIDs of the child processes of a process."""
     files = Path(f"/proc/{pid}/task").glob("*/children")
     return sorted({int(each) for file in files for each in file.read_text().split()})
 
 
 def test_only_expendable_profiles_and_codes_are_used_up(tmp_path: Path) -> None:
-    """Whatever a test requests, the client deletes and uses up only what the bench file allows."""
+    """The careful client refuses to delete a profile that is not expendable, and to use a code that is not leased."""
     with Gateway() as gateway:
         gateway.ready()
         kept, given = gateway.install_profile(), gateway.install_profile()

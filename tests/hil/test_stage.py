@@ -29,7 +29,7 @@ def needs(function: ast.FunctionDef, module: ast.Module) -> set[str]:
 
 @pytest.mark.parametrize("path", CASES, ids=[each.stem for each in CASES])
 def test_each_case_runs_somewhere(path: Path) -> None:
-    """Some place of the stage has the features for each case, so that no case runs first on hardware."""
+    """For each case, a place of the simulated stage has the features that the case needs."""
     places = [OF_ALL | set(FEATURES[name]) | {"reader" if name in READERS else "modem"} for name in FEATURES]
     # These are the places of test_safety.test_a_first_bench_file_for_a_control_port.
     places += [OF_ALL | {kind, "modem"} for kind in ("mbim", "qmi")]

@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    """One gateway for a file: each test finds the gateway usable, and leaves it usable."""
+    """One gateway for a file; each test must leave the gateway usable."""
     with Gateway() as running:
         running.ready()
         yield running
@@ -35,5 +35,5 @@ def own_gateway() -> Iterator[Gateway]:
 
 @pytest.fixture
 def profile() -> Callable[[], bytes]:
-    """Return a function that makes up another profile each time: small, with its own ICCID."""
+    """Return a function that makes up a small profile with a new ICCID at each call."""
     return lambda: made_up_profile(Iccid.parse(f"89440000000000{next(_numbers):06}"), size=3000)

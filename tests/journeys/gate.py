@@ -1,4 +1,4 @@
-"""A gate between modem and card, which holds back an APDU so that something can happen at that moment."""
+"""A gate between modem and card, which holds back an APDU so that a test can act at that moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAST_SEGMENT_STARTS = 0x86
 
 
 class Gate:
-    """Holds back an APDU, before or after the card has taken it."""
+    """A card that holds back an APDU before the real card gets it, or the real card's answer to it."""
 
     def __init__(self, card: Card) -> None:
         self._card = card
@@ -34,7 +34,7 @@ class Gate:
         self._lost = False
 
     def hold(self, awaited: Callable[[bytes], bool], *, after: bool) -> None:
-        """Hold the next awaited APDU, before the card gets it or after the card has answered it."""
+        """Hold the next APDU for which `awaited` returns true: before the card gets it, or after the card's answer."""
         self.held.clear()
         self._go_on.clear()
         self._after = after
@@ -45,7 +45,7 @@ class Gate:
         self._go_on.set()
 
     def lose(self) -> None:
-        """Drop the held APDU, as when the power fails."""
+        """Drop the held APDU before the card gets it, as in a power failure."""
         self._lost = True
         self.go_on()
 
@@ -79,7 +79,7 @@ class Gated:
     gate: Gate
 
     def kill_while_loading(self, code: str) -> Change:
-        """Begin a download, and kill the daemon while the profile is sent to the card."""
+        """Begin a download, kill the daemon while it sends the profile to the card, and return the change."""
         self.gate.hold(loading, after=False)
         change = self.gateway.client.download(CARD, activation_code=code)
         assert self.gate.held.wait(PATIENCE)
@@ -90,7 +90,7 @@ class Gated:
 
 @contextmanager
 def gated_gateway(**options: Any) -> Iterator[Gated]:
-    """Run a gateway with a gate; options are those of `Gateway`."""
+    """Run a ready gateway with a gate; the options are those of `Gateway`."""
     gates: list[Gate] = []
 
     def wrap(card: SoftCard) -> Gate:

@@ -1,4 +1,4 @@
-"""A daemon that checks for an absent card only once an hour; before that, only a report finds the card."""
+"""A daemon that checks for an absent card only once an hour, so that a test can see what the modem's reports do."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def hourly_daemon(settings: Path) -> DaemonProcess:
 
 if __name__ == "__main__":
     presence.REOPENING = (3600,)
-    _python, _option, module, *words = sys.argv[1:]  # the daemon's usual command
+    _python, _option, module, *words = sys.argv[1:]  # the words of the daemon's usual command
     sys.argv = [module, *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

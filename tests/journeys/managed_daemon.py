@@ -1,4 +1,4 @@
-"""A gateway's daemon as the service manager runs it: its messages are kept, and its watchdog is armed."""
+"""A gateway's daemon, run as a service manager does: a test reads its messages, and can arm its watchdog."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Managed:
     def __init__(
         self, gateway: Gateway, *, watchdog: float | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Prepare; `watchdog`: the seconds that the manager waits; `environment`: added to the daemon's."""
+        """Create; `watchdog`: the watchdog's time in seconds, None for none; `environment`: added to the daemon's."""
         self.gateway = gateway
         self._watchdog = watchdog
         self._environment = environment or {}
@@ -71,25 +71,25 @@ class Managed:
         (self.gateway.folder / "manager").unlink()
 
     def message(self) -> dict[str, str]:
-        """Return the variables of the next message."""
+        """Wait for the daemon's next message, and return its variables."""
         message = self._messages.get(timeout=PATIENCE)
         self.status = message.get("STATUS", self.status)
         return message
 
     def until(self, name: str, value: str = "1") -> list[dict[str, str]]:
-        """Return the messages up to the first in which a variable has the given value."""
+        """Return the next messages, up to the first in which the variable `name` has the given value."""
         messages = [self.message()]
         while messages[-1].get(name) != value:
             messages.append(self.message())
         return messages
 
     def until_status(self, text: str) -> None:
-        """Wait for a status line that holds a text."""
+        """Wait until the daemon's status line contains a text."""
         while text not in self.status:
             self.message()
 
     def silent(self, seconds: float) -> bool:
-        """Return whether no message comes for a time; earlier messages are dropped."""
+        """Return whether no message arrives within the given seconds; earlier messages are dropped."""
         while not self._messages.empty():
             self.message()
         try:
@@ -99,12 +99,12 @@ class Managed:
         return False
 
     def reload(self) -> list[dict[str, str]]:
-        """Write the gateway's settings again, have them read, and return the daemon's messages."""
+        """Write the gateway's settings, have the daemon reload them, and return its messages until it is ready again."""
         self.gateway.write_settings()
         return self.hangup()
 
     def hangup(self) -> list[dict[str, str]]:
-        """Reload as `systemctl reload` does, and return the daemon's messages until it is ready again."""
+        """Send SIGHUP as `systemctl reload` does, and return the daemon's messages until it is ready again."""
         self.process.send_signal(signal.SIGHUP)
         return [*self.until("RELOADING"), *self.until("READY")]
 

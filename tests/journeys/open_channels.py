@@ -1,4 +1,4 @@
-"""The channels that a log leaves open, derived from its lines alone, without the card or the modem."""
+"""The channels that are open at the end of a log, derived from the log alone, without the card or the modem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLOSE = 0x80
 
 
 def left_open_at(log: Iterable[str]) -> set[str]:
-    """Return the open channels at the end of an AT port's log: handles of +CCHO, and channels of +CSIM."""
+    """Return the channels that are open at the end of an AT log: handles of +CCHO, and channels of +CSIM."""
     opened: set[str] = set()
     for command, answer, final in _exchanges(log):
         if _CARD_STARTED in command or (_POWER.fullmatch(command) and final == "OK"):
@@ -36,12 +36,12 @@ def left_open_at(log: Iterable[str]) -> set[str]:
 
 
 class ApduLog:
-    """A card that keeps a log: the APDUs in both directions, and its resets."""
+    """A card that logs its commands, its answers and its resets."""
 
     def __init__(self, card: Card) -> None:
         self._card = card
         self.log: list[tuple[bytes, bytes] | None] = []
-        """Commands and responses; None for a restart of the card."""
+        """Pairs of command and answer; None for a reset of the card."""
 
     def transmit(self, apdu: bytes) -> bytes:
         answer = self._card.transmit(apdu)
@@ -53,7 +53,7 @@ class ApduLog:
         return self._card.reset()
 
     def left_open(self) -> set[str]:
-        """Return the open channels at the log's end."""
+        """Return the channels that are open at the end of the log."""
         opened: set[str] = set()
         for entry in list(self.log):
             if entry is None:
@@ -64,7 +64,7 @@ class ApduLog:
 
 
 def _manage(opened: set[str], sent: bytes, got: bytes) -> None:
-    """Follow MANAGE CHANNEL (ETSI TS 102 221, 11.1.17)."""
+    """Update the open channels after a MANAGE CHANNEL command (ETSI TS 102 221, 11.1.17); ignore other commands."""
     if sent[1] != _MANAGE_CHANNEL or got[-2:] != b"\x90\x00":
         return
     if sent[2] == _CLOSE:
@@ -74,9 +74,9 @@ def _manage(opened: set[str], sent: bytes, got: bytes) -> None:
 
 
 def _exchanges(log: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Return each command with the last line of its answer that belongs to it and its final result.
+    """Yield each AT command with the first line of its answer and its final result.
 
-    A line that reports the card's start comes as a command of its own.
+    A line that reports the card's start is yielded as a command without answer and result.
     """
     command, answer = "", ""
     for line in list(log):

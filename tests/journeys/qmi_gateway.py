@@ -22,7 +22,7 @@ HURRIED_LADDER = [
     {"step": "radio-cycle", "down": ["QMI radio off"], "up": ["QMI radio on"], "seconds": 0.5},
     {"step": "modem-reset", "up": ["QMI reset"], "seconds": 20, "port_goes": True},
 ]
-"""The ladder of QMI modems, with a shorter time for each step."""
+"""The refresh ladder of QMI modems, with a shorter time for most steps."""
 
 
 @contextmanager
@@ -34,13 +34,13 @@ def qmi_gateway(
     hourly: bool = False,
     **habits: Any,
 ) -> Iterator[tuple[Gateway, QmiModem]]:
-    """Start a gateway on a QMI port; the modem's AT port leads to the same card, but is not in the settings.
+    """Start a gateway on a QMI port, which leads to the same card as its AT port, and yield both.
 
     Args:
         personality: the modem's habits.
-        ladder: the steps of a refresh; None: those of the modem's family.
+        ladder: the steps of a modem refresh, or None for those of the modem's family.
         settings: additions to the daemon's settings.
-        hourly: whether the daemon looks for an absent card only once an hour.
+        hourly: whether the daemon checks for an absent card only once an hour.
         habits: the control port's habits.
     """
     euicc: dict[str, Any] = {"quirks": {} if ladder is None else {"refresh_ladder": ladder}}

@@ -1,4 +1,4 @@
-"""The promises of docs/compatibility.md for backups and downgrades, carried out by commands."""
+"""The promises of docs/compatibility.md for backups and downgrades, tested with a daemon."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
-    """After a restore, lpad shows the card's own profiles, delivers pending notifications, and works."""
+    """After an old state folder is restored, lpad shows the card's present profiles, switches and delivers notifications."""
     state, backup = gateway.folder / "state", gateway.folder / "backup"
     home, work = (profile.iccid for profile in gateway.client.profiles(CARD))
     gateway.stop()
@@ -50,7 +50,7 @@ def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
 
 
 def test_a_newer_journal_moved_away_gives_way_to_a_new_one(gateway: Gateway) -> None:
-    """After a downgrade lpad alters nothing until the newer journal is moved away; then it works."""
+    """With a newer lpad's journal, lpad refuses to switch; once the journal is moved away, lpad switches."""
     _, work = (profile.iccid for profile in gateway.client.profiles(CARD))
     gateway.stop()
     state = gateway.folder / "state"

@@ -1,4 +1,4 @@
-"""A gateway at which only the card confirms servers."""
+"""A gateway without CA certificates, on which only the card confirms servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def test_life_by_the_cards_word(profile: Callable[[], bytes]) -> None:
-    """Downloads and notifications need no CA file; the server's trust is remembered across a restart."""
+    """Downloads and notifications need no CA file, and lpad remembers a confirmed server across a restart."""
     with Gateway(settings={"trust": {"system": False}}) as gateway:
         gateway.ready()
         counters = gateway.server.counters
@@ -29,11 +29,11 @@ def test_life_by_the_cards_word(profile: Callable[[], bytes]) -> None:
 
 
 def test_a_forbidden_ci() -> None:
-    """A CI that the settings forbid confirms no server, and the report states the reason."""
+    """If the settings forbid the card's CIs, the server is not trusted, and the report's advice names the setting."""
     forbidden: list[str] = []
     with Gateway(settings={"trust": {"system": False, "forbidden_issuers": forbidden}}) as gateway:
         gateway.ready()
-        assert gateway.client.check_trust("modem", gateway.server.address, wait=60).result["trusted"]  # type: ignore[index]  # it has ended
+        assert gateway.client.check_trust("modem", gateway.server.address, wait=60).result["trusted"]  # type: ignore[index]  # change ended
         gateway.stop()
         forbidden.extend(ci.key_id.hex()[:8] for ci in gateway.pki.ci.values())
         gateway.start()

@@ -20,7 +20,7 @@ CARD = "http://lpad/v1/euiccs/modem"
 
 
 class Curl:
-    """curl on the gateway's socket."""
+    """Runs curl on the gateway's socket."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._command = ["curl", "--silent", "--show-error", "--unix-socket", str(gateway.socket)]
@@ -35,7 +35,7 @@ class Curl:
         return json.loads(done.stdout)
 
     def lines(self, url: str, *, until: str) -> list[str]:
-        """Listen until a line contains `until`."""
+        """Return the lines that curl prints, up to the first that contains `until`."""
         heard: list[str] = []
         with subprocess.Popen(
             [*self._command, "--no-buffer", url], stdout=subprocess.PIPE, text=True
@@ -51,7 +51,7 @@ class Curl:
 
 @pytest.fixture
 def curl(gateway: Gateway) -> Curl:
-    """Curl on the shared gateway."""
+    """A runner of curl for the shared gateway."""
     return Curl(gateway)
 
 
@@ -83,7 +83,7 @@ def test_curl_alone_runs_a_profiles_life(gateway: Gateway, curl: Curl, profile: 
 def test_curl_answers_the_question_for_a_code(
     gateway: Gateway, curl: Curl, profile: Callable[[], bytes]
 ) -> None:
-    """A download that waits for its confirmation code is answered with curl."""
+    """Curl can answer a download's question for the confirmation code, and the download is done."""
     code = gateway.order(profile(), confirmation_code="0012")
     change = curl(f"{CARD}/downloads?wait=60", {"activation_code": code})
     assert change["question"]["kind"] == "confirmation-code"
@@ -94,7 +94,7 @@ def test_curl_answers_the_question_for_a_code(
 def test_events_report_progress_by_step_and_byte(
     gateway: Gateway, curl: Curl, profile: Callable[[], bytes]
 ) -> None:
-    """Events report a download's progress by step and byte."""
+    """The event stream, read with curl, reports a download until it is done."""
     change = curl(f"{CARD}/downloads", {"activation_code": gateway.order(profile())})
     assert change["state"] in ("queued", "running")
     lines = curl.lines(f"http://lpad/v1/events?change={change['id']}&after=0-0", until='"state":"done"')
@@ -102,14 +102,14 @@ def test_events_report_progress_by_step_and_byte(
 
 
 def test_an_error_is_problem_json(curl: Curl) -> None:
-    """An error is problem+json with a kind and a sentence."""
+    """An error is a JSON problem with a kind and an HTTP status."""
     problem = curl(f"{CARD}/profiles/8944000000000099999")
     assert problem["kind"] == "not-found"
     assert problem["status"] == 404
 
 
 def test_every_documented_path_is_served(curl: Curl) -> None:
-    """The table of paths in docs/api.md matches the daemon's table."""
+    """The table of paths in docs/api.md matches the daemon's OpenAPI document."""
     rows = re.findall(r"^\| (GET|POST|PUT|PATCH|DELETE) \| `([^`]+)` \|", DOCUMENT.read_text(), re.MULTILINE)
     documented = {(method, path) for method, path in rows}
     described = curl("http://lpad/v1/openapi.json")["paths"]

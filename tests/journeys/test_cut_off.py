@@ -1,4 +1,4 @@
-"""The daemon, the port or the card goes away in the middle: the card decides the result of the change."""
+"""If the daemon, the port or the card fails in the middle of a change, the card's state decides the result."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SECOND_SEGMENT = 'AT+CSIM=66,"81E291001CA01A'
-"""The beginning of the command that follows ES8+.InitialiseSecureChannel."""
+"""The beginning of the AT command that follows ES8+.InitialiseSecureChannel."""
 
 
 @pytest.fixture
 def gated() -> Iterator[Gated]:
-    """A ready gateway that only this module uses, behind a gate that can cut the server off."""
+    """A ready gateway for one test, with a gate between its modem and its card."""
     with gated_gateway() as made:
         yield made
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, after: bool) -> None:
-    """A daemon killed in the middle of a switch reports after its restart what the card has done."""
+    """If the daemon is killed during a switch that the card carries out, it reports the switch as done after its restart."""
     gateway, gate = gated.gateway, gated.gate
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gate.hold(enabling, after=after)
@@ -43,7 +43,7 @@ def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, af
 
 
 def test_killed_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A daemon killed during loading leaves no partial profile, reports this, and repeats the download."""
+    """If the daemon is killed during a load, no profile is on the card, the change fails, and the code works again."""
     gateway = gated.gateway
     code = gateway.order(profile())
     change = gated.kill_while_loading(code)
@@ -75,7 +75,7 @@ def test_killed_before_it_began(profile: Callable[[], bytes], gated: Gated) -> N
 
 
 def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """If a port vanishes during a load, the card decides: here the change fails, and the code works later."""
+    """If the modem's port vanishes during a load, the change fails once the card is back, and the code works again."""
     gateway, gate = gated.gateway, gated.gate
     code = gateway.order(profile())
     gate.hold(loading, after=False)
@@ -99,7 +99,7 @@ def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated)
 @pytest.mark.parametrize("executed", [True, False], ids=["after the card deleted", "before the card deletes"])
 @pytest.mark.parametrize("killed", [False, True], ids=["alive", "killed meanwhile"])
 def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed: bool, killed: bool) -> None:
-    """A deletion whose answer is lost waits for the card's return, and ends by the card's state."""
+    """A deletion whose answer is lost waits until the card is back, and is done if the card has deleted the profile."""
     with Gateway(settings={"deadlines": {"switch": 2}}) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
@@ -124,7 +124,7 @@ def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed:
 
 
 def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
-    """A card that loses power during a load reports the interruption to the operator later."""
+    """If a card loses power during a load, the operator's server later gets the card's failed installation result."""
     faults = CardFaults()
     with Gateway(card_faults=faults) as gateway:
         gateway.ready()
@@ -158,7 +158,7 @@ def test_cancelled_while_loading(profile: Callable[[], bytes], gated: Gated) -> 
 
 
 def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """SIGTERM in the middle of a download ends the daemon cleanly and leaves no channel open."""
+    """SIGTERM during a download ends the daemon without leaving a channel open."""
     change = own_gateway.client.download(CARD, activation_code=own_gateway.order(profile()))
     for event in own_gateway.client.follow(change.id):
         if event.type == "progress":
@@ -171,7 +171,7 @@ def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes
 
 
 def test_channels_left_by_a_killed_daemon_do_not_add_up(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A daemon that is killed repeatedly with an open channel still finds a free one after each restart."""
+    """A daemon that is killed five times with an open channel finds a free one each time, and few stay open."""
     gateway, gate = gated.gateway, gated.gate
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     for number in range(5):

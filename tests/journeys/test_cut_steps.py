@@ -1,4 +1,4 @@
-"""The daemon killed at each irreversible step: the step is in the journal, and the change ends truthfully."""
+"""If the daemon is killed at an irreversible step, the journal has the step, and the change ends with the true result."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 HANDLE, CLIENT, PACKAGE = "handleNotification", "authenticateClient", "getBoundProfilePackage"
 DISABLE, DELETE, REMOVE = bytes.fromhex("BF32"), bytes.fromhex("BF33"), bytes.fromhex("BF30")
 DELAY = 2
-"""Seconds for which a server keeps a request; within them the daemon is killed."""
+"""The seconds for which a server delays its answer, in which the daemon is killed."""
 
 
 @pytest.fixture
 def gated() -> Iterator[Gated]:
-    """A gateway that retries downloads, ready, with a gate between modem and card."""
+    """A ready gateway that retries downloads, with a gate between modem and card."""
     with gated_gateway(settings={"downloads": {"retry_for": 3600}}) as made:
         yield made
 
@@ -35,7 +35,7 @@ def asks(function: bytes) -> Callable[[bytes], bool]:
 
 
 def left(gateway: Gateway) -> Journal:
-    """Return the journal of the daemon that was killed."""
+    """Open and return the journal of the daemon that was killed."""
     return Journal(gateway.folder / "state" / "journal.db")
 
 
@@ -46,7 +46,7 @@ def installed(gateway: Gateway, profile: bytes) -> str:
 
 
 def settled(gateway: Gateway, change_id: int, step: str) -> str:
-    """Check the journal of a killed daemon, start another, and return the state in which the change ended."""
+    """Check the change's step in the journal of a killed daemon, start lpad, and return the state of the ended change."""
     journal = left(gateway)
     assert journal.changes.get(change_id).step == step
     journal.close()
@@ -62,7 +62,7 @@ def settled(gateway: Gateway, change_id: int, step: str) -> str:
 def test_disable_and_delete(
     profile: Callable[[], bytes], gated: Gated, function: bytes, *, after: bool
 ) -> None:
-    """If the daemon is killed at a disable or delete, the journal has the step, and the card the result."""
+    """If the daemon is killed at a disable or delete, the journal has the step, and the restarted lpad reports it as done."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     if function == DISABLE:
@@ -78,7 +78,7 @@ def test_disable_and_delete(
     step = "disable-profile" if function == DISABLE else "delete-profile"
     state = settled(gateway, change.id, step)
     states = {str(each.iccid): each.enabled for each in gateway.card.profiles}
-    # Data that were delayed on the way still reach the card: the daemon was killed, not the modem.
+    # The delayed command still reaches the card, because only the daemon was killed, not the modem.
     assert state == "done"
     assert states == ({iccid: False} if function == DISABLE else {})
     gateway.until(lambda: gateway.card.notifications == ())
@@ -99,7 +99,7 @@ def test_the_order_and_the_package(profile: Callable[[], bytes], gated: Gated, f
 
 
 def test_the_profile_on_its_way_into_the_card(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A load that was cut off leaves no profile; the download continues with a new session, and is done."""
+    """A download that was cut off during the load continues with a new session, and installs one profile."""
     gateway = gated.gateway
     code = gateway.order(profile())
     change = gated.kill_while_loading(code)
@@ -108,7 +108,7 @@ def test_the_profile_on_its_way_into_the_card(profile: Callable[[], bytes], gate
 
 
 def test_a_notification_on_its_way(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A notification in transit is marked as `sending`, and sent again: the server gets it at least once."""
+    """A notification in transit is marked as `sending`, and is sent again after a kill."""
     gateway = gated.gateway
     iccid = installed(gateway, profile())
     before = len(gateway.server.notifications)
@@ -129,7 +129,7 @@ def test_a_notification_on_its_way(profile: Callable[[], bytes], gated: Gated) -
 def test_a_notification_on_its_way_off_the_card(
     profile: Callable[[], bytes], gated: Gated, *, after: bool
 ) -> None:
-    """A notification is marked before its removal; after an interruption it is removed, not sent again."""
+    """A notification is marked before its removal from the card; after a kill it is removed, and not sent again."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     gate.hold(asks(REMOVE), after=after)

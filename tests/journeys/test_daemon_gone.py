@@ -1,4 +1,4 @@
-"""The output of lpactl if the daemon ends while it listens."""
+"""The output of lpactl if the daemon ends while lpactl listens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_a_change_that_was_followed(
     own_gateway: Gateway, profile: Callable[[], bytes], end: Callable[[Gateway], None]
 ) -> None:
-    """An unfinished change is not reported as done: lpad is gone, and will report the result later."""
+    """If the daemon ends, lpactl says about the followed change that lpad reports the outcome once it runs again."""
     done = lpactl(own_gateway, end, "download", own_gateway.order(profile()), "--confirm", until="consent")
     assert "once lpad runs again, it reports the outcome of change 1 (daemon-unreachable)" in done
     assert "Error(" not in done
@@ -29,14 +29,14 @@ def test_a_change_that_was_followed(
 def test_a_listener_is_informed_that_the_daemon_has_ended(
     own_gateway: Gateway, end: Callable[[Gateway], None]
 ) -> None:
-    """When the daemon ends, `lpactl events` reports that no more events will come."""
+    """If the daemon ends, `lpactl events` ends with an error of the kind daemon-unreachable."""
     done = lpactl(own_gateway, end, "events", until="listening")
     assert "(daemon-unreachable)" in done
     assert "Error(" not in done
 
 
 def lpactl(gateway: Gateway, end: Callable[[Gateway], None], *arguments: str, until: str) -> str:
-    """Run lpactl until it prints something, end the daemon, and return the rest of the output."""
+    """Run lpactl until it prints a line with `until`, end the daemon, and return lpactl's further output."""
     command = [sys.executable, "-m", "lpad.cli.lpactl", "--socket", str(gateway.socket), *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

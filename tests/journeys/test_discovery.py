@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
-    """A card, an SM-DP+, a root and an alternative SM-DS."""
+    """A lab with a card, an SM-DP+, a root SM-DS and an alternative SM-DS."""
     with DiscoveryLab(tmp_path, pki) as made:
         yield made
 
@@ -38,7 +38,7 @@ def settings(lab: DiscoveryLab) -> dict[str, Any]:
 
 @pytest.mark.parametrize("link", ["at", "pcsc"])
 def test_an_empty_card_finds_its_profile(lab: DiscoveryLab, link: str) -> None:
-    """Lpad follows the SM-DSs to the SM-DP+ and enables the profile; a restart sends no further query."""
+    """Lpad follows the SM-DSs to the SM-DP+ and enables the profile; after a restart, it queries no SM-DS."""
     order = lab.event(cascade=True)
     wanted = settings(lab)
     with ExitStack() as running:
@@ -65,12 +65,12 @@ def test_an_empty_card_finds_its_profile(lab: DiscoveryLab, link: str) -> None:
 
 
 def test_a_daemon_that_is_killed_at_each_step(lab: DiscoveryLab) -> None:
-    """Whenever the power is cut between the event and the profile, one download succeeds."""
+    """Although the daemon is killed several times between discovery and installation, one profile is installed."""
     order = lab.event(cascade=True)
     with Daemon(lab, **settings(lab)) as daemon:
         for requests in (1, 2, 4, 7):
             lab.until_true(
-                lambda least=requests: (  # type: ignore[misc]  # bound now
+                lambda least=requests: (  # type: ignore[misc]  # the default binds the value now
                     sum(lab.root.counters.requests.values())
                     + sum(lab.alternative.counters.requests.values())
                     + sum(lab.server.counters.requests.values())

@@ -1,4 +1,4 @@
-"""The examples work against a real daemon, in each language that the machine has."""
+"""The examples work with a real daemon, in each language that is installed on the machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    """A gateway whose downloads are retried, as with default settings."""
+    """A gateway whose downloads are retried for an hour."""
     with Gateway(settings={"downloads": {"retry_for": 3600}}) as running:
         running.ready()
         yield running
@@ -133,7 +133,7 @@ BUILDS = [
 def test_an_example_controls_no_terminal(
     gateway: Gateway, tmp_path: Path, build: Callable[[Path], list[str]]
 ) -> None:
-    """A name with escape sequences and marks of direction is printed without them."""
+    """An example prints a profile's name without its escape sequences and marks of direction."""
     command = build(tmp_path)
     iccid = gateway.install_profile(name="\x1b[31mRed\u202e")
     try:
@@ -156,7 +156,7 @@ def test_an_example_controls_no_terminal(
 def test_an_example_without_lpad_shows_no_traceback(
     tmp_path: Path, build: Callable[[Path], list[str]]
 ) -> None:
-    """Without a daemon, the program fails with a line or two."""
+    """Without a daemon, an example fails with at most two lines of error output and no traceback."""
     ran = subprocess.run(
         [*build(tmp_path), CARD, "nonsense"],
         env=os.environ | {"LPAD_SOCKET": str(tmp_path / "none.sock")},
@@ -172,7 +172,7 @@ def test_an_example_without_lpad_shows_no_traceback(
 
 @contextmanager
 def receiving(command: list[str], key: Path) -> Iterator[tuple[int, Iterator[str]]]:
-    """Run a receiver, and yield its port and the lines that it prints."""
+    """Run a webhook receiver on any free port, and yield its port and an iterator of the lines that it prints."""
     process = subprocess.Popen(
         [*command, str(key), "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -220,7 +220,7 @@ def test_a_receiver_verifies_and_prints_events(
     signs: str,
     verifies: str | None,
 ) -> None:
-    """The receiver accepts each event that lpad has signed once, and refuses other or missing signatures."""
+    """The receiver accepts signed events, prints a repeated one once, and refuses an unsigned request."""
     (tmp_path / "signs").write_text(signs, encoding="ascii")
     (tmp_path / "signs").chmod(0o600)
     public = read_key(signs, where="signs").public

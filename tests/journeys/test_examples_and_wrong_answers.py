@@ -1,4 +1,4 @@
-"""After answers that lpad never gives, an example ends with a sentence and controls no terminal."""
+"""After answers that lpad never gives, an example ends with a sentence and prints no control characters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def http(content: object, *, status: int = 200) -> bytes:
 
 
 def chunked(*parts: bytes, complete: bool = True) -> bytes:
-    """Return a stream of events, possibly cut off."""
+    """Return a chunked response with these parts, cut off in a further chunk unless `complete`."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return head + body + (b"0\r\n\r\n" if complete else b"ff\r\n{")
@@ -88,19 +88,19 @@ ANSWERS = {
         "": http({**DONE, "state": RED}),
     },
 }
-"""The answers of the socket, by a part of the request's path; "" is for all others."""
+"""For each case, the answers by a part of the request's path; "" is for all other paths."""
 
 
 @contextmanager
 def answering(path: Path, answers: dict[str, bytes]) -> Iterator[None]:
-    """Serve a Unix socket that gives the answers, and then hangs up."""
+    """Serve a Unix socket that answers each request by its path, and then closes the connection."""
 
     def serve() -> None:
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
-                return  # closed below
+                return  # the listener is closed below
             with connection:
                 request = connection.recv(65_536).decode("latin-1")
                 target = request.split(" ")[1] if " " in request else ""
@@ -142,7 +142,7 @@ def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_an_example_ends_with_a_sentence(
     tmp_path: Path, command: list[str], answers: dict[str, bytes]
 ) -> None:
-    """The example fails with a sentence, prints no traceback and no control characters."""
+    """After a wrong answer, the example fails with at most three lines, without a traceback and control characters."""
     path = tmp_path / "lpad.sock"
     with answering(path, answers):
         ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""A modem with an AT port and an MBIM port, of which the first is lost or silent while the daemon runs."""
+"""A modem with an AT port and an MBIM port as fallback: the AT port is lost or silent while the daemon runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST, SECOND = "8900101000000000017", "8900101000000000025"
 
 
 class Modem:
-    """One modem with two ports: it notices a switch on either of them immediately."""
+    """A gateway whose modem has an AT port and an MBIM port, and notices a switch immediately."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         one = ModemPersonality(notices=Notices.AT_ONCE)
@@ -44,12 +44,12 @@ class Modem:
         return listed[0]
 
     def fall_silent(self) -> None:
-        """Answer nothing on the AT port from now on."""
+        """Make the AT port leave the next 50 commands without an answer."""
         for _ in range(50):
             self.at.once("", executed=False, instead=())
 
     def seen_by_hooks(self) -> list[str]:
-        """Return the value of LPAD_PORT for each hook that has run."""
+        """Return a line with LPAD_EVENT and LPAD_PORT for each run of the hook."""
         return self.hooks.read_text(encoding="utf-8").splitlines()
 
     def lpactl(self, *words: str) -> str:
@@ -59,7 +59,7 @@ class Modem:
 
 @contextmanager
 def modem(folder: Path) -> Iterator[Modem]:
-    """Switch on a gateway with two profiles, of which the first is enabled."""
+    """Start a gateway with a hook and two profiles, of which the first is enabled."""
     with runner(folder) as serving:
         settings = {"network": {"hooks": True, "runner": serving.client.path}}
         made = Modem(folder, settings)
@@ -74,7 +74,7 @@ def modem(folder: Path) -> Iterator[Modem]:
 
 @pytest.mark.parametrize("how", ["gone", "silent"])
 def test_the_other_port_serves_a_switch(how: str, tmp_path: Path) -> None:
-    """If the AT port is lost, the switch is done over the MBIM port; API, hooks and log name this port."""
+    """If the AT port is lost or silent, a switch is done over the MBIM port, which API, hooks and lpactl then name."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         assert made.port_in_use == made.at.path
@@ -96,7 +96,7 @@ def test_the_other_port_serves_a_switch(how: str, tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_back_is_used_again(tmp_path: Path) -> None:
-    """Whenever lpad opens the modem, it tries the settings' port first, even after that port was lost."""
+    """Once the AT port is back and the MBIM port is lost, lpad uses the AT port again."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         made.at.vanish()
@@ -108,7 +108,7 @@ def test_a_port_that_is_back_is_used_again(tmp_path: Path) -> None:
 
 
 def test_no_port_is_in_use_while_the_card_is_away(tmp_path: Path) -> None:
-    """While no port reaches the card, none is shown as in use; then the working port is shown."""
+    """While no port reaches the card, no port is shown as in use; once one works, it is shown."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         made.at.vanish()

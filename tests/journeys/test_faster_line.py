@@ -1,4 +1,4 @@
-"""A modem on a serial line that lpad makes faster while it has the port."""
+"""A modem whose serial line lpad sets to a higher speed while it uses the port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USUAL, FAST = 115_200, 921_600
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    """A gateway whose modem offers a faster line, and keeps its speed without power."""
+    """A gateway whose modem offers a higher line speed, and keeps the speed across power cuts."""
     personality = ModemPersonality(line_rates=(USUAL, FAST), keeps_line_rate=True)
     with Gateway(personality=personality, euicc={"fast_baud": FAST}) as made:
         made.ready()
@@ -26,7 +26,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_stopped_daemon_leaves_the_usual_speed(gateway: Gateway) -> None:
-    """A profile is downloaded and enabled over the faster line, and the stop restores the usual one."""
+    """A profile is downloaded and enabled at the higher speed, and a stopping daemon restores the usual speed."""
     iccid = gateway.install_profile(enable=True)
     assert gateway.modem.line_rate == FAST
     gateway.stop()
@@ -37,7 +37,7 @@ def test_a_stopped_daemon_leaves_the_usual_speed(gateway: Gateway) -> None:
 
 
 def test_a_killed_daemon_finds_its_modem(gateway: Gateway) -> None:
-    """After kill -9 the modem is at the faster speed, even after a power cut; the next start reaches it."""
+    """If the daemon is killed, the modem stays at the higher speed, and the restarted daemon reaches it."""
     first, second = (gateway.install_profile() for _ in range(2))
     gateway.client.enable(CARD, first, wait=PATIENCE).check()
     gateway.kill()
@@ -51,7 +51,7 @@ def test_a_killed_daemon_finds_its_modem(gateway: Gateway) -> None:
 
 
 def test_a_reload_without_the_setting_restores_the_speed(gateway: Gateway) -> None:
-    """If a reload removes the faster speed from a card's settings, lpad reopens the card at the usual one."""
+    """If a reload removes the higher speed from a card's settings, lpad restores the usual speed."""
     gateway._euicc = {}
     gateway.write_settings()
     process = gateway.process

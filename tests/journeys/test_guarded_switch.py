@@ -1,4 +1,4 @@
-"""Guarded switches with the whole daemon, which is killed at each step that its journal records."""
+"""Guarded switches by a daemon that is killed, stopped or frozen at different steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Trial:
-    """A gateway with two profiles, the first enabled, and a gate before its card."""
+    """A gateway with two profiles, the first enabled, and a gate between its modem and its card."""
 
     def __init__(self, gateway: Gateway, gate: Gate, profile: Callable[[], bytes]) -> None:
         self.gateway = gateway
@@ -51,13 +51,13 @@ class Trial:
         self.gateway.ready()
 
     def ended(self, change: Change) -> Change:
-        """Return the change once it has ended, without an open question."""
+        """Return the change once it has ended."""
         client = self.gateway.client
         self.gateway.until(lambda: client.change(change.id).ended)
         return client.change(change.id)
 
     def is_back(self, change: Change) -> dict[str, Any]:
-        """Check that the old profile is enabled, and that the change reports this; return its details."""
+        """Check that the old profile is enabled and that the change was rolled back; return its error's details."""
         change = self.ended(change)
         assert change.error is not None, change
         assert change.error.kind == "switch-rolled-back", change.error
@@ -73,7 +73,7 @@ class Trial:
         assert str(self.gateway.card.enabled_iccid) == self.new
 
     def limit_of(self, change: Change, **fields: Any) -> None:
-        """Change the guard's time limit in the journal of the daemon, which must not run."""
+        """Set fields of the guard's time limit in the journal; the daemon must not run meanwhile."""
         with sealed(self.gateway.folder / "state" / "journal.db") as journal:
             (private,) = journal.execute("SELECT private FROM changes WHERE id = ?", (change.id,)).fetchone()
             noted = msgspec.json.decode(private)
@@ -85,13 +85,13 @@ class Trial:
 
 @pytest.fixture
 def trial(profile: Callable[[], bytes]) -> Iterator[Trial]:
-    """A gateway whose modem takes a second to register."""
+    """A trial whose modem needs a second to register."""
     with gated_gateway(personality=ModemPersonality(registers_after=1.0)) as gated:
         yield Trial(gated.gateway, gated.gate, profile)
 
 
 def test_a_switch_that_registers_and_is_confirmed(trial: Trial) -> None:
-    """A program requests a guarded switch, confirms it once the modem is registered, and sees it done."""
+    """A guarded switch that registers and is then confirmed is kept."""
     change = trial.begin("registered", "confirm", within=PATIENCE)
     trial.gateway.client.wait(change.id, seconds=PATIENCE)
     trial.gateway.client.confirm(change.id)
@@ -121,7 +121,7 @@ def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None
 
 
 def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
-    """If the card has not carried out the stored step when the power fails, the old profile stays."""
+    """If lpad is killed before the card gets the enable command, the old profile stays, and the change says cut-off."""
     trial.gate.hold(enabling, after=False)
     change = trial.begin("registered", within=PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -166,7 +166,7 @@ def test_a_standstill_longer_than_the_limit(trial: Trial, *, works: bool) -> Non
 
 
 def test_killed_again_and_again_the_limit_stays_the_limit(trial: Trial) -> None:
-    """The limit counts from its beginning, however often lpad is killed and started."""
+    """A guard's time limit still ends the switch although lpad is killed and restarted twice."""
     change = trial.begin("confirm", within=6)
     trial.watched(change)
     began = time.monotonic()
@@ -178,7 +178,7 @@ def test_killed_again_and_again_the_limit_stays_the_limit(trial: Trial) -> None:
 
 
 def test_killed_right_after_the_confirmation(trial: Trial) -> None:
-    """A confirmation that was answered counts, even if lpad is killed afterwards."""
+    """A confirmation counts even if lpad is killed right after it."""
     change = trial.begin("registered", "confirm", within=PATIENCE)
     trial.gateway.modem.register(trial.new, 2)
     trial.gateway.until(lambda: trial.gateway.client.change(change.id).question is not None)
@@ -191,7 +191,7 @@ def test_killed_right_after_the_confirmation(trial: Trial) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
-    """Lpad resumes a rollback at whatever step it was killed."""
+    """If lpad is killed while a rollback enables the old profile, the restarted lpad completes the rollback."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)
     trial.gate.hold(enabling, after=after)
@@ -204,7 +204,7 @@ def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
 
 
 def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
-    """After a reboot with a clock that was set back, the limit begins again, but only once."""
+    """After a reboot with a clock that was set back, a guard's limit begins again; after a second one, lpad rolls back."""
     change = trial.begin("confirm", within=30)
     trial.watched(change)
     trial.gateway.kill()
@@ -219,7 +219,7 @@ def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
 
 
 def test_rebooted_long_after_the_limit(trial: Trial) -> None:
-    """After a reboot, the wall clock shows that the limit has passed, although the boot clock restarted."""
+    """If the wall clock shows after a reboot that the guard's limit has passed, lpad rolls back."""
     change = trial.begin("confirm", within=3600)
     trial.watched(change)
     trial.gateway.kill()
@@ -229,7 +229,7 @@ def test_rebooted_long_after_the_limit(trial: Trial) -> None:
 
 
 def test_a_port_that_vanishes_during_the_rollback(trial: Trial) -> None:
-    """If the port vanishes during a rollback, the change, and any other for the card, waits for the card."""
+    """If the port vanishes during a rollback, another change fails, and the rollback is completed once the port is back."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)
     trial.gateway.modem.vanish()
@@ -244,7 +244,7 @@ def test_a_port_that_vanishes_during_the_rollback(trial: Trial) -> None:
 
 
 def test_stopped_as_systemd_does(trial: Trial) -> None:
-    """SIGTERM ends lpad cleanly and leaves the guard to the next start."""
+    """After SIGTERM during a guarded switch, the next start continues to wait for the guard."""
     change = trial.begin("registered", "confirm", within=PATIENCE)
     trial.watched(change)
     trial.gateway.stop()
@@ -255,7 +255,7 @@ def test_stopped_as_systemd_does(trial: Trial) -> None:
 
 
 def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[], bytes]) -> None:
-    """After a kill while a downloaded profile is on trial, its switch continues, and is rolled back."""
+    """If lpad is killed while a downloaded profile is on trial, a refusal after the restart still rolls back."""
     gateway = trial.gateway
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), enable=True, guard=["confirm"], within=PATIENCE
@@ -276,7 +276,7 @@ def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[],
 
 
 def test_killed_in_the_middle_of_the_fallback_order() -> None:
-    """If lpad is killed while it enables a fallback profile, its next start finishes this."""
+    """If lpad is killed while it enables a fallback profile, it enables the profile after its restart."""
     iccids = ("8900101000000000017", "8900101000000000025", "8900101000000000033")
     with gated_gateway(euicc={"switching": {"fallback": [iccids[2]]}}) as gated:
         gateway, gate = gated.gateway, gated.gate

@@ -1,4 +1,4 @@
-"""The whole daemon that borrows its modem from ModemManager, which connects once it has the modem back."""
+"""A daemon that borrows its modem from ModemManager: data is connected once ModemManager has the modem back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ APPLIERS: dict[str, tuple[dict[str, Any], Callable[[GatewayDouble], str]]] = {
 
 @contextmanager
 def borrowing(applier: str) -> Iterator[tuple[Gateway, GatewayDouble, Callable[[], str]]]:
-    """A gateway whose modem ModemManager uses while lpad is idle."""
+    """Yield a gateway whose modem ModemManager uses while lpad is idle, the double, and a function for its APN."""
     more, apn = APPLIERS[applier]
     settings = {"network": {"applier": applier, **more}, "modem_manager": {"hold": 0.3}}
     with (
@@ -50,13 +50,13 @@ def borrowing(applier: str) -> Iterator[tuple[Gateway, GatewayDouble, Callable[[
 
 
 def _connected(double: GatewayDouble, apn: Callable[[], str], name: str) -> bool:
-    """Return whether ModemManager has the modem, and a connection with this APN."""
+    """Return whether ModemManager has the modem, and the connection has this APN."""
     return not double.inhibited[-1] and apn() == name
 
 
 @pytest.mark.parametrize("applier", APPLIERS)
 def test_data_follows_the_card(applier: str) -> None:
-    """Lpad returns the modem before it has to connect, both for a switch and for its rollback."""
+    """Lpad returns the modem before the connection is made, and after a rollback the old APN is connected."""
     with borrowing(applier) as (gateway, double, apn):
         client = gateway.client
         for iccid, name in ((FIRST, "a.example"), (SECOND, "b.example")):
@@ -71,7 +71,7 @@ def test_data_follows_the_card(applier: str) -> None:
             assert "failures" not in change.result["network"]
             assert change.result["network"]["bearer"] == "up"
             assert double.index > before
-            # lpad needs the modem once more, for the notifications on the card, which ends the connection
+            # Lpad borrows the modem once more for the card's notifications, which ends the connection.
             gateway.until(partial(_connected, double, apn, name))
         gateway.modem.register(str(FIRST), 3)
         change = client.enable(CARD, str(FIRST), guard=["registered"], within=3, wait=PATIENCE)
@@ -81,7 +81,7 @@ def test_data_follows_the_card(applier: str) -> None:
 
 
 def test_a_lost_connection_is_not_a_dead_profile() -> None:
-    """A connection that ModemManager loses while the guard watches, without a cause, is restored."""
+    """If ModemManager loses the connection without a cause while a guard waits, lpad restores it."""
     with borrowing("modemmanager") as (gateway, double, apn):
         gateway.install_profile(iccid=FIRST)
         gateway.client.set_network(CARD, str(FIRST), apn="a.example")
@@ -94,7 +94,7 @@ def test_a_lost_connection_is_not_a_dead_profile() -> None:
 
 
 def test_a_restart_of_lpad_leaves_a_connection() -> None:
-    """Lpad reads the card when it starts, and has ModemManager reconnect afterwards."""
+    """After a restart of lpad, which borrows the modem to read the card, ModemManager is connected again."""
     with borrowing("modemmanager") as (gateway, double, apn):
         gateway.install_profile(iccid=FIRST)
         gateway.client.set_network(CARD, str(FIRST), apn="a.example")

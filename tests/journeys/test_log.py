@@ -1,4 +1,4 @@
-"""A gateway's whole log: nothing in it identifies the subscriber, unless the settings request it."""
+"""A gateway's log: by default it contains no codes and no identifiers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMEI = "490154203237518"
 
 
 def life(gateway: Gateway) -> tuple[str, str]:
-    """Download twice, once with a confirmation code, switch, and return the codes' texts."""
+    """Download and enable two profiles, cause two failures, and return the two activation codes."""
     client = gateway.client
     codes = []
     for iccid, more in zip(
@@ -53,7 +53,7 @@ def found_in(log: str, secrets: dict[str, str]) -> list[str]:
 
 
 def metrics_of(gateway: Gateway) -> str:
-    """Return the metrics as Prometheus would get them."""
+    """Return the text of the gateway's metrics, as Prometheus would get it."""
     asked = ["curl", "-sS", "--fail", "--unix-socket", str(gateway.socket), "http://lpad/v1/metrics"]
     told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
     assert "lpad_" in told
@@ -81,7 +81,7 @@ def secrets_of(gateway: Gateway, codes: tuple[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("level", ["debug", "trace"])
 def test_no_secret_is_logged(level: str) -> None:
-    """Downloads, switches and failures leave no code and no identifier in the log, whatever its level."""
+    """At the levels debug and trace, downloads, switches and failures leave no code and no identifier in the log."""
     with Gateway(settings={"log": level}) as gateway:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
@@ -97,7 +97,7 @@ def test_no_secret_is_logged(level: str) -> None:
 
 
 def test_payloads_are_logged_on_request() -> None:
-    """With `redact: false` the log contains secrets, which may be wanted on a bench."""
+    """With `redact: false` the log contains identifiers and the matching ID, but not the confirmation code."""
     with Gateway(settings={"log": {"level": "trace", "redact": False}}) as gateway:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
@@ -109,28 +109,28 @@ def test_payloads_are_logged_on_request() -> None:
 
 
 def test_one_line_an_event() -> None:
-    """At the default level, the life of two profiles takes a few log lines that an operator can count."""
+    """At the default level, the life of two profiles leads to a few log lines: two per change, one per delivery."""
     with Gateway() as gateway:
         gateway.ready()
         life(gateway)
         gateway.stop()
         lines = [line.partition(" lpad.")[2] for line in gateway.log.splitlines()]
         told = [line for line in lines if not line.startswith("api.app: ")]
-        assert len(told) == len(set(told)), "a line stands twice"
+        assert len(told) == len(set(told)), "two log lines are equal"
         assert sum("delivered" in line for line in told) == 7
         for number in range(1, 7):
             of_change = [line for line in told if f"change {number} (" in line]
-            assert len(of_change) == 2, "a change has a line for its beginning and one for its end"
+            assert len(of_change) == 2, "a change has one log line for its beginning and one for its end"
         asked = sum(map(times, (line for line in lines if line.startswith("api.app: "))))
         assert asked == 6, (
-            "a line for each request that changes something, or a count of those that are equal"
+            "each request that changes something has a log line, or is counted in one"
         )
         assert len(told) <= 2 * 6 + 7 + 6
         assert "Traceback" not in gateway.log
 
 
 def times(line: str) -> int:
-    """Return the number of lines that a line represents, because repetitions are only counted."""
+    """Return the number of events that a log line stands for: 1, or the count of repetitions in it."""
     count = re.search(r" \((once|\d+ times) more within a minute\)$", line)
     return 1 if count is None else int(count[1].replace("once", "1").split()[0])
 
@@ -145,9 +145,9 @@ main()
 
 
 def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
-    """If its standard error is the journal, the daemon sends entries with fields, and no lines of text."""
+    """If the daemon's standard error is the system journal, it sends journal entries with fields."""
     gateway = Gateway()
-    gateway.start = lambda: None  # type: ignore[method-assign]  # it is started here
+    gateway.start = lambda: None  # type: ignore[method-assign]  # this test starts the daemon
     with gateway:
         journal = Journal(gateway.folder / "journal")
         with (gateway.folder / "log").open("wb") as log:
@@ -176,12 +176,12 @@ def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
     assert (last["EUICC"], last["CHANGE_ID"], last["CHANGE_KIND"]) == (CARD, str(change.id), "download")
     assert (last["KIND"], last["PRIORITY"]) == ("server-unreachable", "4")
     opened = next(entry for entry in entries if entry["LOGGER"].startswith("lpad.card."))
-    assert opened["EUICC"] == CARD, "what the modem's floor logs has the card's name"
+    assert opened["EUICC"] == CARD, "an entry of lpad.card has the card's name"
     assert not any("SECRET-ID" in value for entry in entries for value in entry.values())
 
 
 def test_only_lpad_can_read_the_journal() -> None:
-    """The journal contains codes during a download; it has mode 0600, like SQLite's files next to it."""
+    """Only lpad's user can read the state folder and its files, and no file contains a bound profile package."""
     with Gateway() as gateway:
         gateway.ready()
         life(gateway)
@@ -192,5 +192,5 @@ def test_only_lpad_can_read_the_journal() -> None:
         modes = {path.name: path.stat().st_mode & 0o077 for path in private}
         assert set(modes.values()) == {0}, modes
         for path in kept:
-            if path.suffix != ".reserve":  # noise
+            if path.suffix != ".reserve":  # the reserve contains random bytes
                 assert b"\xbf\x36\x82" not in path.read_bytes(), f"a bound package is in {path.name}"

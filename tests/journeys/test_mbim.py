@@ -1,4 +1,4 @@
-"""The whole life of a profile, and guarded switches, through the daemon and a modem's MBIM port."""
+"""The life of profiles, guarded switches and swapped cards, with a daemon on a modem's MBIM port."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def installed(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("habits", list(HABITS))
 def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], bytes]) -> None:
-    """A profile is downloaded, enabled, disabled and deleted, with notifications and no open channel."""
+    """Over MBIM, profiles are downloaded, enabled, disabled and deleted; the server is notified, and no channel stays open."""
     with mbim_gateway(**HABITS[habits]) as (gateway, modem):
         client = gateway.client
         gateway.ready()
@@ -75,7 +75,7 @@ def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], byt
 
 @pytest.mark.parametrize("notices", [Notices.REFRESH, Notices.RADIO_CYCLE, Notices.RESET], ids=str)
 def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
-    """A switch lasts until MBIM reports the new ICCID; lpad cycles the radio, then resets the modem."""
+    """A switch over MBIM ends only once the modem reads the new profile, even if this needs a radio cycle or a reset."""
     personality = ModemPersonality(notices=notices, away_after_reset=0.2)
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -92,7 +92,7 @@ def read_by(modem: MbimModem) -> str:
 
 @pytest.mark.parametrize("delay", [0.0, 3.0])
 def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
-    """The guard queries the register state; an indication ends its wait, but the guard works without one."""
+    """A guarded switch over MBIM is kept once the modem is registered, whether its indications are immediate or late."""
     personality = ModemPersonality(registers_after=0.5)
     with mbim_gateway(personality=personality, indication_delay=delay) as (gateway, modem):
         installed(gateway)
@@ -104,7 +104,7 @@ def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
 
 
 def test_an_idle_daemon_hears_that_the_registration_is_lost() -> None:
-    """The modem's indication leads to one check, and the card's layers show the result."""
+    """If the modem indicates that it has lost its registration, the card's layers show this without a request."""
     with mbim_gateway() as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, guard=("registered",), within=60.0, wait=PATIENCE).check()
@@ -119,7 +119,7 @@ def registered(gateway: Gateway) -> bool | None:
 
 
 def test_a_denied_profile_is_rolled_back() -> None:
-    """If the network denies the new profile, lpad returns to the old one."""
+    """If the network denies the new profile, lpad rolls back to the old one."""
     personality = ModemPersonality(registration={SECOND: DENIED})
     with mbim_gateway(personality=personality) as (gateway, _):
         installed(gateway)
@@ -131,7 +131,7 @@ def test_a_denied_profile_is_rolled_back() -> None:
 
 
 def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
-    """The guard rolls back a profile whose PIN was not entered; lpad neither cycles the radio nor resets."""
+    """A profile that needs a PIN is rolled back with an error that names the remedy, without a radio cycle or a reset."""
     personality = ModemPersonality(pin_locked=(SECOND,))
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -147,7 +147,7 @@ def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
 
 
 def powered(modem: MbimModem) -> list[int]:
-    """Return the host's commands that switch the radio or reset the modem."""
+    """Return lpad's commands that switch the radio or reset the modem."""
     kinds = {(BASIC_CONNECT, Basic.RADIO_STATE), (BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_RESET)}
     return [
         each.cid
@@ -157,7 +157,7 @@ def powered(modem: MbimModem) -> list[int]:
 
 
 def test_a_guard_that_cannot_be_evaluated_names_mbim() -> None:
-    """If the modem reports no registration over MBIM, the guard is refused before the card is asked."""
+    """If the modem cannot report registration over MBIM, a guard that waits for it is refused, and no switch is made."""
     with mbim_gateway(registration=False) as (gateway, _):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE, guard=None).check()
@@ -170,7 +170,7 @@ def test_a_guard_that_cannot_be_evaluated_names_mbim() -> None:
 
 
 def test_bearer_and_address_are_conditions() -> None:
-    """The new profile's settings reach the modem's data session, and a guard waits for its address."""
+    """A guard over MBIM waits for the bearer and the address of a session with the profile's APN; a wrong APN rolls back."""
     settings = {"network": {"applier": "at"}}
     subscriptions = {SECOND: Subscription(apns=("iot.example",))}
     personality = ModemPersonality(subscriptions=subscriptions)
@@ -194,7 +194,7 @@ def test_bearer_and_address_are_conditions() -> None:
 
 
 def test_the_probe_reports_the_link() -> None:
-    """The daemon's report names the link and the modem; so does `lpad probe` without the daemon."""
+    """The daemon's probe names the link and the modem; `lpad probe` names the link without the daemon."""
     with mbim_gateway() as (gateway, modem):
         gateway.ready()
         result = gateway.client.probe(CARD, wait=PATIENCE).check().result or {}
@@ -212,7 +212,7 @@ def test_the_probe_reports_the_link() -> None:
 
 
 def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
-    """The cause for which the network refused one profile's session is not reported for the next profile."""
+    """The ESM cause of one profile's refused session is not reported for the next profile."""
     personality = ModemPersonality(
         subscriptions={SECOND: Subscription(apns=("", "iot.example"))}, registration={FIRST: SEARCHING}
     )
@@ -232,7 +232,7 @@ def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 2.0], ids=["immediate", "late"])
 def test_a_card_that_is_taken_out_and_exchanged(delay: float, tmp_path: Path) -> None:
-    """The modem's indications alone show an empty slot, the card that is back, and another card."""
+    """By the modem's indications alone, lpad notices an empty slot, the returned card, and another card."""
     with mbim_gateway(hourly=True, indication_delay=delay) as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
@@ -255,7 +255,7 @@ def put_in(card: SoftCard, function: MbimFunction) -> None:
 
 
 def test_without_indications_an_exchanged_card_is_found_by_a_request() -> None:
-    """A modem that reports nothing is not polled: the next request shows the empty slot."""
+    """If a modem sends no indications, lpad notices an empty slot and the returned card only at the next request."""
     with mbim_gateway(hourly=True, indication_delay=None) as (gateway, modem):
         installed(gateway)
         modem.do(lambda function: function.remove_card())

@@ -1,4 +1,4 @@
-"""The whole daemon next to ModemManager, whose modem it borrows."""
+"""A daemon that borrows its modem from ModemManager."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def manager_of(gateway: Gateway, bus: str, **options: Any) -> ModemManagerDouble
 
 
 def test_borrowed_for_each_piece_of_work(bus: str, profile: Callable[[], bytes]) -> None:
-    """ModemManager has the modem while lpad is idle, and lpad has it for a whole download."""
+    """ModemManager has the modem while lpad is idle, and lpad borrows it once for a whole download."""
     gateway = gateway_with(hold=0.3)
     with manager_of(gateway, bus) as manager, gateway:
         gateway.ready()
@@ -49,7 +49,7 @@ def test_borrowed_for_each_piece_of_work(bus: str, profile: Callable[[], bytes])
 
 
 def test_handed_back_when_killed(bus: str) -> None:
-    """A killed daemon leaves the modem to ModemManager, and the next daemon borrows the modem again."""
+    """If the daemon is killed, ModemManager has the modem again, and the restarted daemon borrows it again."""
     gateway = gateway_with(hold=3600)
     with manager_of(gateway, bus) as manager, gateway:
         gateway.ready()
@@ -73,7 +73,7 @@ def test_handed_back_when_stopped(bus: str) -> None:
 
 @pytest.mark.parametrize("inhibit", ["auto", "never"])
 def test_a_modem_that_modemmanager_keeps_is_absent(bus: str, inhibit: str) -> None:
-    """If ModemManager keeps the modem, it is absent, and the error states the remedy (meta-balena#3277)."""
+    """If ModemManager does not lend the modem, the card is absent, and the error gives the remedy (meta-balena#3277)."""
     gateway = gateway_with(inhibit=inhibit)
     refusal = (f"{NAME}.Error.Core.Unauthorized", "PolicyKit authorization failed")
     with manager_of(gateway, bus, refusal=refusal), gateway:

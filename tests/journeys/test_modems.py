@@ -1,4 +1,4 @@
-"""The whole life of a profile on every simulated modem, through the daemon's socket and pyserial on a pty."""
+"""The life of a profile on every simulated modem, with a daemon on a pty."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ HURRY = {
         ]
     }
 }
-"""A ladder like that of the quirks, with a shorter time for each step."""
+"""A refresh ladder like that of the quirks, with a shorter time for most steps."""
 
 
 def channels_left(gateway: Gateway) -> list[object]:
-    """Return the open channels in the card's own table, and those in lpad's notes."""
+    """Return the channels that are open on the card, and lpad's notes of open channels."""
     notes = (gateway.folder / "state" / "links").glob("*.open")
     return [*gateway.card.open_channels, *notes]
 
 
 def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
-    """Download a profile; if the modem fails in the middle, do so again with the same code."""
+    """Download a profile and return its ICCID; if the modem `breaks`, the first attempt fails and is repeated."""
     change = gateway.download(code)
     if breaks:
         assert change.state == "failed"
@@ -50,7 +50,7 @@ def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
 
 @pytest.mark.parametrize("name", personality_names())
 def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes]) -> None:
-    """A profile is downloaded, enabled, disabled and deleted, with notifications and no open channel."""
+    """Profiles are downloaded, enabled, disabled and deleted; the server is notified, and no channel stays open."""
     personality = find_personality(name)
     modem = replace(personality.modem, answer_delay=min(personality.modem.answer_delay, 0.01))
     breaks = modem.cgla_breaks_at is not None
@@ -84,7 +84,7 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
     ("name", "at"),
     [
         *itertools.product(("plain", "cgla-number", "no-cchc", "channels-above-3"), (1, 4, 9)),
-        # The daemon is not killed at APDU 1: a 64-bit handle in a lost answer to +CCHO is unknown; see
+        # The daemon is not killed at event 1: a 64-bit handle in a lost answer to +CCHO is unknown; see
         # out-of-scope.md.
         *itertools.product(("cgla-hex64",), (4, 9)),
     ],
@@ -92,7 +92,7 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
 def test_a_killed_daemon_leaves_no_channel_after_its_restart(
     name: str, at: int, profile: Callable[[], bytes]
 ) -> None:
-    """After kill -9 within a download, the restarted daemon closes the channels that it had left open."""
+    """If the daemon is killed during a download, the restarted daemon closes the channels that were left open."""
     personality = find_personality(name, modem={"answer_delay": 0.01})
     with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
         gateway.ready()

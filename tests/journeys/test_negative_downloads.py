@@ -1,4 +1,4 @@
-"""Downloads that fail: each with a typed error, without partial results, and the next download works."""
+"""Downloads that fail: each has a typed error and leaves no partial result, and the next download works."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ FUNCTIONS = ("initiateAuthentication", "authenticateClient", "getBoundProfilePac
 
 
 def failure(change: Change) -> tuple[str, dict[str, Any]]:
-    """The kind and the details of the error that a change ended with."""
+    """Check that a change has failed with a long sentence, and return its error's kind and details."""
     assert change.state in ("failed", "cancelled"), change
     assert change.error is not None
-    assert len(change.error.sentence) > 20, "a sentence with the remedy"
+    assert len(change.error.sentence) > 20, "the sentence is too short to have a remedy"
     return change.error.kind, change.error.details
 
 
 @contextmanager
 def nothing_half_done(gateway: Gateway, profile: Callable[[], bytes]) -> Iterator[None]:
-    """Check that the card is unchanged, no channel stays open, and the next download works."""
+    """Check that the block leaves the card unchanged and no channel open, and that the next download works."""
     before = gateway.card.profiles
     yield
     gateway.server.faults.clear()
     gateway.server.show(TlsIdentity.GOOD)
     assert gateway.card.profiles == before
-    # Notifications that the card has reported meanwhile may still be on it.
+    # The download's notifications may still be on the card.
     gateway.until(lambda: gateway.card.open_channels == ())
     assert gateway.download(gateway.order(profile())).check().state == "done"
     assert len(gateway.card.profiles) == len(before) + 1
@@ -45,7 +45,7 @@ def nothing_half_done(gateway: Gateway, profile: Callable[[], bytes]) -> Iterato
 
 
 def test_wrong_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A matching ID that the server does not know is refused permanently."""
+    """The server permanently refuses an unknown matching ID."""
     with nothing_half_done(gateway, profile):
         kind, details = failure(gateway.download(f"1${gateway.server.address}$NO-SUCH-ORDER"))
         assert (kind, details["subject_code"], details["reason_code"]) == ("server-refused", "8.2.6", "3.8")
@@ -53,7 +53,7 @@ def test_wrong_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> No
 
 
 def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """An activation code that was used once is refused."""
+    """The server refuses an activation code that was already used."""
     code = gateway.order(profile())
     gateway.download(code).check()
     # Until the server has the notification, it would offer the profile again.
@@ -64,7 +64,7 @@ def test_used_matching_id(gateway: Gateway, profile: Callable[[], bytes]) -> Non
 
 
 def test_an_expired_order_is_reported_as_expired(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """The error for an expired order states that the order has expired."""
+    """The error for an expired order has the server's codes for an expired order."""
     with nothing_half_done(gateway, profile):
         code = gateway.order(profile(), expires=datetime.now(UTC) - timedelta(days=1))
         kind, details = failure(gateway.download(code))
@@ -72,7 +72,7 @@ def test_an_expired_order_is_reported_as_expired(gateway: Gateway, profile: Call
 
 
 def test_address_of_another_server(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A server that is contacted under another name refuses the request."""
+    """If a server refuses the request because of its address, the error has the server's subject code."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.REFUSE, function="initiateAuthentication", value="8.8.1/3.8", times=2)
@@ -92,7 +92,7 @@ def test_an_address_without_a_server(gateway: Gateway, profile: Callable[[], byt
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong behaviour of the server, and the error that it leads to."""
+    """A server's fault, and the kind and details of the error that it must lead to."""
 
     fault: Fault
     kind: str
@@ -156,7 +156,7 @@ WRONGS = {
 
 @pytest.mark.parametrize("name", WRONGS)
 def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], name: str) -> None:
-    """Each mistake of a server is noticed by the LPA or the card, and ends with its own error."""
+    """Lpad or the card notices each of these faults of a server, and the download ends with the required error."""
     wrong = WRONGS[name]
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(wrong.fault)
@@ -177,7 +177,7 @@ def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], nam
 def test_an_untrusted_certificate_gets_no_request(
     gateway: Gateway, profile: Callable[[], bytes], identity: TlsIdentity, cause: str
 ) -> None:
-    """The error gives the reason why a TLS certificate is not trusted, and no request is sent."""
+    """If a TLS certificate is not trusted, the error gives the cause, and no request is sent."""
     with nothing_half_done(gateway, profile):
         gateway.server.show(identity)
         gateway.server.counters.reset()
@@ -191,7 +191,7 @@ def test_an_untrusted_certificate_gets_no_request(
 def test_a_server_that_goes_away_is_unreachable(
     gateway: Gateway, profile: Callable[[], bytes], function: str, when: FaultKind
 ) -> None:
-    """A server that goes away at a call of the download is unreachable; the same code works later."""
+    """If a server drops a download's connection, the error is server-unreachable, and the same code works later."""
     code = gateway.order(profile())
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(Fault(kind=when, function=function))
@@ -221,7 +221,7 @@ def test_server_gone_at_the_notification(
 
 
 def test_server_gone_at_the_cancellation(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A server gone at CancelSession does not hide why the download was cancelled."""
+    """If the server drops the connection at CancelSession, the error still gives the original cause."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.METADATA_MISMATCH, function="authenticateClient"),
@@ -255,7 +255,7 @@ def test_malformed_answers_end_the_session(
 
 
 def test_the_server_is_informed_of_a_rejection(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """The caller sees the metadata and rejects it, and the server is informed that its order was rejected."""
+    """If the user rejects a profile when asked for consent, lpad informs the server, which cancels the order."""
     with nothing_half_done(gateway, profile):
         asking = gateway.download(gateway.order(profile(), matching_id="DECLINED"), confirm=True)
         assert asking.state == "waiting"
@@ -268,7 +268,7 @@ def test_the_server_is_informed_of_a_rejection(gateway: Gateway, profile: Callab
 
 
 def test_confirmation_code_missing(profile: Callable[[], bytes]) -> None:
-    """If no confirmation code is given in time, the change fails and the order stays open."""
+    """If no confirmation code is given in time, the download fails, and the code works later."""
     with Gateway(settings={"answer_within": 0.2}) as gateway:
         gateway.ready()
         code = gateway.order(profile(), confirmation_code="code-4711")
@@ -281,7 +281,7 @@ def test_confirmation_code_missing(profile: Callable[[], bytes]) -> None:
 
 
 def test_confirmation_code_wrong_then_right(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A wrong code makes the change ask again; the right one installs the profile."""
+    """After a wrong confirmation code lpad asks again; the right one installs the profile."""
     asking = gateway.download(
         gateway.order(profile(), confirmation_code="code-4711"), confirmation_code="code-1234"
     )
@@ -294,7 +294,7 @@ def test_confirmation_code_wrong_then_right(gateway: Gateway, profile: Callable[
 
 
 def test_confirmation_code_exhausted(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """After too many wrong codes the order is gone permanently."""
+    """After too many wrong confirmation codes, the server refuses the order."""
     with nothing_half_done(gateway, profile):
         code = gateway.order(profile(), confirmation_code="code-4711", confirmation_limit=2)
         change = gateway.download(code, confirmation_code="1")
@@ -304,7 +304,7 @@ def test_confirmation_code_exhausted(gateway: Gateway, profile: Callable[[], byt
 
 
 def test_iccid_already_there(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A profile whose ICCID is on the card already is refused by the card."""
+    """The card refuses a profile whose ICCID is already on the card."""
     twice = profile()
     gateway.download(gateway.order(twice)).check()
     with nothing_half_done(gateway, profile):
@@ -314,7 +314,7 @@ def test_iccid_already_there(gateway: Gateway, profile: Callable[[], bytes]) -> 
 
 
 def test_a_full_card_is_reported_as_full(profile: Callable[[], bytes]) -> None:
-    """A card without room reports this; after a profile is deleted, the next profile fits."""
+    """If a card is full, the error says to delete a profile; after a deletion, the next download works."""
     with Gateway(behaviour=CardBehaviour(memory=8_000)) as gateway:
         gateway.ready()
         first = gateway.download(gateway.order(profile())).check()
@@ -329,7 +329,7 @@ def test_a_full_card_is_reported_as_full(profile: Callable[[], bytes]) -> None:
 
 
 def test_redirect_is_refused(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A redirect is not followed, because only the requested server was verified."""
+    """A download does not follow a redirect, but fails with a server's error."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.REDIRECT, function="authenticateClient", value="https://evil.example.com/")
@@ -339,7 +339,7 @@ def test_redirect_is_refused(gateway: Gateway, profile: Callable[[], bytes]) -> 
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_an_http_error_is_the_servers(gateway: Gateway, profile: Callable[[], bytes], status: int) -> None:
-    """An HTTP error is reported as the server's, and the next download works."""
+    """An HTTP error status is reported as a server's error."""
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(
             Fault(kind=FaultKind.HTTP_STATUS, function="authenticateClient", value=status)

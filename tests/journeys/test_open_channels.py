@@ -1,4 +1,4 @@
-"""Whatever ends a change, the log of the line to the card shows no open channel (openpilot#37271)."""
+"""However a change ends, the recorded traffic to the card shows no open channel afterwards (openpilot#37271)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LINKS = ["plain", "strict-csim", "cgla-number", "cgla-bare-number", "cgla-hex64"
 
 @dataclass
 class Bench:
-    """A gateway whose line to the card is recorded, and can be held at an APDU."""
+    """A gateway whose traffic to the card is recorded, and can be held at an APDU."""
 
     gateway: Gateway
     gate: Gate
     left_open: Callable[[], set[str]]
     away: Callable[[], None]
-    """Call to remove the port, or the card from its reader, once the held APDU has continued."""
+    """Remove the modem's port, or the card from its reader, which may take until the held APDU has continued."""
     back: Callable[[], None]
 
     def held(self, code: str) -> Change:
@@ -43,11 +43,11 @@ class Bench:
         self.gate.hold(loading, after=False)
         change = self.gateway.client.download(CARD, activation_code=code)
         assert self.gate.held.wait(PATIENCE)
-        assert self.left_open(), "the log shows the channel that is in use"
+        assert self.left_open(), "the record shows the channel that is in use"
         return change
 
     def tidy(self) -> None:
-        """Wait until the log shows all channels closed, stop the daemon, and check that this still holds."""
+        """Wait until the record shows no open channel, stop the daemon, and check that there is still none."""
         self.gateway.until(lambda: not self.left_open())
         self.gateway.stop()
         assert self.left_open() == set()
@@ -55,7 +55,7 @@ class Bench:
 
 @pytest.fixture(params=LINKS)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """A gateway for each kind of link, ready."""
+    """A ready gateway for each kind of link."""
     apdus: list[ApduLog] = []
     gates: list[Gate] = []
 
@@ -103,7 +103,7 @@ def test_successful_changes_leave_no_channel_open(bench: Bench, profile: Callabl
 def test_failed_downloads_leave_no_channel_open(
     bench: Bench, profile: Callable[[], bytes], kind: FaultKind
 ) -> None:
-    """A download that the card, the server or the network ends leaves no channel open."""
+    """A download that fails because of the card, the server or the network leaves no channel open."""
     value = {FaultKind.BPP_BIT_FLIP: 3, FaultKind.HTTP_STATUS: 404}.get(kind)
     bench.gateway.server.faults.add(Fault(function="getBoundProfilePackage", kind=kind, value=value, times=9))
     assert bench.gateway.download(bench.gateway.order(profile())).state == "failed"
@@ -120,7 +120,7 @@ def test_a_cancelled_download_leaves_no_channel_open(bench: Bench, profile: Call
 
 
 def test_a_terminated_daemon_closes_its_channels(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """After SIGTERM while the profile is sent, the daemon closes its open channels before it ends."""
+    """On SIGTERM while a profile is sent to the card, the daemon closes its channels before it ends."""
     bench.held(bench.gateway.order(profile()))
     process = bench.gateway.process
     assert process is not None
@@ -131,7 +131,7 @@ def test_a_terminated_daemon_closes_its_channels(bench: Bench, profile: Callable
 
 
 def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """After kill -9 while the profile is sent, the next daemon closes the channels of the last one."""
+    """If the daemon is killed while a profile is sent to the card, the restarted daemon closes the open channels."""
     change = bench.held(bench.gateway.order(profile()))
     bench.gateway.kill()
     bench.gate.go_on()
@@ -142,7 +142,7 @@ def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> Non
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card acts", "after the card acted"])
 def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, after: bool) -> None:
-    """If the daemon is killed just before or after a switch, the next daemon closes its channel."""
+    """If the daemon is killed just before or after the card switches, the restarted daemon closes the open channel."""
     iccid = str((bench.gateway.download(bench.gateway.order(profile())).check().result or {})["iccid"])
     bench.gate.hold(enabling, after=after)
     change = bench.gateway.client.enable(CARD, iccid)
@@ -156,8 +156,8 @@ def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, af
 
 
 def test_a_channel_is_closed_once_its_port_is_back(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """If the port or card disappears while the profile is sent, the channel is closed after the return."""
-    change = bench.held(bench.gateway.order(profile()))  # Unheld, the load may end before the port is gone.
+    """If the port or the card disappears during a load, the open channel is closed once it is back."""
+    change = bench.held(bench.gateway.order(profile()))  # Without this, the load may end before the port is gone.
     bench.away()
     bench.gate.go_on()
     bench.gateway.until(lambda: bench.gateway.client.change(change.id).pause is not None)
@@ -168,7 +168,7 @@ def test_a_channel_is_closed_once_its_port_is_back(bench: Bench, profile: Callab
 
 
 def test_an_open_channel_is_found_in_a_log() -> None:
-    """The check itself finds channels that were not closed, in each form of a log."""
+    """The check of an AT log finds open channels, whether opened with +CSIM or +CCHO."""
     csim = ['> AT+CSIM=10,"0070000001"', '< +CSIM: 6,"029000"', "< +CREG: 1", "< OK"]
     assert left_open_at(csim) == {"channel 2"}
     assert left_open_at([*csim, '> AT+CSIM=8,"00708002"', '< +CSIM: 4,"9000"', "< OK"]) == set()

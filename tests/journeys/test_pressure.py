@@ -1,4 +1,4 @@
-"""A whole daemon under everything that runaway programs can do at the same time."""
+"""A daemon under the load of many faulty client programs at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_KIB = 96 * 1024
 
 
 def test_memory_is_bounded_and_others_are_answered(profile: Callable[[], bytes]) -> None:
-    """200 clients, 10,000 requests for one download, floods and silent ones: one change, 96 MiB at most.
+    """Under 200 clients and 10,000 requests for one download, there is one change, and at most 96 MiB are used.
 
     The clients are those of script/bench: readers next to slow writers, half-open connections, bodies of
     100 MB, heads without end, and event streams without a reader.

@@ -1,4 +1,4 @@
-"""Probing a card through the daemon, and without it."""
+"""Probes of a card, with the daemon and without it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ IMEI = "490154203237518"
 
 
 def run(gateway: Gateway, *arguments: str, code: int = exit_codes.DONE) -> str:
-    """Run lpactl on the gateway's socket and return what it prints."""
+    """Run lpactl on the gateway's socket, check its exit code, and return its standard output."""
     return printed("lpad.cli.lpactl", "--socket", str(gateway.socket), *arguments, code=code)
 
 
 def offline(*arguments: str, code: int = exit_codes.DONE) -> str:
-    """Run lpad probe and return what it prints."""
+    """Run lpad probe, check its exit code, and return its standard output."""
     return printed("lpad.cli.lpad", "probe", *arguments, code=code)
 
 
@@ -50,7 +50,7 @@ def printed(module: str, *arguments: str, code: int) -> str:
     ],
 )
 def test_each_personality_is_probed_and_usable(name: str, found: dict[str, Any]) -> None:
-    """Each modem's report states how the daemon reaches the card, and the card can be used afterwards."""
+    """A modem's probe states how the daemon reaches the card, and the card can be used afterwards."""
     personality = find_personality(name)
     with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
         gateway.ready()
@@ -64,7 +64,7 @@ def test_each_personality_is_probed_and_usable(name: str, found: dict[str, Any])
 
 
 def test_a_report_identifies_no_subscriber(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """The output of lpactl probe identifies neither card, device nor subscriber, unless requested."""
+    """The output of lpactl probe contains neither EID, IMEI nor ICCID, unless --unredacted is given."""
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     eid = str(gateway.card.eid)
     for text in (run(gateway, "probe"), run(gateway, "probe", CARD, "--json")):
@@ -80,21 +80,21 @@ def test_a_report_identifies_no_subscriber(gateway: Gateway, profile: Callable[[
 
 
 def test_a_card_can_be_named_by_its_port(gateway: Gateway) -> None:
-    """The card can be named by its port, too; a port that the daemon does not have is reported as unknown."""
+    """A card to probe can be named by its port, too; a port that no card of the daemon uses is an error."""
     port = str(gateway.folder / "port")
     assert json.loads(run(gateway, "probe", port, "--json"))["probe"]["port"].startswith("AT modem on ")
     run(gateway, "probe", "/dev/ttyUSB99", code=exit_codes.USAGE)
 
 
 def test_existing_ports_and_readers_are_listed(gateway: Gateway) -> None:
-    """Ports and readers are listed, whether the settings name them or not."""
+    """The daemon and lpad probe list the same serial ports."""
     ports = gateway.client.ports()
     assert isinstance(ports.serial, tuple)
     assert json.loads(offline("--json"))["ports"]["serial"] == list(ports.serial)
 
 
 def test_an_absent_card_has_a_report() -> None:
-    """A card that cannot be reached has a report, too, with its findings and the failure."""
+    """A probe of a card that cannot be reached is done, and its report gives the failure."""
     with Gateway(euicc={"port": "/dev/serial/by-id/usb-None_0123456789ABCDEF"}) as gateway:
         text = run(gateway, "probe", code=exit_codes.CARD)
         assert "there is no such port" in text
@@ -103,7 +103,7 @@ def test_an_absent_card_has_a_report() -> None:
 
 
 def test_lpad_probe_needs_no_daemon() -> None:
-    """`lpad probe` needs neither daemon nor settings."""
+    """`lpad probe` probes a card without a daemon and without settings."""
     gateway = Gateway(personality=find_personality("cgla-bare-number").modem)
     with gateway:
         gateway.stop()

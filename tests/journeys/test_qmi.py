@@ -1,4 +1,4 @@
-"""The whole life of a profile, and guarded switches, through the daemon and a modem's QMI port."""
+"""The life of profiles, guarded switches and swapped cards, with a daemon on a modem's QMI port."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def installed(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("habits", list(HABITS))
 def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes]) -> None:
-    """A profile is downloaded, enabled and deleted, and no channel stays open (openwrt/packages#26232)."""
+    """Over QMI, profiles are downloaded, enabled and deleted, and no channel stays open (openwrt/packages#26232)."""
     with qmi_gateway(**HABITS[habits]) as (gateway, modem):
         client = gateway.client
         gateway.ready()
@@ -78,7 +78,7 @@ def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes
 
 @pytest.mark.parametrize("notices", list(Notices)[1:5], ids=str)
 def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
-    """A switch lasts until the active slot has the new ICCID; lpad refreshes the modem in steps."""
+    """A switch over QMI ends only once the modem reads the new profile, even if this needs steps such as a reset."""
     personality = ModemPersonality(notices=notices, away_after_reset=0.2)
     with qmi_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -95,7 +95,7 @@ def read_by(modem: QmiModem) -> str:
 
 @pytest.mark.parametrize("delay", [0.0, 3.0])
 def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
-    """The guard queries the network service; an indication ends its wait, but the guard works without one."""
+    """A guarded switch over QMI is kept once the modem is registered, whether its indications are immediate or late."""
     personality = ModemPersonality(registers_after=0.5)
     with qmi_gateway(personality=personality, indication_delay=delay, refresh_patience=20.0) as (gateway, _):
         installed(gateway)
@@ -106,7 +106,7 @@ def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
 
 
 def test_a_denied_profile_is_rolled_back() -> None:
-    """If the network denies the new profile, lpad returns to the old one."""
+    """If the network denies the new profile, lpad rolls back to the old one."""
     personality = ModemPersonality(registration={SECOND: DENIED})
     with qmi_gateway(personality=personality) as (gateway, _):
         installed(gateway)
@@ -118,7 +118,7 @@ def test_a_denied_profile_is_rolled_back() -> None:
 
 
 def test_a_modem_reset_in_the_middle_of_a_guard_is_survived() -> None:
-    """A reset of the modem during a guard loses its clients and channels; the switch still ends correctly."""
+    """If the modem resets during a guard and loses QMI clients and channels, the switch is still done."""
     personality = ModemPersonality(registers_after=2.0)
     with qmi_gateway(personality=personality) as (gateway, modem):
         installed(gateway)
@@ -131,7 +131,7 @@ def test_a_modem_reset_in_the_middle_of_a_guard_is_survived() -> None:
 
 
 def test_the_cause_of_a_rejected_attach_is_named() -> None:
-    """The network rejects the new profile with EMM cause 11, and the error states it."""
+    """If the network rejects the new profile with EMM cause 11, the error of the rollback gives this cause."""
     personality = ModemPersonality(subscriptions={SECOND: Subscription(emm_cause=11)})
     with qmi_gateway(personality=personality) as (gateway, _):
         installed(gateway)
@@ -144,7 +144,7 @@ def test_the_cause_of_a_rejected_attach_is_named() -> None:
 
 
 def test_an_idle_daemon_answers_a_refresh() -> None:
-    """An idle lpad answers when the card requests a REFRESH."""
+    """If the card requests a REFRESH while lpad is idle, lpad answers, and does not open a channel."""
     with qmi_gateway(refresh_patience=60.0) as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
@@ -180,7 +180,7 @@ def calls(modem: QmiModem) -> list[tuple[int, str]]:
 
 
 def test_bearer_and_address_are_conditions() -> None:
-    """The new profile's settings reach the modem's data sessions, and a guard waits for their addresses."""
+    """A guard over QMI waits for bearer and address of sessions with the profile's APN; a wrong APN rolls back."""
     personality = ModemPersonality(
         subscriptions={SECOND: Subscription(apns=("iot.example",))},
         autoselected={SECOND: "iot.example"},  # This lets the modem attach.
@@ -207,7 +207,7 @@ def test_bearer_and_address_are_conditions() -> None:
 
 
 def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
-    """A killed daemon's data session continues; the next daemon releases its clients at the next switch."""
+    """Data sessions continue when the daemon is killed; at the next switch, the restarted daemon replaces them."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():
@@ -230,7 +230,7 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
     "request_kind", [StopNetwork, SetIpFamily, StartNetwork], ids=lambda kind: kind.__name__
 )
 def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) -> None:
-    """If lpad is killed while it changes the session, it completes this later, and loses no QMI client."""
+    """If lpad is killed while it changes the data sessions, it completes this after its restart, and leaks no QMI client."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():
@@ -252,7 +252,7 @@ def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) 
 
 
 def test_an_idle_daemon_hears_that_the_session_is_lost() -> None:
-    """A reset of the modem ends the session; the card's layers show it, and the next switch opens one."""
+    """If a reset of the modem ends the data sessions, the card's layers show this; the next switch opens new ones."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
@@ -270,7 +270,7 @@ def layer(gateway: Gateway, name: str) -> bool | None:
 
 
 def test_the_probe_reports_the_link() -> None:
-    """The daemon's report names the link and the modem; so does `lpad probe` without the daemon."""
+    """The daemon's probe names the link and the modem; `lpad probe` names the link without the daemon."""
     with qmi_gateway() as (gateway, modem):
         gateway.ready()
         result = gateway.client.probe(CARD, wait=PATIENCE).check().result or {}
@@ -290,7 +290,7 @@ def test_the_probe_reports_the_link() -> None:
 
 
 def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
-    """The cause for which the network refused one profile's session is not reported for the next profile."""
+    """The ESM cause of one profile's refused session is not reported for the next profile."""
     personality = ModemPersonality(
         subscriptions={SECOND: Subscription(apns=("", "iot.example"))}, registration={FIRST: SEARCHING}
     )
@@ -310,7 +310,7 @@ def test_a_cause_against_one_profile_is_none_against_the_next() -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 2.0], ids=["immediate", "late"])
 def test_a_card_that_is_taken_out_and_exchanged(delay: float, tmp_path: Path) -> None:
-    """The modem's indications alone show an empty slot, the card that is back, and another card."""
+    """By the modem's indications alone, lpad notices an empty slot, the returned card, and another card."""
     with qmi_gateway(hourly=True, indication_delay=delay) as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE).check()
@@ -333,7 +333,7 @@ def put_in(card: SoftCard, function: QmiFunction) -> None:
 
 
 def test_without_indications_an_exchanged_card_is_found_by_a_request() -> None:
-    """A modem that reports nothing is not polled: the next request shows the empty slot."""
+    """If a modem sends no indications, lpad notices an empty slot and the returned card only at the next request."""
     with qmi_gateway(hourly=True, indication_delay=None) as (gateway, modem):
         installed(gateway)
         modem.do(lambda function: function.remove_card())

@@ -1,4 +1,4 @@
-"""Cards in PC/SC readers, through the daemon's socket, real pyscard and real pcscd."""
+"""Two cards in PC/SC readers, used by one daemon with the real pyscard and pcscd."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OTHER_EID = Eid.parse("89049032123451234512345678901300")
 
 
 def live(gateway: Gateway, card: SoftCard, name: str, codes: list[str]) -> None:
-    """Download, enable, switch, disable, delete."""
+    """Have one card go through downloads, switches and deletions, and check that the server was notified."""
     with Client(str(gateway.socket)) as client:
         gateway.until(lambda: client.euicc(name).state == "ready")
         first, second = (
@@ -57,7 +57,7 @@ def live(gateway: Gateway, card: SoftCard, name: str, codes: list[str]) -> None:
 def test_profiles_live_in_two_readers_at_the_same_time(
     profile: Callable[[], bytes], share: dict[str, Any]
 ) -> None:
-    """Two cards, one daemon: neither waits for the other, and no channel stays open on either."""
+    """The profiles of two cards are managed at the same time, and no channel stays open on either card."""
     euiccs = {"first": {"reader": FIRST, **share}, "second": {"reader": SECOND, **share}}
     with ExitStack() as stack:
         pcscd = stack.enter_context(PrivatePcscd())

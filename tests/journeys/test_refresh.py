@@ -1,4 +1,4 @@
-"""Switches on modems that notice late, through the daemon's socket and pyserial on a pty."""
+"""Switches by a daemon on modems that read a new profile only after a radio cycle or a reset."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def gateway_with(**habits: Any) -> Gateway:
     ],
 )
 def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notices, needed: list[str]) -> None:
-    """A switch is done once the modem reads the new profile; the change shows the steps of the refresh."""
+    """A switch is done once the modem reads the new profile; the change shows the steps of the modem refresh."""
     with gateway_with(notices=notices, away_after_reset=1.0, comes_back_elsewhere=True) as gateway:
         gateway.ready()
         first, second = (
@@ -65,7 +65,7 @@ def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) ->
 
 
 def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> None:
-    """After a kill during a refresh, the next start continues until the modem reads the new profile."""
+    """If lpad is killed during a modem refresh, it continues after its restart until the modem reads the new profile."""
     with gateway_with(notices=Notices.RESET) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
@@ -88,7 +88,7 @@ def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> Non
 
 
 def test_the_modem_is_restarted_on_request() -> None:
-    """`lpactl restart-modem` waits until the card can be read, and does not count as lpad's own restart."""
+    """After `lpactl restart-modem` the card is ready, and the restart is not counted among lpad's own."""
     with gateway_with(away_after_reset=0.5) as gateway:
         gateway.ready()
         command = [str(Path(sys.executable).with_name("lpactl")), "--socket", str(gateway.socket)]

@@ -1,6 +1,6 @@
-"""Journals that earlier releases wrote: docs/compatibility.md's promises for upgrade and downgrade.
+"""Journals of earlier releases: the promises of docs/compatibility.md for upgrade and downgrade.
 
-`journeys/released/make.py` has an installed release write the files in `journeys/released/VERSION/`.
+With `journeys/released/make.py`, an installed release writes the files in `journeys/released/VERSION/`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("released/*
 
 @pytest.fixture(params=RELEASES, ids=lambda folder: folder.name)
 def release(request: pytest.FixtureRequest) -> Path:
-    """The folder of a release."""
+    """The folder with a release's recorded files."""
     folder = request.param
     assert isinstance(folder, Path)
     return folder
@@ -33,13 +33,13 @@ def release(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def told(release: Path) -> dict[str, Any]:
-    """The release's reports on its own journal."""
+    """The release's recorded API answers on its own journal."""
     return dict(json.loads((release / "told.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture
 def gateway(release: Path) -> Iterator[Gateway]:
-    """A gateway that was upgraded from the release, in front of a card with the same EID."""
+    """A gateway of the present lpad with the release's journal."""
     made = Gateway()
     (made.folder / "state").mkdir(mode=0o700)
     shutil.copyfile(release / "journal.db", made.folder / "state" / "journal.db")
@@ -49,7 +49,7 @@ def gateway(release: Path) -> Iterator[Gateway]:
 
 
 def holds(now: Any, then: Any) -> bool:
-    """Return whether an answer contains at least everything that an earlier answer contained."""
+    """Return whether an answer has all fields of an earlier answer, with the same values."""
     if isinstance(then, dict):
         return isinstance(now, dict) and all(key in now and holds(now[key], then[key]) for key in then)
     if isinstance(then, list):
@@ -68,25 +68,25 @@ def test_an_upgrade_loses_nothing(gateway: Gateway, told: dict[str, Any]) -> Non
             ended = change["ended_at"] is not None
             assert holds(now, change if ended else {key: change[key] for key in ("euicc", "kind", "params")})
             assert now["ended_at"] is not None or now["state"] == change["state"], (
-                "it continues, or gives the reason"
+                "the change continues, or has ended"
             )
-        assert not changes, "lpad began none"
+        assert not changes, "lpad began a change"
         kept = ("seq", "event", "address", "iccid")
         owed = [[each[key] for key in kept] for each in listed(asked, f"/v1/euiccs/{CARD}/notifications")]
         assert owed == [[each[key] for key in kept] for each in told["notifications"]]
         profile = f"/v1/euiccs/{CARD}/profiles/{told['key']['profile']}"
         again = asked.patch(profile, json=REQUEST, headers={"Idempotency-Key": KEY}).json()
-        assert again["id"] == told["key"]["change"], "nothing is done twice"
+        assert again["id"] == told["key"]["change"], "the request was carried out twice"
     assert gateway.install_profile(name="New")
 
 
 def test_a_release_refuses_a_later_journal(gateway: Gateway, told: dict[str, Any]) -> None:
-    """A release opens today's journal, or reports that the journal is newer and leaves it unchanged."""
+    """The present journal has the columns that a release needs, or the release reports such a journal as newer."""
     gateway.stop()
     with closing(sqlite3.connect(gateway.folder / "state" / "journal.db")) as db:
         (verdict,) = db.execute("PRAGMA quick_check").fetchone()
         version, columns = schema_of(db)
-    assert verdict == "ok", "SQLite alone must be content: a release may ask it before it reads the version"
+    assert verdict == "ok", "SQLite must find no fault, because a release may check the file before it reads the version"
     if version > told["schema"]:
         assert told["of a later file"]["details"]["reason"] == "journal-newer"
         assert "install that lpad again" in told["of a later file"]["detail"]

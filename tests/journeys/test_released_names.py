@@ -1,6 +1,6 @@
 """Settings keys, options, paths, fields of answers and metrics of earlier releases still exist.
 
-They are part of the promise in docs/compatibility.md, without request bodies, labels and kinds of errors.
+These names are part of the promise in docs/compatibility.md. Request bodies, labels and error kinds are not tested.
 
 `journeys/released/make.py` records the names of an installed release in `journeys/released/VERSION/`.
 """
@@ -22,13 +22,13 @@ RELEASES = sorted(path.parent for path in Path(__file__).parent.glob("released/*
 
 @pytest.fixture(params=RELEASES, ids=lambda folder: folder.name)
 def released(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The names of a release."""
+    """The recorded names of a release."""
     return dict(json.loads((request.param / "names.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
 def daemon_names() -> dict[str, Any]:
-    """The names that the present daemon's OpenAPI document and metrics show."""
+    """The names in the OpenAPI document and the metrics of the present daemon."""
     with Gateway() as gateway, api(gateway) as client:
         return api_names(client.get("/v1/openapi.json").json(), client.get("/v1/metrics").text)
 
@@ -47,7 +47,7 @@ def test_metrics_remain(released: dict[str, Any], daemon_names: dict[str, Any]) 
 
 
 def test_paths_and_fields_remain(released: dict[str, Any], daemon_names: dict[str, Any]) -> None:
-    """Each method of each path of a release still exists, and its answer has all earlier fields."""
+    """Each method of each path of a release still exists, and its answers have all earlier fields."""
     operations = daemon_names["operations"]
     assert any(len(answer["fields"]) > 10 for answer in released["answers"])
     for answer in released["answers"]:

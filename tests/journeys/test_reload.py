@@ -1,4 +1,4 @@
-"""`systemctl reload`: lpad applies settings that need no restart, and names the others."""
+"""After `systemctl reload`, lpad applies the settings that need no restart, and names those that need one."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_systemd_is_notified_of_a_reload(managed: Managed) -> None:
 def test_settings_that_take_effect_without_a_restart(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """Log level, deadlines, hosts and trust take effect for new work; the card's port is never closed."""
+    """Log level, the time for answers and hosts take effect for new changes, and the card's port is not reopened."""
     opened = gateway.log.count(" open")
     answering = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -100,7 +100,7 @@ def test_settings_that_take_effect_without_a_restart(
 
 
 def test_settings_that_need_a_restart_are_named(gateway: Gateway, managed: Managed) -> None:
-    """Log, status and GET /v1/system name a key that needs a restart, until it has its old value again."""
+    """Log, status and GET /v1/system name the settings that need a restart, until they have their old values again."""
     gateway._settings = {
         "socket": str(gateway.folder / "other.sock"),
         "state_folder": str(gateway.folder / "elsewhere"),
@@ -120,7 +120,7 @@ def test_settings_that_need_a_restart_are_named(gateway: Gateway, managed: Manag
 
 
 def test_a_fifo_in_place_of_a_file_is_refused(gateway: Gateway, managed: Managed) -> None:
-    """A FIFO in place of the settings or of a CA file is an error, and later reloads work."""
+    """A FIFO in place of the settings file or of a CA file is an error, and later reloads work."""
     settings = gateway.write_settings()
     whole = settings.read_text()
     settings.unlink()
@@ -158,7 +158,7 @@ def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> 
 def test_the_state_folder_stays_until_a_restart(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """After a reload, newly learnt data about servers are still stored with the rest of the state."""
+    """If a reload changes the state folder, lpad writes to the old folder until it is restarted."""
     elsewhere = gateway.folder / "elsewhere"
     elsewhere.mkdir()
     gateway._settings = {"state_folder": str(elsewhere)}
@@ -169,7 +169,7 @@ def test_the_state_folder_stays_until_a_restart(
 
 
 def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> None:
-    """A reload of a wrong file logs each mistake with its line, and keeps the old settings."""
+    """If the settings file is wrong, a reload logs each mistake with its line, and the daemon continues to work."""
     path = gateway.write_settings()
     path.write_text("log: loud\nsoket: x\n", encoding="utf-8")
     managed.hangup()
@@ -189,7 +189,7 @@ def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> No
 
 
 def test_trust_that_cannot_be_read_changes_nothing(gateway: Gateway, managed: Managed) -> None:
-    """A CA file that is missing at a reload is found before any setting is applied."""
+    """If a CA file is missing at a reload, lpad reports this and applies no setting."""
     gateway._settings = {"log": "debug", "trust": {"extra_ca_files": ["missing.pem"]}}
     managed.reload()
     assert "missing.pem" in managed.status
@@ -197,7 +197,7 @@ def test_trust_that_cannot_be_read_changes_nothing(gateway: Gateway, managed: Ma
 
 
 def test_hangups_in_a_row_end_with_the_last_file(gateway: Gateway, managed: Managed) -> None:
-    """Settings that are written during a reload are read after it."""
+    """After many SIGHUPs in a row, the last version of the settings file is in effect."""
     for answer_within in range(1, 20):
         gateway._settings = {"log": "debug" if answer_within % 2 else "info"}
         gateway.write_settings()
@@ -210,7 +210,7 @@ def test_hangups_in_a_row_end_with_the_last_file(gateway: Gateway, managed: Mana
 def test_the_status_reports_what_happens(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """The status in `systemctl status` shows the cards, and the changes in progress."""
+    """The service's status shows how many cards are ready, and a change that waits."""
     managed.until_status("1 eUICC ready")
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -223,7 +223,7 @@ def test_the_status_reports_what_happens(
 def test_the_end_while_a_change_waits(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """Events that the engine reports after the API has stopped do not delay the exit after SIGTERM."""
+    """After SIGTERM, the daemon exits with 0 although a change waits for an answer."""
     gateway.client.download(CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE)
     managed.process.terminate()
     assert managed.process.wait(PATIENCE) == 0
@@ -232,7 +232,7 @@ def test_the_end_while_a_change_waits(
 def test_a_policy_counts_from_a_reload(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """The install policy, for all cards or one, changes without a restart; a refusal is logged."""
+    """A reload applies a new install policy for all cards or for one card, and a refusal is logged."""
     gateway._settings = {"policy": {"servers": ["*.example.org"]}}
     managed.reload()
     refused = gateway.download(gateway.order(profile()))
@@ -249,7 +249,7 @@ def test_a_policy_counts_from_a_reload(
 
 @pytest.fixture
 def second(gateway: Gateway) -> Iterator[Path]:
-    """The port of another card's modem."""
+    """The port of a second card's modem."""
     path = gateway.folder / "second-port"
     with (
         SoftCard(gateway.folder / "second", pki=gateway.pki, eid=Eid.parse(SECOND_EID)) as card,
@@ -261,7 +261,7 @@ def second(gateway: Gateway) -> Iterator[Path]:
 def test_a_card_comes_and_goes(
     gateway: Gateway, managed: Managed, second: Path, profile: Callable[[], bytes]
 ) -> None:
-    """A reload that adds a card does not disturb the first; a reload that removes a card releases it."""
+    """Adding a card by a reload does not disturb the first card; removing one ends its changes and frees its port."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     asks = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -295,7 +295,7 @@ def test_a_card_comes_and_goes(
 
 
 def open_at_link_ends(port: Path) -> bool:
-    """Return whether the port is free."""
+    """Return whether the port can be opened, because lpad no longer uses the port."""
     try:
         SerialLine(str(port)).close()
     except CardBusy:
@@ -304,7 +304,7 @@ def open_at_link_ends(port: Path) -> bool:
 
 
 def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
-    """If a link's setting changes, lpad reopens the card; other settings apply from the next change on."""
+    """If a setting of the link changes, lpad reopens the card; other settings of the card apply to the next change."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     iccid = gateway.client.download(CARD, activation_code=gateway.order(profile()), wait=PATIENCE).check()
     assert iccid.result is not None
@@ -324,7 +324,7 @@ def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[]
 
 
 def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
-    """A user with a new role may connect, and a user without a role cannot, as the socket's list shows."""
+    """After a reload, the socket's access list has the users with a role, and no user that lost its role."""
     gateway._settings = {"access": {"read": {"users": [OUTSIDER]}}}
     managed.reload()
     assert OUTSIDER.to_bytes(4, "little") in access_list(gateway)
@@ -336,7 +336,7 @@ def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
 def test_a_role_that_is_taken_away_counts_on_open_connections(gateway: Gateway, managed: Managed) -> None:
     """A user that kept its connection but lost its role gets 403 from the reload on.
 
-    Only root can become another user: other users see that the owner may do all, before and after.
+    Only root can become another user; without root, the test's own user keeps all roles as the daemon's owner.
     """
     uid = OUTSIDER if os.geteuid() == 0 else os.geteuid()
     gateway.folder.chmod(0o711)
@@ -366,7 +366,7 @@ def access_list(gateway: Gateway) -> bytes:
 
 
 def test_how_long_downloads_are_tried(gateway: Gateway, managed: Managed) -> None:
-    """A download that begins after a reload uses the new `retry_for`, as its record shows."""
+    """A download that begins after a reload uses the new `retry_for`."""
     nowhere = "LPA:1$smdp.invalid$X"
     failed = gateway.client.download(CARD, activation_code=nowhere, wait=PATIENCE)
     assert failed.state == "failed"

@@ -1,4 +1,4 @@
-"""One daemon records a card; another daemon uses the recording in place of the card."""
+"""One daemon records a card's APDUs; another daemon uses the recording in place of the card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PECULIAR = CardBehaviour(answers=Answers.CORRECTED, copies_unknown_parameters=Tr
 
 @pytest.fixture
 def recorded(tmp_path: Path, profile: Callable[[], bytes]) -> tuple[str, str, Path]:
-    """A peculiar card's EID, the ICCID of its profile, and the recorded commands, including a refusal."""
+    """The EID of an unusual card, the ICCID of its profile, and the file of its recorded APDUs."""
     with Gateway(behaviour=PECULIAR, settings={"log": {"apdus": "apdus"}}) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile()), enable=True).check().result or {})["iccid"])
@@ -35,13 +35,13 @@ def recorded(tmp_path: Path, profile: Callable[[], bytes]) -> tuple[str, str, Pa
         gateway.stop()
         log = gateway.log
         shutil.copy(gateway.folder / "apdus", tmp_path / "apdus")
-    assert eid not in log, "the log keeps its secrets"
+    assert eid not in log, "the log contains the EID"
     return eid, iccid, tmp_path / "apdus"
 
 
 @pytest.fixture
 def replayed(recorded: tuple[str, str, Path]) -> Iterator[Gateway]:
-    """A gateway at whose port the recording answers."""
+    """A gateway whose port leads to the replayed recording."""
     gateway = Gateway()
     port = gateway.folder / "replayed"
     command = [sys.executable, "-m", "lpad.cli.lpad", "sim", "euicc", "--replay", os.fspath(recorded[2])]
@@ -59,7 +59,7 @@ def replayed(recorded: tuple[str, str, Path]) -> Iterator[Gateway]:
 def test_a_replayed_card_answers_like_the_recorded_one(
     recorded: tuple[str, str, Path], replayed: Gateway
 ) -> None:
-    """A replayed card has the identity, content and refusals of the recorded one."""
+    """A replayed card has the EID, the profile and the refusal of the recorded card."""
     eid, iccid, _ = recorded
     card = replayed.client.euicc(CARD)
     assert card.eid == eid

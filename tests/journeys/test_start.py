@@ -1,4 +1,4 @@
-"""A daemon starts from slow flash, so it loads the modules that its settings need, and few others."""
+"""Because a daemon may start from slow flash, it loads the modules that its settings need, and few others."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from journeys.gateway import Gateway
 NOT_NEEDED = frozenset(
     {
         "asn1tools",  # simulators
-        "cryptography",  # likewise
-        "ctypes",  # half a megabyte, for keys and curves that few devices use
+        "cryptography",  # simulators
+        "ctypes",  # uses half a megabyte for keys and curves that few devices use
         "httpcore",  # loaded when the first server is contacted
-        "httpx",  # platforms
+        "httpx",  # used for platforms
         "paho",  # lpad-mqtt
         "prometheus_client",  # loaded with the first scrape
         "rich",  # lpactl's tables
-        "smartcard",  # readers
-        "starlette.applications",  # its middleware loads html
+        "smartcard",  # used for readers
+        "starlette.applications",  # middleware that loads html
     }
 )
 """Libraries, and parts of them, that a daemon with one AT modem does not need before it is ready."""
@@ -46,12 +46,12 @@ OF_OTHERS = (
 )
 """Modules for ports, data connections and platforms that the settings do not name, and for other programs."""
 MOST_MODULES = 490
-"""The maximum number of lpad's own modules at the start; each costs a search and a file to read."""
+"""The maximum number of lpad's own modules at the start; each module costs a search and a file to read."""
 
 
 @pytest.fixture(scope="module")
 def loaded() -> frozenset[str]:
-    """Return the modules that a daemon with one AT modem has loaded when it is ready."""
+    """The modules that a daemon with one AT modem has loaded when it is ready."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
         with Gateway() as gateway:
@@ -62,7 +62,7 @@ def loaded() -> frozenset[str]:
 
 
 def test_the_daemon_loads_what_its_settings_need(loaded: frozenset[str]) -> None:
-    """A daemon with one modem loads no code for other ports, applier and platforms."""
+    """A daemon with one AT modem loads no code for other ports, for appliers and for platforms."""
     assert loaded & NOT_NEEDED == set()
     assert sorted(each for each in loaded if each.startswith(OF_OTHERS)) == []
 
@@ -73,7 +73,7 @@ def test_the_daemon_loads_few_modules(loaded: frozenset[str]) -> None:
 
 
 def test_no_type_is_generated_at_the_start(loaded: frozenset[str]) -> None:
-    """A dataclass compiles its methods at each start, which takes as long as twenty types of msgspec."""
+    """No module that the daemon loads at its start defines a dataclass, whose methods would be compiled at each start."""
     for each in loaded:
         if each.startswith("lpad."):
             import_module(each)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 MUTE = "a-mute-one"
 QUEUED = 30
-"""The silent card's changes: each takes as long as lpad waits for a modem to answer OK."""
+"""The number of changes for the silent card; each takes as long as lpad waits for a modem to answer OK."""
 BAUD = 38400
-"""A delay that makes closing a session slower than the end of a process."""
+"""A speed of the modem's port at which closing a session takes longer than the end of a process."""
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    """A gateway with the silent card first."""
+    """A gateway with two cards, of which the first is behind a silent modem."""
     ours, theirs = os.openpty()
     try:
         made = Gateway(baud=BAUD, settings={})
@@ -36,7 +36,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """While changes of the silent card wait, both cards are shown, and the other one works."""
+    """While changes of the silent card wait, both cards are shown, and the other card's changes are carried out."""
     lpad = gateway.client
     stuck = [lpad.refresh(MUTE).id for _ in range(QUEUED)]
     assert [each.name for each in lpad.euiccs()] == [MUTE, CARD]
@@ -55,7 +55,7 @@ def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable
 def test_a_silent_modem_keeps_no_other_from_stopping_well(
     gateway: Gateway, profile: Callable[[], bytes]
 ) -> None:
-    """Despite a silent modem, a stopped daemon closes the other card's channel and keeps its question."""
+    """Despite a silent modem, a stopping daemon closes the other card's channel and keeps its download's question."""
     for _ in range(QUEUED):
         gateway.client.refresh(MUTE)
     change = gateway.download(gateway.order(profile()), confirm=True)

@@ -1,4 +1,4 @@
-"""An unattended gateway: its first profile comes without a request, and it survives a damaged journal."""
+"""A gateway without users gets its first profile, and copes with a newer or a damaged journal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_the_first_profile_comes_without_a_request(profile: Callable[[], bytes]) -> None:
-    """With `provision: on_empty` an empty card gets an enabled profile with one change."""
+    """With `provision: on_empty`, one change of lpad gives an empty card an enabled profile, even after a restart."""
     with Gateway(settings={"provision": "on_empty"}) as gateway:
         gateway.ready()
         gateway.server.orders.add_order(profile(), eid=gateway.card.eid)

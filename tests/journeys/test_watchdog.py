@@ -1,4 +1,4 @@
-"""The watchdog gets signs of life while the work makes progress, and none when a thread is stuck."""
+"""The watchdog gets signs of life while lpad makes progress, and none while a thread is stuck."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ opening = os.open
 
 def hanging(path, *more, **rest):
     if os.path.exists(os.path.join(os.environ["HANGING"], os.path.basename(os.fsdecode(path)))):
-        os.read(os.pipe()[0], 1)  # nothing is ever written into it
+        os.read(os.pipe()[0], 1)  # blocks, because nothing is written into the pipe
     return opening(path, *more, **rest)
 
 
 os.open = hanging
 """
-"""Makes the daemon's open(2) hang for the files named in a folder, as on a failing memory card."""
+"""A module that makes the daemon's os.open hang for the files named in a folder, as on a failing memory card."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 class FailingMemoryCard:
-    """A folder whose files hang when they are opened, once a test has named them."""
+    """A list of files at whose opening the daemon hangs, as on a failing memory card."""
 
     def __init__(self, folder: Path) -> None:
         self._names = folder / "names"
@@ -60,7 +60,7 @@ def memory_card(tmp_path: Path) -> FailingMemoryCard:
 
 
 def test_an_idle_daemon_is_healthy(gateway: Gateway) -> None:
-    """Resting counts as progress: the watchdog gets two signs of life in its time, although lpad is idle."""
+    """While lpad is idle, the watchdog continues to get signs of life."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()
         for _ in range(4):
@@ -68,7 +68,7 @@ def test_an_idle_daemon_is_healthy(gateway: Gateway) -> None:
 
 
 def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A change may wait for its caller far longer than the watchdog's time limit."""
+    """While a change waits for its caller, the watchdog continues to get signs of life."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()
         change = gateway.client.download(
@@ -80,7 +80,7 @@ def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[
 
 
 def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: FailingMemoryCard) -> None:
-    """A call that no deadline ends stops the signs of life; the log names the stuck thread and the place."""
+    """If a worker's call hangs without a deadline, the signs of life stop, and the log names the stuck worker."""
     with Managed(gateway):
         gateway.ready()
     for known in (gateway.folder / "state" / "links").iterdir():
@@ -89,7 +89,7 @@ def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: Fail
         gateway.until(lambda: "is stuck in" in gateway.log)
         assert managed.silent(2 * WATCHDOG)
         assert f"the worker of {CARD} is stuck in" in gateway.log
-        # Meanwhile callers get answers that state what is wrong.
+        # Meanwhile, callers still get answers.
         assert gateway.client.system().version
         managed.process.send_signal(signal.SIGABRT)  # as systemd does
         assert managed.process.wait(PATIENCE) == -signal.SIGABRT
@@ -98,7 +98,7 @@ def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: Fail
 def test_a_stuck_thread_behind_the_api_starves_the_watchdog(
     gateway: Gateway, memory_card: FailingMemoryCard
 ) -> None:
-    """An event loop blocked by a hanging call answers no request, so the signs of life stop."""
+    """If a thread that serves requests is stuck, the signs of life stop, and the log names the function."""
     with Managed(gateway, watchdog=WATCHDOG, environment=memory_card.environment) as managed:
         gateway.ready()
         managed.until("WATCHDOG")
@@ -111,7 +111,7 @@ def test_a_stuck_thread_behind_the_api_starves_the_watchdog(
 
 
 def test_a_stopped_process_feeds_nothing(gateway: Gateway) -> None:
-    """If the whole process cannot run, the watchdog gets no signs of life; afterwards it gets them again."""
+    """While the whole process is stopped, the watchdog gets no signs of life; afterwards it gets them again."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()
         managed.until("WATCHDOG")

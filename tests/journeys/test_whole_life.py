@@ -1,4 +1,4 @@
-"""The whole life of a profile, over the socket of a daemon that is a process of its own."""
+"""The life of profiles, managed over the socket of a real daemon."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_download_switch_and_delete(own_gateway: Gateway, profile: Callable[[], 
 
 
 def test_operators_hear_in_order(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """Notifications reach a server in ascending order of their numbers, each once."""
+    """Notifications reach a server in ascending order of their numbers, and each arrives once."""
     iccid = str((own_gateway.download(own_gateway.order(profile())).check().result or {})["iccid"])
     for _ in range(3):
         own_gateway.client.enable(CARD, iccid, wait=PATIENCE).check()
@@ -68,7 +68,7 @@ def test_the_default_smdp_finds_the_order_by_eid(own_gateway: Gateway, profile: 
 
 
 def test_verbs_are_idempotent(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """Enabling an enabled profile, or disabling a disabled one, succeeds without a notification."""
+    """Enabling an enabled profile, or disabling a disabled one, succeeds and leads to no notification."""
     client = own_gateway.client
     iccid = str((own_gateway.download(own_gateway.order(profile())).check().result or {})["iccid"])
     disable = partial(client.disable, accept_offline=True)
@@ -84,7 +84,7 @@ def test_verbs_are_idempotent(own_gateway: Gateway, profile: Callable[[], bytes]
 
 
 def test_reset_empties_the_card(own_gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A memory reset deletes operational profiles, even the enabled one, and their operators are notified."""
+    """A memory reset deletes even the enabled profile, and the server is notified of the deletion."""
     client = own_gateway.client
     own_gateway.download(own_gateway.order(profile()), enable=True).check()
     client.reset(CARD, operational_profiles=True, accept_offline=True, wait=PATIENCE).check()
@@ -97,7 +97,7 @@ def test_reset_empties_the_card(own_gateway: Gateway, profile: Callable[[], byte
     "name", ["TS48V1-A-UNIQUE", "TS48V3-SAIP2-3-BERTLV-UNIQUE", "TS48V5-SAIP2-3-BERTLV-SUCI-UNIQUE"]
 )
 def test_published_profile_arrives_whole(test_data: Path, name: str) -> None:
-    """A TS.48 profile arrives in the card byte for byte, with the certificates of SGP.26 on both sides."""
+    """A published TS.48 profile arrives unchanged on a card, with certificates of SGP.26 on card and server."""
     package = (test_data / "upp" / f"{name}.der").read_bytes()
     with Gateway(sgp26=test_data / "sgp26") as gateway:
         gateway.ready()
@@ -106,14 +106,14 @@ def test_published_profile_arrives_whole(test_data: Path, name: str) -> None:
 
 
 def test_made_up_profile_arrives_whole(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A profile arrives in the card byte for byte."""
+    """A made-up profile arrives unchanged on the card."""
     package = profile()
     gateway.download(gateway.order(package)).check()
     assert package in [each.package for each in gateway.card.profiles]
 
 
 def test_progress_is_reported_by_step_and_byte(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """A program that follows a download gets each step, and byte counts up to the whole package."""
+    """A program that follows a download gets its progress in bytes up to the whole package, and its steps."""
     change = gateway.client.download(CARD, activation_code=gateway.order(profile()))
     events = list(gateway.client.follow(change.id))
     sent = [event.data["sent"] for event in events if event.type == "progress"]

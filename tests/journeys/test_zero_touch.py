@@ -1,4 +1,4 @@
-"""Zero touch: an empty card, a platform in the settings, and no user."""
+"""Zero touch: without a user, a gateway gets the profile for its card from a platform in the settings."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.platform_base import Faulty
 
 NO_LINES = ("soracom", "yoni")
-"""Platforms that activate a line by themselves."""
+"""Platforms at which no line is activated, because they have no lines or no separate activation."""
 REGISTERED = {"until": ["registered"], "within": PATIENCE}
 
 
 @contextmanager
 def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, SimulatedPlatform]]:
-    """A gateway whose settings name a simulated platform; one for lines already has the card's line."""
+    """Yield a gateway and the platform in its settings; the platform `things` already has a reservation for the card."""
     gateway = Gateway()
     shelf = SmdpShelf(gateway.server.orders, address=lambda: gateway.server.address)
     with SimulatedPlatform(like, pki=gateway.pki, shelf=shelf, pace=Pace(profile=1, line=0)) as platform:
@@ -76,7 +76,7 @@ def provisioned(gateway: Gateway) -> Change:
 
 @pytest.mark.parametrize("like", shipped())
 def test_from_power_on_to_a_registered_profile(like: str) -> None:
-    """A factory-new gateway gets a profile reserved, downloaded, enabled and registered, with one order."""
+    """With each shipped platform, a new gateway gets one profile, which is ordered, downloaded and enabled."""
     with provided(like, on_empty=["mine"], **REGISTERED) as (gateway, platform):
         ended = provisioned(gateway)
         assert (ended.kind, ended.state) == ("provision", "done"), ended.error
@@ -91,7 +91,7 @@ def test_from_power_on_to_a_registered_profile(like: str) -> None:
 
 
 def test_a_restart_asks_for_nothing() -> None:
-    """After a restart, a provisioned gateway sends no request to the platform."""
+    """After a restart, a gateway that already has its profile sends no order to the platform."""
     with provided("desk", on_empty=["mine"]) as (gateway, platform):
         assert provisioned(gateway).state == "done"
         gateway.stop()
@@ -102,7 +102,7 @@ def test_a_restart_asks_for_nothing() -> None:
 
 
 def test_asked_for_over_the_socket() -> None:
-    """A client lists products and requests one by its name; a repetition leads to the same change."""
+    """A client lists products and requests one by its ID; a repeated request returns the same change."""
     with provided("desk") as (gateway, platform):
         gateway.ready()
         client = gateway.client
@@ -119,7 +119,7 @@ def test_asked_for_over_the_socket() -> None:
 
 
 def test_killed_while_waiting() -> None:
-    """A daemon that is killed while the profile is pending continues with the same order."""
+    """If the daemon is killed while the profile is pending, it continues with the same order."""
     with provided("kore") as (gateway, platform):
         platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
         gateway.ready()
@@ -141,14 +141,14 @@ def test_killed_while_waiting() -> None:
 
 
 class OnlyWay:
-    """The only uplink of a gateway, through its modem: it works if a network serves the enabled profile."""
+    """The only uplink of a gateway, which works only if a network serves the enabled profile."""
 
     def __init__(self, gateway: Gateway, platform: SimulatedPlatform, *, bars_new: bool = False) -> None:
         """Route all requests over this uplink; with `bars_new`, no network serves the platform's profiles."""
         self.barred: set[str] = set()
         """ICCIDs of profiles that no network serves."""
         self.asked: list[str] = []
-        """The profiles over which the requests reached the platform, in order."""
+        """The ICCID of the profile over which each request reached the platform, in order."""
         self._gateway = gateway
         self._bars_new = bars_new
         platform_answers, server_answers = platform.carry_out, gateway.server.carry_out
@@ -175,14 +175,14 @@ class OnlyWay:
         return [str(each.iccid) for each in self._gateway.card.profiles if each.enabled]
 
     def serve_all(self) -> None:
-        """Let networks serve the barred profiles from now on."""
+        """Let networks serve all profiles from now on."""
         self._bars_new = False
         for iccid in self.barred:
             self._gateway.modem.register(iccid, 1)
         self.barred = set()
 
     def _serving(self) -> str:
-        """Return the enabled profile that a network serves; without one the request does not arrive."""
+        """Return the enabled profile that a network serves; raise ConnectionAbortedError if there is none."""
         served = [each for each in self.enabled if each not in self.barred]
         if not served:
             raise ConnectionAbortedError
@@ -210,7 +210,7 @@ def test_over_the_profile_that_is_replaced(like: str) -> None:
 
 
 def test_a_new_profile_that_no_network_serves() -> None:
-    """The bootstrap profile is enabled again in time; the next request tries the same new profile."""
+    """If no network serves the new profile, lpad rolls back to the bootstrap profile; the next request retries the new one."""
     with provided("desk") as (gateway, platform):
         gateway.ready()
         bootstrap = gateway.install_profile(enable=True)
@@ -230,7 +230,7 @@ def test_a_new_profile_that_no_network_serves() -> None:
 
 
 def test_the_pace_of_looks() -> None:
-    """The first queries come after seconds, later ones after an hour, each spread by a fifth."""
+    """Before the first query to a platform lpad waits for seconds, later for an hour, varied by a fifth."""
     backoff = query_times.BACKOFF
     assert 12 <= backoff.after(1) <= 18
     assert 2880 <= backoff.after(99) <= 4320

@@ -1,4 +1,4 @@
-"""A simulated card and a simulated SM-DP+, connected by lpad's card code, its ES9+ and its LPA."""
+"""A simulated card and a simulated SM-DP+, between which lpad's code downloads profiles."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def soon() -> Deadline:
 
 
 class Contacts:
-    """The card's contacts as a raw card, without a modem in between."""
+    """A raw card and device that passes APDUs directly to a simulated card, and records them."""
 
     def __init__(self, card: SoftCard) -> None:
         self.card = card
@@ -79,7 +79,7 @@ class Contacts:
 
 @dataclass
 class Caller:
-    """The caller of a download, which gives fixed answers and records the calls."""
+    """The listener of a download, which gives prepared answers and records the calls."""
 
     decision: Decision = Decision.ACCEPT
     codes: list[str | None] = field(default_factory=list)
@@ -114,7 +114,7 @@ class Caller:
 
 
 class Bench:
-    """Card and server, and downloads between them."""
+    """A card and a server, with methods for orders and downloads."""
 
     def __init__(self, card: SoftCard, smdp: SmDp, trust: Trust) -> None:
         self.card = card

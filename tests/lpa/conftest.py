@@ -1,4 +1,4 @@
-"""A fresh simulated card and SM-DP+ for each test, of one PKI."""
+"""A new simulated card and SM-DP+ for each test, with certificates of the same PKI."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_bench(pki: Pki, tmp_path: Path) -> MakeBench:
-    """Makes benches with an unusual card or server."""
+    """A function that makes a bench, possibly with an unusual card or server."""
 
     @contextmanager
     def make(*, behaviour: Any = None, infrastructure: Pki | None = None, **server: Any) -> Iterator[Bench]:
@@ -43,7 +43,7 @@ def make_bench(pki: Pki, tmp_path: Path) -> MakeBench:
 
 @pytest.fixture
 def bench(make_bench: MakeBench) -> Iterator[Bench]:
-    """A standard card and server."""
+    """A bench with a standard card and server."""
     with make_bench() as made:
         yield made
 

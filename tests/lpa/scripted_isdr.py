@@ -1,4 +1,4 @@
-"""An ISD-R that answers from a script: the double of the port that Euicc uses."""
+"""An ISD-R that gives prepared answers, in place of the channel that Euicc uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ScriptedIsdr:
-    """Gives one answer after the other and records the commands; an error in the script is raised."""
+    """Gives the prepared answers in order and records the commands; an exception among the answers is raised."""
 
     def __init__(self, *answers: str | bytes | Exception, block_size: int = 120) -> None:
         self.sent: list[bytes] = []

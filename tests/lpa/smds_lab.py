@@ -1,4 +1,4 @@
-"""A simulated card between a root SM-DS, an alternative one and an SM-DP+."""
+"""A simulated card, a root SM-DS, an alternative SM-DS and an SM-DP+."""
 
 from __future__ import annotations
 

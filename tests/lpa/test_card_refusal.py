@@ -1,4 +1,4 @@
-"""The meaning of a card's refusal."""
+"""The sentences for a card's refusals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FAMILIES = [
     ProfileInfoListError,
     SetNicknameResult,
 ]
-LATER = range(17, 33)  # Reasons of version 3, whose names are in the sentence.
+LATER = range(17, 33)  # These are reasons of SGP.22 version 3, which have only a name.
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ LATER = range(17, 33)  # Reasons of version 3, whose names are in the sentence.
     ids=repr,
 )
 def test_every_reason_has_its_sentence(code: ResultCode) -> None:
-    """A reason of version 2 has its own explanation, not that of unknown ones."""
+    """Each refusal reason of SGP.22 version 2 has its own explanation, not the one for unknown reasons."""
     assert "only later or other specifications" not in refused(Intent("ES10"), code).sentence
 
 
 def test_a_reason_of_a_later_version_is_named() -> None:
-    """For a reason of a later version, the error contains its name and number."""
+    """For a refusal reason of a later version, the error contains the reason's name and number."""
     error = refused(es10_intents.LOAD_BOUND_PROFILE_PACKAGE, InstallationError.LPR_NOT_SUPPORTED)
     assert "(lprNotSupported, 23)" in error.sentence
     assert error.kind == "card-refused"

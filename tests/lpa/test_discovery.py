@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lab(make_bench: MakeBench, pki: Pki, tmp_path: Path) -> Iterator[Lab]:
-    """The servers of a discovery."""
+    """A lab with the card and the servers of a discovery."""
     with make_bench(host=SMDP) as bench, ExitStack() as running:
         yield Lab(bench, pki, tmp_path, running)
 
@@ -51,7 +51,7 @@ def test_an_smds_without_events_is_not_an_error(lab: Lab) -> None:
 
 
 def test_events_in_their_order(lab: Lab) -> None:
-    """Each event comes with the server's address and its ID as written, oldest first."""
+    """Events are found oldest first, with their unchanged IDs, their servers' addresses and the SM-DS that listed them."""
     lab.event("First-1")
     lab.event("second-2")
     found = lab.discover()
@@ -71,7 +71,7 @@ def test_an_event_is_the_order_of_a_download(lab: Lab) -> None:
 
 
 def test_a_root_event_leads_to_an_alternative_smds(lab: Lab) -> None:
-    """An event at the root leads to an alternative SM-DS, which is asked for that event only."""
+    """An event at the root leads to an alternative SM-DS, where only the forwarded event is found."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
     lab.event("UNASKED", SMDP, at=ALTERNATIVE)
@@ -82,7 +82,7 @@ def test_a_root_event_leads_to_an_alternative_smds(lab: Lab) -> None:
 
 
 def test_a_cascade_keeps_the_place_of_its_event(lab: Lab) -> None:
-    """Events behind an alternative SM-DS take the place of the event that leads there."""
+    """Events found at an alternative SM-DS take the place of the event that leads to it."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("LAST")
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
@@ -90,7 +90,7 @@ def test_a_cascade_keeps_the_place_of_its_event(lab: Lab) -> None:
 
 
 def test_an_sm_dp_plus_sees_no_card(lab: Lab) -> None:
-    """Lpad reads a server's certificate to find out that it is an SM-DP+; no attempt is counted."""
+    """A discovery asks an SM-DP+ once for its certificate, and the SM-DP+ counts no attempt for the order."""
     order = lab.bench.order(matching_id="E-1", eid=lab.bench.card.eid)
     lab.event("E-1")
     lab.event("E-2")
@@ -100,7 +100,7 @@ def test_an_sm_dp_plus_sees_no_card(lab: Lab) -> None:
 
 
 def test_a_loop_ends(lab: Lab) -> None:
-    """An SM-DS whose event leads to itself under a new ID each time is asked a limited number of times."""
+    """If an SM-DS's event always leads back to it under a new ID, lpad asks it a limited number of times."""
     lab.root.faults.add(Fault(kind=FaultKind.EVENT_LOOP, function="authenticateClient", value=ROOT, times=0))
     found = lab.discover()
     assert found.events == ()
@@ -109,7 +109,7 @@ def test_a_loop_ends(lab: Lab) -> None:
 
 
 def test_two_sm_dss_that_lead_to_each_other(lab: Lab) -> None:
-    """If two SM-DSs lead to each other, lpad sends each query only once."""
+    """If the events of two SM-DSs lead to each other, lpad sends each query only once, and the discovery ends."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("R-1", ROOT, at=ALTERNATIVE)
     found = lab.discover()
@@ -118,7 +118,7 @@ def test_two_sm_dss_that_lead_to_each_other(lab: Lab) -> None:
 
 
 def test_thousands_of_events(lab: Lab) -> None:
-    """Of thousands of events, a limited number is kept and the rest is counted; one server is asked once."""
+    """Of thousands of events, a limited number is kept, the others are counted, and their server is asked once."""
     lab.root.faults.add(Fault(kind=FaultKind.MANY_EVENTS, function="authenticateClient", value=3000))
     found = lab.discover()
     assert len(found.events) == MOST_EVENTS

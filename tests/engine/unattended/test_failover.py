@@ -73,7 +73,7 @@ CONNECTED = policy(rule(FIRST, "bearer", "address"), rule(SECOND, "bearer", "add
 
 
 class WatchedLab(Lab):
-    """A lab that records every standing of failover, even a brief one on a slow machine."""
+    """A lab that records each standing (the state of failover), even a brief one on a slow machine."""
 
     def start(self, *ports: CardPort) -> Engine:
         engine = super().start(*ports)
@@ -129,7 +129,7 @@ def status(lab: Lab) -> FailoverStatus:
 
 
 def asked_for(lab: Lab) -> list[Change]:
-    """The changes that failover asked for, newest first."""
+    """Return the changes that failover requested, newest first."""
     return [change for change in lab.engine.changes() if change.origin == FAILOVER]
 
 
@@ -143,7 +143,7 @@ def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> None:
-    """The next profile is enabled under a guard made of its health rule; the change's origin is failover."""
+    """After a long illness, failover enables the next profile under a guard made of that profile's health rule."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 3)
@@ -161,7 +161,7 @@ def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> N
 
 
 def test_a_lost_bearer_is_an_illness(tmp_path: Path, pki: Pki) -> None:
-    """A profile whose bearer the network no longer opens gives way to one with bearer and address."""
+    """If the network no longer opens a profile's bearer, failover enables the next profile."""
     with bench(tmp_path, pki, CONNECTED) as lab:
         lab.stands(Standing.WELL)
         lab.modem.subscribe(FIRST, Subscription(apns=("another",)))
@@ -206,7 +206,7 @@ def test_a_silent_modem_does_not_hide_a_dead_network(tmp_path: Path, pki: Pki) -
 
 
 def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: Pki) -> None:
-    """A condition that lpad cannot evaluate neither makes a profile healthy nor has it replaced."""
+    """A condition that lpad cannot evaluate makes a profile neither healthy nor unhealthy: failover does nothing."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, lasting=0), conditions=(unknown, Condition.parse(REGISTERED)))
     with bench(tmp_path, pki, policy(first, rule(SECOND))) as lab:
@@ -217,7 +217,7 @@ def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: 
 
 
 def test_if_the_next_one_is_not_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """If the next profile also fails, it is rolled back; after the cool-down failover tries another."""
+    """If the next profile also fails, it is rolled back; after the cool-down failover tries the one after it."""
     in_vain = policy(rule(FIRST), rule(SECOND), rule(THIRD), within=1, cooldown=3600)
     with bench(tmp_path, pki, in_vain, registration={SECOND: 3}) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -251,7 +251,7 @@ def test_the_cool_down_is_kept(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_cool_down_continues_over_boots_that_all_begin_in_1970(tmp_path: Path, pki: Pki) -> None:
-    """The rest of the cool-down decreases with each boot, and a clock that is finally set does not end it."""
+    """Over boots that begin in 1970, the remaining cool-down decreases; setting the clock does not end it."""
     order = policy(rule(FIRST), rule(SECOND), cooldown=3600)
     with bench(tmp_path, pki, order) as lab:
         lab.modem.register(FIRST, 3)
@@ -307,7 +307,7 @@ def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) ->
 
 
 def test_a_download_that_waits_is_not_a_switch(tmp_path: Path, pki: Pki) -> None:
-    """While a download waits for an answer or a server, failover checks the profile, and may switch."""
+    """While a download waits for a user's answer, failover checks the enabled profile, and may switch."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         order = lab.order(iccid="8900101000000000033", confirmation_code="1234")
@@ -322,7 +322,7 @@ def test_a_download_that_waits_is_not_a_switch(tmp_path: Path, pki: Pki) -> None
 def test_a_download_whose_server_is_silent_is_overtaken(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A download from a silent server makes way for a check of the profile, and for the switch."""
+    """A download from a silent server is interrupted for failover's check of the profile, and for its switch."""
     monkeypatch.setattr(failover, "BLIND", 0.5)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -339,7 +339,7 @@ def test_a_download_whose_server_is_silent_is_overtaken(
 def test_no_download_makes_way_for_a_check_that_would_be_without_success(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No download is interrupted for a modem that did not report its registration while lpad was idle."""
+    """A download is not interrupted for a check if the modem reported no registration while lpad was idle."""
     monkeypatch.setattr(failover, "BLIND", 0.1)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -360,7 +360,7 @@ def test_no_download_makes_way_for_a_check_that_would_be_without_success(
 
 
 def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:
-    """If lpad is killed during a failover's switch, the switch continues, and so does the cool-down."""
+    """If lpad stops during failover's switch, the restarted lpad continues the switch, and the cool-down follows."""
     order = policy(rule(FIRST), rule(SECOND), within=30, cooldown=3600)
     with bench(tmp_path, pki, order, registration={SECOND: 2}) as lab:
         lab.modem.register(FIRST, 3)
@@ -426,14 +426,14 @@ def test_each_standing_is_one_event(tmp_path: Path, pki: Pki) -> None:
             return "resting" in told
 
         lab.until_true(all_told)
-        # The status changes before its event is published: the first event may follow the subscription.
+        # The status changes before its event is published, so the event "well" may follow the subscription.
         assert told[told.index("ailing") :] == ["ailing", "switching", "resting"]
         assert told[: told.index("ailing")] in ([], ["well"])
         subscription.close()
 
 
 def test_a_changed_observation_of_the_health_is_an_event(tmp_path: Path, pki: Pki) -> None:
-    """A changed observation of failover is an event; checks without a change are not."""
+    """If failover's check finds that a layer has changed, an event is published; a check without a change publishes none."""
     with listening() as there:
         order = policy(rule(FIRST, REGISTERED, f"tcp:127.0.0.1:{there}", lasting=LONG))
         with bench(tmp_path, pki, order) as lab:
@@ -453,7 +453,7 @@ def test_a_changed_observation_of_the_health_is_an_event(tmp_path: Path, pki: Pk
 
 
 def test_every_standing_can_be_left() -> None:
-    """Failover's table has a transition from each standing, and one to each."""
+    """Failover's table of transitions has one from each standing, to each standing, and for each sign."""
     assert {before for before, _ in TRANSITIONS} == set(Standing)
     assert set(TRANSITIONS.values()) == set(Standing)
     assert {sign for _, sign in TRANSITIONS} == set(Sign)
@@ -470,7 +470,7 @@ def test_every_standing_can_be_left() -> None:
     ],
 )
 def test_the_order_goes_round(tried: str, installed: set[str], following: str | None) -> None:
-    """The order skips profiles that the card lacks, and the enabled profile."""
+    """Failover's order wraps around, and skips the enabled profile and profiles that the card lacks."""
     order = policy(rule(FIRST), rule(SECOND), rule(THIRD))
     listed = ProfileList(tuple(Profile(iccid=iccid, state="disabled") for iccid in sorted(installed)))
     found = order.following(tried, listed=listed, enabled=FIRST)

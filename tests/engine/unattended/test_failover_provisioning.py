@@ -1,4 +1,4 @@
-"""When every profile of failover's order has failed, a platform is asked for another one."""
+"""When every profile of failover's order has failed, lpad asks a platform for another one."""
 
 from __future__ import annotations
 
@@ -66,18 +66,18 @@ def failing(folder: Path, pki: Pki, *, allowed: bool = True) -> Iterator[Platfor
 
 
 def requests(lab: PlatformLab) -> list[Change]:
-    """Failover's requests for another profile, newest first."""
+    """Return failover's requests for another profile, newest first."""
     return [each for each in lab.engine.changes() if each.origin == FAILOVER and each.kind is Kind.PROVISION]
 
 
 def switches(lab: PlatformLab) -> list[Change]:
-    """Failover's switches that have ended, newest first."""
+    """Return failover's switches that have ended, newest first."""
     found = (each for each in lab.engine.changes() if each.origin == FAILOVER and each.kind is Kind.ENABLE)
     return [each for each in found if each.state.ended]
 
 
 def test_the_wish_is_provisioned(tmp_path: Path, pki: Pki) -> None:
-    """A third profile is ordered, downloaded and enabled, after the second was tried without success."""
+    """A third profile is ordered, downloaded and enabled after failover's switch to the second has failed."""
     with failing(tmp_path, pki) as lab:
         change = lab.ended(lab.until(lambda: requests(lab), bool)[-1].id)
         assert change.error is None, change.error
@@ -88,7 +88,7 @@ def test_the_wish_is_provisioned(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_leave_nothing_is_ordered(tmp_path: Path, pki: Pki) -> None:
-    """Without `provisioning.on_failover` the order starts again, and nothing is requested."""
+    """Without `provisioning.on_failover` failover starts its order again, and requests no profile."""
     with failing(tmp_path, pki, allowed=False) as lab:
         lab.until(lambda: switches(lab), lambda found: len(found) >= 2)
         assert requests(lab) == []
@@ -105,7 +105,7 @@ def test_the_one_open_wish_is_resumed(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_an_earlier_wish_is_resumed(tmp_path: Path, pki: Pki) -> None:
-    """Failover resumes a wish that a user had begun, and whose change was cancelled."""
+    """Failover resumes an earlier wish that has a reservation, instead of placing another order."""
     with failing(tmp_path, pki) as lab:
         made = lab.platform.stock.order(eid=str(lab.card.eid), reference="lpad-earlier")
         kept = KeptReservation(id=made.reference, profile="pending")
@@ -117,7 +117,7 @@ def test_an_earlier_wish_is_resumed(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_recovery_withdraws_the_request(tmp_path: Path, pki: Pki) -> None:
-    """If a profile works again before anything was ordered, nothing is ordered."""
+    """If the enabled profile works again before anything is ordered, failover cancels its request."""
     with failing(tmp_path, pki) as lab:
         lab.platform.faults.add(PlatformFault.BUSY, call="order", times=0)
         lab.platform.faults.add(PlatformFault.BUSY, call="find", times=0)

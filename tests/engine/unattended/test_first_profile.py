@@ -28,7 +28,7 @@ def empty(lab: Lab, *, default: bool = True) -> CardPort:
 
 
 def asked(lab: Lab) -> list[Change]:
-    """Return the changes without a request, the oldest first."""
+    """Return the changes that lpad began without a request, oldest first."""
     return [change for change in reversed(lab.engine.changes()) if change.origin == "provision"]
 
 
@@ -40,12 +40,12 @@ def ended(lab: Lab, *, number: int = 1) -> Change:
 
 
 def offer(lab: Lab) -> None:
-    """Create an order at the server that is found by this card's EID alone."""
+    """Create an order that the server finds by the EID of the lab's card."""
     lab.order(eid=lab.card.eid)
 
 
 def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
-    """At the first start, one change downloads a profile from the default SM-DP+ and enables it."""
+    """When lpad starts, one change downloads a profile from the default SM-DP+ to an empty card and enables it."""
     offer(lab)
     lab.start(empty(lab))
     change = ended(lab)
@@ -77,7 +77,7 @@ def test_a_card_with_a_profile_is_left_alone(lab: Lab) -> None:
 
 
 def test_without_a_default_address_no_server_is_asked(lab: Lab) -> None:
-    """If neither the card nor the settings name a default SM-DP+, there is no server to ask."""
+    """If neither the card nor the settings name a default SM-DP+, lpad requests no first profile."""
     lab.start(empty(lab, default=False))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     assert asked(lab) == []
@@ -124,7 +124,7 @@ def test_a_failed_attempt_is_repeated_later(lab: Lab, monkeypatch: pytest.Monkey
 def test_a_jump_of_the_clock_during_the_first_attempt_moves_no_other(
     lab: Lab, before: float, after: float
 ) -> None:
-    """The next attempt takes place minutes later, however the clock is set meanwhile."""
+    """If the clock is set during the first attempt, the second one is still due minutes after the first."""
     clocks = lab.clocks = Clocks(wall=before)
     with silent(lab, "initiateAuthentication") as reached:
         lab.start(empty(lab))
@@ -151,7 +151,7 @@ def test_intervals_grow_to_a_day() -> None:
 
 
 def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
-    """An attempt without a network continues when there is one, and counts once."""
+    """An attempt without a network waits, and the same change continues once a network is available."""
     offer(lab)
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE))
     lab.start(empty(lab))
@@ -167,7 +167,7 @@ def test_without_a_network_it_waits_for_one(lab: Lab) -> None:
 
 
 def test_an_attempt_that_was_taken_back_is_not_repeated_immediately(lab: Lab) -> None:
-    """After a user has cancelled an attempt, the next one begins when it is due."""
+    """After a user has cancelled an attempt, the next one does not begin immediately."""
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.DROP_BEFORE, times=99))
     lab.start(empty(lab))
     seen = lab.until(lambda: asked(lab), lambda found: bool(found and found[0].pause))
@@ -177,7 +177,7 @@ def test_an_attempt_that_was_taken_back_is_not_repeated_immediately(lab: Lab) ->
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(lab: Lab) -> None:
-    """If the journal cannot be read, the card is shown as without an attempt so far."""
+    """If the journal cannot be read, the card's provisioning state shows no attempts, and is not an error."""
     offer(lab)
     lab.start(empty(lab))
     assert ended(lab).state is State.DONE

@@ -1,4 +1,4 @@
-"""Appliers and hooks with every kind of fault: they stop neither a failover nor a rescue."""
+"""Appliers and hooks that fail, hang or raise stop neither a failover nor a rescue."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HOOKS = {"a hook fails": "exit 1", "a hook hangs": "sleep 600", "a hook is kille
 
 
 class Raising(Spy):
-    """A mistake in an applier."""
+    """An applier in which every step raises an error."""
 
     def _note(self, step: str, iccid: str) -> Outcome:
         super()._note(step, iccid)
@@ -53,7 +53,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[*APPLIERS, *HOOKS])
 def troubled(tmp_path: Path, pki: Pki, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A lab whose applier, or whose hooks, fail at every step from now on."""
+    """A lab whose applier or hooks fail at every step."""
     with trouble(tmp_path, pki, request.param) as lab:
         yield lab
 
@@ -74,7 +74,7 @@ def trouble(folder: Path, pki: Pki, kind: str) -> Iterator[Lab]:
 
 
 def test_failover_continues_despite_failing_appliers(troubled: Lab) -> None:
-    """The next profile is enabled and kept, and the change reports the failures from the first step on."""
+    """Failover enables and keeps the next profile, and the change reports each failed step."""
     troubled.modem.register(FIRST, 3)
     rules = tuple(
         HealthRule(iccid=each, conditions=(Condition.parse("registered"),), interval=0.2, lasting=0.2)

@@ -1,4 +1,4 @@
-"""A guarded switch that ended stuck: lpad continues without a request until a wanted profile is enabled."""
+"""If the rollback of a guarded switch fails, lpad continues without a request until a wanted profile is enabled."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def attempts(lab: Lab) -> list[Change]:
-    """Return lpad's own attempts, the oldest first."""
+    """Return the rescue's attempts, oldest first."""
     return [change for change in reversed(lab.engine.changes()) if change.origin == RESCUE]
 
 
@@ -64,7 +64,7 @@ def over(lab: Lab) -> None:
 
 
 def test_the_rescue_continues_until_the_previous_profile_is_enabled(tmp_path: Path, pki: Pki) -> None:
-    """The rescue makes attempts, each a change that is shown, until the previous profile is enabled."""
+    """The rescue makes attempts, each shown as a change, until the previous profile is enabled."""
     with guarding(tmp_path, pki) as lab:
         change = stuck(lab)
         assert change.error is not None
@@ -93,7 +93,7 @@ def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_restart_does_not_end_a_rescue(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rescue survives a restart: lpad's start begins an attempt, whenever the next one was due."""
+    """A rescue survives a restart of lpad, which begins an attempt immediately, even if the next one is due later."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -106,7 +106,7 @@ def test_a_restart_does_not_end_a_rescue(tmp_path: Path, pki: Pki, monkeypatch: 
 
 
 def test_the_rescue_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rescue does not wait for a server that does not answer, nor for the downloads behind it."""
+    """The rescue waits neither for a download whose server does not answer, nor for the queued downloads."""
     with guarding(tmp_path, pki) as lab:
         codes = [lab.code(lab.order(iccid=THIRD)) for _ in range(3)]
         monkeypatch.setattr(rescue, "BACKOFF", Backoff((5.0,)))
@@ -128,7 +128,7 @@ def test_the_rescue_goes_before_downloads(tmp_path: Path, pki: Pki, monkeypatch:
 def test_a_card_that_comes_back_is_tried_immediately(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a card comes back, the rescue tries immediately: the restart may have removed the obstacle."""
+    """When an absent card comes back, the rescue makes its next attempt immediately."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -144,7 +144,7 @@ def test_a_card_that_comes_back_is_tried_immediately(
 
 
 def test_a_users_switch_ends_the_rescue(tmp_path: Path, pki: Pki) -> None:
-    """A user's switch, even to the rejected profile or to none, ends the rescue."""
+    """A user's switch ends the rescue, even if it leaves no profile enabled."""
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
         assert lab.carry_out(Kind.DISABLE, iccid=SECOND).state is State.DONE
@@ -156,7 +156,7 @@ def test_a_users_switch_ends_the_rescue(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_a_previous_profile_none_is_enabled(tmp_path: Path, pki: Pki) -> None:
-    """If the card had no profile enabled before, the profile on trial is disabled."""
+    """If no profile was enabled before the switch, the rescue disables the new profile."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
         lab.card.faults.refuse(DISABLE, DISALLOWED, times=1000)
@@ -171,7 +171,7 @@ def test_without_a_previous_profile_none_is_enabled(tmp_path: Path, pki: Pki) ->
 
 
 def test_a_deleted_profile_is_not_tried(tmp_path: Path, pki: Pki) -> None:
-    """A deleted profile is no longer wanted; without any wanted profile, nothing is tried."""
+    """If the only wanted profile is deleted, the rescue ends."""
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
         assert lab.carry_out(Kind.DELETE, iccid=FIRST).state is State.DONE
@@ -179,7 +179,7 @@ def test_a_deleted_profile_is_not_tried(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """With `keep_enabled`, but neither a previous profile nor an order, the new profile stays enabled."""
+    """With `keep_enabled`, and neither a previous profile nor fallback profiles, a rejected switch begins no rescue."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
         lab.stop()
@@ -193,7 +193,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
 
 
 def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
-    """While the journal cannot be written, the rescue begins no attempt, but forgets none."""
+    """While the journal cannot be written, the rescue makes no attempt; once it can be, a restarted lpad continues."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
@@ -211,7 +211,7 @@ def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
-    """If the journal cannot be read, the card is still shown."""
+    """If the journal cannot be read, the state of the rescue is None, and not an error."""
     journal = Journal(tmp_path / "journal.db")
     hub = Hub()
     store = ChangeStore(journal, hub, Counters())
@@ -221,7 +221,7 @@ def test_a_journal_that_cant_be_read_hides_no_card(tmp_path: Path) -> None:
 
 
 def test_intervals_grow_to_an_hour() -> None:
-    """Intervals grow from half a minute to an hour, after each round through the order."""
+    """The intervals between the rescue's rounds of attempts grow from half a minute to an hour."""
     assert INTERVALS[0] == 30
     assert list(INTERVALS) == sorted(INTERVALS)
     assert INTERVALS[-1] == 3600

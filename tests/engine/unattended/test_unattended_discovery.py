@@ -32,13 +32,13 @@ def asked(
     fails: Callable[[float], bool] = lambda _: False,
     jitter: float = HOUR,
 ) -> list[float]:
-    """Return the moments at which a fleet that starts together queries, in seconds from its start.
+    """Return when the devices of a fleet query, in seconds from the moment at which all of them start.
 
     Args:
         days: how long the fleet runs.
-        off: when the whole fleet is without power.
-        fails: whether the server fails at a moment.
-        jitter: as in the settings.
+        off: the start and the end of a time without power, in seconds.
+        fails: returns whether the server fails at the given second.
+        jitter: the setting `jitter`, in seconds.
     """
     moments = []
     for _ in range(DEVICES):
@@ -60,7 +60,7 @@ def asked(
 
 
 def busiest(moments: list[float], seconds: float = MINUTE) -> int:
-    """Return the largest number of queries in one minute."""
+    """Return the largest number of queries in one period of the given length."""
     return max(Counter(int(each // seconds) for each in moments).values())
 
 
@@ -72,7 +72,7 @@ def test_a_fleet_is_spread_over_the_day() -> None:
 
 
 def test_a_fleet_that_was_without_power() -> None:
-    """After ten hours without power, overdue devices query within the jitter: at most 110 in a minute."""
+    """After ten hours without power, overdue devices spread their queries over an hour: at most 110 in a minute."""
     moments = asked(2, off=(DAY, DAY + 10 * HOUR))
     after = [each for each in moments if DAY + 10 * HOUR <= each < DAY + 11 * HOUR]
     assert len(after) < 0.5 * DEVICES
@@ -80,14 +80,14 @@ def test_a_fleet_that_was_without_power() -> None:
 
 
 def test_a_server_that_is_down() -> None:
-    """While a server fails for a day, each device queries it at most four times, at different moments."""
+    """While a server fails for a day, the fleet queries it at most four times per device, and 60 times in a minute."""
     moments = asked(2, fails=lambda moment: moment >= 0 and moment < DAY)
     assert len([each for each in moments if each < DAY]) <= 4 * DEVICES
     assert busiest(moments) <= 60
 
 
 def test_a_shorter_period() -> None:
-    """Settings with a shorter period take effect for a discovery that is planned later."""
+    """If the settings get a shorter period, a discovery that is planned far ahead is moved forward."""
     planned = next_time(
         DiscoveryTime(next_at=START + 20 * DAY), every=DAY, jitter=HOUR, failed=False, now=START
     )
@@ -95,7 +95,7 @@ def test_a_shorter_period() -> None:
 
 
 def test_a_success_ends_the_failures() -> None:
-    """A successful discovery keeps the plan, and the next failure counts as the first again."""
+    """A successful discovery resets the count of failures and keeps the planned time; a failed one adds to the count."""
     known = DiscoveryTime(next_at=START + DAY, change=7, failures=3)
     assert next_time(known, every=DAY, jitter=HOUR, failed=False, now=START) == DiscoveryTime(
         next_at=START + DAY

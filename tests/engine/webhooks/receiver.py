@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this device, which gives the test's answers and keeps the requests."""
+"""A receiver of webhooks on this device, which gives prepared answers and keeps the requests."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LONG = 120.0
-"""Seconds within which anything that a test waits for happens."""
+"""The longest time in seconds that a test waits for an event or a request."""
 SECRET = b"lpad's own secret of some length"
 
 
 @dataclass(frozen=True)
 class Got:
-    """One request, byte for byte; header names in lower case."""
+    """One received request, with its unchanged body and its header names in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -40,7 +40,7 @@ class Got:
 
 @dataclass
 class Answer:
-    """The receiver's answer: a status and headers, or `raw` bytes; `until` delays it."""
+    """The receiver's answer: a status and headers, or `raw` bytes; the event `until` delays it."""
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Answer:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers with `answers` in their order, and with 204 once they are used up."""
+    """An HTTP server that gives the answers in `answers` in order, and 204 once they are used up."""
 
     daemon_threads = True
 
@@ -67,7 +67,7 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.port}{path}"
 
     def take(self) -> Got:
-        """Return the next request, as soon as it has arrived."""
+        """Wait for the next request and return it."""
         return self.got.get(timeout=LONG)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def open_plain(url: EndpointUrl) -> HttpsConnection:
-    """Open a connection as the daemon does, to a receiver on this device."""
+    """Open a connection to a receiver on this device, with the limits of the daemon."""
     return HttpsConnection(
         url.server,
         trust=Trust(use_system_roots=False),
@@ -135,7 +135,7 @@ def open_plain(url: EndpointUrl) -> HttpsConnection:
 
 
 def endpoint(receiver: Receiver | str, name: str = "backend", **settings: Any) -> Endpoint:
-    """Describe an endpoint as the settings do."""
+    """Return an endpoint with a receiver's address or the given one; by default, SECRET signs its requests."""
     url = receiver if isinstance(receiver, str) else receiver.url()
     given: dict[str, Any] = {"keys": (HmacKey(SECRET),), "open": open_plain, **settings}
     return Endpoint(name=name, url=EndpointUrl.parse(url), **given)
@@ -143,7 +143,7 @@ def endpoint(receiver: Receiver | str, name: str = "backend", **settings: Any) -
 
 @contextmanager
 def holding() -> Iterator[threading.Event]:
-    """Delay answers until the block ends, even by an exception."""
+    """Yield an event on which answers can wait; it is set when the block ends, even by an exception."""
     event = threading.Event()
     try:
         yield event

@@ -1,4 +1,4 @@
-"""Addresses, filters, and requests that the CloudEvents library reads."""
+"""Webhook endpoints: addresses, filters, and requests that the CloudEvents library reads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def event(source: str = "gateway-17", *, euicc: str = "modem", at: float = 1_800
 @pytest.mark.parametrize("structured", [True, False])
 @given(euicc=st.text(min_size=1, max_size=20), unset=st.booleans())
 def test_the_cloudevents_library_reads_what_is_sent(*, structured: bool, euicc: str, unset: bool) -> None:
-    """The CloudEvents library reads both modes, all attributes and extensions, and any card's name."""
+    """The CloudEvents library reads lpad's events in structured and binary mode, whatever the card's name."""
     if any("\ud800" <= c <= "\udfff" for c in euicc):
         return
     sent = event(euicc=euicc, at=0.0 if unset else 1_800_000_000.0)
@@ -67,7 +67,7 @@ def test_headers_are_printable() -> None:
 
 
 def test_redaction_leaves_the_last_digits() -> None:
-    """An endpoint with redaction gets only the last digits."""
+    """An endpoint with redaction gets only the last digits of EID and ICCID."""
     _, body = endpoint("http://localhost/", identifiers=Identifiers.REDACTED).request(event(), at=0.0)
     assert json.loads(body)["data"] == {"euicc": "modem", "eid": "…0017", "iccid": "…0017", "change": 7}
 
@@ -85,7 +85,7 @@ def test_redaction_leaves_the_last_digits() -> None:
     ],
 )
 def test_one_matching_pattern_is_enough(patterns: tuple[str, ...], *, wanted: bool) -> None:
-    """An event is sent to an endpoint if one of its patterns matches the type."""
+    """An endpoint wants an event if one of the endpoint's patterns matches the event's type."""
     assert endpoint("http://localhost/", types=patterns).wants("org.lpad.profile.enabled.v1") is wanted
 
 
@@ -100,7 +100,7 @@ def test_one_matching_pattern_is_enough(patterns: tuple[str, ...], *, wanted: bo
     ],
 )
 def test_only_this_device_may_use_http(url: str, server: str, target: str, *, encrypted: bool) -> None:
-    """An endpoint may use https anywhere, and http on this device only."""
+    """An endpoint's address may use https for any host, but http only for this device."""
     found = EndpointUrl.parse(url)
     assert (str(found.server), found.target, found.encrypted) == (server, target, encrypted)
 
@@ -123,7 +123,7 @@ def test_only_this_device_may_use_http(url: str, server: str, target: str, *, en
     ],
 )
 def test_invalid_endpoint_addresses_are_refused(url: str) -> None:
-    """An invalid address is refused with a reason, before anything is sent."""
+    """An invalid endpoint address raises InvalidValue."""
     with pytest.raises(InvalidValue):
         EndpointUrl.parse(url)
 

@@ -1,4 +1,4 @@
-"""Signatures that independent libraries accept, and files that are not keys."""
+"""Independent libraries accept lpad's webhook signatures, and invalid key files are refused."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_standard_webhooks_own_library_verifies_each_key(body: bytes, id_: objec
 
 @given(message=st.binary(max_size=300), seed=st.binary(min_size=32, max_size=32))
 def test_cryptography_makes_the_same_signature(message: bytes, seed: bytes) -> None:
-    """Ed25519 is deterministic, so two libraries agree byte for byte."""
+    """Public key and signature of lpad's Ed25519 key are those of the library cryptography, byte for byte."""
     key, theirs = Ed25519Key(seed), Ed25519PrivateKey.from_private_bytes(seed)
     assert key.public == theirs.public_key().public_bytes_raw()
     assert key.sign(message) == theirs.sign(message)
@@ -77,7 +77,7 @@ def test_the_vectors_of_the_standard(seed: str, public: str, message: str, first
 
 
 def test_a_receiver_needs_the_public_key_only() -> None:
-    """A request with both kinds of signatures is accepted by either, and a changed body by neither."""
+    """Each of a request's two signatures verifies the request; the Ed25519 signature does not verify a changed body."""
     text = "whsk_" + base64.b64encode(SEED).decode()
     key = read_key(text, where="key")
     assert key.public is not None
@@ -93,7 +93,7 @@ def test_a_receiver_needs_the_public_key_only() -> None:
 
 
 def test_a_private_key_may_come_with_its_public_one() -> None:
-    """A key of 64 bytes (private and public half) is read; halves of different keys are refused."""
+    """A key file may have the private and the public key in 64 bytes; halves that do not match are refused."""
     public = Ed25519Key(SEED).public
     both = read_key("whsk_" + base64.b64encode(SEED + public).decode(), where="key")
     assert both.public == "whpk_" + base64.b64encode(public).decode()
@@ -115,7 +115,7 @@ def test_a_private_key_may_come_with_its_public_one() -> None:
     ],
 )
 def test_an_invalid_key_file_is_named(text: str) -> None:
-    """The error for an invalid key file names the file, and nothing of its content."""
+    """The error for an invalid key file names the file, and does not quote its content."""
     with pytest.raises(InvalidSettings) as caught:
         read_key(text, where="/etc/lpad/webhook-key")
     assert "/etc/lpad/webhook-key" in str(caught.value)
@@ -123,6 +123,6 @@ def test_an_invalid_key_file_is_named(text: str) -> None:
 
 
 def test_a_key_shows_nothing_of_itself() -> None:
-    """The key appears neither in a log nor in a traceback."""
+    """The text form of a key object does not contain the key."""
     keys = (HmacKey(b"s" * 32), AsymmetricKey(Ed25519Key(SEED)))
     assert [repr(each) for each in keys] == ["HmacKey()", "AsymmetricKey()"]

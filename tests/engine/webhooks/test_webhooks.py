@@ -35,7 +35,7 @@ ICCID = "8900101000000000017"
 
 
 class Bench:
-    """A journal whose clock a test moves, and the webhooks on it."""
+    """A journal whose clock the test moves, and webhooks that send its events."""
 
     def __init__(self, folder: Path, *, clock: Clock | None = None) -> None:
         self._folder = folder
@@ -105,7 +105,7 @@ def receivers(*answers: Answer, number: int = 1) -> Iterator[list[Receiver]]:
 
 
 def test_events_arrive_in_order_and_signed(bench: Bench) -> None:
-    """An endpoint gets the events that follow its first appearance in the settings, not earlier ones."""
+    """An endpoint gets signed events in order, beginning with the first after its appearance in the settings."""
     bench.happen(1)
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
@@ -120,7 +120,7 @@ def test_events_arrive_in_order_and_signed(bench: Bench) -> None:
 
 
 def test_filters_are_each_endpoints_own(bench: Bench) -> None:
-    """Each endpoint gets the event types of its own filter, in order, and waits for no other endpoint."""
+    """Each endpoint gets the event types of its own filter, in order."""
     with receivers(number=2) as (one, other):
         bench.serve(
             endpoint(one, "one", types=("org.lpad.profile.enabled.v1",)),
@@ -213,7 +213,7 @@ def test_410_ends_an_endpoint(bench: Bench, tmp_path: Path) -> None:
 
 
 def failing_for_five_days(bench: Bench, *, silent: bool = False) -> None:
-    """Move the clock to each due attempt, until the event is set aside."""
+    """Move the clock to each due attempt until an event is set aside; `silent` means that no answer arrived."""
     number = 0
     while not bench.progress().given_up:
         number += 1
@@ -248,7 +248,7 @@ def test_after_five_days_the_next_event_is_sent(bench: Bench) -> None:
 
 
 def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
-    """Neither a jump by a year nor a week without power counts: only lpad's running time does."""
+    """Neither clock jumps of a year nor 30 days without power set an event aside: only lpad's running time counts."""
     with Receiver(*[Answer(500)] * 9) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1)
@@ -265,7 +265,7 @@ def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
 
 
 def test_an_event_is_delivered_after_days_without_network(bench: Bench) -> None:
-    """An endpoint that was out of reach for five days gets the event after it accepts another one."""
+    """An endpoint that was unreachable for five days gets the event after it has accepted another one."""
     with Receiver() as receiver:
         address = receiver.url()
     bench.serve(endpoint(address))
@@ -293,7 +293,7 @@ def test_a_network_that_is_back_is_used_immediately(bench: Bench) -> None:
 
 
 def test_a_restart_repeats_nothing_and_forgets_nothing(bench: Bench) -> None:
-    """The pause between two attempts also continues after a restart."""
+    """After a restart, the pause between two attempts continues, and later events wait for it."""
     with Receiver(Answer(204), Answer(500)) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -309,7 +309,7 @@ def test_a_restart_repeats_nothing_and_forgets_nothing(bench: Bench) -> None:
 def test_an_unrecorded_delivery_is_repeated_with_the_same_id(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a full disk, or after a kill, an event is sent once more after a restart, and not lost."""
+    """If a delivery could not be recorded, the event is sent once more after a restart, with the same ID."""
 
     def full(*_: object) -> None:
         raise JournalUnavailable("no space", reason="journal-full")
@@ -409,7 +409,7 @@ def test_a_hostile_endpoint_harms_itself_only(bench: Bench, answer: Answer) -> N
     ids=["huge", "broken chunks", "not gzip", "cut off"],
 )
 def test_a_success_status_with_a_bad_body_is_an_acceptance(bench: Bench, raw: bytes) -> None:
-    """An endpoint that accepted an event and answers with a bad body has accepted it."""
+    """An answer with a 2xx status accepts an event even if the answer's body is malformed."""
     with Receiver(Answer(raw=raw)) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1, 2)
@@ -431,7 +431,7 @@ def test_a_silent_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
 
 
 def test_a_reload_keeps_each_endpoints_place(bench: Bench) -> None:
-    """An endpoint with other settings continues at its place; one that is no longer named is forgotten."""
+    """An endpoint whose settings change continues at its place; one removed from the settings is forgotten."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1)
@@ -465,7 +465,7 @@ def test_nothing_is_sent_before_the_clock_is_set(tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_states_what_an_endpoint_missed(bench: Bench) -> None:
-    """A full outbox first drops events that no endpoint awaits, then droppable ones, and reports how many."""
+    """If a full outbox drops events that an endpoint awaits, the endpoint gets an event with their number."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver, types=("org.lpad.profile.*", "org.lpad.events.dropped.v1")))
         bench.webhooks.pause("backend")
@@ -496,6 +496,6 @@ def test_failing_endpoints_delay_no_other(bench: Bench) -> None:
 
 
 def test_the_table_of_pauses_covers_five_days() -> None:
-    """The last pause repeats until the event is set aside."""
+    """The table's pauses add up to less than the five days after which an event is set aside."""
     assert endpoint_progress.PATIENCE == 5 * DAY
     assert sum(BACKOFF.seconds) < PATIENCE

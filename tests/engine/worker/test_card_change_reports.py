@@ -56,7 +56,7 @@ OTHER_EID = "89049032123451234512345678900135"
 
 @pytest.fixture(autouse=True)
 def _only_indications(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the timer try an absent card only after an hour, and the first reports lead to quick attempts."""
+    """Make the timer try an absent card only after an hour, and make attempts follow reports quickly."""
     monkeypatch.setattr(presence, "REOPENING", (HOUR,))
     for module in (connection_reports, card_change_reports):
         monkeypatch.setattr(module, "SETTLING", 0.05)
@@ -88,7 +88,7 @@ class ControlLab:
 
     @property
     def sent(self) -> list[tuple[object, int]]:
-        """The commands that the modem has received, by service and number."""
+        """The MBIM commands or QMI messages that the modem has received, as pairs of service and number."""
         return [
             (each.service, each.cid if isinstance(each, Command) else each.number)
             for each in tuple(self.modem.received)
@@ -106,7 +106,7 @@ class ControlLab:
         return sum(each in wanted for each in self.sent)
 
     def indicate(self, *, gone: bool, failing: bool = False) -> None:
-        """Have the modem report a state of the slot, true or not."""
+        """Have the modem indicate a state of the card slot, whether or not the state is true."""
         if isinstance(self.modem, MbimModem):
             card = ReadyState.FAILURE if failing else ReadyState.INITIALIZED
             state = ReadyState.SIM_NOT_INSERTED if gone else card
@@ -133,7 +133,7 @@ Start: TypeAlias = "Callable[..., ControlLab]"
 
 @pytest.fixture(params=["mbim", "qmi"])
 def start(request: pytest.FixtureRequest, tmp_path: Path, pki: Pki) -> Iterator[Start]:
-    """Return a function that starts an engine on a modem with these habits, with two profiles."""
+    """Return a function that starts an engine on a modem with the given habits, and installs two profiles."""
     with ExitStack() as stack:
 
         def begin(*, notices: Notices = Notices.REFRESH, **habits: Any) -> ControlLab:
@@ -204,7 +204,7 @@ def test_another_card_is_noticed(start: Start, other: SoftCard) -> None:
 
 
 def test_an_empty_slot_at_the_start(start: Start) -> None:
-    """The daemon listens to a modem that had no card when lpad was started."""
+    """If the slot is empty when lpad starts, lpad notices a card that is inserted later."""
     on = start()
     on.lab.stop()
     on.remove()
@@ -215,7 +215,7 @@ def test_an_empty_slot_at_the_start(start: Start) -> None:
 
 
 def test_without_indications_the_timer_finds_the_card(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request finds the slot empty, and the timer finds the card that is back."""
+    """Without indications, a request finds the slot empty, and the timer finds the card once it is back."""
     on = start(indication_delay=None)
     on.remove()
     asked = len(on.sent)
@@ -269,7 +269,7 @@ def _quiet(on: ControlLab) -> None:
 
 
 def test_a_flood_of_indications_leads_to_one_check(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The known card is checked once; the next check waits for the pause, however many reports come."""
+    """However many indications arrive, a known card is checked at most once until the pause is over."""
     on = start()
     _quiet(on)
     monkeypatch.setattr(card_change_reports, "PAUSES", (HOUR,))
@@ -281,7 +281,7 @@ def test_a_flood_of_indications_leads_to_one_check(start: Start, monkeypatch: py
 
 
 def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An absent card is tried once until the pause is over; the card that comes then is found."""
+    """Many untrue reports lead to only a few attempts to open an absent card; a card inserted later is found."""
     on = start()
     on.remove()
     on.until(CardState.ABSENT)
@@ -301,7 +301,7 @@ def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.M
 def test_a_modem_that_reports_something_with_each_attempt(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pauses between the attempts grow to the longest one; after a new state lpad tries immediately."""
+    """If each attempt causes a report, the pauses between attempts grow; after a new state lpad tries immediately."""
     monkeypatch.setattr(presence, "REOPENING", (0.05, 0.05, HOUR))
     monkeypatch.setattr(card_change_reports, "ABSENT_PAUSES", (0.05, 0.05, 0.05, HOUR))
     on = start()
@@ -319,7 +319,7 @@ def test_a_modem_that_reports_something_with_each_attempt(
     on.remove()
     on.until(CardState.ABSENT)
     _quiet(on)
-    # Attempts after a report: the removal, the failing card, three failures. By the timer: two a series.
+    # After reports: one for the removal, one for the failing card, three repetitions. By the timer: two per series.
     assert 3 <= len(attempts) <= 9
     made = len(attempts)
     for _ in range(20):
@@ -331,7 +331,7 @@ def test_a_modem_that_reports_something_with_each_attempt(
 
 
 def test_a_card_inserted_during_a_failing_attempt(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report that the modem sends between its refusal and the end of the attempt is followed up."""
+    """A report of a card that arrives during a failing attempt leads to another attempt."""
     on = start()
     on.remove()
     on.until(CardState.ABSENT)
@@ -446,7 +446,7 @@ def test_an_attempt_of_the_timer_follows_up_an_earlier_report(
 
 
 def test_an_untrue_report_of_an_empty_slot(start: Start) -> None:
-    """The card is read again, and is still ready; a repeated report of an empty slot leads to no attempt."""
+    """An untrue report of an empty slot has the card read again; repeated true reports of one lead to no attempt."""
     on = start()
     _quiet(on)
     opened = on.channels_opened

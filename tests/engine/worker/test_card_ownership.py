@@ -1,4 +1,4 @@
-"""A card that the settings lead to twice is served once."""
+"""If two names in the settings lead to the same card, only one worker serves the card."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def state(lab: Lab, name: str, wanted: CardState) -> None:
 
 
 def served(lab: Lab) -> None:
-    """Wait until the first worker has the card and is idle: two workers could spoil each other's answers."""
+    """Wait until the first worker has the card and is idle, so that two workers do not mix their commands."""
     state(lab, CARD, CardState.READY)
     lab.until_true(lambda: lab.card.open_channels == ())
 
@@ -55,7 +55,7 @@ def refused_as_served(lab: Lab) -> None:
 
 
 def test_the_first_has_the_card() -> None:
-    """The first worker that reaches a card serves it; another is refused with the first one's name."""
+    """The first worker that reaches a card serves it; another worker is refused, with the first one's name."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
     ownership.claim(EID, one)
@@ -73,7 +73,7 @@ def test_the_first_has_the_card() -> None:
 
 
 def test_a_worker_with_another_card_releases_the_first() -> None:
-    """A swapped card is free for the worker that reaches it now; a worker that has left is not informed."""
+    """A worker that reaches another card releases its first card; a worker that has left is not informed."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
     ownership.claim(EID, one)
@@ -90,7 +90,7 @@ def test_a_worker_with_another_card_releases_the_first() -> None:
 
 
 def test_a_waiting_worker_keeps_waiting_while_it_cannot_reach_the_card() -> None:
-    """A waiting worker is notified when the card is free, even if it found another card meanwhile."""
+    """A waiting worker is informed when the card is free, even if it could not reach the card meanwhile."""
     ownership, told = CardOwnership(), list[str]()
     one, two, three = (
         Claimant(name, lambda name=name: told.append(name))  # type: ignore[misc]  # name is bound
@@ -121,7 +121,7 @@ def test_two_of_one_name_are_two() -> None:
 
 
 def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None:
-    """The second name refers to the first, its changes fail for that reason, and notifications leave once."""
+    """The error of a card's second name gives the first name, its changes fail, and notifications are sent once."""
     first = lab.port
     lab.start(first)
     served(lab)

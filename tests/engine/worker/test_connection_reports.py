@@ -44,7 +44,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None:
-    """A report on the idle port leads to one check, and is published as the layer's new state."""
+    """A modem's report between two changes leads to a check, and the layer's new state is published."""
     with guarding(tmp_path, pki) as lab:
         lab.carry_out(Kind.REFRESH)
         with heard(lab) as told:
@@ -117,7 +117,7 @@ def signalled(
 
 
 def test_signals_of_the_appliers_program(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each group of signals leads to one check, whose result is published; without signals there is none."""
+    """Signals of the applier's program lead to a check of the connection, and a changed result is published."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         lab.until_true(lambda: bearer(lab) == ["up"])
         looks = spy.looks
@@ -129,7 +129,7 @@ def test_signals_of_the_appliers_program(tmp_path: Path, pki: Pki, monkeypatch: 
 
 
 def bearer(lab: Lab) -> list[str]:
-    """The states of the bearer in the outbox of events, in their order."""
+    """Return the states of the bearer in the outbox of events, in their order."""
     found = lab.engine.events.after(0, limit=999)
     told = [each for each in found if "network.layer" in each.type and each.body.data["layer"] == "bearer"]
     return [each.type.split("layer-")[1].split(".")[0] for each in told]
@@ -138,7 +138,7 @@ def bearer(lab: Lab) -> list[str]:
 def test_a_program_that_is_back_forgets_immediately(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deleted profile's data are removed as soon as the applier's program is back on the bus."""
+    """As soon as the applier's program is back on the bus, it removes a deleted profile's data."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         spy.answers["forget"] = [NO]
         gateway.end()

@@ -1,4 +1,4 @@
-"""Modems that refuse everything for their card until lpad restarts them, without or on request."""
+"""Modems that refuse all commands for their card until lpad restarts them, with or without a request."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def ready(lab: Lab) -> bool:
 
 
 def hang(lab: Lab, *, times: int = 500, error: str = "+CME ERROR: 0") -> None:
-    """Have everything for the card refused, whatever happens to the modem."""
+    """Make the modem refuse commands for the card many times, even after a restart of the modem."""
     for command in ("AT+CSIM", "AT+CCHO"):
         for _ in range(times):
             lab.modem.once(command, instead=(error,), executed=False)
 
 
 def test_a_modem_that_hangs_after_a_hot_swap_gets_its_radio_cycled(tmp_path: Path, pki: Pki) -> None:
-    """After a few refused checks, one step of the ladder makes the card ready; no channel is leaked."""
+    """After a few refused checks, lpad switches the modem's radio off and on, and the card becomes ready."""
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
         lab.modem.swap_card(lab.card)
@@ -58,7 +58,7 @@ def test_a_modem_that_hangs_after_a_hot_swap_gets_its_radio_cycled(tmp_path: Pat
 
 
 def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki: Pki) -> None:
-    """Lpad restarts the modem three times, then pauses; the card's view has the count and the next time."""
+    """Lpad restarts the modem three times, then pauses; a restart of lpad does not change this count."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)
@@ -77,7 +77,7 @@ def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki
 def test_restarts_count_until_the_modem_stays_healthy(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Restarts are also limited if a modem hangs repeatedly; after a healthy time, the count starts again."""
+    """If a modem hangs repeatedly, its restarts are counted; after a healthy time, the count starts again."""
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
         for steady, times in ((600.0, 1), (600.0, 2), (0.0, 0)):
@@ -101,7 +101,7 @@ def test_no_modem_is_restarted_for_another_refusal(tmp_path: Path, pki: Pki, err
         assert power(lab) == []
 
 
-# The order.
+# Restarts on request.
 
 
 def test_a_person_has_the_modem_restarted(tmp_path: Path, pki: Pki) -> None:
@@ -135,7 +135,7 @@ def lab_ports(lab: Lab, quirks: dict[str, Any]) -> list[Any]:
 def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user can have a hanging modem restarted, before lpad's own next restart and without a card."""
+    """A user can have a hanging modem restarted, before lpad restarts it without a request, and although its card is absent."""
     monkeypatch.setattr(hung_modem_restart, "LOOKS", 10_000)
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
@@ -147,7 +147,7 @@ def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
 
 
 def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: Pki) -> None:
-    """If the card stays away after a restart, the change fails, and the error has the modem's answer."""
+    """If the card stays away after a restart, the change fails, and the error says that the card cannot be read."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)
@@ -157,7 +157,7 @@ def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: 
 
 
 def test_a_restart_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> None:
-    """While a change runs, a restart is refused with 409 and the change's number."""
+    """While a change runs, a restart is refused as a conflict that gives the running change's number."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         guard: dict[str, Any] = {"until": ["confirm"], "within": 60.0}
@@ -171,7 +171,7 @@ def test_a_restart_is_refused_while_a_change_runs(tmp_path: Path, pki: Pki) -> N
 
 
 def test_a_restart_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> None:
-    """Like a switch, a user's restart of the modem waits for no server."""
+    """A user's restart of the modem is carried out before a download that was queued earlier."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         lab.stop()
@@ -186,7 +186,7 @@ def test_a_restart_goes_before_queued_downloads(tmp_path: Path, pki: Pki) -> Non
 
 
 def test_a_ladder_without_a_restart_leaves_nothing_to_order(tmp_path: Path, pki: Pki) -> None:
-    """If the settings' ladder has no restart, a request for one is refused, and nothing is sent."""
+    """If the refresh ladder has no step that restarts the modem, a request for a restart fails."""
     with bench(tmp_path, pki, quirks={"refresh_ladder": [WAIT]}) as lab:
         both(lab)
         change = lab.carry_out(Kind.RESTART_MODEM)

@@ -1,4 +1,4 @@
-"""A mistake in a convenience of lpad affects only that convenience: no change, no queue and no thread."""
+"""An internal error in a part of lpad that is not essential ends no change, no queue and no thread."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_change_without_a_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_task_whose_time_is_unknown(lab: Lab, monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> None:
-    """If a task's due time cannot be found out, the worker continues with changes and other tasks."""
+    """If an internal error hides when a task is due, the worker continues with changes and other tasks."""
     _ready(lab)
     monkeypatch.setattr(of, name, property(_fails))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
@@ -124,7 +124,7 @@ def test_the_worker_continues_if_the_queue_cannot_be_notified(
 
 
 def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change that cannot be begun because of a fault ends, and later changes are carried out."""
+    """A change that cannot begin because of an internal error fails, and later changes are carried out."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Rescue, "overtaking", _fails)
@@ -135,7 +135,7 @@ def test_a_change_that_cannot_be_begun_ends(lab: Lab, monkeypatch: pytest.Monkey
 
 
 def test_settings_of_deleted_profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error while a deleted profile's settings are removed does not make the switch fail."""
+    """An internal error while lpad removes settings of deleted profiles does not make a switch fail."""
     lab.install()
     monkeypatch.setattr(NetworkStore, "follow", _fails)
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -145,7 +145,7 @@ def test_settings_of_deleted_profiles(lab: Lab, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(("of", "name"), [(Rescue, "look"), (DiscoveredEvents, "look")])
 def test_one_decision_hides_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> None:
-    """An empty card gets its profile although another decision of lpad's fails."""
+    """An empty card gets its profile although lpad's check for a rescue or for discovered events fails."""
     offer(lab)
     monkeypatch.setattr(of, name, _fails)
     lab.start(empty(lab))
@@ -154,7 +154,7 @@ def test_one_decision_hides_no_other(lab: Lab, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pause that cannot be counted still ends, and its change continues, as do others."""
+    """If counting a download's wait for its turn fails, its pause still ends, and all downloads continue."""
     _ready(lab)
     monkeypatch.setattr("lpad.engine.worker.queue.awaiting_retry.REST", 0.0)
     changes = []
@@ -169,7 +169,7 @@ def test_a_pause_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatc
 
 
 def test_news_of_the_network_reach_every_part(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If one part fails at the news of a network, the other parts still get it, and the thread continues."""
+    """If the outbox fails when a network is back, lpad still releases the changes that wait for a network."""
     _ready(lab)
     released = threading.Event()
     monkeypatch.setattr(Outbox, "network_is_back", _fails)
@@ -179,7 +179,7 @@ def test_news_of_the_network_reach_every_part(lab: Lab, monkeypatch: pytest.Monk
 
 
 def test_an_event_that_cannot_be_announced(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change is done and its event is in the outbox, even if a listener could not be woken."""
+    """If waking a listener fails, the change is still done, and its event is in the outbox of events."""
     lab.install()
     lab.engine.events.on_news(_fails)
     change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -209,7 +209,7 @@ def test_a_metric_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_journal_that_fails_oddly_is_tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever error an attempt to reopen the journal meets, another attempt follows."""
+    """If an attempt to use the journal again ends with an internal error, another attempt follows."""
     _ready(lab)
     monkeypatch.setattr(write_retry, "EVERY", 0.01)
     whole, met, released = Journal.try_again, threading.Event(), threading.Event()
@@ -238,7 +238,7 @@ def test_a_journal_that_fails_oddly_is_tried_again(lab: Lab, monkeypatch: pytest
 
 
 def test_no_thread_for_standstills(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device without a free thread still switches; a standstill is then found at the next check."""
+    """If no thread can be started, lpad finds a standstill when the last one is asked for."""
 
     def start(_: threading.Thread) -> NoReturn:
         raise RuntimeError("no more threads")

@@ -1,4 +1,4 @@
-"""A switch precedes queued changes, and a download that has done nothing irreversible."""
+"""A switch is carried out before queued changes, and interrupts a download that has done nothing irreversible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THIRD = "8900101000000000033"
 
 
 def two(lab: Lab) -> None:
-    """Install two profiles, enable the first, and wait until the servers know."""
+    """Install two profiles, enable the first, and wait until all notifications are delivered."""
     lab.install(iccid=FIRST)
     lab.install(iccid=SECOND, name="Second")
     switched(lab, FIRST)
@@ -35,7 +35,7 @@ def two(lab: Lab) -> None:
 
 
 def switched(lab: Lab, iccid: str) -> Change:
-    """Enable a profile and return before its notifications are copied."""
+    """Enable a profile, and return as soon as the change has ended, which may be before notifications are copied."""
     made = lab.submit(Kind.ENABLE, iccid=iccid)
     change = lab.until(lambda: lab.engine.change(made.id), lambda seen: seen.state.ended)
     assert change.state is State.DONE, change.error
@@ -43,7 +43,7 @@ def switched(lab: Lab, iccid: str) -> Change:
 
 
 def download(lab: Lab, **params: object) -> Change:
-    """Request a third profile, whose download is tried once."""
+    """Request the download of a third profile."""
     order = lab.order(iccid=THIRD, name="Third", size=20_000)
     return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, **params)
 
@@ -53,7 +53,7 @@ STAGES = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackag
 
 @pytest.mark.parametrize("function", STAGES)
 def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, function: str) -> None:
-    """The switch is done while the server reports nothing; then the download starts again and is done."""
+    """The switch is done while the download's server is silent; then the download starts again and is done."""
     two(lab)
     lab.timeouts.retry = 0
     with silent(lab, function) as asked:
@@ -79,7 +79,7 @@ def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, funct
 def test_a_switch_overtakes_a_download_whose_session_the_card_prepares(
     lab: Lab, tag: int, sessions: int
 ) -> None:
-    """A switch that is requested while the card answers goes first, too, and costs no attempt."""
+    """A switch requested while the card prepares a download's session goes first, and the download loses no attempt."""
     two(lab)
     lab.timeouts.retry = 0
     switches = []
@@ -102,7 +102,7 @@ def test_a_switch_overtakes_a_download_whose_session_the_card_prepares(
 
 
 def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
-    """From the first segment on, an interruption would harm the card: the switch comes after the download."""
+    """Once the card gets a download's segments, a requested switch waits until the download has ended."""
     two(lab)
     change = download(lab)
     lab.until(lambda: lab.engine.change(change.id), lambda seen: seen.progress is not None)
@@ -115,7 +115,7 @@ def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
 
 
 def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
-    """An installed download leaves its notification to the outbox when a switch is requested."""
+    """If a switch is requested once a profile is installed, its download ends and leaves its notification to the outbox."""
     two(lab)
     with silent(lab, "handleNotification") as asked:
         change = download(lab)
@@ -129,7 +129,7 @@ def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
 def test_after_three_overtakings_a_download_waits_without_switches(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server counts attempts: after the third overtaking the download waits until no switch was made."""
+    """A download that was overtaken three times waits until there has been no switch for some time."""
     two(lab)
     monkeypatch.setattr(overtaking, "QUIET", 3600.0)
     with silent(lab, "authenticateClient", times=3) as asked:
@@ -166,7 +166,7 @@ def _wait_no_longer(lab: Lab, change_id: int) -> None:
 
 
 def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
-    """The overtaken change and its count are on disk before the switch begins; the change later resumes."""
+    """Before the switch begins, the overtaken download is stored as queued, with its count; later it is done."""
     two(lab)
     found: list[Change] = []
     enable = OPERATIONS[Kind.ENABLE]
@@ -197,7 +197,7 @@ def test_other_changes_wait_for_a_running_download(lab: Lab) -> None:
 
 
 def test_a_switch_goes_before_what_is_queued(lab: Lab) -> None:
-    """A person's switch does not wait until a hundred downloads have failed."""
+    """A user's switch is carried out before all downloads that were queued earlier."""
     two(lab)
     with held(lab):
         queued = [
@@ -225,7 +225,7 @@ def test_a_switch_to_a_profile_that_is_to_come_waits_for_it(lab: Lab) -> None:
 
 
 def test_taken_back_while_it_is_overtaken(lab: Lab) -> None:
-    """A download that waits for its next turn can be cancelled, and its server is informed."""
+    """A download that is being overtaken can be cancelled, and its session at the server is cancelled, too."""
     two(lab)
     order = lab.order(iccid=THIRD)
     with silent(lab, "authenticateClient") as asked:
@@ -248,13 +248,13 @@ def test_a_check_of_trust_is_overtaken(lab: Lab) -> None:
         switched(lab, SECOND)
         connection.close()
         mute.settimeout(LONG)
-        mute.accept()[0].close()  # once more
+        mute.accept()[0].close()  # The check begins again.
     ended = lab.ended(change.id)
     assert (ended.overtaken, ended.attempts) == (1, 0)
 
 
 def test_a_delivery_is_overtaken(lab: Lab) -> None:
-    """A switch does not wait until notifications are delivered; the delivery continues."""
+    """A switch overtakes a delivery whose server is silent; the notifications are delivered afterwards."""
     two(lab)
     fault = Fault(function="handleNotification", kind=FaultKind.HTTP_STATUS, value=503, times=1)
     lab.server.faults.add(fault)

@@ -1,4 +1,4 @@
-"""A switch or a cancellation while a platform or an SM-DS hangs, or while a user is asked about money."""
+"""A switch or a cancellation while a platform or an SM-DS is silent, or while a user is asked for a second order."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from lpad.simulator.smdp.server import SmDp
 
 AT_ONCE = 15.0
-"""Seconds within which a switch is done, and a cancellation takes effect, on a busy machine."""
+"""The seconds within which, even on a busy machine, a switch is done and a cancellation takes effect."""
 CALLS = ("find", "order", "look")
 
 
 @contextmanager
 def mute_platform(platform: SimulatedPlatform, call: str) -> Iterator[threading.Semaphore]:
-    """Have a platform carry out a call and then not answer, once, until the block ends."""
+    """Make a platform hold back its answer to a call, once, until the block ends; yield a semaphore for the call."""
     asked, end, left = threading.Semaphore(0), threading.Event(), [1]
     whole = platform.carry_out
 
@@ -61,7 +61,7 @@ def mute_platform(platform: SimulatedPlatform, call: str) -> Iterator[threading.
 
 @contextmanager
 def mute_server(server: SmDp, function: str) -> Iterator[threading.Semaphore]:
-    """Have an SM-DS carry out a function and then not answer, once, until the block ends."""
+    """Make an SM-DS hold back its answer to a function, once, until the block ends; yield a semaphore for it."""
     asked, end, left = threading.Semaphore(0), threading.Event(), [1]
     whole = server.carry_out
 
@@ -125,7 +125,7 @@ def test_a_switch_overtakes_a_wish(desk: PlatformLab, call: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_wish_is_cancelled_while_its_platform_is_silent(desk: PlatformLab, call: str) -> None:
-    """A wish can be cancelled while its platform is silent: the change ends, and the order is released."""
+    """A wish can be cancelled while its platform is silent: its change ends, and the card is free for a switch."""
     with mute_platform(desk.platform, call) as asked:
         change = desk.provision()
         assert asked.acquire(timeout=LONG)
@@ -150,7 +150,7 @@ def test_a_switch_overtakes_a_request_about_a_line(
 
 @pytest.mark.parametrize("function", ["initiateAuthentication", "authenticateClient"])
 def test_a_switch_overtakes_a_discovery(discovery: DiscoveryLab, function: str) -> None:
-    """A switch overtakes a discovery, which then finds its event, once."""
+    """A switch overtakes a discovery whose SM-DS is silent; the discovery is then done."""
     discovery.event()
     with mute_server(discovery.root, function) as asked:
         change = discovery.submit(Kind.DISCOVER)
@@ -172,7 +172,7 @@ def test_a_discovery_is_cancelled_while_its_server_is_silent(discovery: Discover
 
 
 def test_a_question_about_money_holds_no_card(desk: PlatformLab) -> None:
-    """Other changes run while a user decides; the answer is accepted afterwards."""
+    """While a user decides on a second order, a switch is done; then the user's answer is accepted."""
     desk.provisioning = ProvisioningPolicy(most_orders=2)
     desk.stop()
     desk.start(desk.port)

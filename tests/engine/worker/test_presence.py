@@ -14,7 +14,7 @@ LATER = 3600.0
 
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> Presence:
-    """A presence during its first check; the first failure leads to a pause of an hour, the next of two."""
+    """A presence during its first check; the pause is an hour after the first failure and two hours after others."""
     monkeypatch.setattr(presence, "REOPENING", (LATER, 2 * LATER))
     looking = Presence()
     looking.begins()
@@ -27,7 +27,7 @@ def due_in(looking: Presence) -> float:
 
 
 def test_without_news_the_next_check_is_put_off(looking: Presence) -> None:
-    """A card that cannot be reached is not tried continuously."""
+    """After a failed check, lpad tries the card again only after the first pause."""
     looking.missed()
     assert LATER / 2 < due_in(looking) <= LATER
 
@@ -43,13 +43,13 @@ def test_news_while_a_look_continues_are_not_lost(looking: Presence) -> None:
 
 
 def test_a_card_that_another_serves_is_looked_at_as_rarely_as_any(looking: Presence) -> None:
-    """Lpad rarely checks a card that another worker serves; that worker reports when it releases the card."""
+    """The next check of a card that another worker serves comes after the longest pause."""
     looking.missed(served=True)
     assert due_in(looking) > LATER
 
 
 def test_a_new_reason_begins_with_the_short_pauses(looking: Presence) -> None:
-    """After another report or error, the first pause applies again, and then the second."""
+    """After a new report or error, the first pause applies again, followed by the second."""
     for _ in range(3):
         looking.begins()
         looking.missed()
@@ -62,7 +62,7 @@ def test_a_new_reason_begins_with_the_short_pauses(looking: Presence) -> None:
 
 
 def test_reports_on_the_port(looking: Presence) -> None:
-    """A present card's lost port is recorded once; an absent card's new port leads to an attempt now."""
+    """The time at which a present card's port disappears is recorded; an absent card's new port is tried immediately."""
     looking.found()
     went = []
     for there in (True, False, False):

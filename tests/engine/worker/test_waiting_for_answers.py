@@ -1,4 +1,4 @@
-"""A change that waits for an answer releases the card, and asks nothing twice."""
+"""A download that waits for a user's answer releases the card, and does not ask a question twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE = "code-1234"
 
 
 def asking(lab: Lab, order: Order, **params: object) -> Change:
-    """Return a download once it waits for an answer; no confirmation code is requested before the session."""
+    """Start a download whose code announces no confirmation code, and return it once it waits for an answer."""
     secrets = {"activation_code": lab.code(order).removesuffix("$$1")}
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, **params).id)
     assert change.question is not None, change.error
@@ -33,7 +33,7 @@ def sessions(lab: Lab) -> int:
 
 
 def released(lab: Lab, change: Change) -> Change:
-    """Have another change carried out, and return the waiting one."""
+    """Have a refresh carried out, and return the download, which still waits."""
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
     waiting = lab.engine.change(change.id)
     assert waiting.state is State.WAITING
@@ -47,7 +47,7 @@ def good(change: Change) -> Change:
 
 
 def test_an_answered_download_continues_in_its_session(lab: Lab) -> None:
-    """If no other change uses the card, an answered download continues in the session in which it asked."""
+    """If no other change uses the card, an answered download continues in its first session."""
     change = asking(lab, lab.order(confirmation_code=CODE))
     lab.engine.answer(change.id, Answer(confirmation_code=CODE))
     good(lab.ended(change.id))
@@ -55,7 +55,7 @@ def test_an_answered_download_continues_in_its_session(lab: Lab) -> None:
 
 
 def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
-    """If another change uses the card, the session ends; the answer starts a new one without a question."""
+    """If another change uses the card, the session ends; the code is then used in a new session without a question."""
     order = lab.order(confirmation_code=CODE)
     change = released(lab, asking(lab, order))
     lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
@@ -66,14 +66,14 @@ def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_consent_after_others_had_the_card(lab: Lab) -> None:
-    """If the new session offers the profile that the user has seen, lpad does not ask again."""
+    """If a new session offers the profile that the user has accepted, lpad does not ask again."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     lab.engine.answer(change.id, Answer(decision="accept"))
     good(lab.asked(change.id))
 
 
 def test_consent_and_code_are_asked_once_each(lab: Lab) -> None:
-    """An accepted profile is not shown again when its code is requested."""
+    """A user is asked once for consent and once for the code, even if other changes use the card meanwhile."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
     lab.engine.answer(change.id, Answer(decision="accept"))
     change = lab.asked(change.id)
@@ -85,7 +85,7 @@ def test_consent_and_code_are_asked_once_each(lab: Lab) -> None:
 
 
 def test_another_profile_is_shown_again(lab: Lab) -> None:
-    """Consent is for what was shown; if the server offers something else meanwhile, lpad asks again."""
+    """If the server offers other metadata in the new session, lpad asks for consent again."""
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))
     other = ProfileMetadata(iccid=FIRST, name="Other")
@@ -100,7 +100,7 @@ def test_another_profile_is_shown_again(lab: Lab) -> None:
 
 
 def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
-    """After a refused code, lpad asks for another, which it tries in another session."""
+    """After a refused code, lpad asks for another one; the same code again ends the download without a session."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
     lab.engine.answer(change.id, Answer(confirmation_code="0000"))
     again = lab.asked(change.id)
@@ -119,7 +119,7 @@ def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
     ("decision", "state"), [("reject", OrderState.CANCELLED), ("postpone", OrderState.RELEASED)]
 )
 def test_declined_after_others_had_the_card(lab: Lab, decision: str, state: OrderState) -> None:
-    """A rejection is reported in another session; a postponed order stays open; both are reported once."""
+    """A rejected order is cancelled at the server, a postponed one stays open; each decision is one event."""
     order = lab.order()
     change = released(lab, asking(lab, order, confirm=True))
     subscription = lab.engine.subscribe(lambda: None)
@@ -134,7 +134,7 @@ def test_declined_after_others_had_the_card(lab: Lab, decision: str, state: Orde
 
 
 def test_rejected_while_the_server_is_away(lab: Lab) -> None:
-    """A rejected profile is declined, even if the server cannot be informed."""
+    """A rejected download ends as declined, even if the server cannot be informed."""
     change = released(lab, asking(lab, lab.order(), confirm=True))
     lab.server.stop()
     lab.engine.answer(change.id, Answer(decision="reject"))
@@ -144,7 +144,7 @@ def test_rejected_while_the_server_is_away(lab: Lab) -> None:
 
 
 def test_no_code_after_others_had_the_card(lab: Lab) -> None:
-    """Without a code the download ends, and no session is opened for that."""
+    """If the user gives no code, the download ends, and lpad opens no further session."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
     lab.engine.answer(change.id, Answer(decision="postpone"))
     ended = lab.ended(change.id)
@@ -171,7 +171,7 @@ def test_taken_back_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_answered_and_restarted(lab: Lab) -> None:
-    """An answer that lpad has stored is not requested again, even if lpad ends before the change uses it."""
+    """An accepted profile is not shown again after a switch, and a question for the code survives a restart."""
     lab.install(iccid=SECOND, name="Second")
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
     with silent(lab, "initiateAuthentication") as asked:
@@ -190,7 +190,7 @@ def test_answered_and_restarted(lab: Lab) -> None:
 
 
 def test_the_code_of_the_activation_code(lab: Lab) -> None:
-    """Lpad asks for a code that the activation code announces, and only then contacts the server."""
+    """If the activation code announces a confirmation code, lpad asks for it before it contacts the server."""
     order = lab.order(confirmation_code=CODE)
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
     released(lab, change)

@@ -1,4 +1,4 @@
-"""A worker and its changes continue in spite of mistakes in lpad, runaway callers and changed settings."""
+"""A worker and its changes continue in spite of internal errors, a failing disk and removed cards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _ready(lab: Lab) -> None:
 def test_a_change_ends_though_the_card_cant_be_read_any_more(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake in lpad that recurs when the card is read afterwards ends the change and names no secret."""
+    """If reading the card fails with an internal error, the change fails, and its error contains no secret."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(card_reading, "read_card", _fails)
@@ -51,7 +51,7 @@ def test_a_change_ends_though_the_card_cant_be_read_any_more(
 
 
 def test_changes_of_a_card_that_the_settings_name_no_more_are_ended(lab: Lab) -> None:
-    """A removed card's changes end, so that no secrets are kept and no change runs unexpectedly."""
+    """If the settings no longer name a card, its changes fail with not-found."""
     journal = lab.journal()
     change = journal.changes.add("gone", DownloadParams(), secrets={"activation_code": "x"})
     journal.close()
@@ -87,7 +87,7 @@ def test_an_internal_error_while_settling_does_not_affect_other_changes(
 
 
 def _with_mistake(monkeypatch: pytest.MonkeyPatch, number: int, *states: State) -> None:
-    """Have lpad make a mistake when it stores the change `number` in one of the given states."""
+    """Make lpad raise an error when it stores the change `number` in one of the given states."""
     whole = Changes.save
 
     def save(changes: Changes, change: Change, **rest: Any) -> None:
@@ -102,7 +102,7 @@ def _with_mistake(monkeypatch: pytest.MonkeyPatch, number: int, *states: State) 
 def test_a_change_that_cant_be_stored_as_begun_ends(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, states: list[State]
 ) -> None:
-    """A mistake in lpad while it stores a record leaves neither this change nor later ones queued forever."""
+    """A change that cannot be stored as running fails, and later changes are carried out."""
     _ready(lab)
     before = lab.carry_out(Kind.REFRESH)
     _with_mistake(monkeypatch, before.id + 1, *states)
@@ -116,7 +116,7 @@ def test_a_change_that_cant_be_stored_as_begun_ends(
 
 
 def test_a_mistake_after_a_failure_ends_the_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a mistake occurs while a change's error is handled, the change still ends."""
+    """If an internal error occurs while lpad handles a change's error, the change still ends."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(Observer, "look", _fails)
@@ -129,7 +129,7 @@ def test_a_mistake_after_a_failure_ends_the_change(lab: Lab, monkeypatch: pytest
 def test_an_end_that_cant_be_stored_is_shown_and_stored_later(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a done change cannot be stored, it is shown as done, and stored later."""
+    """A change that cannot be stored as done is shown as done, and stored later."""
     _ready(lab)
     before = lab.carry_out(Kind.REFRESH)
     with monkeypatch.context() as broken:
@@ -173,7 +173,7 @@ def test_a_change_whose_event_cant_be_reported_is_carried_out(
 def test_a_mistake_while_one_is_settled_keeps_nothing_else_from_its_end(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever an internal fault occurs in a change, that change fails and the next one is carried out."""
+    """If an interrupted change's notes cannot be read, the change fails, and the next one is carried out."""
     journal = lab.journal()
     first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))
     for change in (first, second):
@@ -192,7 +192,7 @@ def test_a_mistake_while_one_is_settled_keeps_nothing_else_from_its_end(
 
 
 def test_changes_on_a_failing_disk_are_settled_later(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fails for a while, on one change, loses neither that change nor later ones."""
+    """If the disk fails for one change, later changes are done, and that one is done once the disk works."""
     journal = lab.journal()
     first, second = (journal.changes.add(CARD, RefreshParams(), secrets={}) for _ in range(2))
     for change in (first, second):

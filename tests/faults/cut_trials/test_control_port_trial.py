@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A stage for switches."""
+    """A stage for trials of switches over MBIM and QMI."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     root: Path = tmp_path_factory.mktemp("faults")
@@ -28,7 +28,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 @pytest.mark.parametrize("scenario", ["mbim", "qmi"])
 @pytest.mark.parametrize("cut", ["kill-line:4", "port-after:5", "mains:12"])
 def test_lpad_recovers_from_cuts_at_a_control_port(stage: Stage, scenario: str, cut: str) -> None:
-    """The switch is settled, and no channel stays open; script/faults makes all cuts."""
+    """Lpad recovers from some cuts during a switch over MBIM or QMI; script/faults makes all cuts."""
     if not (stage.bases / scenario).exists():
         stage.prepare(scenario)
     outcome = stage.run(scenario, Cut.parse(cut))

@@ -1,4 +1,4 @@
-"""Trials with network settings and hooks: every step of a switch is cut, and a wrong end is found."""
+"""Trials with network settings and hooks: every step can be cut, lpad recovers, and a missed hook is reported."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def prepared(stage: Stage, key: str) -> Stage:
 
 @pytest.mark.parametrize("key", STEPS)
 def test_every_step_has_cuts(stage: Stage, key: str) -> None:
-    """Each step of the sequence is in progress at one of the points at which the daemon is cut off."""
+    """Each step of a scenario is in progress at one of the points at which the daemon can be cut off."""
     prepared(stage, key)
     seen: set[str] = set()
     with stage._device(key, "steps", small_disk=False) as device, Client(str(device.socket)) as other:
@@ -83,7 +83,7 @@ def test_every_step_has_cuts(stage: Stage, key: str) -> None:
     ],
 )
 def test_lpad_recovers_from_cuts_of_network_steps(stage: Stage, key: str, cut: str) -> None:
-    """A hook that was cut off with lpad runs again, and every program finally knows the enabled profile."""
+    """Lpad recovers from some cuts during hooks and network steps of a switch or a deletion."""
     outcome = prepared(stage, key).run(key, Cut.parse(cut))
     assert outcome.met
     assert outcome.violations == (), outcome.log

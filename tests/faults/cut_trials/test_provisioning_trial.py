@@ -1,4 +1,4 @@
-"""Trials of a profile from a platform: one order for one wish, and a second one is found."""
+"""Trials of a profile from a platform: a cut leads to one order for one wish, and a second order is reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCENARIO = "provision-draft"
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A stage for profiles from a platform."""
+    """A stage for trials of profiles from a platform."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     root: Path = tmp_path_factory.mktemp("faults")

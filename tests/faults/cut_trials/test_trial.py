@@ -1,4 +1,4 @@
-"""Trials: a cut happens at its place, lpad recovers, and a wrong end would be found."""
+"""Trials: a cut happens at its place, lpad recovers, and a wrong outcome is reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEPS: Mapping[Counted, int] = {
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A stage for switches."""
+    """A stage for trials of switches."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     root: Path = tmp_path_factory.mktemp("faults")
@@ -41,7 +41,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 def test_the_steps_are_counted(stage: Stage) -> None:
-    """The steps of a switch are counted: its writes, its APDUs, and its messages to the server."""
+    """A trial counts a switch's writes, commits, APDUs, AT lines and messages to the server."""
     counts = stage.count("enable")
     assert all(counts[counted] >= least for counted, least in STEPS.items()), counts
 
@@ -86,7 +86,7 @@ def test_a_lost_event_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_cut_that_does_not_happen_is_reported(stage: Stage) -> None:
-    """A cut that does not happen is reported, so that no table counts it."""
+    """A cut whose place is never reached is reported as not met, and not as a violation."""
     outcome = stage.run("enable", Cut.parse("kill-apdu:5000"))
     assert not outcome.met
     assert outcome.violations == ()

@@ -1,4 +1,4 @@
-"""The network of the trials: each outage does what its name says."""
+"""The network of the trials: its outages reset, refuse or stall connections, or answer without TLS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    """A network in front of a server that repeats everything it receives."""
+    """A network in front of a server that sends back twice whatever it receives."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve(connection: socket.socket) -> None:
@@ -39,7 +39,7 @@ def network() -> Iterator[Network]:
 
 
 def connected(network: Network) -> socket.socket:
-    """Return a connection through the network that works."""
+    """Return a connection through the network, over which the server has answered."""
     connection = socket.create_connection(network.address, timeout=10)
     connection.sendall(b"ha")
     assert connection.recv(4, socket.MSG_WAITALL) == b"haha"
@@ -47,13 +47,13 @@ def connected(network: Network) -> socket.socket:
 
 
 def hear_one(network: Network) -> bytes:
-    """Connect and read; a reset may come with the connection or right after it."""
+    """Connect and read one byte, because a reset may come only after the connection is made."""
     with socket.create_connection(network.address, timeout=10) as fresh:
         return fresh.recv(1)
 
 
 def test_connections_are_reset(network: Network) -> None:
-    """Existing connections are reset, and so are new ones."""
+    """During the outage RESET, existing and new connections are reset."""
     with closing(connected(network)) as standing:
         network.fail(Outage.RESET)
         with pytest.raises(ConnectionResetError):
@@ -63,14 +63,14 @@ def test_connections_are_reset(network: Network) -> None:
 
 
 def test_new_connections_are_refused(network: Network) -> None:
-    """New connections are refused, as without a listener."""
+    """During the outage REFUSED, new connections are refused."""
     network.fail(Outage.REFUSED)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(network.address, timeout=10)
 
 
 def test_stalled_connections_pass_nothing(network: Network) -> None:
-    """Stalled connections stay open, but nothing passes, even when new connections work again."""
+    """Stalled connections stay open but transmit nothing, even after new connections work again."""
     with closing(connected(network)) as standing:
         network.fail(Outage.STALLED)
         network.come_back()
@@ -82,7 +82,7 @@ def test_stalled_connections_pass_nothing(network: Network) -> None:
 
 
 def test_a_server_without_tls_answers(network: Network) -> None:
-    """New connections are answered by a server that does not speak TLS."""
+    """During the outage TLS, new connections are answered in HTTP without TLS."""
     network.fail(Outage.TLS)
     with socket.create_connection(network.address, timeout=10) as fresh:
         assert fresh.recv(5, socket.MSG_WAITALL) == b"HTTP/"
@@ -97,7 +97,7 @@ def test_connections_work_again_after_an_outage(network: Network, outage: Outage
 
 
 def test_a_cut_after_an_answer_occurs_once(network: Network) -> None:
-    """A cut after an answer occurs once, when the client already has the answer."""
+    """The action set with `when_answered` happens once the server has answered, and the client gets the answer."""
     answered = threading.Event()
     with closing(connected(network)) as standing:
         network.when_answered(answered.set)

@@ -1,4 +1,4 @@
-"""Flips: chosen reproducibly and handled by lpad; an unhandled one is reported."""
+"""Flipped bits in journals: they are chosen reproducibly, lpad handles them, and unhandled ones are reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = {JOURNAL: 100, f"{JOURNAL}-wal": 50}
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> FlipStage:
-    """Journals to be damaged."""
+    """A stage with journals that the tests damage."""
     folder = tmp_path_factory.mktemp("flips")
     return FlipStage(folder, folder / "trial", make(folder))
 
@@ -37,14 +37,14 @@ def quiet() -> Iterator[None]:
 
 
 def test_a_flip_is_read_as_it_is_printed() -> None:
-    """The numbers in a report lead to the same flip again."""
+    """A flip's text form, as in a report, is parsed to the same flip."""
     for flip in chosen(SIZES, 150, 1):
         assert Flip.parse(str(flip)) == flip
 
 
 @pytest.mark.parametrize("text", ["other:1:1", f"{JOURNAL}:1:8", f"{JOURNAL}:-1:0", f"{JOURNAL}:1", "x"])
 def test_an_invalid_flip_is_refused(text: str) -> None:
-    """An invalid flip, as after a typing error, is refused instead of being read as another one."""
+    """The text of an invalid flip raises ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 - Python's own message
         Flip.parse(text)
 
@@ -61,14 +61,14 @@ def test_flips_are_chosen_from_all_bits_by_a_seed() -> None:
 
 @pytest.mark.parametrize("name", [CLOSED, KILLED])
 def test_lpad_handles_each_flip(stage: FlipStage, name: str) -> None:
-    """Lpad handles each flip of a sample; script/faults makes many more."""
+    """Lpad handles each of 60 flips in a journal; script/faults makes many more."""
     outcomes = [stage.run(name, flip) for flip in chosen(stage.sizes[name], 60, 5)]
     assert [each for each in outcomes if each.violations] == []
     assert any(each.repaired for each in outcomes)
 
 
 def test_unhandled_flips_are_reported(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without examination and repair, wrong or missing rows are reported."""
+    """If the journal neither examines nor repairs itself, the trial reports wrong or missing rows."""
     monkeypatch.setattr(database, "examine", lambda *_: None)
     monkeypatch.setattr(database, "examine_header", lambda *_: None)
     monkeypatch.setattr(database.Database, "_mend", lambda _self, damage: (_ for _ in ()).throw(damage))
@@ -77,14 +77,14 @@ def test_unhandled_flips_are_reported(stage: FlipStage, monkeypatch: pytest.Monk
 
 
 def test_exceptions_of_the_journal_are_reported(stage: FlipStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any exception that leaves the journal counts as not handled."""
+    """A flip after which the journal raises an unexpected exception counts as not handled."""
     monkeypatch.setattr(journal, "CHECKS", {"changes": lambda row: 1 / 0})
     outcome = stage.run(CLOSED, Flip(JOURNAL, 60, 0))
     assert outcome.violations
 
 
 def test_flips_are_made_in_parallel(tmp_path: Path) -> None:
-    """Flips made in parallel are each reported once, and the report counts the results."""
+    """Flips made in parallel are each reported once, and the summary counts those not handled."""
     outcomes = list(flip_outcomes(tmp_path, number=8, seed=1, jobs=2))
     assert len({(each.folder, each.flip) for each in outcomes}) == 8
     assert {each.folder for each in outcomes} == {CLOSED, KILLED}

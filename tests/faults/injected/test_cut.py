@@ -19,13 +19,13 @@ COUNTS = {
 
 
 def test_a_cut_is_read_as_it_is_printed() -> None:
-    """The numbers in a report lead to the same cut again."""
+    """A cut's text form, as in a report, is parsed to the same cut."""
     for cut in every_cut(COUNTS):
         assert Cut.parse(str(cut)) == cut
 
 
 def test_every_step_is_cut_at() -> None:
-    """Writes, APDUs, lines and messages are cut by each kind, with each outage on both sides of a message."""
+    """The list of cuts has no duplicates and has each kind of cut, such as each outage after each message."""
     cuts = every_cut(COUNTS)
     assert len(set(cuts)) == len(cuts)
     assert [cut.place for cut in cuts if cut.kind is Kind.KILL_APDU] == [1, 2, 3]
@@ -35,7 +35,7 @@ def test_every_step_is_cut_at() -> None:
 
 
 def test_half_of_a_write_reaches_the_disk() -> None:
-    """Of a write that is cut in half, only the first half, in whole sectors, reaches the disk."""
+    """Of a write that is cut, only the first half of the changed sectors reaches the disk."""
     before = bytes(4096)
     after = bytes(1024) + bytes([1]) * 2048 + bytes(1024)
     assert torn(before, after) == bytes(1024) + bytes([1]) * 1024 + bytes(2048)
@@ -45,6 +45,6 @@ def test_half_of_a_write_reaches_the_disk() -> None:
 
 @pytest.mark.parametrize("text", ["kill-apdu", "kill-apdu:x", "nothing:1", "server-after:1:nothing"])
 def test_an_invalid_cut_is_refused(text: str) -> None:
-    """An invalid cut, as after a typing error, is refused instead of being read as another one."""
+    """The text of an invalid cut raises ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 - Python's own message
         Cut.parse(text)

@@ -1,4 +1,4 @@
-"""The bench file: all of its mistakes are reported before any device is used."""
+"""The bench file: reading it reports all of its mistakes, and finds the features of its places."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(tmp_path: Path, **places: dict[str, Any]) -> BenchFile:
 
 
 def test_the_example_is_right() -> None:
-    """The example can be read unchanged, and omitted features stay off."""
+    """The example of a bench file can be read unchanged, and its places have the features that it gives them."""
     file = BenchFile.read(EXAMPLE)
     assert file.features("desk-reader") >= {"reader", "pcsc"}
     assert "power" in file.features("quectel")
@@ -44,13 +44,13 @@ def test_the_example_is_right() -> None:
     ],
 )
 def test_each_mistake_is_reported_by_name(tmp_path: Path, section: dict[str, Any], told: str) -> None:
-    """Each mistake is reported by name, because a misspelt feature would silently leave tests out."""
+    """The error for a mistake in a bench file names the mistake, such as a misspelt feature."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, place=section)
 
 
 def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
-    """One run reports all mistakes in a bench file, such as two places that name the same card."""
+    """One error reports all mistakes in a bench file, such as two places that name the same card."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, UPPER=RIGHT, other=RIGHT | {"features": ["x"]})
     assert len(caught.value.sentence.splitlines()) == 3

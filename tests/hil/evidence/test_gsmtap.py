@@ -30,7 +30,7 @@ def tshark(path: Path, *arguments: str) -> list[str]:
 
 @pytest.mark.programs("tshark")
 def test_wireshark_dissects_it(tmp_path: Path) -> None:
-    """GSMTAP of type SIM, and below it ISO 7816: instructions, the ISD-R's name, channels, status words."""
+    """Wireshark dissects a capture as GSMTAP of type SIM: commands, the ISD-R's AID and status words."""
     write_pcap(tmp_path / "x.pcap", {"a": EXCHANGES})
     protocols = set(tshark(tmp_path / "x.pcap", "-T", "fields", "-e", "frame.protocols"))
     assert protocols == {"raw:ip:udp:gsmtap:gsm_sim"}
@@ -43,7 +43,7 @@ def test_wireshark_dissects_it(tmp_path: Path) -> None:
 
 @pytest.mark.programs("tshark")
 def test_cards_are_distinguished(tmp_path: Path) -> None:
-    """Two cards' commands are in chronological order, and each card has its own address."""
+    """In a capture of two cards, the commands are in chronological order, and each card has its own IP address."""
     other = [Exchange(EXCHANGES[0].command, None, AT + 0.5)]
     write_pcap(tmp_path / "x.pcap", {"a": EXCHANGES, "b": other})
     sources = tshark(tmp_path / "x.pcap", "-T", "fields", "-e", "ip.src")

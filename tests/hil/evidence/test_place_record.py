@@ -1,4 +1,4 @@
-"""The report of a failed case: the sentence that an engineer reads first."""
+"""The reason of a failed case in a bench run's report."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_no_fixture(nobodys):
 
 
 def test_the_reason_of_a_failure(tmp_path: Path) -> None:
-    """The reason is the first line of the assertion or exception, not one that explains a value's origin."""
+    """A failed case's reason is the first line of its assertion or exception, without pytest's explanations."""
     (tmp_path / "conftest.py").write_text(LISTENER)
     (tmp_path / "test_it.py").write_text(FAILING)
     done = subprocess.run(

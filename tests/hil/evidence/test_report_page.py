@@ -1,4 +1,4 @@
-"""The page's words: failures with their reasons, and changes since the previous run."""
+"""The text of the report page: failures with their reasons, and changes since the previous run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def words(html: str) -> str:
 
 
 def test_a_failure_is_shown_without_active_content() -> None:
-    """The page reports a failure with place, case and reason, and escapes all HTML in the reason."""
+    """The report page shows a failure with place, case and reason, and escapes HTML in the reason."""
     outcome = Outcome(
         "switching · ten_switches", "failed", 3.0, "AssertionError: <b>the card & the modem</b>"
     )
@@ -46,7 +46,7 @@ def test_a_failure_is_shown_without_active_content() -> None:
 
 
 def test_a_place_that_broke() -> None:
-    """A broken place is shown with the reason, and the cases skipped because of it have their own mark."""
+    """The report page shows a broken place with the reason, and marks the cases that were skipped because of it."""
     reason = "off to powered failed: no card is in the reader"
     skipped = Outcome("identity · eid", "skipped", 0.0, f"desk: {reason}")
     html = page(BEGAN, [findings("desk", skipped, broken=reason)], before=[])
@@ -55,7 +55,7 @@ def test_a_place_that_broke() -> None:
 
 
 def test_compared_with_the_last_run() -> None:
-    """Compared with the previous run, changed cases are listed, and slower switches, except guarded ones."""
+    """The report page lists cases whose outcome changed since the previous run, slower switches, and missing places."""
     good, bad = (Outcome("identity · eid", outcome) for outcome in ("passed", "failed"))
     html = page(
         BEGAN,
@@ -71,7 +71,7 @@ def test_compared_with_the_last_run() -> None:
 
 
 def test_an_empty_run() -> None:
-    """Even a run without cases has a page."""
+    """A run without cases has a report page, too."""
     text = words(page(BEGAN, [], before=[]))
     assert "0 places, no case" in text
     assert "Nothing was downloaded." in text

@@ -1,4 +1,4 @@
-"""The pool of activation codes: no code is given out twice, even after an interruption."""
+"""The pool of activation codes: no code is used twice, even after an interruption."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pool(folder: Path, *codes: dict[str, Any], place: str = "a") -> CodePool:
 
 
 def spend_one(folder: Path) -> str | None:
-    """Take a code as another place does, in a process of its own."""
+    """Lease a code and use it up; return the code, or None if the pool is empty."""
     lease = pool(folder).lease()
     return lease.spend() if lease is not None else None
 
@@ -43,7 +43,7 @@ def test_each_code_is_leased_once(tmp_path: Path) -> None:
 
 
 def test_a_leased_code_belongs_to_one_test(tmp_path: Path) -> None:
-    """A leased code belongs to one test; if returned unspent it is free again, otherwise it is used up."""
+    """A leased code is not leased again; if it is returned unspent, it is free again, otherwise it is used up."""
     codes = pool(tmp_path, {"code": "1$s$A"})
     lease = codes.lease()
     assert lease is not None
@@ -69,7 +69,7 @@ def test_a_holder_that_died(tmp_path: Path) -> None:
 
 
 def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
-    """An incomplete line at the end of the pool is ignored, and does not spoil later lines."""
+    """An incomplete line at the end of the file of leases is ignored, and does not spoil later lines."""
     codes = pool(tmp_path, {"code": "1$s$A"}, {"code": "1$s$B"})
     first = codes.lease()
     assert first is not None
@@ -83,7 +83,7 @@ def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
 
 
 def test_leases_hold_no_codes(tmp_path: Path) -> None:
-    """The file of leases does not contain a code."""
+    """The file of leases contains neither an activation code nor a confirmation code."""
     lease = pool(tmp_path, {"code": "1$smdp.example.com$SECRET", "confirmation_code": "4711"}).lease(
         confirmation=True
     )
@@ -95,7 +95,7 @@ def test_leases_hold_no_codes(tmp_path: Path) -> None:
 
 
 def test_codes_are_found_by_their_kind(tmp_path: Path) -> None:
-    """The pool finds a code by a test's needs, and an order by its place; a reusable code is leased again."""
+    """The pool leases a code that fits the request, and an order only to its place; a reusable code is leased again."""
     orders: list[dict[str, Any]] = [
         {"code": "1$s$A$$1", "confirmation_code": "1"},
         {"default_smdp": "s", "place": "b"},
@@ -118,6 +118,6 @@ def test_codes_are_found_by_their_kind(tmp_path: Path) -> None:
     "order", [{}, {"code": "1$s$A", "default_smdp": "s"}, {"default_smdp": "s"}, {"cod": "x"}]
 )
 def test_a_wrong_pool_is_refused(tmp_path: Path, order: dict[str, Any]) -> None:
-    """A wrong pool is refused before a card is touched."""
+    """A pool with an invalid entry raises InvalidSettings."""
     with pytest.raises(InvalidSettings):
         pool(tmp_path, order)

@@ -1,4 +1,4 @@
-"""Power switches: only the hub, the kernel or the user's command is replaced by a double."""
+"""Power switches by uhubctl, sysfs or the user's command, with doubles for the hub and the kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lpad.testing.simulated_gateway import Gateway
 
 
 def test_the_users_command_switches_power(tmp_path: Path) -> None:
-    """The user's own command gets `on` and `off`, and its failure is reported."""
+    """The user's command gets `on` or `off` in place of {state}, and its failure is reported."""
     switch = power_switch(Power(command=["/bin/sh", "-c", f"echo {{state}} >>{tmp_path}/said"]))
     switch.off()
     switch.on()
@@ -58,7 +58,7 @@ def uhubctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_uhubctl_switches_a_port(uhubctl: Path) -> None:
-    """A port of a hub is switched as uhubctl(8) requires."""
+    """Uhubctl gets the location and the port of the hub, and the action on or off."""
     switch = power_switch(Power(uhubctl="1-1.3:3"))
     switch.off()
     switch.on()
@@ -74,7 +74,7 @@ def test_uhubctl_switches_a_port(uhubctl: Path) -> None:
     ids=["half of it", "all of it", "silent"],
 )
 def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
-    """Uhubctl ends with 0 even if nothing was switched (mvp/uhubctl#146); the bench reports a failure."""
+    """If uhubctl exits with 0 although the hub's power is unchanged (mvp/uhubctl#146), the bench reports a failure."""
     (uhubctl / "off").write_text(said)
     with pytest.raises(CardUnreachable, match=told):
         power_switch(Power(uhubctl="1-1.3:3")).off()
@@ -90,7 +90,7 @@ def test_the_real_uhubctl_accepts_the_arguments() -> None:
 class Kernel:
     """The folder of a USB driver as the kernel has it: a link for each bound device, and two files to write.
 
-    After "Manual driver binding and unbinding" (LWN, 143397): a program that writes a device's name to
+    According to "Manual driver binding and unbinding" (LWN, 143397), a program that writes a device's name to
     one of the files finds the link gone or present afterwards, and "No such device" for an unknown name.
     """
 
@@ -115,7 +115,7 @@ class Kernel:
 
 
 def test_sysfs_unbinds_and_binds_a_device(tmp_path: Path) -> None:
-    """A bound device is unbound and an unbound one is bound; nothing else is written to the kernel."""
+    """The sysfs switch unbinds a bound device and binds an unbound one, and otherwise writes nothing to the kernel."""
     kernel = Kernel(tmp_path)
     switch = SysfsSwitch("1-1.4", drivers=tmp_path)
     told: list[tuple[str, str]] = []

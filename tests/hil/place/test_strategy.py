@@ -8,7 +8,7 @@ from hil.place.strategy import PlaceBroken, Stand, Strategy
 
 
 class Steps:
-    """Records the transitions, and fails at the chosen ones."""
+    """Records the transitions, and fails at the chosen one."""
 
     def __init__(self, fails: str = "") -> None:
         self.done: list[str] = []
@@ -36,7 +36,7 @@ class Steps:
 
 
 def test_up_and_down() -> None:
-    """Each state is reached through those in between, and no step is repeated."""
+    """Each state is reached through the states in between, and no step is repeated."""
     steps = Steps()
     strategy = Strategy(steps)
     strategy.to(Stand.KNOWN_CARD)
@@ -48,7 +48,7 @@ def test_up_and_down() -> None:
 
 
 def test_a_failed_transition() -> None:
-    """After the first failed transition, no other is tried, and each call repeats the reason."""
+    """After a failed transition no other transition is tried, and a further call repeats the reason."""
     steps = Steps(fails="start daemon")
     strategy = Strategy(steps)
     with pytest.raises(OSError, match="no such device"):

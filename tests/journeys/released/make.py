@@ -1,10 +1,10 @@
-"""Has an installed release of lpad write a journal, and records its answers, for `test_released.py`.
+"""Makes an installed release of lpad write a journal, and records the release's answers, for `test_released.py`.
 
     PYTHONPATH=tests .venv/bin/python -m journeys.released.make [--names] /path/to/lpad \
         tests/journeys/released/VERSION
 
-`journal.db` is the file. `told.json` has the API's answers on changes and notifications; the schema and
-columns, which are the latest that this lpad opens; and lpad's answer if a file's schema is later.
+`journal.db` is the journal. `told.json` has the API's answers on changes and notifications; the schema and
+columns, which are the latest that the release opens; and its answer if the journal's schema is later.
 
 `names.json` has the names that the release promises to keep, for `test_released_names.py`. With --names, only
 this file is written.
@@ -74,7 +74,7 @@ def make_names(program: Path, folder: Path) -> None:
 
 @contextmanager
 def _released(program: Path, **additions: Any) -> Iterator[Gateway]:
-    """Return a gateway whose daemon is an installed release."""
+    """Yield a gateway whose daemon is an installed release, with an empty state folder."""
     with Gateway(**additions) as gateway:
         gateway.stop()
         # The command's other words are the interpreter of this environment, -m and a module's name.
@@ -86,7 +86,7 @@ def _released(program: Path, **additions: Any) -> Iterator[Gateway]:
 
 
 def schema_of(db: sqlite3.Connection) -> tuple[int, dict[str, list[str]]]:
-    """Return a file's version, and the columns of each of its tables."""
+    """Return a journal's schema version, and the columns of each of its tables."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     columns = {table: [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for table in tables}
@@ -94,12 +94,12 @@ def schema_of(db: sqlite3.Connection) -> tuple[int, dict[str, list[str]]]:
 
 
 def api(gateway: Gateway) -> httpx.Client:
-    """Return a client that returns the API's answers as they are."""
+    """Return an HTTP client on the gateway's socket, which gets the API's answers unchanged."""
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(gateway.socket)), base_url="http://lpad")
 
 
 def _fill(gateway: Gateway) -> dict[str, Any]:
-    """Cause one row of each kind, and return the API's reports on them."""
+    """Fill the journal with changes, a key and notifications, and return the API's answers about them."""
     gateway.ready()
     home = gateway.install_profile(enable=True, name="Home")
     work = gateway.install_profile(name="Work")
@@ -125,7 +125,7 @@ def _fill(gateway: Gateway) -> dict[str, Any]:
 
 
 def listed(client: httpx.Client, path: str) -> list[dict[str, Any]]:
-    """Return the list that an answer holds."""
+    """Return the only list in the answer to a GET request."""
     answer = client.get(path).json()
     (name,) = (key for key in answer if isinstance(answer[key], list))
     return list(answer[name])

@@ -1,6 +1,6 @@
-"""Lists the names that a release promises to keep; run as a program, those of settings and commands as JSON.
+"""Lists the names that a release promises to keep. As a program, it prints those of settings and commands as JSON.
 
-The interpreter of a release runs this file, so it imports of lpad only what all releases have.
+The interpreter of a release runs this file, so the file imports only those parts of lpad that all releases have.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ def program_names() -> dict[str, list[str]]:
 
 
 def api_names(document: dict[str, Any], metrics: str) -> dict[str, Any]:
-    """Return the fields of the answers to each method and path, and the metrics.
+    """Return the fields of the answers to each method and path, and the names of the metrics.
 
     Args:
         document: the OpenAPI document.
-        metrics: the answer to a scrape.
+        metrics: the text of the metrics, as a scrape gets it.
     """
     operations: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
@@ -40,7 +40,7 @@ def api_names(document: dict[str, Any], metrics: str) -> dict[str, Any]:
 
 
 def _fields(found: Any, schemas: dict[str, Any], above: tuple[str, ...], before: str = "") -> set[str]:
-    """Return the fields of an answer's schemas, with a dot before a nested field."""
+    """Return the fields of the answers' schemas, nested ones as in `outer.inner`."""
     fields: set[str] = set()
     if isinstance(found, list):
         return fields.union(*(_fields(each, schemas, above, before) for each in found))
@@ -61,7 +61,7 @@ def _fields(found: Any, schemas: dict[str, Any], above: tuple[str, ...], before:
 
 
 def _keys(type_: inspect.Type, before: str = "") -> set[str]:
-    """Return the keys of a section and of those below it; `*` is a name of the user's choice."""
+    """Return the keys of a settings section and of those below it; `*` is a name that the user chooses."""
     keys: set[str] = set()
     match type_:
         case inspect.StructType(fields=fields):

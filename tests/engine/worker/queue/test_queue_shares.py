@@ -70,7 +70,7 @@ def test_root_has_reserved_places() -> None:
 
 @pytest.mark.parametrize("user", [ROOT, 1000])
 def test_a_switch_finds_a_place(user: int) -> None:
-    """A switch finds a place even if its own user has filled the queue with downloads, up to a limit."""
+    """A user whose downloads have used up the user's share can still request a limited number of switches."""
     queue = Queue()
     accepted(lambda: queue.ask(user))
     assert accepted(lambda: queue.ask(user, Kind.ENABLE)) == SWITCH_RESERVE
@@ -80,7 +80,7 @@ def test_a_switch_finds_a_place(user: int) -> None:
 
 @pytest.mark.parametrize("origin", [RESCUE, FAILOVER])
 def test_recovery_is_always_taken(origin: str) -> None:
-    """The limits do not apply to changes with which lpad keeps the device reachable."""
+    """A card's full queue still accepts lpad's own switches for a rescue or a failover."""
     queue = Queue()
     for user in (ROOT, *range(1000, 1100)):
         accepted(lambda user=user: queue.ask(user))  # type: ignore[misc]  # called immediately
@@ -88,7 +88,7 @@ def test_recovery_is_always_taken(origin: str) -> None:
 
 
 def test_a_card_s_queue(lab: Lab) -> None:
-    """A waiting change counts for the user who requested it, and no longer once it has ended."""
+    """A waiting change counts against the share of the user who requested it until it has ended."""
     with held(lab):
         changes = [lab.engine.submit(CARD, RefreshParams(), asked_by=1000).change for _ in range(PLACES // 2)]
         assert changes[0].asked_by == 1000

@@ -52,7 +52,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def patient(lab: Lab) -> Lab:
-    """A lab whose downloads are tried for an hour."""
+    """A lab whose downloads are retried for an hour."""
     lab.patient(retry=3600)
     return lab
 
@@ -101,24 +101,24 @@ def fault(
     ],
 )
 def test_each_class_of_error_has_its_course(error: LpadError, course: Course) -> None:
-    """Network and server errors pass, sessions begin again, and errors that need a person end immediately."""
+    """By its error, a download is retried later, begins a new session, or ends because a user must act."""
     assert course_of(error) is course
 
 
 def test_certificate_dates_are_doubted_under_an_unset_clock() -> None:
-    """Lpad retries a certificate that seems to be valid only later if no time server has set the clock."""
+    """If no time server has set the clock, a server certificate that is not yet valid is tried again later."""
     error = ServerUntrusted("dates", cause="certificate-not-yet-valid")
     assert course_of(error, synchronised=False) is Course.TIME
 
 
 def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> None:
-    """A certificate that had expired before lpad was built is expired, whatever the clock shows."""
+    """A certificate that had expired before lpad was built ends a download, even under an unconfirmed clock."""
     error = ServerUntrusted("dates", cause="certificate-expired", certain=True)
     assert course_of(error, synchronised=False) is Course.STOP
 
 
 def test_a_switch_that_took_the_network_ends_no_download() -> None:
-    """A download that a switch overtakes waits for the new network, even if it is tried only once."""
+    """After a switch has overtaken a download, it waits a limited time for the new network, even without retries."""
     tried = Tried(retry_for=0)
     away = ServerUnreachable("no connection")
     assert tried.fails(away) is None
@@ -132,7 +132,7 @@ def test_a_switch_that_took_the_network_ends_no_download() -> None:
 
 
 def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
-    """A clock that no time server has confirmed delays the error only for the time of the download."""
+    """Under an unconfirmed clock, a certificate's date error ends the download only after its `retry_for`."""
     tried = Tried(retry_for=3600)
     expired = ServerUntrusted("dates", cause="certificate-expired")
     retry = tried.fails(expired, synchronised=False)
@@ -148,7 +148,7 @@ def test_dates_are_doubted_for_as_long_as_the_download_is_tried() -> None:
 
 
 class Tried:
-    """A download on a simulated device, which fails and pauses as the test says."""
+    """A download on a simulated device, whose attempts fail with the errors that the test gives."""
 
     def __init__(
         self, *, wall: float = TODAY, when_online: bool = False, retry_for: float | None = None
@@ -163,7 +163,7 @@ class Tried:
         )
 
     def fails(self, error: LpadError, *, card_there: bool = True, synchronised: bool = True) -> Retry | None:
-        """Let an attempt fail; return what the rules decide."""
+        """Let an attempt fail with this error; return the retry, or None if the download ends."""
         moment = self.clock.now()
         uncounted = self.waits.take(self.change)
         retry = retry_after(
@@ -246,13 +246,13 @@ def test_the_time_is_summed_across_restarts() -> None:
 
 
 def test_waits_for_an_answer_or_a_turn_are_not_counted() -> None:
-    """Neither the caller's time to answer nor the queue uses up a download's time."""
+    """Neither the wait for a user's answer nor the wait in the queue uses up a download's time."""
     tried = Tried(retry_for=300)
     tried.fails(LATER)
     tried.clocks.pass_by(30)
     tried.waits.awaits_turn(tried.change)
     tried.clocks.pass_by(1000)
-    tried.waits.observe(tried.change)  # it runs
+    tried.waits.observe(tried.change)  # the change runs now
     tried.clocks.pass_by(5)
     question = Question(kind=QuestionKind.CONSENT, until=now())
     tried.waits.observe(replace(tried.change, state=State.WAITING, question=question))
@@ -277,7 +277,7 @@ def test_a_network_that_is_waited_for_is_not_counted() -> None:
 
 
 def test_a_wait_for_the_clock_is_not_an_attempt() -> None:
-    """A device with an unset clock has made no attempt yet, however long it waits."""
+    """A wait for the clock to be set does not use up a download's time."""
     tried = Tried(wall=100.0, retry_for=300)
     assert tried.fails(ClockNotSet("1970")) is not None
     tried.clocks.pass_by(3600)
@@ -296,7 +296,7 @@ def test_pauses_noted_by_an_earlier_lpad_count() -> None:
 
 
 def test_a_card_is_waited_for_as_long_as_all_is() -> None:
-    """If a card remains absent, its download finally ends; after its return, the remaining time applies."""
+    """A download waits for an absent card only until its `retry_for` is used up, and then ends."""
     gone = CardUnreachable("gone")
     tried = Tried(retry_for=60)
     assert wait_of(tried.fails(gone, card_there=False)) == pytest.approx(60)
@@ -337,7 +337,7 @@ def test_a_download_continues_after_a_temporary_error(
 
 @pytest.mark.usefixtures("soon")
 def test_a_forgotten_session_is_repeated_once(patient: Lab) -> None:
-    """A server that forgets each session gets one repetition; the second time the download fails."""
+    """If a server forgets the session, the download is repeated once; if this happens again, it fails."""
     fault(patient, GET, FaultKind.REFUSE, "8.10.1/3.9", times=9)
     change = patient.ended(download(patient).id)
     assert change.state is State.FAILED
@@ -345,7 +345,7 @@ def test_a_forgotten_session_is_repeated_once(patient: Lab) -> None:
 
 
 def test_a_permanent_refusal_ends_immediately(patient: Lab) -> None:
-    """A permanent refusal ends the download immediately, with the remedy in its sentence."""
+    """A permanent refusal ends the download immediately, and the error's sentence gives the remedy."""
     fault(patient, AUTHENTICATE, FaultKind.REFUSE, "8.2.6/3.8")
     change = patient.ended(download(patient).id)
     assert change.attempts == 0
@@ -368,7 +368,7 @@ def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
 
 
 def test_a_waiting_download_survives_restarts(patient: Lab) -> None:
-    """Order, code and attempts are on the disk; after the restart the download continues when it is due."""
+    """After restarts, a waiting download has kept its pause and its attempts, and continues when it is due."""
     patient.clocks = Clocks()  # The pause ends when the test ends it, not while lpad stops.
     fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503)
     waiting = paused_for(patient, download(patient), PauseReason.SERVER)
@@ -398,7 +398,7 @@ def test_a_network_that_comes_ends_the_wait(patient: Lab, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("soon")
 def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
-    """A download waits for a port that has disappeared, then continues, and installs one profile."""
+    """A download waits for a modem port that has disappeared, then continues, and installs one profile."""
     order = patient.order(size=20000)
     change = patient.submit(Kind.DOWNLOAD, secrets={"activation_code": patient.code(order)})
     patient.until(
@@ -418,7 +418,7 @@ def test_a_card_that_comes_back_is_looked_at_first(patient: Lab) -> None:
 
 
 def cut_off(lab: Lab, notes: Noting, **params: Any) -> Change:
-    """Write a download as a killed daemon leaves it, start again, and return it settled."""
+    """Write a running download with these notes to the journal, start lpad, and return the ended change."""
     order = lab.order()
     lab.stop()
     journal = lab.journal()
@@ -447,7 +447,7 @@ def test_cut_off_before_the_card_answered(patient: Lab, notes: Noting) -> None:
 
 
 def test_cut_off_after_the_card_installed(patient: Lab) -> None:
-    """An installed profile is not requested again, and the rest of the request is carried out."""
+    """If the profile was installed before the cut, it is not downloaded again, but enabled as requested."""
     patient.install()
     notes = noting(DownloadNotes, iccid=FIRST, held_before=False, last_number=-1, sessions=1)
     change = cut_off(patient, notes, enable=True)
@@ -459,7 +459,7 @@ def test_cut_off_after_the_card_installed(patient: Lab) -> None:
 
 
 def test_cut_off_after_the_card_refused(patient: Lab) -> None:
-    """If the card's list shows a permanent refusal of this download, it is not tried again."""
+    """If the card's notifications show a permanent refusal of this download, it is not tried again."""
     patient.install()
     patient.carry_out(Kind.DELETE, iccid=FIRST)
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
@@ -477,7 +477,7 @@ def test_cut_off_after_the_card_refused(patient: Lab) -> None:
 
 @pytest.mark.usefixtures("soon")
 def test_an_earlier_refusal_of_the_card_does_not_end_a_later_attempt(patient: Lab) -> None:
-    """An old refusal in the card's list does not end a later attempt."""
+    """A refusal of an earlier download among the card's notifications does not end a later attempt."""
     fault(patient, "handleNotification", FaultKind.DROP_BEFORE, times=9)
     fault(patient, GET, FaultKind.BPP_BIT_FLIP, 3)
     order = patient.order()
@@ -498,7 +498,7 @@ def test_a_download_that_ends_the_daemon_each_time_fails_in_the_end(patient: Lab
 
 
 def test_stopped_in_the_middle(patient: Lab) -> None:
-    """A download that lpad's own end interrupts continues after the next start, as after a power cut."""
+    """A download that is interrupted because lpad stops continues after the next start."""
     order = patient.order()
     secrets = {"activation_code": patient.code(order)}
     fault(patient, AUTHENTICATE, FaultKind.DELAY, 1)
@@ -518,7 +518,7 @@ def test_stopped_in_the_middle(patient: Lab) -> None:
 
 
 def test_without_a_clock_a_download_waits(patient: Lab) -> None:
-    """A board without the time tries no server and reports this; it continues once the clock is set."""
+    """While the clock is not set, a download waits and reports the reason; it continues once the clock is set."""
     clock = Clock(unset_before=now().timestamp() + 3600)
     patient.environment = Environment(clock=clock)
     change = paused_for(patient, download(patient), PauseReason.TIME)
@@ -531,7 +531,7 @@ def test_without_a_clock_a_download_waits(patient: Lab) -> None:
 
 
 class UnconfirmedClock(Clock):
-    """A clock that is right, on a device that has heard no time server."""
+    """A clock that no time server has confirmed."""
 
     @property
     def synchronised(self) -> bool:
@@ -539,7 +539,7 @@ class UnconfirmedClock(Clock):
 
 
 def test_an_expired_certificate_under_an_unconfirmed_clock_states_how_to_find_out(patient: Lab) -> None:
-    """The sentence names the clock's time, and the consequence if it is right, or wrong."""
+    """The error about a certificate's dates gives the clock's date, and asks the user to check it."""
     patient.environment = Environment(clock=UnconfirmedClock())
     patient.server.show(TlsIdentity.EXPIRED)
     change = paused_for(patient, download(patient), PauseReason.TIME)
@@ -551,7 +551,7 @@ def test_an_expired_certificate_under_an_unconfirmed_clock_states_how_to_find_ou
 
 
 def installations(lab: Lab) -> list[StoredNotification]:
-    """Return the copies of the card's installation results."""
+    """Return the copies of the card's install notifications, once there is at least one."""
     return lab.until(
         lambda: [each for each in lab.engine.card(CARD).notifications() if each.event == "install"], bool
     )
