@@ -131,7 +131,7 @@ SEES: dict[str, frozenset[str]] = {
         "simulator/smdp/functions": "simulator/smdp/store simulator/pki simulator/profile_package",
     }.items()
 }
-"""The rooms of the same folder that a room may import from; it may also import from the rooms that they see."""
+"""The rooms of the same folder that a room may import from, and with them the rooms that they see."""
 
 ONLY: dict[str, frozenset[str]] = {
     "cli/commands": frozenset({"base", "client"}),
@@ -203,7 +203,7 @@ HIDDEN = frozenset({"import_module", "__import__"})
 """Functions that import a module by a name that may be computed."""
 
 BESIDE = ("hil", "faults", "bench", "fuzz")
-"""Folders next to the package that use it. Only the rules that need no floors (`BESIDE_RULES`) apply to them."""
+"""Folders next to the package that use it. Only the rules in BESIDE_RULES apply to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class House:
 
     @classmethod
     def at(cls, root: Path) -> House:
-        """Read the modules below a folder named like the package, and the names of other files directly in the folder."""
+        """Read the modules below a package's folder, and the names of other files directly in it."""
         others = {path.name: "" for path in root.iterdir() if path.is_file() and path.suffix != ".py"}
         modules = {
             path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in root.rglob("*.py")
@@ -286,7 +286,7 @@ class House:
                 yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
     def _path(self, name: str) -> str | None:
-        """Return the path of the module that a dotted name, of a module or a symbol, leads to; None if there is none."""
+        """Return the path of the module that a dotted name leads to, or None if there is none."""
         parts = name.split(".")[1:]
         for end in range(len(parts), -1, -1):
             below = "/".join(parts[:end])
@@ -333,7 +333,7 @@ def known_folders(house: House) -> Iterator[str]:
 
 
 def floors(house: House) -> Iterator[str]:
-    """Rule 1: no import leads to a higher floor; rule 2: folders on the same floor do not import each other."""
+    """Rule 1: no import leads to a higher floor; rule 2: folders of one floor import no other."""
     for each in house.imports:
         here, there = floor_of(room_of(each.importer)), floor_of(room_of(each.imported))
         if here not in FLOORS or there not in FLOORS or here == there:
@@ -357,7 +357,7 @@ def apart(house: House) -> Iterator[str]:
 
 
 def sight(house: House) -> Iterator[str]:
-    """Rules 4 and 5: a room imports in its folder what SEES allows; a room in ONLY imports elsewhere what ONLY allows."""
+    """Rules 4 and 5: SEES limits a room's imports in its folder; ONLY limits some rooms' others."""
     for each in house.imports:
         here, there = room_of(each.importer), room_of(each.imported)
         if here == there or not there:

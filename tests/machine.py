@@ -1,4 +1,4 @@
-"""The tests' requirements for a machine, checked before the first test; each missing one is one sentence."""
+"""Checks, before the first test, that the machine has what the tests require; each lack is one sentence."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOM = 500_000_000
-"""Bytes for the journals, package trees and captures of a whole run, with some to spare."""
+"""The free space in bytes for the journals, package trees and captures of a whole run, with some to spare."""
 LONGEST_FOLDER = 40
-"""Characters of the temporary folder's path: a socket's path holds 107, and tests make folders in it."""
+"""The longest path of the temporary folder, because a socket's path may have only 107 characters."""
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """Addresses at which tests listen."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -40,12 +40,12 @@ PROGRAMS = {
 
 
 def lacks(*, temporary: Path, programs: dict[str, str], room: int = ROOM) -> Iterator[str]:
-    """Look at this machine.
+    """Check this machine.
 
     Args:
         temporary: the folder for temporary files.
-        programs: Debian packages by the program that tests start.
-        room: bytes that have to be free there.
+        programs: the Debian package of each program that tests start.
+        room: the number of bytes that must be free in `temporary`.
 
     Yields:
         One sentence for each thing that is missing, with the remedy.
@@ -112,7 +112,7 @@ def _reason(error: OSError) -> str:
 
 
 if __name__ == "__main__":
-    # TMPDIR is taken as it is: Python would silently prefer another folder.
+    # TMPDIR is used unchanged, because Python would silently prefer another folder to an unusable one.
     wanted = Path(os.environ.get("TMPDIR") or "/tmp")
     sentences = list(lacks(temporary=wanted, programs=PROGRAMS))
     for sentence in sentences:

@@ -71,7 +71,7 @@ def set_aside(lab: Lab) -> None:
 
 
 def test_thirty_days_and_more() -> None:
-    """The waits between attempts to send a notification vary, and the first 50 waits span more than thirty days."""
+    """The waits between attempts to send a notification vary; the first 50 span over thirty days."""
     waits = [BACKOFF.after(number) for number in range(1, 60)]
     assert sum(waits[:50]) > 30 * 24 * 3600
     assert max(waits) <= BACKOFF.longest
@@ -146,7 +146,7 @@ def test_a_notification_set_aside_is_dropped_by_hand(lab: Lab) -> None:
 
 
 def test_a_notification_for_an_invalid_address_is_set_aside(lab: Lab) -> None:
-    """A notification for an invalid address is set aside with the error invalid-value, and other notifications are sent."""
+    """A notification for an invalid address is set aside as invalid-value, and others are sent."""
     lab.install(metadata=metadata(Recipient(address="https://nowhere/"), Recipient()))
     left = lab.until(lambda: pending(lab), lambda left: [each.stage for each in left] == [Stage.REFUSED])
     assert left[0].last_error is not None
@@ -154,7 +154,7 @@ def test_a_notification_for_an_invalid_address_is_set_aside(lab: Lab) -> None:
 
 
 def test_a_server_error_for_one_of_them_does_not_bury_the_rest(lab: Lab) -> None:
-    """If a server repeatedly answers 500 to one notification, lpad sends the later ones after some attempts."""
+    """If a server repeatedly answers 500 to one notification, lpad sends later ones after a while."""
     lab.server.faults.add(
         Fault(function=NOTIFY, kind=FaultKind.HTTP_STATUS, value=500, times=delivery.PATIENT_TRIES)
     )
@@ -181,7 +181,7 @@ def test_days_without_a_network_do_not_count_against_a_notification(lab: Lab) ->
 
 @pytest.mark.parametrize("limit", ["MOST_OF_A_CARD", "MOST_OF_ALL"])
 def test_a_card_that_lists_ever_more(lab: Lab, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
-    """Lpad copies a limited number of notifications; the others stay on the card until the copied ones are sent."""
+    """Lpad copies a limited number of notifications; others stay on the card until those are sent."""
     monkeypatch.setattr(notification_retrieval, limit, 2)
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=100))
     lab.install(metadata=metadata(Recipient()))
@@ -451,7 +451,7 @@ def test_who_is_set_aside(lab: Lab, error: LpadError, *, aside: bool) -> None:
     ],
 )
 def test_who_is_set_aside_in_the_end(lab: Lab, error: LpadError, *, aside: bool) -> None:
-    """After a month of a server's error answers, a notification is set aside; redirects and silence do not count."""
+    """A month of error answers sets a notification aside; redirects and silence do not count."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install(metadata=metadata())
     stored = failed_once(lab)

@@ -118,7 +118,7 @@ def at_rest(lab: Lab) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_copy_ends_successfully(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
-    """From each copy, the change's result matches the card's state, and the server gets all notifications in order."""
+    """From each copy, the result matches the card, and the server gets all notifications in order."""
     scenario = SCENARIOS[name]
     with Lab(tmp_path / "lab", pki) as lab:
         lab.patient(retry=3600)

@@ -1,4 +1,4 @@
-"""A card in a PC/SC reader that is named in the settings, with a real pcscd: states, downloads and switches."""
+"""A card in a PC/SC reader named in the settings, with a real pcscd: states, downloads, switches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pcscd() -> Iterator[PrivatePcscd]:
 
 
 def start(lab: Lab, folder: Path, more: str = "") -> None:
-    """Start an engine for the card in the reader, with more settings for this card, such as ", tac: '35290611'"."""
+    """Start an engine for the card in the reader, with more settings, such as ", tac: '35290611'"."""
     path = folder / "lpad.yaml"
     path.write_text(
         f"state_folder: state\neuiccs: {{{CARD}: {{reader: '{READER}'{more}}}}}\n", encoding="utf-8"
@@ -81,7 +81,7 @@ def test_a_device_without_imei_has_the_tac_of_its_settings(
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """If the card is pulled during a load, the change waits for it, and fails once the card is back without a profile."""
+    """If the card is pulled during a load, the change waits for it, and then fails by its state."""
     with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -127,7 +127,7 @@ class Jolted:
 
 
 def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """A card in a reader does not register, so a switch has no default guard, and its result gives the reason."""
+    """A card in a reader does not register: a switch has no default guard, and states the reason."""
     start(lab, tmp_path)
     with VirtualReaderCard(lab.card, port=pcscd.port):
         becomes(lab, CardState.READY)
@@ -144,7 +144,7 @@ def test_a_switch_in_a_reader_has_no_default_guard(lab: Lab, pcscd: PrivatePcscd
 def test_a_card_that_is_reset_while_a_profile_is_loaded(
     lab: Lab, pcscd: PrivatePcscd, tmp_path: Path, retry_for: int
 ) -> None:
-    """If the card is reset during a load, the download is repeated if retries are allowed; otherwise it fails."""
+    """If the card is reset during a load, the download is repeated if allowed; otherwise it fails."""
     with VirtualReaderCard(Jolted(lab.card, after=20), port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -179,7 +179,7 @@ def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_
 
 
 def test_a_guarded_switch_in_a_reader(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """For a card in a reader, a guard that waits for registration is refused, but one that waits for a confirmation works."""
+    """With a reader, a guard that waits for registration is refused; one for confirmation works."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)

@@ -134,7 +134,7 @@ def test_a_modem_that_does_not_know_its_familys_reset_is_reset_nevertheless(tmp_
 
 
 def test_a_modem_that_never_notices_fails_the_change_and_stays_powered(tmp_path: Path, pki: Pki) -> None:
-    """If the card has switched but the modem still reads the previous profile, the change fails (openpilot#35279, openpilot#35324)."""
+    """If the modem still reads the previous profile, a switch fails (openpilot#35279, openpilot#35324)."""
     with bench(tmp_path, pki, notices=Notices.NEVER) as lab:
         lab.install()
         change = lab.carry_out(Kind.ENABLE, iccid=FIRST)
@@ -180,7 +180,7 @@ def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path
 
 
 def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """With refresh flag 0 in the quirks, the modem neither re-enumerates nor is power-cycled (agnos-builder#556)."""
+    """With refresh flag 0 in the quirks, no modem re-enumerates or is power-cycled (agnos-builder#556)."""
     with bench(tmp_path, pki, quirks={"refresh_flag": False}, away_after_refresh=60.0) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -209,7 +209,7 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(
 def test_a_profile_with_an_18_digit_iccid_is_switched_to(
     tmp_path: Path, pki: Pki, commands: tuple[str, ...]
 ) -> None:
-    """An 18-digit ICCID is sent to the card as 10 bytes and recognised in the modem's report (luci-app-5gmodem#30, lpac#457)."""
+    """An 18-digit ICCID is sent as 10 bytes and recognised (luci-app-5gmodem#30, lpac#457)."""
     with bench(tmp_path, pki, iccid_commands=commands, iccid_padded=True) as lab:
         iccid = lab.install(iccid="890490320012345678")
         assert iccid == "890490320012345678"
@@ -233,7 +233,7 @@ def test_a_modem_that_reports_no_iccid_is_not_restarted(
 
 
 def test_a_card_whose_refresh_is_not_carried_out(tmp_path: Path, pki: Pki) -> None:
-    """If the card switches only after a REFRESH that the modem ignores, lpad power-cycles the SIM (Iapyx onomondo-ipa#3)."""
+    """If the modem ignores the REFRESH of a switch, its SIM is power-cycled (Iapyx onomondo-ipa#3)."""
     waits = CardBehaviour(switch_waits_for_refresh=True, profiles_hidden_during_switch=True)
     with bench(tmp_path, pki, behaviour=waits, fetches_proactive=False) as lab:
         lab.install()
@@ -254,7 +254,7 @@ def test_an_answer_that_was_lost_with_nothing_done_restarts_nothing(tmp_path: Pa
 
 
 def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki) -> None:
-    """Channels opened before a switch show the old state, so the check after it opens a new channel (mdd-sim-gateway#3)."""
+    """Old channels show the old state, so the check after a switch opens a new one (mdd-sim-gateway#3)."""
     with bench(tmp_path, pki, handles=Handles.NUMBER) as lab:
         both(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
@@ -268,7 +268,7 @@ def test_nothing_read_before_a_switch_is_used_after_it(tmp_path: Path, pki: Pki)
 def test_a_channel_that_is_the_modems_by_now_is_not_closed(
     tmp_path: Path, pki: Pki, handles: Handles | None
 ) -> None:
-    """After a REFRESH, the modem's applications may use lpad's channel numbers; lpad does not close these channels."""
+    """Lpad does not close channels that the modem's own applications use after a REFRESH."""
     habits: dict[str, Any] = {"handles": handles, "channels_after_refresh": 2}
     with bench(tmp_path, pki, notices=Notices.REFRESH, **habits) as lab:
         lab.install()
@@ -297,7 +297,7 @@ def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: Path, pki: Pki) -> None:
-    """While the modem's port is missing, its waiting time does not run, and lpad takes no step of the ladder."""
+    """While the modem's port is missing, its waiting time does not run, and lpad takes no step."""
     with bench(tmp_path, pki, away_after_refresh=1.5, comes_back_elsewhere=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -422,7 +422,7 @@ def test_a_cancelled_change_ends_with_the_radio_on(tmp_path: Path, pki: Pki) -> 
 
 
 def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
-    """If lpad was killed after AT+CFUN=0, a note in the state folder makes its next start switch the radio on (VoCat#82)."""
+    """If lpad is killed after AT+CFUN=0, its next start switches the radio on (VoCat#82)."""
     with bench(tmp_path, pki) as lab:
         lab.install()
         lab.stop()
@@ -507,7 +507,7 @@ def test_a_rule_is_not_asked_about_twice(lab: Lab) -> None:
 
 
 def test_a_busy_card_is_asked_again(lab: Lab) -> None:
-    """Lpad asks a busy card again, and the switch succeeds once the card's proactive session is over (openpilot)."""
+    """Lpad asks a busy card again, until its proactive session is over (openpilot)."""
     iccid = lab.install()
     lab.card.faults.cat_busy = 1
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -529,7 +529,7 @@ def test_a_card_that_stays_busy_gets_its_modem_restarted(
 
 
 def test_a_modem_that_reads_the_card_only_between_two_channels(tmp_path: Path, pki: Pki) -> None:
-    """If the modem reports no ICCID while a channel is open, lpad closes the session that waits for notifications."""
+    """If the modem reports no ICCID while a channel is open, lpad ends its session for notifications."""
     with bench(tmp_path, pki, handles=Handles.NUMBER, channel_hides_iccid=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)

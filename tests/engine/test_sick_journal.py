@@ -1,4 +1,4 @@
-"""A journal that is damaged, locked, newer or unwritable: lpad reports it, and repairs it or leaves it as it is."""
+"""Journals that are damaged, locked, newer or unwritable: they are reported, and repaired or kept."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_page_of_rubbish_inside_is_noticed(tmp_path: Path) -> None:
 
 
 def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
-    """Of the damaged journals that are set aside, only the latest are kept, so that they do not fill the disk."""
+    """Of the damaged journals, only the latest are kept, so that they do not fill the disk."""
     path = tmp_path / "journal.db"
     for number in range(KEPT + 2):
         path.write_bytes(RUBBISH + bytes([number]))
@@ -164,7 +164,7 @@ def test_a_database_without_its_tables_is_set_aside(tmp_path: Path, version: int
 def test_a_record_that_cant_be_read_keeps_nothing_else_from_going_on(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If a change's record is unreadable, the journal file is set aside, the loss is reported, and other changes continue."""
+    """If a change's record is unreadable, the journal is set aside, and other changes continue."""
     journal = lab.journal()
     unreadable = journal.changes.add(CARD, EnableParams(iccid="8900101000000000017"), secrets={})
     other = journal.changes.add(CARD, RefreshParams(), secrets={})
@@ -234,7 +234,7 @@ def test_a_file_that_may_not_be_written_is_read(public: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """If the journal cannot be created, lpad reports the reason, and creates the journal once its folder exists."""
+    """If the journal cannot be created, lpad reports why, and creates it once its folder exists."""
     journal = Journal(tmp_path / "missing" / "journal.db")
     refuses(journal, JournalState.UNWRITABLE)
     assert "No such file" in str(journal.health.error)
@@ -244,7 +244,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) -> None:
-    """Without free file descriptors the journal cannot be opened; lpad leaves it unchanged, and uses it later."""
+    """Without free file descriptors the journal stays unchanged, and lpad uses it later."""
     path = tmp_path / "journal.db"
     filled(path)
     before = path.read_bytes()
@@ -262,7 +262,7 @@ def test_a_process_out_of_descriptors_takes_nothing_for_damaged(tmp_path: Path) 
 
 
 def test_damage_while_it_is_open(tmp_path: Path) -> None:
-    """If damage is found during reading or writing, the journal is repaired immediately, and the work continues."""
+    """Damage found during reading or writing is repaired immediately, and the journal still works."""
     path = tmp_path / "journal.db"
     journal = Journal(path)
     for _ in range(50):
@@ -317,7 +317,7 @@ def test_the_changes_of_a_locked_journal_are_settled_later(lab: Lab) -> None:
 
 
 def test_after_damage_the_card_fills_the_outbox_again(lab: Lab) -> None:
-    """After damage, undelivered notifications are copied from the card into the new journal again, and sent."""
+    """After damage, notifications are copied from the card into the new journal again, and sent."""
     with no_space_at_the_server(lab):
         lab.install()
     lab.stop()
@@ -340,7 +340,7 @@ def no_space_at_the_server(lab: Lab) -> Iterator[None]:
 
 
 def test_a_disk_without_space_is_a_state(lab: Lab) -> None:
-    """A full disk is shown as the journal's state; an event reports that it is full, another that it is usable again."""
+    """A full disk is shown as the journal's state; its beginning and its end are events."""
     lab.carry_out(Kind.REFRESH)
     seen = lab.engine.subscribe(lambda: None)
     with no_space():

@@ -34,7 +34,7 @@ class Swallowing:
 
 
 def test_a_stuck_worker_keeps_no_other_from_stopping(lab: Lab) -> None:
-    """All workers begin to stop before lpad waits for one, so a stuck worker does not delay the end of another."""
+    """All workers begin to stop before lpad waits for one, so a stuck worker delays no other."""
     swallowing = Swallowing()
     stuck = CardPort(name="stuck", transport="a hole", open_link=swallowing.open)
     engine = lab.start(stuck, lab.port)

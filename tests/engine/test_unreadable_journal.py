@@ -1,4 +1,4 @@
-"""While the journal can be neither read nor written, the card is shown, and reading a list from the journal fails."""
+"""A journal that can be neither read nor written: the card is shown, and its lists are errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def away(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_card_is_shown_and_lists_are_errors(lab: Lab, away: Path) -> None:
-    """Without a journal, lpad shows the card, and reading changes or notifications is an error, not an empty list."""
+    """Without a journal, lpad shows the card; changes and notifications are errors, not empty lists."""
     lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP))
     lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)
     for read in (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def time_lapse() -> Iterator[Callable[[float], None]]:
     """Yield a function that lets seconds pass on the monotonic clock, for lpad and for the simulators.
 
-    Enter this context before a lab, and leave it after the lab. lpad's detection of standstills uses the real clock.
+    Enter this context before a lab, and leave it after the lab. lpad sees no standstill.
     """
     real = time.monotonic
     ahead = 0.0

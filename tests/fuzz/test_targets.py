@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "fuzz" / "corpus"
 DOCUMENT = ROOT / "docs" / "fuzzing.md"
 MOST_MEMORY = 32 << 20
-"""The most bytes that a target may allocate while it reads one seed."""
+"""The maximum number of bytes that a target may allocate while it reads one seed."""
 
 every_target = pytest.mark.parametrize("name", TARGETS)
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """A stage with two readers and two modems."""
-    folder = Path(tempfile.mkdtemp(prefix="lpad-stage-", dir="/tmp"))  # short, because the paths of ports and sockets begin with it
+    folder = Path(
+        tempfile.mkdtemp(prefix="lpad-stage-", dir="/tmp")
+    )  # short, because the paths of ports and sockets begin with it
     try:
         with Stage(folder, cycles=1) as made:
             yield made

@@ -89,7 +89,7 @@ def test_fit_to_be_sent(stage: Stage, runs: list[Path]) -> None:
 
 @pytest.mark.programs("tshark")
 def test_the_capture_of_a_run(runs: list[Path]) -> None:
-    """In a run's capture, tshark finds SELECT commands to a reader's card, and STORE DATA to a modem's card."""
+    """In a run's capture, tshark finds SELECT to a reader's card and STORE DATA to a modem's card."""
     for name, wanted in (
         ("first-reader", "gsm_sim.apdu.ins == 0xa4"),
         ("one-modem", "gsm_sim.apdu.ins == 0xe2"),
@@ -106,7 +106,7 @@ def test_the_capture_of_a_run(runs: list[Path]) -> None:
 
 @pytest.mark.parametrize("place", EIDS)
 def test_the_recorded_cards_are_met_again(runs: list[Path], tmp_path: Path, place: str) -> None:
-    """A run's record of APDUs can be replayed as a card: lpad finds its EID, whichever link was used in the run."""
+    """A run's recorded APDUs can be replayed as a card: lpad finds its EID, over any link."""
     record, port = runs[-1] / place / "private" / "apdus.jsonl", tmp_path / "port"
     lpad = [sys.executable, "-m", "lpad.cli.lpad"]
     with subprocess.Popen(
@@ -130,7 +130,7 @@ def test_the_page_stands_alone(runs: list[Path]) -> None:
 @pytest.mark.programs("chromium")
 @pytest.mark.parametrize("width", [1200, 500], ids=["a desk's screen", "a phone's"])
 def test_the_page_in_a_browser(runs: list[Path], tmp_path: Path, width: int) -> None:
-    """In a browser, each element of the report page's diagrams has a size and is within its diagram and the window."""
+    """In a browser, each element of the report's diagrams has a size and is inside its diagram."""
     text = (runs[-1] / "report.html").read_text(encoding="utf-8")
     page = tmp_path / "report.html"
     page.write_text(text.replace("</body>", MEASURE + "</body>"), encoding="utf-8")

@@ -59,7 +59,7 @@ def test_no_bench_file_no_run() -> None:
 
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: Pki) -> None:
-    """For a control port, --new writes a bench file with the feature `mbim` or `qmi`, and cases run over that port."""
+    """For a control port, --new writes a file with the feature `mbim` or `qmi`, and cases use it."""
     kinds = {"mbim": MbimModem, "qmi": QmiModem}
     with (
         SoftCard(tmp_path / "card", pki=pki) as card,
@@ -76,7 +76,7 @@ def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: P
 
 @pytest.mark.parametrize("name", [PLACE, "first-reader"])
 def test_a_first_bench_file(stage: Stage, name: str) -> None:
-    """For a card in a port or reader, --new writes a bench file that works unchanged, and keeps an existing file."""
+    """For a card in a port or reader, --new writes a working bench file, and keeps an existing one."""
     section = yaml.safe_load(stage.bench.read_text())["places"][name]
     where = section.get("port") or section["reader"]
     path = stage.folder / f"first-{name}.yaml"
@@ -125,7 +125,7 @@ def test_a_pool_without_codes(stage: Stage, options: tuple[str, ...], status: in
 
 
 def test_a_place_that_is_not_there(stage: Stage) -> None:
-    """If a place's port is missing, its first case fails, its others are skipped, and another place continues."""
+    """If a place's port is missing, its first case fails and the others are skipped; other places run."""
     nowhere = str(stage.folder / "nowhere")
     power = yaml.safe_load(stage.bench.read_text())["places"][PLACE]["power"] | {"up_within": 1.0}
     run = Run(bench_with(stage, "nowhere", port=nowhere, power=power), "-k", "test_identity")
@@ -147,7 +147,7 @@ def test_a_place_that_is_not_there(stage: Stage) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: signal.Signals) -> None:
-    """If a run is interrupted or killed while it switches, the previously enabled profile is enabled again."""
+    """If a run is interrupted or killed while it switches, the previous profile is enabled again."""
     card = stage.cards[PLACE]
     if card.enabled_iccid is None:
         enabled_before(stage)
@@ -168,7 +168,7 @@ def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: sign
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
-    """If a run is killed while it has changed a card's default SM-DP+ address, the card gets the old one back."""
+    """If a run is killed while a card has another default SM-DP+ address, the old one is restored."""
     card = stage.cards[PLACE]
     run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
     run.until(lambda: bool(card.default_dp_address))
@@ -268,7 +268,7 @@ def has_rules(metadata: bytes) -> bool:
 
 
 def enabled_before(stage: Stage) -> None:
-    """Download two profiles, as a card's owner would have them, to the card of PLACE, and enable the last one."""
+    """Download two profiles, as of the card's owner, to the card of PLACE, and enable the last one."""
     content = yaml.safe_load(stage.bench.read_text())
     for code in yaml.safe_load((stage.folder / "codes.yaml").read_text())["codes"][2:4]:
         with Gateway(
@@ -286,7 +286,7 @@ def children(pid: int) -> list[int]:
 
 
 def test_only_expendable_profiles_and_codes_are_used_up(tmp_path: Path) -> None:
-    """The careful client refuses to delete a profile that is not expendable, and to use a code that is not leased."""
+    """The careful client deletes only expendable profiles, and uses only leased codes."""
     with Gateway() as gateway:
         gateway.ready()
         kept, given = gateway.install_profile(), gateway.install_profile()

@@ -34,7 +34,7 @@ class Gate:
         self._lost = False
 
     def hold(self, awaited: Callable[[bytes], bool], *, after: bool) -> None:
-        """Hold the next APDU for which `awaited` returns true: before the card gets it, or after the card's answer."""
+        """Hold the next APDU for which `awaited` is true, before the card gets it or after its answer."""
         self.held.clear()
         self._go_on.clear()
         self._after = after

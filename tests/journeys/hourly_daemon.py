@@ -1,4 +1,4 @@
-"""A daemon that checks for an absent card only once an hour, so that a test can see what the modem's reports do."""
+"""A daemon that checks for an absent card only once an hour, unless the modem reports something."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Managed:
     def __init__(
         self, gateway: Gateway, *, watchdog: float | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Create; `watchdog`: the watchdog's time in seconds, None for none; `environment`: added to the daemon's."""
+        """Create; `watchdog`: its time in seconds, or None; `environment`: additions to the daemon's."""
         self.gateway = gateway
         self._watchdog = watchdog
         self._environment = environment or {}
@@ -99,12 +99,12 @@ class Managed:
         return False
 
     def reload(self) -> list[dict[str, str]]:
-        """Write the gateway's settings, have the daemon reload them, and return its messages until it is ready again."""
+        """Write the gateway's settings, reload them, and return the messages until it is ready again."""
         self.gateway.write_settings()
         return self.hangup()
 
     def hangup(self) -> list[dict[str, str]]:
-        """Send SIGHUP as `systemctl reload` does, and return the daemon's messages until it is ready again."""
+        """Send SIGHUP as `systemctl reload` does, and return the messages until it is ready again."""
         self.process.send_signal(signal.SIGHUP)
         return [*self.until("RELOADING"), *self.until("READY")]
 

@@ -1,4 +1,4 @@
-"""The channels that are open at the end of a log, derived from the log alone, without the card or the modem."""
+"""The channels that are open at the end of a log, found from the log without card and modem."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ApduLog:
 
 
 def _manage(opened: set[str], sent: bytes, got: bytes) -> None:
-    """Update the open channels after a MANAGE CHANNEL command (ETSI TS 102 221, 11.1.17); ignore other commands."""
+    """Update the open channels if the command is MANAGE CHANNEL (ETSI TS 102 221, 11.1.17)."""
     if sent[1] != _MANAGE_CHANNEL or got[-2:] != b"\x90\x00":
         return
     if sent[2] == _CLOSE:

@@ -26,7 +26,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_restored_backup_believes_the_card(gateway: Gateway) -> None:
-    """After an old state folder is restored, lpad shows the card's present profiles, switches and delivers notifications."""
+    """With a restored old state folder, lpad shows the card's present profiles, and works."""
     state, backup = gateway.folder / "state", gateway.folder / "backup"
     home, work = (profile.iccid for profile in gateway.client.profiles(CARD))
     gateway.stop()

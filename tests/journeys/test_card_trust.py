@@ -29,7 +29,7 @@ def test_life_by_the_cards_word(profile: Callable[[], bytes]) -> None:
 
 
 def test_a_forbidden_ci() -> None:
-    """If the settings forbid the card's CIs, the server is not trusted, and the report's advice names the setting."""
+    """If the settings forbid the card's CIs, no server is trusted, and the advice names the setting."""
     forbidden: list[str] = []
     with Gateway(settings={"trust": {"system": False, "forbidden_issuers": forbidden}}) as gateway:
         gateway.ready()

@@ -1,4 +1,4 @@
-"""If the daemon, the port or the card fails in the middle of a change, the card's state decides the result."""
+"""If daemon, port or card fails in the middle of a change, the card's state decides the result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gated() -> Iterator[Gated]:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, after: bool) -> None:
-    """If the daemon is killed during a switch that the card carries out, it reports the switch as done after its restart."""
+    """If the daemon is killed during a switch that the card carries out, the switch ends as done."""
     gateway, gate = gated.gateway, gated.gate
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     gate.hold(enabling, after=after)
@@ -43,7 +43,7 @@ def test_killed_while_enabling(profile: Callable[[], bytes], gated: Gated, *, af
 
 
 def test_killed_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """If the daemon is killed during a load, no profile is on the card, the change fails, and the code works again."""
+    """If the daemon is killed during a load, the change fails without a profile; the code still works."""
     gateway = gated.gateway
     code = gateway.order(profile())
     change = gated.kill_while_loading(code)
@@ -75,7 +75,7 @@ def test_killed_before_it_began(profile: Callable[[], bytes], gated: Gated) -> N
 
 
 def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated) -> None:
-    """If the modem's port vanishes during a load, the change fails once the card is back, and the code works again."""
+    """If the port vanishes during a load, the change fails once it is back, and the code still works."""
     gateway, gate = gated.gateway, gated.gate
     code = gateway.order(profile())
     gate.hold(loading, after=False)
@@ -99,7 +99,7 @@ def test_port_vanishes_while_loading(profile: Callable[[], bytes], gated: Gated)
 @pytest.mark.parametrize("executed", [True, False], ids=["after the card deleted", "before the card deletes"])
 @pytest.mark.parametrize("killed", [False, True], ids=["alive", "killed meanwhile"])
 def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed: bool, killed: bool) -> None:
-    """A deletion whose answer is lost waits until the card is back, and is done if the card has deleted the profile."""
+    """A deletion whose answer is lost waits for the card, and ends by the card's state."""
     with Gateway(settings={"deadlines": {"switch": 2}}) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
@@ -124,7 +124,7 @@ def test_port_vanishes_while_deleting(profile: Callable[[], bytes], *, executed:
 
 
 def test_card_loses_power_while_loading(profile: Callable[[], bytes]) -> None:
-    """If a card loses power during a load, the operator's server later gets the card's failed installation result."""
+    """If a card loses power during a load, the server later gets the failed installation result."""
     faults = CardFaults()
     with Gateway(card_faults=faults) as gateway:
         gateway.ready()
@@ -171,7 +171,7 @@ def test_stopped_in_the_middle(own_gateway: Gateway, profile: Callable[[], bytes
 
 
 def test_channels_left_by_a_killed_daemon_do_not_add_up(profile: Callable[[], bytes], gated: Gated) -> None:
-    """A daemon that is killed five times with an open channel finds a free one each time, and few stay open."""
+    """A daemon that is killed five times with an open channel finds a free one each time."""
     gateway, gate = gated.gateway, gated.gate
     iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])
     for number in range(5):

@@ -1,4 +1,4 @@
-"""If the daemon is killed at an irreversible step, the journal has the step, and the change ends with the true result."""
+"""If the daemon is killed at an irreversible step, the journal has it, and the result is true."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def installed(gateway: Gateway, profile: bytes) -> str:
 
 
 def settled(gateway: Gateway, change_id: int, step: str) -> str:
-    """Check the change's step in the journal of a killed daemon, start lpad, and return the state of the ended change."""
+    """Check a change's step in the journal, start lpad, and return the state in which it ended."""
     journal = left(gateway)
     assert journal.changes.get(change_id).step == step
     journal.close()
@@ -62,7 +62,7 @@ def settled(gateway: Gateway, change_id: int, step: str) -> str:
 def test_disable_and_delete(
     profile: Callable[[], bytes], gated: Gated, function: bytes, *, after: bool
 ) -> None:
-    """If the daemon is killed at a disable or delete, the journal has the step, and the restarted lpad reports it as done."""
+    """If the daemon is killed at a disable or delete, the journal has the step, and the change is done."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     if function == DISABLE:
@@ -129,7 +129,7 @@ def test_a_notification_on_its_way(profile: Callable[[], bytes], gated: Gated) -
 def test_a_notification_on_its_way_off_the_card(
     profile: Callable[[], bytes], gated: Gated, *, after: bool
 ) -> None:
-    """A notification is marked before its removal from the card; after a kill it is removed, and not sent again."""
+    """A notification is marked before its removal; after a kill it is removed, and not sent again."""
     gateway, gate = gated.gateway, gated.gate
     iccid = installed(gateway, profile())
     gate.hold(asks(REMOVE), after=after)

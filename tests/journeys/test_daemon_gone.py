@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_a_change_that_was_followed(
     own_gateway: Gateway, profile: Callable[[], bytes], end: Callable[[Gateway], None]
 ) -> None:
-    """If the daemon ends, lpactl says about the followed change that lpad reports the outcome once it runs again."""
+    """If the daemon ends, lpactl says that lpad reports the followed change once it runs again."""
     done = lpactl(own_gateway, end, "download", own_gateway.order(profile()), "--confirm", until="consent")
     assert "once lpad runs again, it reports the outcome of change 1 (daemon-unreachable)" in done
     assert "Error(" not in done

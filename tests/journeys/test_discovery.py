@@ -65,7 +65,7 @@ def test_an_empty_card_finds_its_profile(lab: DiscoveryLab, link: str) -> None:
 
 
 def test_a_daemon_that_is_killed_at_each_step(lab: DiscoveryLab) -> None:
-    """Although the daemon is killed several times between discovery and installation, one profile is installed."""
+    """If the daemon is killed several times during a discovery, one profile is still installed."""
     order = lab.event(cascade=True)
     with Daemon(lab, **settings(lab)) as daemon:
         for requests in (1, 2, 4, 7):

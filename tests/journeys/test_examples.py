@@ -172,7 +172,7 @@ def test_an_example_without_lpad_shows_no_traceback(
 
 @contextmanager
 def receiving(command: list[str], key: Path) -> Iterator[tuple[int, Iterator[str]]]:
-    """Run a webhook receiver on any free port, and yield its port and an iterator of the lines that it prints."""
+    """Run a webhook receiver on a free port; yield its port and an iterator of its printed lines."""
     process = subprocess.Popen(
         [*command, str(key), "0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -142,7 +142,7 @@ def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_an_example_ends_with_a_sentence(
     tmp_path: Path, command: list[str], answers: dict[str, bytes]
 ) -> None:
-    """After a wrong answer, the example fails with at most three lines, without a traceback and control characters."""
+    """After a wrong answer, the example fails with a sentence and without control characters."""
     path = tmp_path / "lpad.sock"
     with answering(path, answers):
         ran = subprocess.run(

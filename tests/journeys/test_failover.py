@@ -28,7 +28,7 @@ def standing(gateway: Gateway) -> Failover:
 
 
 def test_a_rejected_profile_is_replaced_without_a_user() -> None:
-    """If the network rejects the current profile, lpad enables the other one; lpactl status shows the failover."""
+    """If the network rejects the current profile, lpad enables the other; lpactl status shows this."""
     order = {"profiles": [healthy(FIRST), healthy(SECOND)], "within": 60, "cooldown": 3600}
     with Gateway(euicc={"failover": order}) as gateway:
         gateway.ready()

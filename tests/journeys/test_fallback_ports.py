@@ -1,4 +1,4 @@
-"""A modem with an AT port and an MBIM port as fallback: the AT port is lost or silent while the daemon runs."""
+"""A modem with an MBIM port as fallback: its AT port is lost or silent while the daemon runs."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def modem(folder: Path) -> Iterator[Modem]:
 
 @pytest.mark.parametrize("how", ["gone", "silent"])
 def test_the_other_port_serves_a_switch(how: str, tmp_path: Path) -> None:
-    """If the AT port is lost or silent, a switch is done over the MBIM port, which API, hooks and lpactl then name."""
+    """If the AT port fails, a switch is done over the MBIM port, which API, hooks and lpactl name."""
     with modem(tmp_path) as made:
         gateway = made.gateway
         assert made.port_in_use == made.at.path

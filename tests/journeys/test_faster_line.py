@@ -26,7 +26,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_stopped_daemon_leaves_the_usual_speed(gateway: Gateway) -> None:
-    """A profile is downloaded and enabled at the higher speed, and a stopping daemon restores the usual speed."""
+    """A profile is downloaded at the higher speed, and a stopping daemon restores the usual speed."""
     iccid = gateway.install_profile(enable=True)
     assert gateway.modem.line_rate == FAST
     gateway.stop()

@@ -57,7 +57,7 @@ class Trial:
         return client.change(change.id)
 
     def is_back(self, change: Change) -> dict[str, Any]:
-        """Check that the old profile is enabled and that the change was rolled back; return its error's details."""
+        """Check that the change was rolled back to the old profile; return its error's details."""
         change = self.ended(change)
         assert change.error is not None, change
         assert change.error.kind == "switch-rolled-back", change.error
@@ -121,7 +121,7 @@ def test_killed_while_enabling(trial: Trial, *, after: bool, late: bool) -> None
 
 
 def test_the_power_fails_before_the_card_enables(trial: Trial) -> None:
-    """If lpad is killed before the card gets the enable command, the old profile stays, and the change says cut-off."""
+    """If lpad is killed before the card gets the enable command, the old profile stays (cut-off)."""
     trial.gate.hold(enabling, after=False)
     change = trial.begin("registered", within=PATIENCE)
     assert trial.gate.held.wait(PATIENCE)
@@ -191,7 +191,7 @@ def test_killed_right_after_the_confirmation(trial: Trial) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card enables", "after the card enabled"])
 def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
-    """If lpad is killed while a rollback enables the old profile, the restarted lpad completes the rollback."""
+    """If lpad is killed while a rollback enables the old profile, it later completes this."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)
     trial.gate.hold(enabling, after=after)
@@ -204,7 +204,7 @@ def test_killed_on_the_way_back(trial: Trial, *, after: bool) -> None:
 
 
 def test_rebooted_with_a_clock_that_was_set_back(trial: Trial) -> None:
-    """After a reboot with a clock that was set back, a guard's limit begins again; after a second one, lpad rolls back."""
+    """After a reboot with a clock set back, a guard's limit begins again; a second one rolls back."""
     change = trial.begin("confirm", within=30)
     trial.watched(change)
     trial.gateway.kill()
@@ -229,7 +229,7 @@ def test_rebooted_long_after_the_limit(trial: Trial) -> None:
 
 
 def test_a_port_that_vanishes_during_the_rollback(trial: Trial) -> None:
-    """If the port vanishes during a rollback, another change fails, and the rollback is completed once the port is back."""
+    """If the port vanishes during a rollback, the rollback is completed once the port is back."""
     change = trial.begin("confirm", within=PATIENCE)
     trial.watched(change)
     trial.gateway.modem.vanish()
@@ -255,7 +255,7 @@ def test_stopped_as_systemd_does(trial: Trial) -> None:
 
 
 def test_killed_while_a_download_is_on_trial(trial: Trial, profile: Callable[[], bytes]) -> None:
-    """If lpad is killed while a downloaded profile is on trial, a refusal after the restart still rolls back."""
+    """If lpad is killed while a downloaded profile is on trial, a later refusal still rolls back."""
     gateway = trial.gateway
     change = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), enable=True, guard=["confirm"], within=PATIENCE

@@ -1,4 +1,4 @@
-"""A daemon that borrows its modem from ModemManager: data is connected once ModemManager has the modem back."""
+"""A daemon that borrows its modem: data is connected once ModemManager has the modem back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ APPLIERS: dict[str, tuple[dict[str, Any], Callable[[GatewayDouble], str]]] = {
 
 @contextmanager
 def borrowing(applier: str) -> Iterator[tuple[Gateway, GatewayDouble, Callable[[], str]]]:
-    """Yield a gateway whose modem ModemManager uses while lpad is idle, the double, and a function for its APN."""
+    """Yield a gateway that borrows its modem, the double of ModemManager, and a function for the APN."""
     more, apn = APPLIERS[applier]
     settings = {"network": {"applier": applier, **more}, "modem_manager": {"hold": 0.3}}
     with (

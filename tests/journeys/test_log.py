@@ -81,7 +81,7 @@ def secrets_of(gateway: Gateway, codes: tuple[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("level", ["debug", "trace"])
 def test_no_secret_is_logged(level: str) -> None:
-    """At the levels debug and trace, downloads, switches and failures leave no code and no identifier in the log."""
+    """Even at debug and trace, the log contains no codes and no identifiers after changes and failures."""
     with Gateway(settings={"log": level}) as gateway:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
@@ -97,7 +97,7 @@ def test_no_secret_is_logged(level: str) -> None:
 
 
 def test_payloads_are_logged_on_request() -> None:
-    """With `redact: false` the log contains identifiers and the matching ID, but not the confirmation code."""
+    """With `redact: false` the log has identifiers and matching ID, but no confirmation code."""
     with Gateway(settings={"log": {"level": "trace", "redact": False}}) as gateway:
         gateway.ready()
         secrets = secrets_of(gateway, life(gateway))
@@ -109,7 +109,7 @@ def test_payloads_are_logged_on_request() -> None:
 
 
 def test_one_line_an_event() -> None:
-    """At the default level, the life of two profiles leads to a few log lines: two per change, one per delivery."""
+    """By default, the log has a few lines for two profiles: two per change, one per delivery."""
     with Gateway() as gateway:
         gateway.ready()
         life(gateway)
@@ -122,9 +122,7 @@ def test_one_line_an_event() -> None:
             of_change = [line for line in told if f"change {number} (" in line]
             assert len(of_change) == 2, "a change has one log line for its beginning and one for its end"
         asked = sum(map(times, (line for line in lines if line.startswith("api.app: "))))
-        assert asked == 6, (
-            "each request that changes something has a log line, or is counted in one"
-        )
+        assert asked == 6, "each request that changes something has a log line, or is counted in one"
         assert len(told) <= 2 * 6 + 7 + 6
         assert "Traceback" not in gateway.log
 
@@ -181,7 +179,7 @@ def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
 
 
 def test_only_lpad_can_read_the_journal() -> None:
-    """Only lpad's user can read the state folder and its files, and no file contains a bound profile package."""
+    """Only lpad's user can read the state folder, and no file contains a bound profile package."""
     with Gateway() as gateway:
         gateway.ready()
         life(gateway)

@@ -46,7 +46,7 @@ def installed(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("habits", list(HABITS))
 def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], bytes]) -> None:
-    """Over MBIM, profiles are downloaded, enabled, disabled and deleted; the server is notified, and no channel stays open."""
+    """Profiles are downloaded, switched and deleted over MBIM, and no channel stays open."""
     with mbim_gateway(**HABITS[habits]) as (gateway, modem):
         client = gateway.client
         gateway.ready()
@@ -75,7 +75,7 @@ def test_a_profile_lives_on_an_mbim_modem(habits: str, profile: Callable[[], byt
 
 @pytest.mark.parametrize("notices", [Notices.REFRESH, Notices.RADIO_CYCLE, Notices.RESET], ids=str)
 def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
-    """A switch over MBIM ends only once the modem reads the new profile, even if this needs a radio cycle or a reset."""
+    """A switch over MBIM ends once the modem reads the profile, even if this needs a reset."""
     personality = ModemPersonality(notices=notices, away_after_reset=0.2)
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -92,7 +92,7 @@ def read_by(modem: MbimModem) -> str:
 
 @pytest.mark.parametrize("delay", [0.0, 3.0])
 def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
-    """A guarded switch over MBIM is kept once the modem is registered, whether its indications are immediate or late."""
+    """A guarded switch over MBIM is kept once the modem registers, even if indications are late."""
     personality = ModemPersonality(registers_after=0.5)
     with mbim_gateway(personality=personality, indication_delay=delay) as (gateway, modem):
         installed(gateway)
@@ -104,7 +104,7 @@ def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
 
 
 def test_an_idle_daemon_hears_that_the_registration_is_lost() -> None:
-    """If the modem indicates that it has lost its registration, the card's layers show this without a request."""
+    """If the modem indicates that it lost its registration, the card's layers show this."""
     with mbim_gateway() as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, guard=("registered",), within=60.0, wait=PATIENCE).check()
@@ -131,7 +131,7 @@ def test_a_denied_profile_is_rolled_back() -> None:
 
 
 def test_a_locked_sim_is_named_and_no_modem_is_reset() -> None:
-    """A profile that needs a PIN is rolled back with an error that names the remedy, without a radio cycle or a reset."""
+    """A profile that needs a PIN is rolled back with a remedy, without a radio cycle or a reset."""
     personality = ModemPersonality(pin_locked=(SECOND,))
     with mbim_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -157,7 +157,7 @@ def powered(modem: MbimModem) -> list[int]:
 
 
 def test_a_guard_that_cannot_be_evaluated_names_mbim() -> None:
-    """If the modem cannot report registration over MBIM, a guard that waits for it is refused, and no switch is made."""
+    """If the modem cannot report registration over MBIM, a guard that waits for it is refused."""
     with mbim_gateway(registration=False) as (gateway, _):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, wait=PATIENCE, guard=None).check()
@@ -170,7 +170,7 @@ def test_a_guard_that_cannot_be_evaluated_names_mbim() -> None:
 
 
 def test_bearer_and_address_are_conditions() -> None:
-    """A guard over MBIM waits for the bearer and the address of a session with the profile's APN; a wrong APN rolls back."""
+    """A guard over MBIM waits for bearer and address with the profile's APN; a wrong APN rolls back."""
     settings = {"network": {"applier": "at"}}
     subscriptions = {SECOND: Subscription(apns=("iot.example",))}
     personality = ModemPersonality(subscriptions=subscriptions)
@@ -255,7 +255,7 @@ def put_in(card: SoftCard, function: MbimFunction) -> None:
 
 
 def test_without_indications_an_exchanged_card_is_found_by_a_request() -> None:
-    """If a modem sends no indications, lpad notices an empty slot and the returned card only at the next request."""
+    """If a modem sends no indications, lpad notices a removed card only at the next request."""
     with mbim_gateway(hourly=True, indication_delay=None) as (gateway, modem):
         installed(gateway)
         modem.do(lambda function: function.remove_card())

@@ -49,7 +49,7 @@ def test_borrowed_for_each_piece_of_work(bus: str, profile: Callable[[], bytes])
 
 
 def test_handed_back_when_killed(bus: str) -> None:
-    """If the daemon is killed, ModemManager has the modem again, and the restarted daemon borrows it again."""
+    """If the daemon is killed, ModemManager has the modem until the restarted daemon borrows it."""
     gateway = gateway_with(hold=3600)
     with manager_of(gateway, bus) as manager, gateway:
         gateway.ready()
@@ -73,7 +73,7 @@ def test_handed_back_when_stopped(bus: str) -> None:
 
 @pytest.mark.parametrize("inhibit", ["auto", "never"])
 def test_a_modem_that_modemmanager_keeps_is_absent(bus: str, inhibit: str) -> None:
-    """If ModemManager does not lend the modem, the card is absent, and the error gives the remedy (meta-balena#3277)."""
+    """If ModemManager does not lend the modem, the error gives the remedy (meta-balena#3277)."""
     gateway = gateway_with(inhibit=inhibit)
     refusal = (f"{NAME}.Error.Core.Unauthorized", "PolicyKit authorization failed")
     with manager_of(gateway, bus, refusal=refusal), gateway:

@@ -34,7 +34,7 @@ def channels_left(gateway: Gateway) -> list[object]:
 
 
 def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
-    """Download a profile and return its ICCID; if the modem `breaks`, the first attempt fails and is repeated."""
+    """Download a profile and return its ICCID; if the modem `breaks`, do this at the second attempt."""
     change = gateway.download(code)
     if breaks:
         assert change.state == "failed"
@@ -50,7 +50,7 @@ def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
 
 @pytest.mark.parametrize("name", personality_names())
 def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes]) -> None:
-    """Profiles are downloaded, enabled, disabled and deleted; the server is notified, and no channel stays open."""
+    """Profiles are downloaded, switched and deleted on each modem, and no channel stays open."""
     personality = find_personality(name)
     modem = replace(personality.modem, answer_delay=min(personality.modem.answer_delay, 0.01))
     breaks = modem.cgla_breaks_at is not None
@@ -92,7 +92,7 @@ def test_a_profile_lives_on_every_modem(name: str, profile: Callable[[], bytes])
 def test_a_killed_daemon_leaves_no_channel_after_its_restart(
     name: str, at: int, profile: Callable[[], bytes]
 ) -> None:
-    """If the daemon is killed during a download, the restarted daemon closes the channels that were left open."""
+    """If the daemon is killed during a download, the restarted daemon closes the open channels."""
     personality = find_personality(name, modem={"answer_delay": 0.01})
     with Gateway(personality=personality.modem, behaviour=personality.card) as gateway:
         gateway.ready()

@@ -31,7 +31,7 @@ def failure(change: Change) -> tuple[str, dict[str, Any]]:
 
 @contextmanager
 def nothing_half_done(gateway: Gateway, profile: Callable[[], bytes]) -> Iterator[None]:
-    """Check that the block leaves the card unchanged and no channel open, and that the next download works."""
+    """Check that the block leaves the card unchanged, and that the next download works."""
     before = gateway.card.profiles
     yield
     gateway.server.faults.clear()
@@ -156,7 +156,7 @@ WRONGS = {
 
 @pytest.mark.parametrize("name", WRONGS)
 def test_server_in_the_wrong(gateway: Gateway, profile: Callable[[], bytes], name: str) -> None:
-    """Lpad or the card notices each of these faults of a server, and the download ends with the required error."""
+    """Lpad or the card notices each fault of a server, and the download ends with its error."""
     wrong = WRONGS[name]
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(wrong.fault)
@@ -191,7 +191,7 @@ def test_an_untrusted_certificate_gets_no_request(
 def test_a_server_that_goes_away_is_unreachable(
     gateway: Gateway, profile: Callable[[], bytes], function: str, when: FaultKind
 ) -> None:
-    """If a server drops a download's connection, the error is server-unreachable, and the same code works later."""
+    """A server that drops a download's connection is unreachable, and the same code works later."""
     code = gateway.order(profile())
     with nothing_half_done(gateway, profile):
         gateway.server.faults.add(Fault(kind=when, function=function))
@@ -255,7 +255,7 @@ def test_malformed_answers_end_the_session(
 
 
 def test_the_server_is_informed_of_a_rejection(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """If the user rejects a profile when asked for consent, lpad informs the server, which cancels the order."""
+    """If the user rejects a profile, lpad informs the server, which cancels the order."""
     with nothing_half_done(gateway, profile):
         asking = gateway.download(gateway.order(profile(), matching_id="DECLINED"), confirm=True)
         assert asking.state == "waiting"

@@ -1,4 +1,4 @@
-"""However a change ends, the recorded traffic to the card shows no open channel afterwards (openpilot#37271)."""
+"""However a change ends, the recorded traffic to the card shows no open channel (openpilot#37271)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bench:
     gate: Gate
     left_open: Callable[[], set[str]]
     away: Callable[[], None]
-    """Remove the modem's port, or the card from its reader, which may take until the held APDU has continued."""
+    """Remove the port, or the card from its reader, once the held APDU has continued."""
     back: Callable[[], None]
 
     def held(self, code: str) -> Change:
@@ -47,7 +47,7 @@ class Bench:
         return change
 
     def tidy(self) -> None:
-        """Wait until the record shows no open channel, stop the daemon, and check that there is still none."""
+        """Wait until the record shows no open channel, and check this after the daemon's stop, too."""
         self.gateway.until(lambda: not self.left_open())
         self.gateway.stop()
         assert self.left_open() == set()
@@ -131,7 +131,7 @@ def test_a_terminated_daemon_closes_its_channels(bench: Bench, profile: Callable
 
 
 def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> None:
-    """If the daemon is killed while a profile is sent to the card, the restarted daemon closes the open channels."""
+    """If the daemon is killed during a load, the restarted daemon closes the open channels."""
     change = bench.held(bench.gateway.order(profile()))
     bench.gateway.kill()
     bench.gate.go_on()
@@ -142,7 +142,7 @@ def test_killed_while_loading(bench: Bench, profile: Callable[[], bytes]) -> Non
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the card acts", "after the card acted"])
 def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, after: bool) -> None:
-    """If the daemon is killed just before or after the card switches, the restarted daemon closes the open channel."""
+    """If the daemon is killed just before or after a switch, its channel is closed after the restart."""
     iccid = str((bench.gateway.download(bench.gateway.order(profile())).check().result or {})["iccid"])
     bench.gate.hold(enabling, after=after)
     change = bench.gateway.client.enable(CARD, iccid)
@@ -157,7 +157,7 @@ def test_killed_while_enabling(bench: Bench, profile: Callable[[], bytes], *, af
 
 def test_a_channel_is_closed_once_its_port_is_back(bench: Bench, profile: Callable[[], bytes]) -> None:
     """If the port or the card disappears during a load, the open channel is closed once it is back."""
-    change = bench.held(bench.gateway.order(profile()))  # Without this, the load may end before the port is gone.
+    change = bench.held(bench.gateway.order(profile()))  # otherwise it may end too early
     bench.away()
     bench.gate.go_on()
     bench.gateway.until(lambda: bench.gateway.client.change(change.id).pause is not None)

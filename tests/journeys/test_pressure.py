@@ -19,7 +19,7 @@ MOST_KIB = 96 * 1024
 
 
 def test_memory_is_bounded_and_others_are_answered(profile: Callable[[], bytes]) -> None:
-    """Under 200 clients and 10,000 requests for one download, there is one change, and at most 96 MiB are used.
+    """With 200 clients and 10,000 requests for one download, there is one change, and 96 MiB suffice.
 
     The clients are those of script/bench: readers next to slow writers, half-open connections, bodies of
     100 MB, heads without end, and event streams without a reader.

@@ -47,7 +47,7 @@ def installed(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("habits", list(HABITS))
 def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes]) -> None:
-    """Over QMI, profiles are downloaded, enabled and deleted, and no channel stays open (openwrt/packages#26232)."""
+    """Profiles are downloaded, switched and deleted over QMI (openwrt/packages#26232)."""
     with qmi_gateway(**HABITS[habits]) as (gateway, modem):
         client = gateway.client
         gateway.ready()
@@ -78,7 +78,7 @@ def test_a_profile_lives_on_a_qmi_modem(habits: str, profile: Callable[[], bytes
 
 @pytest.mark.parametrize("notices", list(Notices)[1:5], ids=str)
 def test_a_switch_lasts_until_the_modem_reads_the_profile(notices: Notices) -> None:
-    """A switch over QMI ends only once the modem reads the new profile, even if this needs steps such as a reset."""
+    """A switch over QMI ends once the modem reads the profile, even if this needs a reset."""
     personality = ModemPersonality(notices=notices, away_after_reset=0.2)
     with qmi_gateway(personality=personality, ladder=HURRIED_LADDER) as (gateway, modem):
         installed(gateway)
@@ -95,7 +95,7 @@ def read_by(modem: QmiModem) -> str:
 
 @pytest.mark.parametrize("delay", [0.0, 3.0])
 def test_a_switch_is_kept_once_the_modem_is_registered(delay: float) -> None:
-    """A guarded switch over QMI is kept once the modem is registered, whether its indications are immediate or late."""
+    """A guarded switch over QMI is kept once the modem registers, even if indications are late."""
     personality = ModemPersonality(registers_after=0.5)
     with qmi_gateway(personality=personality, indication_delay=delay, refresh_patience=20.0) as (gateway, _):
         installed(gateway)
@@ -131,7 +131,7 @@ def test_a_modem_reset_in_the_middle_of_a_guard_is_survived() -> None:
 
 
 def test_the_cause_of_a_rejected_attach_is_named() -> None:
-    """If the network rejects the new profile with EMM cause 11, the error of the rollback gives this cause."""
+    """If the network rejects the profile with EMM cause 11, the rollback's error gives this cause."""
     personality = ModemPersonality(subscriptions={SECOND: Subscription(emm_cause=11)})
     with qmi_gateway(personality=personality) as (gateway, _):
         installed(gateway)
@@ -180,7 +180,7 @@ def calls(modem: QmiModem) -> list[tuple[int, str]]:
 
 
 def test_bearer_and_address_are_conditions() -> None:
-    """A guard over QMI waits for bearer and address of sessions with the profile's APN; a wrong APN rolls back."""
+    """A guard over QMI waits for bearer and address with the profile's APN; a wrong APN rolls back."""
     personality = ModemPersonality(
         subscriptions={SECOND: Subscription(apns=("iot.example",))},
         autoselected={SECOND: "iot.example"},  # This lets the modem attach.
@@ -207,7 +207,7 @@ def test_bearer_and_address_are_conditions() -> None:
 
 
 def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
-    """Data sessions continue when the daemon is killed; at the next switch, the restarted daemon replaces them."""
+    """Data sessions continue if the daemon is killed; the restarted one replaces them at a switch."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():
@@ -230,7 +230,7 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
     "request_kind", [StopNetwork, SetIpFamily, StartNetwork], ids=lambda kind: kind.__name__
 )
 def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) -> None:
-    """If lpad is killed while it changes the data sessions, it completes this after its restart, and leaks no QMI client."""
+    """If lpad is killed while it changes the data sessions, it completes this, and leaks no client."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         for iccid, apn in APNS.items():
@@ -252,7 +252,7 @@ def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) 
 
 
 def test_an_idle_daemon_hears_that_the_session_is_lost() -> None:
-    """If a reset of the modem ends the data sessions, the card's layers show this; the next switch opens new ones."""
+    """If a reset ends the data sessions, the card's layers show this; a switch opens new ones."""
     with qmi_gateway(settings=OVER_THE_PORT) as (gateway, modem):
         installed(gateway)
         gateway.client.enable(CARD, FIRST, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
@@ -333,7 +333,7 @@ def put_in(card: SoftCard, function: QmiFunction) -> None:
 
 
 def test_without_indications_an_exchanged_card_is_found_by_a_request() -> None:
-    """If a modem sends no indications, lpad notices an empty slot and the returned card only at the next request."""
+    """If a modem sends no indications, lpad notices a removed card only at the next request."""
     with qmi_gateway(hourly=True, indication_delay=None) as (gateway, modem):
         installed(gateway)
         modem.do(lambda function: function.remove_card())

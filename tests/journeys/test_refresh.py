@@ -34,7 +34,7 @@ def gateway_with(**habits: Any) -> Gateway:
     ],
 )
 def test_a_modem_that_notices_late(profile: Callable[[], bytes], notices: Notices, needed: list[str]) -> None:
-    """A switch is done once the modem reads the new profile; the change shows the steps of the modem refresh."""
+    """A switch is done once the modem reads the profile; the change shows the refresh's steps."""
     with gateway_with(notices=notices, away_after_reset=1.0, comes_back_elsewhere=True) as gateway:
         gateway.ready()
         first, second = (
@@ -65,7 +65,7 @@ def test_killed_between_power_down_and_power_up(profile: Callable[[], bytes]) ->
 
 
 def test_killed_in_the_middle_of_the_ladder(profile: Callable[[], bytes]) -> None:
-    """If lpad is killed during a modem refresh, it continues after its restart until the modem reads the new profile."""
+    """If lpad is killed during a modem refresh, it continues the refresh after its restart."""
     with gateway_with(notices=Notices.RESET) as gateway:
         gateway.ready()
         iccid = str((gateway.download(gateway.order(profile())).check().result or {})["iccid"])

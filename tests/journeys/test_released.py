@@ -81,12 +81,14 @@ def test_an_upgrade_loses_nothing(gateway: Gateway, told: dict[str, Any]) -> Non
 
 
 def test_a_release_refuses_a_later_journal(gateway: Gateway, told: dict[str, Any]) -> None:
-    """The present journal has the columns that a release needs, or the release reports such a journal as newer."""
+    """The present journal has the columns that a release needs, or the release refuses it as newer."""
     gateway.stop()
     with closing(sqlite3.connect(gateway.folder / "state" / "journal.db")) as db:
         (verdict,) = db.execute("PRAGMA quick_check").fetchone()
         version, columns = schema_of(db)
-    assert verdict == "ok", "SQLite must find no fault, because a release may check the file before it reads the version"
+    assert verdict == "ok", (
+        "SQLite must find no fault, because a release may check the file before it reads the version"
+    )
     if version > told["schema"]:
         assert told["of a later file"]["details"]["reason"] == "journal-newer"
         assert "install that lpad again" in told["of a later file"]["detail"]

@@ -1,6 +1,6 @@
 """Settings keys, options, paths, fields of answers and metrics of earlier releases still exist.
 
-These names are part of the promise in docs/compatibility.md. Request bodies, labels and error kinds are not tested.
+docs/compatibility.md promises this. Request bodies, labels and error kinds are not tested.
 
 `journeys/released/make.py` records the names of an installed release in `journeys/released/VERSION/`.
 """

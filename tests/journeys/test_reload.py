@@ -72,7 +72,7 @@ def test_systemd_is_notified_of_a_reload(managed: Managed) -> None:
 def test_settings_that_take_effect_without_a_restart(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """Log level, the time for answers and hosts take effect for new changes, and the card's port is not reopened."""
+    """Log level, hosts and the time for answers take effect, and the card's port is not reopened."""
     opened = gateway.log.count(" open")
     answering = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -100,7 +100,7 @@ def test_settings_that_take_effect_without_a_restart(
 
 
 def test_settings_that_need_a_restart_are_named(gateway: Gateway, managed: Managed) -> None:
-    """Log, status and GET /v1/system name the settings that need a restart, until they have their old values again."""
+    """Log, status and GET /v1/system name the settings that need a restart, until they are undone."""
     gateway._settings = {
         "socket": str(gateway.folder / "other.sock"),
         "state_folder": str(gateway.folder / "elsewhere"),
@@ -169,7 +169,7 @@ def test_the_state_folder_stays_until_a_restart(
 
 
 def test_a_broken_file_changes_nothing(gateway: Gateway, managed: Managed) -> None:
-    """If the settings file is wrong, a reload logs each mistake with its line, and the daemon continues to work."""
+    """If the settings file is wrong, a reload logs each mistake with its line, and lpad works on."""
     path = gateway.write_settings()
     path.write_text("log: loud\nsoket: x\n", encoding="utf-8")
     managed.hangup()
@@ -261,7 +261,7 @@ def second(gateway: Gateway) -> Iterator[Path]:
 def test_a_card_comes_and_goes(
     gateway: Gateway, managed: Managed, second: Path, profile: Callable[[], bytes]
 ) -> None:
-    """Adding a card by a reload does not disturb the first card; removing one ends its changes and frees its port."""
+    """A reload that adds a card leaves the first alone; a removed card's changes end, its port is free."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     asks = gateway.client.download(
         CARD, activation_code=gateway.order(profile()), confirm=True, wait=PATIENCE
@@ -304,7 +304,7 @@ def open_at_link_ends(port: Path) -> bool:
 
 
 def test_keys_of_a_card(gateway: Gateway, managed: Managed, profile: Callable[[], bytes]) -> None:
-    """If a setting of the link changes, lpad reopens the card; other settings of the card apply to the next change."""
+    """If a setting of the link changes, lpad reopens the card; others apply to the next change."""
     opened = gateway.log.count(f"{CARD}: AT modem on")
     iccid = gateway.client.download(CARD, activation_code=gateway.order(profile()), wait=PATIENCE).check()
     assert iccid.result is not None
@@ -336,7 +336,7 @@ def test_who_may_connect(gateway: Gateway, managed: Managed) -> None:
 def test_a_role_that_is_taken_away_counts_on_open_connections(gateway: Gateway, managed: Managed) -> None:
     """A user that kept its connection but lost its role gets 403 from the reload on.
 
-    Only root can become another user; without root, the test's own user keeps all roles as the daemon's owner.
+    Only root can become another user; without root, the test's user is the owner, who keeps all roles.
     """
     uid = OUTSIDER if os.geteuid() == 0 else os.geteuid()
     gateway.folder.chmod(0o711)

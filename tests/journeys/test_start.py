@@ -73,7 +73,7 @@ def test_the_daemon_loads_few_modules(loaded: frozenset[str]) -> None:
 
 
 def test_no_type_is_generated_at_the_start(loaded: frozenset[str]) -> None:
-    """No module that the daemon loads at its start defines a dataclass, whose methods would be compiled at each start."""
+    """No module loaded at the start defines a dataclass, which would be compiled at each start."""
     for each in loaded:
         if each.startswith("lpad."):
             import_module(each)

@@ -36,7 +36,7 @@ def gateway() -> Iterator[Gateway]:
 
 
 def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable[[], bytes]) -> None:
-    """While changes of the silent card wait, both cards are shown, and the other card's changes are carried out."""
+    """While changes of the silent card wait, the other card's changes are carried out."""
     lpad = gateway.client
     stuck = [lpad.refresh(MUTE).id for _ in range(QUEUED)]
     assert [each.name for each in lpad.euiccs()] == [MUTE, CARD]
@@ -55,7 +55,7 @@ def test_a_silent_modem_delays_no_other_card(gateway: Gateway, profile: Callable
 def test_a_silent_modem_keeps_no_other_from_stopping_well(
     gateway: Gateway, profile: Callable[[], bytes]
 ) -> None:
-    """Despite a silent modem, a stopping daemon closes the other card's channel and keeps its download's question."""
+    """Despite a silent modem, a stopping daemon closes the other card's channel, and keeps its question."""
     for _ in range(QUEUED):
         gateway.client.refresh(MUTE)
     change = gateway.download(gateway.order(profile()), confirm=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_the_first_profile_comes_without_a_request(profile: Callable[[], bytes]) -> None:
-    """With `provision: on_empty`, one change of lpad gives an empty card an enabled profile, even after a restart."""
+    """With `provision: on_empty`, one change of lpad gives an empty card an enabled profile."""
     with Gateway(settings={"provision": "on_empty"}) as gateway:
         gateway.ready()
         gateway.server.orders.add_order(profile(), eid=gateway.card.eid)

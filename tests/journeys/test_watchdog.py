@@ -30,7 +30,7 @@ def hanging(path, *more, **rest):
 
 os.open = hanging
 """
-"""A module that makes the daemon's os.open hang for the files named in a folder, as on a failing memory card."""
+"""A module that makes os.open hang for files named in a folder, as on a failing memory card."""
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_waiting_for_an_answer_is_progress(gateway: Gateway, profile: Callable[[
 
 
 def test_a_stuck_worker_starves_the_watchdog(gateway: Gateway, memory_card: FailingMemoryCard) -> None:
-    """If a worker's call hangs without a deadline, the signs of life stop, and the log names the stuck worker."""
+    """If a worker hangs without a deadline, the signs of life stop, and the log names the worker."""
     with Managed(gateway):
         gateway.ready()
     for known in (gateway.folder / "state" / "links").iterdir():
@@ -111,7 +111,7 @@ def test_a_stuck_thread_behind_the_api_starves_the_watchdog(
 
 
 def test_a_stopped_process_feeds_nothing(gateway: Gateway) -> None:
-    """While the whole process is stopped, the watchdog gets no signs of life; afterwards it gets them again."""
+    """While the process is stopped, the watchdog gets no signs of life; later it gets them again."""
     with Managed(gateway, watchdog=WATCHDOG) as managed:
         gateway.ready()
         managed.until("WATCHDOG")

@@ -97,7 +97,7 @@ def test_reset_empties_the_card(own_gateway: Gateway, profile: Callable[[], byte
     "name", ["TS48V1-A-UNIQUE", "TS48V3-SAIP2-3-BERTLV-UNIQUE", "TS48V5-SAIP2-3-BERTLV-SUCI-UNIQUE"]
 )
 def test_published_profile_arrives_whole(test_data: Path, name: str) -> None:
-    """A published TS.48 profile arrives unchanged on a card, with certificates of SGP.26 on card and server."""
+    """A TS.48 profile arrives unchanged on a card; card and server have certificates of SGP.26."""
     package = (test_data / "upp" / f"{name}.der").read_bytes()
     with Gateway(sgp26=test_data / "sgp26") as gateway:
         gateway.ready()

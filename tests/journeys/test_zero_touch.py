@@ -30,7 +30,7 @@ REGISTERED = {"until": ["registered"], "within": PATIENCE}
 
 @contextmanager
 def provided(like: str, **provisioning: Any) -> Iterator[tuple[Gateway, SimulatedPlatform]]:
-    """Yield a gateway and the platform in its settings; the platform `things` already has a reservation for the card."""
+    """Yield a gateway and the platform in its settings; `things` already has a reservation for the card."""
     gateway = Gateway()
     shelf = SmdpShelf(gateway.server.orders, address=lambda: gateway.server.address)
     with SimulatedPlatform(like, pki=gateway.pki, shelf=shelf, pace=Pace(profile=1, line=0)) as platform:
@@ -76,7 +76,7 @@ def provisioned(gateway: Gateway) -> Change:
 
 @pytest.mark.parametrize("like", shipped())
 def test_from_power_on_to_a_registered_profile(like: str) -> None:
-    """With each shipped platform, a new gateway gets one profile, which is ordered, downloaded and enabled."""
+    """With each shipped platform, a new gateway orders, downloads and enables one profile."""
     with provided(like, on_empty=["mine"], **REGISTERED) as (gateway, platform):
         ended = provisioned(gateway)
         assert (ended.kind, ended.state) == ("provision", "done"), ended.error
@@ -210,7 +210,7 @@ def test_over_the_profile_that_is_replaced(like: str) -> None:
 
 
 def test_a_new_profile_that_no_network_serves() -> None:
-    """If no network serves the new profile, lpad rolls back to the bootstrap profile; the next request retries the new one."""
+    """If no network serves the new profile, lpad rolls back, and a second request tries it again."""
     with provided("desk") as (gateway, platform):
         gateway.ready()
         bootstrap = gateway.install_profile(enable=True)

@@ -19,7 +19,7 @@ CALLS = {"desk": ("find", "order", "look", "activate"), "kore": ("token", "order
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("like", "call"), [(like, call) for like, calls in CALLS.items() for call in calls])
 def test_a_cut_at_each_call(like: str, call: str, *, after: bool) -> None:
-    """If the daemon is killed before or after any call to the platform, the card still gets one profile with one order."""
+    """If the daemon is killed at any call to the platform, the card gets one profile with one order."""
     with provided(like, on_empty=["mine"]) as (gateway, platform):
         carry_out = platform.carry_out
         cut: list[str] = []

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ScriptedIsdr:
-    """Gives the prepared answers in order and records the commands; an exception among the answers is raised."""
+    """Gives the prepared answers in order, raises those that are exceptions, and records commands."""
 
     def __init__(self, *answers: str | bytes | Exception, block_size: int = 120) -> None:
         self.sent: list[bytes] = []

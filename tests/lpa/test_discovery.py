@@ -51,7 +51,7 @@ def test_an_smds_without_events_is_not_an_error(lab: Lab) -> None:
 
 
 def test_events_in_their_order(lab: Lab) -> None:
-    """Events are found oldest first, with their unchanged IDs, their servers' addresses and the SM-DS that listed them."""
+    """Events are found oldest first, with unchanged IDs and the addresses of their servers."""
     lab.event("First-1")
     lab.event("second-2")
     found = lab.discover()
@@ -109,7 +109,7 @@ def test_a_loop_ends(lab: Lab) -> None:
 
 
 def test_two_sm_dss_that_lead_to_each_other(lab: Lab) -> None:
-    """If the events of two SM-DSs lead to each other, lpad sends each query only once, and the discovery ends."""
+    """If two SM-DSs lead to each other, lpad sends each query once, and the discovery ends."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("R-1", ROOT, at=ALTERNATIVE)
     found = lab.discover()
@@ -118,7 +118,7 @@ def test_two_sm_dss_that_lead_to_each_other(lab: Lab) -> None:
 
 
 def test_thousands_of_events(lab: Lab) -> None:
-    """Of thousands of events, a limited number is kept, the others are counted, and their server is asked once."""
+    """Of thousands of events, some are kept, the others counted, and their server is asked once."""
     lab.root.faults.add(Fault(kind=FaultKind.MANY_EVENTS, function="authenticateClient", value=3000))
     found = lab.discover()
     assert len(found.events) == MOST_EVENTS
@@ -144,14 +144,14 @@ def test_a_dead_server_hides_no_other(lab: Lab) -> None:
 
 
 def test_a_silent_server(lab: Lab) -> None:
-    """A server that takes the request and never answers is unreachable, and ends with the deadline."""
+    """An SM-DS that accepts a request but does not answer by the deadline is unreachable."""
     lab.root.faults.add(Fault(kind=FaultKind.DELAY, value=3, function="initiateAuthentication"))
     found = lab.discover(deadline=Deadline.after(2))
     assert errors(found) == {ROOT: "server-unreachable"}
 
 
 def test_a_server_that_the_policy_forbids(lab: Lab) -> None:
-    """An event for a server that the settings do not allow is listed, and its server never contacted."""
+    """An event for a server that is not allowed is listed as forbidden; lpad does not contact it."""
     lab.event("E-1", "evil.example.com")
     found = lab.discover(policy=InstallPolicy(servers=("*.allowed.example",)))
     assert events(found) == [("E-1", "evil.example.com")]
@@ -160,14 +160,14 @@ def test_a_server_that_the_policy_forbids(lab: Lab) -> None:
 
 
 def test_an_sm_ds_of_the_settings_is_allowed_in_a_cascade(lab: Lab) -> None:
-    """An SM-DS that the settings name need not be in the policy for downloads."""
+    """An event may lead to an SM-DS that the discovery names but the download policy does not."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
     found = lab.discover(ROOT, ALTERNATIVE, policy=InstallPolicy(servers=(SMDP,)))
     assert events(found) == [("E-1", SMDP)]
 
 
-REFUSALS = {  # lpad repeats a session once after 8.10.1/3.9; here, the SM-DS repeats the answer.
+REFUSALS = {  # After 8.10.1/3.9, lpad repeats the session once; here, the SM-DS answers the same again.
     "8.9.1/3.8": "initiateAuthentication",
     "8.9.2/3.1": "initiateAuthentication",
     "8.9.3/3.1": "initiateAuthentication",
@@ -185,7 +185,7 @@ REFUSALS = {  # lpad repeats a session once after 8.10.1/3.9; here, the SM-DS re
 
 @pytest.mark.parametrize("code", REFUSALS)
 def test_each_refusal_of_an_sm_ds(lab: Lab, code: str) -> None:
-    """A refusal is reported for its server, as an ES11 error with both codes; lpad asks the next server."""
+    """An SM-DS's refusal is reported as its ES11 error with both codes, and lpad asks the next server."""
     lab.event("E-1", at=ALTERNATIVE)
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function=REFUSALS[code], value=code, times=0))
     found = lab.discover(ROOT, ALTERNATIVE)
@@ -200,7 +200,7 @@ def test_each_refusal_of_an_sm_ds(lab: Lab, code: str) -> None:
 
 @pytest.mark.parametrize("code", ["8.10.1/3.9", "8.1/6.1"])
 def test_a_lost_session_is_begun_again_once(lab: Lab, code: str) -> None:
-    """A transaction that the SM-DS no longer knows costs one more session, and leads to no error."""
+    """If an SM-DS has lost its session, lpad opens one more, and reports no error."""
     lab.event("E-1")
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value=code))
     found = lab.discover()
@@ -208,21 +208,21 @@ def test_a_lost_session_is_begun_again_once(lab: Lab, code: str) -> None:
 
 
 def test_an_event_that_was_deleted_meanwhile(lab: Lab) -> None:
-    """An event that the alternative SM-DS no longer knows is dropped, which is not an error."""
+    """If the alternative SM-DS lacks the root's event, nothing is found, which is not an error."""
     lab.event("R-1", ALTERNATIVE)
     found = lab.discover()
     assert (events(found), errors(found)) == ([], {})
 
 
 def test_an_sm_ds_that_wants_an_empty_matching_id(lab: Lab) -> None:
-    """A server that refuses the absent matching ID as malformed is asked again with an empty one."""
+    """If an SM-DS refuses a request without a matching ID as malformed, lpad repeats it with an empty one."""
     lab.event("E-1")
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value="1.6/2.2"))
     assert events(lab.discover()) == [("E-1", SMDP)]
 
 
 def test_an_sm_dp_plus_in_place_of_an_sm_ds(lab: Lab) -> None:
-    """A server in the settings must have the role of an SM-DS; lpad checks this before the card does."""
+    """An SM-DP+ in place of an SM-DS is untrusted; lpad finds this after the server's first answer."""
     found = lab.discover(SMDP)
     assert errors(found) == {SMDP: "server-untrusted"}
     assert lab.bench.smdp.counters.requests == {"initiateAuthentication": 1}
@@ -253,7 +253,7 @@ def test_an_sm_ds_with_the_role_of_an_sm_dp_plus(lab: Lab) -> None:
 def test_a_faulty_smds_does_not_stop_the_next(
     lab: Lab, kind: FaultKind, function: str, error: type[Exception]
 ) -> None:
-    """A mistake of an SM-DS is reported as its failure, and the next server is asked."""
+    """A fault of one SM-DS is reported as that server's error, and the next server is asked."""
     lab.event("E-1", at=ALTERNATIVE)
     value = "other.example.com" if kind is FaultKind.SIGNED_ADDRESS else None
     lab.root.faults.add(Fault(kind=kind, function=function, value=value, times=0))
@@ -263,7 +263,7 @@ def test_a_faulty_smds_does_not_stop_the_next(
 
 
 def test_an_expired_certificate(lab: Lab) -> None:
-    """The TLS certificate of an SM-DS is verified like that of an SM-DP+."""
+    """An SM-DS whose TLS certificate has expired is untrusted."""
     lab.root.show(TlsIdentity.EXPIRED)
     assert errors(lab.discover()) == {ROOT: "server-untrusted"}
 
@@ -277,14 +277,14 @@ def test_an_answer_without_a_list(lab: Lab) -> None:
 
 
 def test_an_unreachable_sm_dp_plus_is_still_an_event(lab: Lab) -> None:
-    """If the server of an event cannot be asked for its role, the event is listed."""
+    """If the server of an event is unreachable, the event is still listed, and no error is reported."""
     lab.event("E-1", "gone.invalid")
     found = lab.discover()
     assert (events(found), errors(found)) == ([("E-1", "gone.invalid")], {})
 
 
 def test_a_swapped_card_sends_no_query(lab: Lab) -> None:
-    """If the card was swapped since the request, lpad sends no query."""
+    """If the card has another EID than the one in the request, a discovery ends with a conflict."""
     with pytest.raises(Conflict):
         lab.discover(eid=OTHER_EID)
 
@@ -301,7 +301,7 @@ def test_a_discovery_is_cancelled_between_servers(lab: Lab) -> None:
 
 
 def test_a_download_from_an_sm_ds(lab: Lab) -> None:
-    """A code such as 1$lpa.ds.gsma.com$ ends with the advice to discover, before the card signs anything."""
+    """A download from an SM-DS ends before the card signs anything, with the advice to discover."""
     caller = Caller()
     lab.event("E-1")
     with pytest.raises(ServerListsEvents, match="lpactl discover --server"):
@@ -310,7 +310,7 @@ def test_a_download_from_an_sm_ds(lab: Lab) -> None:
 
 
 def test_events_in_the_place_of_a_profile(lab: Lab) -> None:
-    """Events are recognised in any answer to AuthenticateClient; the session is cancelled."""
+    """If a server answers AuthenticateClient of a download with events, the session is cancelled."""
     lab.event("E-1")
     lab.root.faults.add(Fault(kind=FaultKind.OTHER_ROLE, function="initiateAuthentication"))
     caller = Caller()

@@ -1,4 +1,4 @@
-"""Downloads that succeed, or that the caller or a policy ends, on simulated card and server."""
+"""Downloads that succeed, or that the caller or a policy ends, with a simulated card and server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def installed(bench: Bench) -> list[str]:
 
 
 def test_by_activation_code(bench: Bench) -> None:
-    """A profile arrives in the card byte for byte, disabled, and each step is announced once, in order."""
+    """A profile arrives unchanged and disabled on the card, and the caller gets each step once, in order."""
     profile = made_up_profile(Iccid.parse(ICCID), size=20_000)
     caller = Caller()
     result = bench.download(bench.order(profile=profile), caller)
@@ -51,7 +51,7 @@ def test_by_activation_code(bench: Bench) -> None:
 
 
 def test_each_command_carries_its_intent_to_the_port(bench: Bench) -> None:
-    """The intent of a command arrives with its bytes, on each block of a whole download."""
+    """During a download, each block of a command reaches the link with the command's intent."""
     bench.download(bench.order())
     stated: dict[Intent, None] = {}
     for apdu in bench.contacts.apdus:
@@ -71,7 +71,7 @@ def test_each_command_carries_its_intent_to_the_port(bench: Bench) -> None:
 
 
 def test_a_card_that_does_not_name_its_profile(bench: Bench) -> None:
-    """If the card has the profile, the download is done, even if the card's result does not name it."""
+    """A download is done even if the card's successful result does not give the profile's AID."""
 
     def without_details(answer: bytes) -> bytes:
         if not answer:
@@ -89,7 +89,7 @@ def test_a_card_that_does_not_name_its_profile(bench: Bench) -> None:
 
 
 def test_progress_by_byte(bench: Bench) -> None:
-    """Progress increases with each block up to the whole package, and covers more than the segments."""
+    """The reported number of bytes increases with each block, up to the size of the whole package."""
     caller = Caller()
     bench.download(bench.order(size=20_000), caller)
     sent = [sent for sent, _ in caller.progress]
@@ -100,7 +100,7 @@ def test_progress_by_byte(bench: Bench) -> None:
 
 
 def test_one_connection_for_download_and_notification(bench: Bench) -> None:
-    """Five calls, the notification's included, take one TCP connection and one TLS handshake."""
+    """A download and the delivery of its notifications use one TCP connection and one TLS handshake."""
     order = Order.from_activation_code(bench.code(bench.order()))
     with bench.euicc() as euicc, bench.server() as server:
         result = Download(euicc, server, order, device=DEVICE, listener=Caller()).run(deadline=soon())
@@ -118,14 +118,14 @@ def test_one_connection_for_download_and_notification(bench: Bench) -> None:
 
 
 def test_downloads_work_on_either_curve(make_bench: MakeBench, curve: Curve) -> None:
-    """Downloads work with keys on either curve."""
+    """A download works with a card that has only one of the two curves, for either curve."""
     with make_bench(behaviour=CardBehaviour(signing_curves=(curve,), verification_curves=(curve,))) as bench:
         bench.download(bench.order())
         assert installed(bench) == [ICCID]
 
 
 def test_by_default_smdp(bench: Bench) -> None:
-    """With an empty matching ID, the server finds the order by the card's EID."""
+    """Without a matching ID, the server finds the order by the card's EID."""
     bench.order(by_eid=True)
     bench.order(OTHER_ICCID)
     bench.download(Order())
@@ -133,20 +133,20 @@ def test_by_default_smdp(bench: Bench) -> None:
 
 
 def test_server_behind_a_port_that_knows_its_bare_name(bench: Bench) -> None:
-    """If the settings lead a name to another host, TLS and the answers' address still use the name."""
+    """A download works if the server signs its name without the port that the request's address has."""
     bench.download(bench.order(), address=f"testsmdpplus1.example.com:{bench.smdp.port}")
     assert installed(bench) == [ICCID]
 
 
 def test_oid_of_the_activation_code(bench: Bench) -> None:
-    """An activation code that names the server's own OID is accepted, even 2.999.10."""
+    """An activation code that contains the server's own OID is accepted, even 2.999.10."""
     assert bench.smdp.oid == "2.999.10"
     bench.download(bench.order(oid_in_code=True))
     assert installed(bench) == [ICCID]
 
 
 def test_the_devices_capabilities_reach_card_and_server(bench: Bench) -> None:
-    """TAC, IMEI and capabilities of the caller reach card and server; an order for the TAC is found."""
+    """The server gets the device's TAC: an order for this TAC is accepted, and one for another is refused."""
     bench.download(bench.order(tacs=("35290611",)))
     with pytest.raises(ServerRefused) as caught:
         bench.download(bench.order(OTHER_ICCID, tacs=("01234567",)))
@@ -154,7 +154,7 @@ def test_the_devices_capabilities_reach_card_and_server(bench: Bench) -> None:
 
 
 def test_without_an_imei_the_log_gives_the_reason(bench: Bench) -> None:
-    """Only if the device's TAC is unknown does the server's refusal name the TAC and the remedy."""
+    """If the server refuses an unknown TAC, the error names the setting `tac`; otherwise not."""
     unnamed = DeviceInfo(tac=UNKNOWN_TAC, capabilities=DEVICE.capabilities)
     bench.download(bench.order(), device=unnamed)
     with pytest.raises(ServerRefused, match=r"refuse the TAC 00000000.*'tac'") as caught:
@@ -166,7 +166,7 @@ def test_without_an_imei_the_log_gives_the_reason(bench: Bench) -> None:
 
 
 def test_later_radios_only_if_the_card_knows_them(bench: Bench) -> None:
-    """Capabilities of later versions go only to cards that report support for them."""
+    """Device capabilities of later versions are sent only to cards that report support for them."""
     device = DeviceInfo(
         tac=DEVICE.tac, capabilities=DeviceCapabilities(eutran_epc=release(15), nr_5gc=release(16))
     )
@@ -178,7 +178,7 @@ def test_later_radios_only_if_the_card_knows_them(bench: Bench) -> None:
 
 
 def test_offer_shows_the_profile(bench: Bench) -> None:
-    """The caller sees the operator's description of the profile before it is bound."""
+    """The caller gets an offer with the operator's description before the profile is bound."""
     icon = b"\x89PNG" + bytes(100)
     metadata = ProfileMetadata(iccid=ICCID, service_provider="Operator", name="Gateway plan", icon=icon)
     caller = Caller(decision=Decision.REJECT)
@@ -215,7 +215,7 @@ def test_a_refused_offer_ends_as_declined(bench: Bench, decision: Decision, stat
 
 
 def test_confirmation_code_given_beforehand(bench: Bench) -> None:
-    """A confirmation code in the request is used without a question, as it was typed."""
+    """A confirmation code in the request is used unchanged, and the caller is not asked."""
     caller = Caller()
     bench.download(bench.order(confirmation_code="0012 é"), caller, confirmation_code="0012 é")
     assert caller.asked == []
@@ -244,7 +244,7 @@ def test_confirmation_code_asked_when_the_server_says(bench: Bench) -> None:
 
 @pytest.mark.parametrize("given", [None, ""])
 def test_without_a_confirmation_code_the_order_stays_open(bench: Bench, given: str | None) -> None:
-    """Without a code the download ends, but its order stays open, and works later with the code."""
+    """Without a confirmation code the download ends, but its order stays open for another attempt."""
     order = bench.order(confirmation_code="code-1234")
     caller = Caller(codes=[given])
     with pytest.raises(ConfirmationCodeRequired):
@@ -256,7 +256,7 @@ def test_without_a_confirmation_code_the_order_stays_open(bench: Bench, given: s
 
 
 def test_wrong_confirmation_code_then_the_right_one(bench: Bench) -> None:
-    """A refused code takes another session; the profile is offered only once."""
+    """After a refused code, lpad asks for another in a new session, and shows the profile once."""
     caller = Caller(codes=["code-1234"])
     bench.download(bench.order(confirmation_code="code-1234"), caller, confirmation_code="code-4321")
     assert caller.asked == [True]
@@ -267,7 +267,7 @@ def test_wrong_confirmation_code_then_the_right_one(bench: Bench) -> None:
 
 @pytest.mark.parametrize("again", [None, "code-4321"])
 def test_wrong_confirmation_code_and_no_other(bench: Bench, again: str | None) -> None:
-    """Without another code, or with the same one again, the refusal is final; no attempt is wasted."""
+    """With no other code, or the same one, the download fails, and one wrong code is counted."""
     order = bench.order(confirmation_code="code-1234")
     with pytest.raises(ServerRefused) as caught:
         bench.download(order, Caller(codes=[again]), confirmation_code="code-4321")
@@ -278,7 +278,7 @@ def test_wrong_confirmation_code_and_no_other(bench: Bench, again: str | None) -
 
 
 def test_confirmation_code_exhausted(bench: Bench) -> None:
-    """When the server has counted enough wrong codes, the refusal is permanent."""
+    """After too many wrong confirmation codes, the server's refusal is permanent."""
     order = bench.order(confirmation_code="code-1234", confirmation_limit=3)
     with pytest.raises(ServerRefused) as caught:
         bench.download(order, Caller(codes=["2", "3", "4"]), confirmation_code="1")
@@ -290,7 +290,7 @@ def test_confirmation_code_exhausted(bench: Bench) -> None:
 
 
 def test_policy_rules_with_consent(bench: Bench) -> None:
-    """The caller is shown which policy rules the card allows only with consent."""
+    """The offer shows the caller which policy rules the card allows only with consent."""
     metadata = ProfileMetadata(iccid=ICCID, owner=Owner("00101"), rules=(ProfilePolicyRule.PPR2,))
     caller = Caller()
     bench.download(bench.order(metadata=metadata), caller)
@@ -307,7 +307,7 @@ def test_policy_rules_with_consent(bench: Bench) -> None:
     ],
 )
 def test_forbidden_policy_rules(make_bench: MakeBench, behaviour: CardBehaviour) -> None:
-    """Rules that the card does not allow for this operator end the download before the caller is asked."""
+    """Policy rules that the card forbids for this operator end the download before a question."""
     metadata = ProfileMetadata(iccid=ICCID, owner=Owner("00101"), rules=(ProfilePolicyRule.PPR2,))
     with make_bench(behaviour=behaviour) as bench:
         order = bench.order(metadata=metadata)
@@ -323,7 +323,7 @@ def test_forbidden_policy_rules(make_bench: MakeBench, behaviour: CardBehaviour)
 
 @pytest.mark.parametrize("step", GOOD_WAY)
 def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
-    """Whichever step a cancellation precedes, card and server keep no session, and the next attempt works."""
+    """A download can be cancelled before any step, and the order stays usable."""
     order = bench.order()
     caller = Caller(cancel_at=step)
     with pytest.raises(Cancelled):
@@ -339,7 +339,7 @@ def test_cancelled_at_a_step(bench: Bench, step: Step) -> None:
 
 
 def test_cancelled_while_loading(bench: Bench) -> None:
-    """After a cancellation during loading, the current segment is completed, and no further one is sent."""
+    """If a download is cancelled during loading, lpad completes only the current segment."""
     order = bench.order(size=20_000)
     caller = Caller(cancel_after_bytes=5000)
     with pytest.raises(Cancelled):
@@ -354,7 +354,7 @@ def test_cancelled_while_loading(bench: Bench) -> None:
 
 
 def test_cancelled_too_late(bench: Bench) -> None:
-    """A cancellation within the last segment is too late: the download is done."""
+    """A cancellation at the last byte is too late: the download is done."""
     probe = Caller()
     bench.download(bench.order(), probe)
     _, total = probe.progress[-1]
@@ -363,7 +363,7 @@ def test_cancelled_too_late(bench: Bench) -> None:
 
 
 def test_repeated_cancellations_cancel_the_session(bench: Bench) -> None:
-    """A caller that cancels repeatedly does not prevent the session from being cancelled."""
+    """If the caller raises Cancelled again during the cancellation, the server is still informed."""
 
     class Stubborn(Caller):
         def step(self, step: Step) -> None:
@@ -378,7 +378,7 @@ def test_repeated_cancellations_cancel_the_session(bench: Bench) -> None:
 
 
 def test_listener_that_fails(bench: Bench) -> None:
-    """After an exception in the caller, card and server keep no session; the exception is passed on."""
+    """After an exception in the caller, the session is cancelled, and the exception is passed on."""
 
     class Faulty(Caller):
         def confirm(self, _offer: object) -> Decision:
@@ -396,7 +396,7 @@ def test_listener_that_fails(bench: Bench) -> None:
 
 
 def test_a_second_download_has_a_new_session(bench: Bench) -> None:
-    """A second download takes a new challenge and a new session."""
+    """A second download to the same card works."""
     bench.download(bench.order())
     bench.download(bench.order(OTHER_ICCID))
     assert installed(bench) == [ICCID, OTHER_ICCID]
@@ -407,7 +407,7 @@ def test_a_second_download_has_a_new_session(bench: Bench) -> None:
 def test_published_profiles_arrive_byte_for_byte(
     make_bench: MakeBench, test_data: Path, tmp_path: Path, name: str
 ) -> None:
-    """TS.48's profiles arrive byte for byte under SGP.26's certificates."""
+    """Published TS.48 profiles arrive unchanged on a card with SGP.26's certificates."""
     published = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
     profile = (test_data / "upp" / f"{name}.der").read_bytes()
     with make_bench(infrastructure=published, host="testsmdpplus1.example.com") as bench:

@@ -1,4 +1,4 @@
-"""Downloads that fail: each ends with a typed error and no partial result, and the next one works."""
+"""Downloads that fail: each has a typed error and leaves no partial result, and the next download works."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ AUTHENTICATE_SERVER = bytes.fromhex("BF3882")
 def fails(
     bench: Bench, order: ServersOrder | Order, error: type[LpadError], *, cancelled: bool, **details: object
 ) -> LpadError:
-    """Check how the download fails, and whether the session is cancelled; return the error."""
+    """Check a download's error, its details and whether its session is cancelled; return the error."""
     caller = Caller()
     with pytest.raises(error) as caught:
         bench.download(order, caller)
@@ -61,7 +61,7 @@ def works(bench: Bench, order: ServersOrder | None = None) -> None:
 
 
 def test_wrong_matching_id(bench: Bench) -> None:
-    """A matching ID that the server does not know is refused."""
+    """The server refuses an unknown matching ID, and the error does not contain the ID."""
     error = fails(
         bench,
         Order(matching_id="NO-SUCH-ID"),
@@ -76,7 +76,7 @@ def test_wrong_matching_id(bench: Bench) -> None:
 
 
 def test_used_matching_id(bench: Bench) -> None:
-    """A matching ID whose profile was downloaded and reported as installed is refused."""
+    """The server refuses a matching ID whose profile was reported as installed."""
     order = bench.order()
     bench.download(order)
     with bench.server() as server:
@@ -94,7 +94,7 @@ def test_an_expired_order_is_refused(bench: Bench) -> None:
 
 
 def test_order_not_released(bench: Bench) -> None:
-    """An order that the operator has not released yet can be downloaded later."""
+    """An order that is not yet released may be retried, and works once it is released."""
     order = bench.order(released=False)
     error = fails(bench, order, ServerRefused, cancelled=True, remedy="retry")
     assert error.retryable
@@ -111,7 +111,7 @@ def test_an_order_for_another_card_is_refused(bench: Bench) -> None:
 
 
 def test_a_server_of_another_address_opens_no_session(make_bench: MakeBench) -> None:
-    """If a server denies being the addressed one, nothing is opened on the card."""
+    """If a server refuses the address under which it was contacted, the card gets no AuthenticateServer."""
     with make_bench(aliases=()) as bench:
         order = bench.order()
         with pytest.raises(ServerRefused) as caught:
@@ -151,7 +151,7 @@ def test_untrusted_tls_certificates_are_refused(bench: Bench, identity: TlsIdent
 def test_lpas_own_checks(
     bench: Bench, fault: FaultKind, error: type[LpadError], details: dict[str, str]
 ) -> None:
-    """A server's answer that fails the LPA's own checks is not passed to the card."""
+    """A server's first answer that fails lpad's own checks is not passed to the card."""
     bench.smdp.faults.add(Fault(kind=fault, function=INITIATE, value="other.example.com"))
     order = bench.order()
     fails(bench, order, error, cancelled=False, **details)
@@ -160,7 +160,7 @@ def test_lpas_own_checks(
 
 
 def test_signed_address_with_five_thousand_digits(bench: Bench) -> None:
-    """An address that cannot be read counts as that of another server."""
+    """A signed address that cannot be parsed counts as another server's address."""
     bench.smdp.faults.add(
         Fault(kind=FaultKind.SIGNED_ADDRESS, function=INITIATE, value="smdp.example.com:" + "1" * 5000)
     )
@@ -170,7 +170,7 @@ def test_signed_address_with_five_thousand_digits(bench: Bench) -> None:
 
 
 def test_other_oid_than_the_activation_codes(bench: Bench) -> None:
-    """A server with another OID than the activation code names is not shown to the card."""
+    """If server and activation code have different OIDs, the download ends, and the error has both."""
     order = bench.order()
     code = Order(matching_id=order.matching_id, smdp_oid="2.999.11")
     error = fails(bench, code, ServerUntrusted, cancelled=False, cause="other-oid")
@@ -189,7 +189,7 @@ def test_other_oid_than_the_activation_codes(bench: Bench) -> None:
     ],
 )
 def test_card_refuses_the_server(bench: Bench, fault: FaultKind, reason: str) -> None:
-    """A fault of the server that the card finds is reported with the card's code; nothing is cancelled."""
+    """If the card refuses the server, the error has the card's reason, and no session is cancelled."""
     bench.smdp.faults.add(Fault(kind=fault, function=INITIATE))
     order = bench.order()
     fails(bench, order, CardRefused, cancelled=False, function="ES10b.AuthenticateServer", reason=reason)
@@ -197,7 +197,7 @@ def test_card_refuses_the_server(bench: Bench, fault: FaultKind, reason: str) ->
 
 
 def test_other_server_binds(bench: Bench) -> None:
-    """A profile bound by another SM-DP+ than the one that authenticated itself is not prepared."""
+    """If the binding certificate has an OID other than the first one's, the server is untrusted."""
     bench.smdp.faults.add(Fault(kind=FaultKind.OTHER_OID, function=CLIENT))
     order = bench.order()
     fails(bench, order, ServerUntrusted, cancelled=True, cause="other-oid")
@@ -205,7 +205,7 @@ def test_other_server_binds(bench: Bench) -> None:
 
 
 def test_card_refuses_to_prepare(bench: Bench) -> None:
-    """If the card refuses to prepare, as for a wrong second signature, the session is cancelled."""
+    """If the card refuses PrepareDownload because of a wrong signature, the session is cancelled."""
     bench.smdp.faults.add(Fault(kind=FaultKind.BAD_SIGNATURE, function=CLIENT))
     order = bench.order()
     fails(
@@ -228,7 +228,7 @@ def test_card_refuses_to_prepare(bench: Bench) -> None:
 def test_a_failing_server_leaves_a_usable_order(
     bench: Bench, function: str, fault: FaultKind, value: int | None
 ) -> None:
-    """A server that fails at any call leaves an order that works later."""
+    """If a server fails at any call, the error is retryable, and the order works later."""
     bench.smdp.faults.add(Fault(kind=fault, function=function, value=value))
     order = bench.order()
     failed = ServerFailed if fault is FaultKind.HTTP_STATUS else ServerUnreachable
@@ -238,7 +238,7 @@ def test_a_failing_server_leaves_a_usable_order(
 
 
 def test_server_gone_at_cancel_session(bench: Bench) -> None:
-    """A server that fails at CancelSession does not hide the first error, and the next download works."""
+    """If the server fails at CancelSession, the first error is reported, and the order works later."""
     order = bench.order()
     bench.smdp.faults.add(
         Fault(kind=FaultKind.REFUSE, function=PACKAGE, value="8.2/3.7"),
@@ -254,7 +254,7 @@ def test_server_gone_at_cancel_session(bench: Bench) -> None:
     [FaultKind.BODY_MALFORMED, FaultKind.BODY_HTML, FaultKind.BODY_EMPTY, FaultKind.BODY_OVERSIZED],
 )
 def test_malformed_json_is_the_servers_fault(bench: Bench, function: str, fault: FaultKind) -> None:
-    """An answer that is not valid JSON, empty or huge is reported as the server's fault."""
+    """An answer that is empty, huge or not valid JSON is reported as the server's fault."""
     bench.smdp.faults.add(Fault(kind=fault, function=function))
     fails(bench, bench.order(), ServerMalformed, cancelled=function != INITIATE)
     works(bench)
@@ -291,7 +291,7 @@ def test_malformed_json_is_the_servers_fault(bench: Bench, function: str, fault:
 def test_malformed_fields_do_not_reach_the_card(
     bench: Bench, function: str, field: str, fault: FaultKind
 ) -> None:
-    """Any field that is missing, not base64, or cut short is found before the card gets it."""
+    """A field that is missing, not base64 or not DER, and a wrong transaction ID, are the server's fault."""
     if field == "transactionId" and fault is not FaultKind.FIELD_MISSING:
         fault = FaultKind.WRONG_TRANSACTION_ID
     bench.smdp.faults.add(Fault(kind=fault, function=function, value=field))
@@ -302,7 +302,7 @@ def test_malformed_fields_do_not_reach_the_card(
 @pytest.mark.parametrize("fault", [FaultKind.BASE64_NEWLINES, FaultKind.BASE64_UNPADDED])
 @pytest.mark.parametrize("function", [INITIATE, CLIENT, PACKAGE])
 def test_base64_as_servers_write_it(bench: Bench, function: str, fault: FaultKind) -> None:
-    """Line breaks in base64, and missing padding, are not faults."""
+    """Line breaks in base64 and missing padding are accepted."""
     bench.smdp.faults.add(Fault(kind=fault, function=function))
     works(bench)
 
@@ -325,13 +325,13 @@ def test_transaction_id_in_lower_case(bench: Bench, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
 def test_other_words_for_success(bench: Bench, word: str) -> None:
-    """Other words for success, as some servers write them, count as success."""
+    """Other words for success that some servers use count as success."""
     bench.smdp.faults.add(Fault(kind=FaultKind.STATUS, value=word, times=0))
     works(bench)
 
 
 def test_a_package_with_other_metadata_does_not_reach_the_card(bench: Bench) -> None:
-    """A package with another profile than the one shown never reaches the card."""
+    """A package with a profile other than the offered one does not reach the card."""
     bench.smdp.faults.add(Fault(kind=FaultKind.METADATA_MISMATCH, function=CLIENT))
     order = bench.order()
     fails(bench, order, ServerMalformed, cancelled=True)
@@ -350,7 +350,7 @@ def test_a_package_with_other_metadata_does_not_reach_the_card(bench: Bench) -> 
     ],
 )
 def test_package_of_wrong_structure(bench: Bench, fault: FaultKind) -> None:
-    """A package of wrong structure, or of another session, never reaches the card."""
+    """A package of wrong structure or another session is the server's fault: a load error."""
     bench.smdp.faults.add(Fault(kind=fault, function=PACKAGE))
     order = bench.order()
     fails(bench, order, ServerMalformed, cancelled=True)
@@ -368,7 +368,7 @@ def test_package_of_wrong_structure(bench: Bench, fault: FaultKind) -> None:
     ],
 )
 def test_card_refuses_the_package(bench: Bench, fault: FaultKind, command: str, reason: str) -> None:
-    """The card's early result stops the loading: no further segment, no cancellation, the card's reason."""
+    """If the card refuses a segment, loading stops, and the error has the card's reason."""
     bench.smdp.faults.add(Fault(kind=fault, function=PACKAGE, value=1))
     order = bench.order(size=20_000)
     caller = Caller()
@@ -401,7 +401,7 @@ def test_iccid_there_already(bench: Bench) -> None:
 
 
 def test_a_full_card_is_a_temporary_failure(make_bench: MakeBench) -> None:
-    """The error states that the card is full, with the remedy; the server gets a temporary failure."""
+    """If the card is full, the error is retryable and says to delete a profile; a smaller profile fits."""
     with make_bench(behaviour=CardBehaviour(memory=10_000)) as bench:
         error = fails(
             bench,
@@ -416,14 +416,14 @@ def test_a_full_card_is_a_temporary_failure(make_bench: MakeBench) -> None:
 
 
 def test_server_finds_the_card_full(make_bench: MakeBench) -> None:
-    """A server that knows that the profile will not fit reports this before the package is bound."""
+    """If the server finds that the profile does not fit on the card, the error says to delete a profile."""
     with make_bench(behaviour=CardBehaviour(memory=10_000), check_memory=True) as bench:
         error = fails(bench, bench.order(size=20_000), ServerRefused, cancelled=True, subject_code="8.1")
         assert "delete a profile" in error.sentence
 
 
 def test_other_iccid_inside(bench: Bench) -> None:
-    """The card refuses, at the end, a profile whose ICCID contradicts its metadata."""
+    """The card refuses a profile whose ICCID differs from the one in its metadata."""
     profile = made_up_profile(Iccid.parse(OTHER_ICCID))
     order = bench.order(profile=profile, metadata=ProfileMetadata(iccid=ICCID))
     fails(bench, order, CardRefused, cancelled=False, reason="installFailedDueToDataMismatch")
@@ -446,7 +446,7 @@ def test_power_lost_while_loading(bench: Bench, apdus: int) -> None:
 def test_a_modem_that_is_late_while_loading(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[CardError], apdus: int
 ) -> None:
-    """If a modem is late during a load, the session is only postponed, and the order stays open."""
+    """If the modem is late during a load, the session is postponed, and the order stays usable."""
     order = bench.order(size=20_000)
     left = count(-apdus)
     transmit = bench.contacts.transmit
@@ -463,7 +463,7 @@ def test_a_modem_that_is_late_while_loading(
 
 
 def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
-    """If the card answers a segment with an error and no result, the session is cancelled as a load error."""
+    """If a segment's answer is an error status, the session is cancelled as a load error."""
     order = bench.order()
     bench.card.faults.status(LOAD_BPP, 0x6985)
     fails(bench, order, CardStatus, cancelled=True)
@@ -472,7 +472,7 @@ def test_card_refuses_a_segment_without_result(bench: Bench) -> None:
 
 
 def test_after_an_invalid_card_answer_the_session_is_cancelled(bench: Bench) -> None:
-    """After an invalid answer to AuthenticateServer, lpad cancels: the card may have accepted the server."""
+    """After an invalid answer to AuthenticateServer, lpad cancels the session on the card."""
     order = bench.order()
     bench.card.faults.corrupt(0xBF38, lambda _: bytes.fromhex("BF3803800101"))
     fails(bench, order, CardMalformed, cancelled=True)
@@ -480,7 +480,7 @@ def test_after_an_invalid_card_answer_the_session_is_cancelled(bench: Bench) -> 
 
 
 def test_card_refuses_to_cancel(bench: Bench) -> None:
-    """A card that cannot cancel does not hide the first error."""
+    """If the card refuses CancelSession, the first error is reported."""
     bench.card.faults.answer(CANCEL_SESSION, bytes.fromhex("BF4103810105"))
     bench.smdp.faults.add(Fault(kind=FaultKind.REFUSE, function=PACKAGE, value="8.8.5/4.10"))
     fails(bench, bench.order(), ServerRefused, cancelled=True, subject_code="8.8.5")
@@ -489,7 +489,7 @@ def test_card_refuses_to_cancel(bench: Bench) -> None:
 
 @pytest.mark.parametrize("pair", ["8.8.2/3.1", "8.8.3/3.1", "8.8.4/3.7"])
 def test_server_has_nothing_for_the_card(bench: Bench, pair: str) -> None:
-    """A server that refuses the first call gets no further call."""
+    """If a server refuses the first call, lpad makes no further call to it."""
     bench.smdp.faults.add(Fault(kind=FaultKind.REFUSE, function=INITIATE, value=pair))
     subject, reason = pair.split("/")
     fails(bench, bench.order(), ServerRefused, cancelled=False, subject_code=subject, reason_code=reason)

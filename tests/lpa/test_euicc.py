@@ -1,4 +1,4 @@
-"""The eUICC's functions as methods."""
+"""The methods of Euicc, with an ISD-R that gives prepared answers."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ REFUSALS = [
 def test_each_error_code_becomes_an_error(
     act: Callable[[Euicc], Any], answer: str, function: str, code: int, reason: str, said: str
 ) -> None:
-    """Each error code becomes an error with function, code, reason and remedy."""
+    """Each error code of a card becomes a CardRefused with function, code, reason and remedy."""
     with pytest.raises(CardRefused, match=said) as caught:
         act(Euicc(ScriptedIsdr(answer)))
     assert caught.value.details == {"function": function, "code": code, "reason": reason}
@@ -129,13 +129,13 @@ def test_each_error_code_becomes_an_error(
 )
 @pytest.mark.parametrize("answer", ["", "30", "BF7F00", "BF3100", "FFFF"])
 def test_answers_that_cannot_be_read(act: Callable[[Euicc], Any], answer: str) -> None:
-    """An empty, broken or foreign answer is reported as the card's fault, with the name of the function."""
+    """An answer that is empty, broken or foreign raises CardMalformed with the function's name."""
     with pytest.raises(CardMalformed, match=r"^ES10[abc]\.\w+: "):
         act(Euicc(ScriptedIsdr(answer)))
 
 
 def test_errors_of_the_way_pass() -> None:
-    """Errors of the link and status words are passed on unchanged."""
+    """An error of the ISD-R's link, such as a status word, is passed on unchanged."""
     error = CardStatus("no", sw="6F00")
     with pytest.raises(CardStatus) as caught:
         enable(Euicc(ScriptedIsdr(error)))
@@ -143,7 +143,7 @@ def test_errors_of_the_way_pass() -> None:
 
 
 def test_success_returns_nothing() -> None:
-    """Functions that change something return nothing when they have succeeded."""
+    """Methods that alter the card accept a successful answer, and send the right command."""
     isdr = ScriptedIsdr(
         "BF3103800100", "BF3203800100", "BF3303800100", "BF2903800100", "BF3403800100", "BF3F03800100"
     )
@@ -181,7 +181,7 @@ FUNCTIONS: list[tuple[Callable[[Euicc], Any], Intent]] = [
 
 @pytest.mark.parametrize(("act", "intent"), FUNCTIONS, ids=[str(intent) for _, intent in FUNCTIONS])
 def test_each_function_states_its_intent(act: Callable[[Euicc], Any], intent: Intent) -> None:
-    """A command carries its function, whether it alters the card, and whether it may be repeated."""
+    """Each method sends its command with the intent of its function."""
     isdr = ScriptedIsdr("")
     with pytest.raises(CardMalformed, match=f"^{intent}: "):
         act(Euicc(isdr))
@@ -189,7 +189,7 @@ def test_each_function_states_its_intent(act: Callable[[Euicc], Any], intent: In
 
 
 def test_nothing_that_alters_is_repeatable() -> None:
-    """Only queries may be repeated, and only commands that alter the card may restart it."""
+    """Commands that alter the card may not be repeated, and only these may restart the card."""
     for _, intent in FUNCTIONS:
         assert not (intent.alters and intent.repeatable)
         assert intent.alters or not intent.restarts
@@ -214,7 +214,7 @@ def test_eid_with_wrong_check_digits_is_a_warning(caplog: pytest.LogCaptureFixtu
     ],
 )
 def test_a_card_that_chokes_on_tags(choked: str | CardStatus) -> None:
-    """A card that refuses the list of tags, by code or status word, is asked for its default set, once."""
+    """If a card refuses a list of tags, lpad asks once more, without tags."""
     isdr = ScriptedIsdr(choked, "BF2D02A000")
     assert Euicc(isdr).get_profiles_info(deadline=SOON) == ()
     assert isdr.sent[1].hex() == "bf2d00"
@@ -224,7 +224,7 @@ def test_a_card_that_chokes_on_tags(choked: str | CardStatus) -> None:
 
 @pytest.mark.parametrize("other", ["BF2D0381010B", CardStatus("being reset", sw="6F00")])
 def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None:
-    """If a card refuses a list for another reason than its tags, lpad does not repeat the command."""
+    """If a card refuses GetProfilesInfo, but not because of the tags, lpad does not repeat it."""
     isdr = ScriptedIsdr(other)
     with pytest.raises((CardRefused, CardStatus)):
         Euicc(isdr).get_profiles_info(deadline=SOON)
@@ -232,7 +232,7 @@ def test_a_card_that_refuses_for_another_reason(other: str | CardStatus) -> None
 
 
 def test_profiles_are_searched_without_icons() -> None:
-    """A caller can request one profile, or a class of profiles; by default a list omits icons."""
+    """A caller can request one profile or a class of profiles; by default, lpad does not request icons."""
     isdr = ScriptedIsdr(*["BF2D02A000"] * 3)
     euicc = Euicc(isdr)
     euicc.get_profiles_info(search=ProfileClass.TEST, deadline=SOON)
@@ -246,7 +246,7 @@ def test_profiles_are_searched_without_icons() -> None:
 
 
 def test_unreadable_profiles_and_notifications_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    """Profiles without ICCID and notifications of unknown kinds are omitted and counted."""
+    """Profiles without an ICCID and unreadable notifications are omitted, and their number is logged."""
     euicc = Euicc(ScriptedIsdr("BF2D04A002E300", "BF2B04A002A100"))
     with caplog.at_level(logging.WARNING):
         assert euicc.get_profiles_info(deadline=SOON) == ()
@@ -256,13 +256,13 @@ def test_unreadable_profiles_and_notifications_are_counted(caplog: pytest.LogCap
 
 
 def test_removing_a_notification() -> None:
-    """Removing a notification that the card does not have is not an error."""
+    """Removing a notification returns whether the card had it."""
     assert Euicc(ScriptedIsdr("BF3003800100")).remove_notification_from_list(0, deadline=SOON)
     assert not Euicc(ScriptedIsdr("BF3003800101")).remove_notification_from_list(0, deadline=SOON)
 
 
 def test_notifications_by_event_and_number() -> None:
-    """A request for notifications contains the caller's events or number."""
+    """A request for notifications contains the caller's events or sequence number."""
     isdr = ScriptedIsdr("BF2802A000", "BF2B02A000", "BF2B02A000")
     euicc = Euicc(isdr)
     euicc.list_notification(events=(NotificationEvent.DELETE,), deadline=SOON)
@@ -272,7 +272,7 @@ def test_notifications_by_event_and_number() -> None:
 
 
 def test_nicknames_that_are_too_long_never_reach_the_card() -> None:
-    """The length of a nickname is checked before anything is sent."""
+    """A nickname that is too long raises InvalidValue, and nothing is sent."""
     isdr = ScriptedIsdr()
     with pytest.raises(InvalidValue):
         Euicc(isdr).set_nickname(ICCID, "x" * 65, deadline=SOON)
@@ -303,7 +303,7 @@ FAULT = installation_result("errorResult", {"bppCommandId": 2, "errorReason": 9}
 
 
 def test_loading_a_profile() -> None:
-    """Each segment is one command, and the last one brings the result."""
+    """Each segment of a package is sent as one command, and the last answer contains the result."""
     isdr = ScriptedIsdr(*[b""] * (len(BOUND.segments) - 1), DONE)
     told: list[tuple[int, int]] = []
     result = Euicc(isdr).load_bound_profile_package(
@@ -316,7 +316,7 @@ def test_loading_a_profile() -> None:
 
 
 def test_an_early_result_ends_the_loading() -> None:
-    """A card that finds a fault gets no further segment, and the result states place and reason."""
+    """After an early error result no segment is sent, and the error gives command and reason."""
     isdr = ScriptedIsdr(b"", b"", b"", FAULT)
     result = Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
     assert len(isdr.sent) == 4
@@ -334,7 +334,7 @@ def test_an_early_result_ends_the_loading() -> None:
     ("code", "retryable"), [(10, False), (11, True), (12, False), (127, False), (99, False)]
 )
 def test_only_an_interruption_may_be_retried_unchanged(code: int, retryable: bool) -> None:  # noqa: FBT001 # a table's column
-    """An interruption may be retried unchanged; full memory may not."""
+    """Of the card's reasons for a failed installation, only an interruption (11) is retryable."""
     sima = Schema.compile().encode("EUICCResponse", {"peStatus": [{"status": 3, "identification": 7}]})
     value = {"bppCommandId": 5, "errorReason": code, "simaResponse": sima}
     isdr = ScriptedIsdr(installation_result("errorResult", value))
@@ -344,14 +344,14 @@ def test_only_an_interruption_may_be_retried_unchanged(code: int, retryable: boo
 
 
 def test_a_card_without_a_result_is_at_fault() -> None:
-    """A card that accepts all segments without a result is at fault."""
+    """If a card accepts all segments without giving a result, CardMalformed is raised."""
     isdr = ScriptedIsdr(*[b""] * len(BOUND.segments))
     with pytest.raises(CardMalformed, match="did not report"):
         Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
 
 
 def test_an_answer_that_is_not_a_result() -> None:
-    """Data that are not a result end the loading as the card's fault."""
+    """If a card answers a segment with data that are not a result, loading ends with CardMalformed."""
     isdr = ScriptedIsdr(b"", b"\x30\x00")
     with pytest.raises(CardMalformed, match="LoadBoundProfilePackage"):
         Euicc(isdr).load_bound_profile_package(BOUND, deadline=SOON)
@@ -359,7 +359,7 @@ def test_an_answer_that_is_not_a_result() -> None:
 
 
 def test_stopping_between_segments() -> None:
-    """Lpad checks before each segment whether the download was cancelled, never inside one."""
+    """Lpad calls `before_segment` before each segment, and an exception from it stops the loading."""
     isdr = ScriptedIsdr(*[b""] * 2)
     seen: list[str] = []
 

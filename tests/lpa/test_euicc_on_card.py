@@ -1,4 +1,4 @@
-"""The eUICC's functions on a simulated card, which reads and writes with another codec."""
+"""The methods of Euicc with a simulated card, which uses another codec."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECOND = Iccid.parse(OTHER_ICCID)
 
 @pytest.fixture
 def loaded(bench: Bench) -> Bench:
-    """A card with two profiles, the first of which is enabled."""
+    """A bench whose card has two profiles, of which the first is enabled."""
     bench.download(bench.order(metadata=ProfileMetadata(iccid=ICCID, icon=b"\x89PNG")))
     bench.download(bench.order(OTHER_ICCID))
     with bench.euicc() as euicc:
@@ -38,7 +38,7 @@ def states(bench: Bench) -> dict[Iccid, ProfileState]:
 
 
 def test_the_cards_information_is_read(bench: Bench) -> None:
-    """The card's information about itself is read."""
+    """EID, EUICCInfo1, EUICCInfo2, challenges and the RAT of the card can be read."""
     with bench.euicc() as euicc:
         assert euicc.get_eid(deadline=soon()) == bench.card.eid
         info1 = euicc.get_euicc_info1(deadline=soon())
@@ -54,7 +54,7 @@ def test_the_cards_information_is_read(bench: Bench) -> None:
 
 
 def test_the_default_address_is_set_and_cleared(bench: Bench) -> None:
-    """The default SM-DP+ address is set, read back, cleared and restored."""
+    """The default SM-DP+ address can be set and cleared, and a memory reset restores the original one."""
     with bench.euicc() as euicc:
         factory = euicc.get_euicc_configured_addresses(deadline=soon())
         euicc.set_default_dp_address("smdp.example.com", deadline=soon())
@@ -67,7 +67,7 @@ def test_the_default_address_is_set_and_cleared(bench: Bench) -> None:
 
 
 def test_profiles_are_listed_with_icons_on_request(loaded: Bench) -> None:
-    """Profiles are listed with the operator's description, icons only on request."""
+    """Profiles are listed with names and state, and with icons only on request; a search by class works."""
     with loaded.euicc() as euicc:
         first, second = euicc.get_profiles_info(deadline=soon())
         (whole,) = euicc.get_profiles_info(search=FIRST, tags=TAGS, deadline=soon())
@@ -83,7 +83,7 @@ def test_profiles_are_listed_with_icons_on_request(loaded: Bench) -> None:
 
 
 def test_enabling_a_profile_disables_the_other(loaded: Bench) -> None:
-    """Enabling one profile disables the other; AIDs identify profiles as well as ICCIDs."""
+    """Enabling a profile, here by AID, disables the other; a profile can also be disabled by ICCID."""
     aids: dict[Iccid, Aid] = {profile.iccid: profile.aid for profile in loaded.card.profiles}
     with loaded.euicc() as euicc:
         euicc.enable_profile(aids[SECOND], refresh=False, deadline=soon())
@@ -94,7 +94,7 @@ def test_enabling_a_profile_disables_the_other(loaded: Bench) -> None:
 
 
 def test_switching_with_refresh(loaded: Bench) -> None:
-    """A switch with REFRESH succeeds immediately and takes effect when the card restarts."""
+    """A switch with REFRESH succeeds, and has taken effect after the card's reset."""
     with loaded.euicc() as euicc:
         euicc.enable_profile(SECOND, refresh=True, deadline=soon())
     loaded.card.reset()
@@ -102,7 +102,7 @@ def test_switching_with_refresh(loaded: Bench) -> None:
 
 
 def test_the_cards_refusals_have_names(loaded: Bench) -> None:
-    """The card's own refusals are reported by their SGP.22 names."""
+    """The simulated card's refusals are reported with their SGP.22 names."""
     unknown = Iccid.parse("8900000000000000000")
     reasons = []
     with loaded.euicc() as euicc:
@@ -131,7 +131,7 @@ def test_the_cards_refusals_have_names(loaded: Bench) -> None:
 
 
 def test_a_nickname_is_set_and_removed(loaded: Bench) -> None:
-    """A nickname of 64 bytes, with non-ASCII letters, is set and removed."""
+    """A nickname of 64 bytes with non-ASCII letters can be set and removed."""
     name = "Fernwärme " * 5 + "Nordstadt"
     assert len(name.encode()) == 64
     with loaded.euicc() as euicc:
@@ -142,7 +142,7 @@ def test_a_nickname_is_set_and_removed(loaded: Bench) -> None:
 
 
 def test_deleting_and_resetting(loaded: Bench) -> None:
-    """A disabled profile is deleted; a reset deletes even the enabled one."""
+    """A disabled profile can be deleted, and a memory reset deletes even the enabled profile."""
     with loaded.euicc() as euicc:
         euicc.delete_profile(SECOND, deadline=soon())
     assert list(states(loaded)) == [FIRST]
@@ -153,7 +153,7 @@ def test_deleting_and_resetting(loaded: Bench) -> None:
 
 
 def test_notifications_are_listed_fetched_and_removed(loaded: Bench) -> None:
-    """Notifications are listed in order, fetched one by one as the card signed them, and removed."""
+    """Notifications can be listed in order, retrieved one by one as the card signed them, and removed."""
     with loaded.euicc() as euicc:
         listed = euicc.list_notification(deadline=soon())
         numbers = [entry.sequence_number for entry in listed]

@@ -1,4 +1,4 @@
-"""The owner's install policy: each rule at its time, with its reason."""
+"""The owner's install policy: when each rule is checked, and what the rules allow."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def order_of(bench: Bench) -> Order:
 
 @pytest.mark.parametrize("rule", REFUSALS)
 def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
-    """A rule ends the download without a question as soon as its subject is known; the server is informed."""
+    """A policy rule ends the download at its moment, without a question, and with its reason."""
     order, caller = order_of(bench), Caller()
     with pytest.raises(PolicyRefused) as caught:
         bench.download(order, caller, policy=REFUSALS[rule])
@@ -78,7 +78,7 @@ def test_each_rule_at_its_moment(bench: Bench, rule: str) -> None:
 
 
 def test_a_server_that_is_not_allowed_is_not_contacted(bench: Bench) -> None:
-    """If a server is not allowed, lpad uses neither server nor card, and requests no code."""
+    """If a server is not allowed, lpad does not connect to it, and asks for no confirmation code."""
     order, caller = bench.order(confirmation_code="code-1234"), Caller(codes=["code-1234"])
     before = bench.smdp.counters.tcp_connects
     with pytest.raises(PolicyRefused):
@@ -102,7 +102,7 @@ def test_a_profile_that_fits_every_list_is_installed(bench: Bench) -> None:
 
 
 def test_test_profiles_are_for_those_who_ask_for_them(bench: Bench) -> None:
-    """By default no test profile is installed, because its keys are publicly known."""
+    """By default, a test profile is refused."""
     order = bench.order(metadata=ProfileMetadata(iccid=ICCID, profile_class=OfferedClass.TEST))
     with pytest.raises(PolicyRefused, match="class 'test'"):
         bench.download(order)
@@ -149,7 +149,7 @@ def read(**other: object) -> Read:
     ids=lambda other: next(iter(other)),
 )
 def test_nothing_that_was_judged_may_differ_in_the_package(other: dict[str, object]) -> None:
-    """The package must match the checked metadata in every field by which a policy or a user decides."""
+    """A package's metadata must match the checked ones in each field by which lpad or a user decides."""
     assert same_profile(read(raw=b"1"), read(raw=b"2"))
     assert not same_profile(read(), read(**other))
 
@@ -177,7 +177,7 @@ def test_a_profile_without_owner_needs_all_operators_allowed(
     owner: str | None,
     fits: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """A profile without an owner is allowed only if the policy allows all operators."""
+    """Patterns such as 262-* are compared with MCC and MNC; without an owner, only * fits."""
     metadata = read(owner=OperatorId(bytes.fromhex(owner)) if owner else None)
     policy = InstallPolicy(operators=(pattern,))
     if fits:
@@ -200,7 +200,7 @@ def test_a_profile_without_owner_needs_all_operators_allowed(
         ("*.example.com", "smdp.example.com.evil.org", False),
         ("*.example.com", "evilexample.com", False),
         ("s*p.*.com", "smdp.example.com", True),
-        ("smdp*dp.example.com", "smdp.example.com", False),  # the pattern's two ends overlap in the name
+        ("smdp*dp.example.com", "smdp.example.com", False),  # The pattern's ends would overlap in the name.
         ("s*m*m", "sm", False),
         ("s*m*m", "smm", True),
         ("s*s", "s", False),
@@ -209,7 +209,7 @@ def test_a_profile_without_owner_needs_all_operators_allowed(
     ],
 )
 def test_server_names_are_compared_in_lower_case(pattern: str, address: str, fits: bool) -> None:  # noqa: FBT001  a table's column
-    """Server names are compared in lower case, with the port unless the port is 443."""
+    """Server names are compared with patterns in lower case, including the port unless it is 443."""
     policy = InstallPolicy(servers=(pattern,))
     if fits:
         policy.check_server(ServerAddress.parse(address))
@@ -219,7 +219,7 @@ def test_server_names_are_compared_in_lower_case(pattern: str, address: str, fit
 
 
 def test_a_servers_long_name_is_refused_and_shortened() -> None:
-    """A long name is refused immediately, and is shortened and made printable in the error."""
+    """In the error, a refused provider name of a million characters is shortened and printable."""
     policy = InstallPolicy(providers=("a*a*a*a*a*a*a*b",))
     with pytest.raises(PolicyRefused) as caught:
         policy.check_metadata(read(service_provider_name="a\n" * 500_000))
@@ -245,7 +245,7 @@ def test_whom_to_ask(
     demanded_by_card: tuple[str, ...],
     asks: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """Lpad asks for each consent that the card requires, and for others if the settings require them."""
+    """Lpad asks for consent if the card or the setting `confirm` requires this for the profile."""
     caller = Caller()
     bench.download(bench.order(), caller)
     offer = replace(caller.offers[0], policy_rules=rules, rules_needing_consent=demanded_by_card)
@@ -253,7 +253,7 @@ def test_whom_to_ask(
 
 
 def test_the_documentation_has_the_table() -> None:
-    """docs/security.md lists each rule with its moment and the reports to card and server."""
+    """docs/security.md lists each rule with its moment and the reason that card and server get."""
     text = SECURITY.read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \| (.+) \|$", text, re.MULTILINE)
     told = {rule: (moment, reason) for rule, moment, reason in rows if rule in RULES}
@@ -272,5 +272,5 @@ def test_the_documentation_has_the_table() -> None:
     [("x" * 80, "x" * 80), ("x" * 81, "x" * 80 + "…"), ("a\nb\x1b[0m", "a?b?[0m"), ("", "")],
 )
 def test_a_servers_text_is_shortened_and_printable(said: str, shown: str) -> None:
-    """A server's text is shortened to 80 characters, without control characters for a terminal."""
+    """A server's text is shortened to 80 characters, with ? in place of control characters."""
     assert _shown(said) == shown

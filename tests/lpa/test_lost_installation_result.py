@@ -1,4 +1,4 @@
-"""A card that loads a whole profile without a valid result: lpad reads the card's list of notifications."""
+"""If the card's result of a load is lost or invalid, lpad reads it from the card's notifications."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refused(answer: bytes) -> bytes | int:
 
 @pytest.mark.parametrize("lost", [swallowed, garbled, refused])
 def test_a_profile_that_was_installed(bench: Bench, lost: Callable[[bytes], bytes | int]) -> None:
-    """The download is done, with the result that the server is to get, and nothing is cancelled."""
+    """If the profile was installed, the download is done with the result from the notifications."""
     bench.card.faults.corrupt(LOAD_BPP, lost, times=100)
     caller = Caller()
     installed = bench.download(bench.order(), caller)
@@ -42,7 +42,7 @@ def test_a_profile_that_was_installed(bench: Bench, lost: Callable[[bytes], byte
 
 
 def test_a_profile_that_was_refused(bench: Bench) -> None:
-    """A lost refusal is reported with its reason, as if it had arrived."""
+    """If the card's refusal was lost, the download fails with CardRefused."""
     bench.card.faults.corrupt(LOAD_BPP, swallowed, times=100)
     bench.smdp.faults.add(Fault(function="getBoundProfilePackage", kind=FaultKind.BPP_BIT_FLIP, value=3))
     with pytest.raises(CardRefused):
@@ -50,7 +50,7 @@ def test_a_profile_that_was_refused(bench: Bench) -> None:
 
 
 def test_a_card_that_keeps_no_result(bench: Bench) -> None:
-    """Without a result of this session anywhere, the session is cancelled on card and server."""
+    """If the notifications have no result of this session either, the session is cancelled."""
     bench.card.faults.corrupt(LOAD_BPP, swallowed, times=100)
     bench.card.faults.answer(RETRIEVE, bytes.fromhex("BF2B02A000"))
     caller = Caller()

@@ -1,4 +1,4 @@
-"""Notifications from the card to the server, step by step."""
+"""The steps of a notification from the card to the server: copying, delivering and removing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_copy_deliver_remove(bench: Bench) -> None:
 
 
 def test_a_notification_is_copied_by_its_number(make_bench: MakeBench) -> None:
-    """A single notification is copied by its number, even 0."""
+    """A single notification can be copied by its number, even if this is 0."""
     with make_bench(behaviour=CardBehaviour(first_notification=0)) as bench:
         bench.download(bench.order())
         with bench.euicc() as euicc:
@@ -53,7 +53,7 @@ def test_a_notification_is_copied_by_its_number(make_bench: MakeBench) -> None:
 
 @pytest.mark.parametrize("is_error", [True, False])
 def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  # noqa: FBT001  a table's column
-    """A notification that the card no longer has is not an error, however the card reports this."""
+    """A notification that is gone can be copied and removed without an error."""
     with (
         make_bench(behaviour=CardBehaviour(unknown_notification_is_error=is_error)) as bench,
         bench.euicc() as euicc,
@@ -75,7 +75,7 @@ def test_a_number_that_is_gone(make_bench: MakeBench, is_error: bool) -> None:  
 def test_a_delivery_that_is_not_accepted_is_an_error(
     bench: Bench, fault: FaultKind, value: str | int | None, error: type[ServerError]
 ) -> None:
-    """Delivery raises an error unless the server accepts; delivered again, the notification is accepted."""
+    """If the server does not accept a notification, the delivery raises an error; a second delivery works."""
     bench.download(bench.order())
     bench.smdp.faults.add(Fault(kind=fault, function=HANDLE, value=value))
     with bench.euicc() as euicc, bench.server() as server:
@@ -88,7 +88,7 @@ def test_a_delivery_that_is_not_accepted_is_an_error(
 
 @pytest.mark.parametrize("fault", [FaultKind.BODY_EMPTY, FaultKind.BODY_SUCCESS])
 def test_accepted_with_200(bench: Bench, fault: FaultKind) -> None:
-    """A status of 200 with an empty body, or with a success, counts as acceptance, like 204."""
+    """An answer with status 200 and an empty body, or with a success in it, accepts a notification."""
     bench.download(bench.order())
     bench.smdp.faults.add(Fault(kind=fault, function=HANDLE))
     with bench.euicc() as euicc, bench.server() as server:
@@ -110,13 +110,13 @@ def test_recipient_with_port() -> None:
 
 @pytest.mark.parametrize("address", ["", "https://smdp.example.com/", "-"])
 def test_an_invalid_recipient_is_named(address: str) -> None:
-    """The error for an invalid recipient has the address and the notification's number."""
+    """The error for an invalid recipient names the notification by its number."""
     with pytest.raises(InvalidValue, match="notification 7"):
         _ = pending(7, address).recipient
 
 
 def test_each_recipient_gets_a_notification(bench: Bench) -> None:
-    """A profile with several recipients leaves one notification for each."""
+    """A switch leaves one notification for each of the profile's recipients of this event."""
     recipients = (Recipient((Event.ENABLE, Event.DISABLE)), Recipient((Event.ENABLE,), "second.example.com"))
     bench.download(bench.order(metadata=ProfileMetadata(iccid=ICCID, recipients=recipients)))
     with bench.euicc() as euicc:

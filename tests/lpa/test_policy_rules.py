@@ -1,4 +1,4 @@
-"""Policy rules against the card's table."""
+"""The verdict on a profile's policy rules by the card's table (RAT)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CONSENT = PolicyVerdict(needing_consent=("ppr1",))
     ],
 )
 def test_the_first_fitting_row_decides(table: list[AuthorisationRule], verdict: PolicyVerdict) -> None:
-    """The first matching row of the table decides; E matches any digit, even a missing third one."""
+    """The first row of the RAT that matches rule and owner decides; the digit E matches any digit."""
     assert judge(("ppr1",), OWNER, table=table) == verdict
 
 
@@ -71,7 +71,7 @@ def test_group_identifiers_are_matched_by_patterns(
     fits: bool,  # noqa: FBT001  a table's column
     which: str,
 ) -> None:
-    """An empty pattern matches any group, and a missing one only an owner without a group."""
+    """An empty GID pattern matches any owner, and a missing one only an owner without a GID."""
     table = [row(operator("EEEEEE", **{which: pattern}))]
     owner = OperatorId(OWNER.mcc_mnc, **{which: group})
     assert (judge(("ppr1",), owner, table=table) == ALLOWED) is fits
@@ -79,21 +79,21 @@ def test_group_identifiers_are_matched_by_patterns(
 
 @pytest.mark.parametrize("owner", [None, OperatorId(b""), operator("EEEEEE"), operator("00FE10")])
 def test_without_a_proper_owner_nothing_is_allowed(owner: OperatorId | None) -> None:
-    """A profile without an owner, or with a wildcard as owner, may contain no rule."""
+    """A policy rule is forbidden for a profile without an owner or with a wildcard as owner."""
     assert judge(("ppr1",), owner, table=[row(ANY)]) == FORBIDDEN
 
 
 def test_forbidden_by_the_card() -> None:
-    """A rule that EUICCInfo2 forbids is forbidden whatever the table contains."""
+    """A policy rule that EUICCInfo2 forbids is forbidden whatever the RAT contains."""
     assert judge(("ppr1",), OWNER, table=[row(ANY)], forbidden=("ppr1",)) == FORBIDDEN
 
 
 def test_each_rule_is_judged_for_itself() -> None:
-    """One rule may be forbidden, and another may need consent."""
+    """Each policy rule of a profile has its own verdict: one may be forbidden while another needs consent."""
     table = [row(ANY, rules=("ppr2",), consent=True)]
     assert judge(("ppr1", "ppr2"), OWNER, table=table) == PolicyVerdict(("ppr1",), ("ppr2",))
 
 
 def test_a_profile_without_rules_is_allowed() -> None:
-    """A profile without rules is allowed even by an empty table."""
+    """A profile without policy rules is allowed even by an empty RAT."""
     assert judge((), None, table=[]) == ALLOWED

@@ -24,14 +24,14 @@ FUNCTIONS = ("initiateAuthentication", "authenticateClient", "getBoundProfilePac
 
 @contextmanager
 def between(server: Es9Plus, say: Callable[[str, HttpAnswer], HttpAnswer]) -> Iterator[None]:
-    """A hostile server between lpad and the real one, behind TLS."""
+    """Have `say` replace the real server's answers, by function, until the block ends."""
     post = server._connection.post
 
     def said(path: str, *words: object, **more: object) -> HttpAnswer:
         answer = post(path, *words, **more)  # type: ignore[arg-type]  # passed on
         return say(path.rpartition("/")[2], answer)
 
-    server._connection.post = said  # type: ignore[method-assign]  # the man in the middle
+    server._connection.post = said  # type: ignore[method-assign]  # replaced on purpose
     yield
 
 
@@ -42,7 +42,7 @@ def download(bench: Bench, order: ServersOrder, say: Callable[[str, HttpAnswer],
 
 
 def answers_of_a_download(bench: Bench) -> dict[str, HttpAnswer]:
-    """The server's answers in a successful download, by function."""
+    """Carry out a download, and return the server's answers by function."""
     heard: dict[str, HttpAnswer] = {}
 
     def listen(function: str, answer: HttpAnswer) -> HttpAnswer:
@@ -69,7 +69,7 @@ def test_an_answer_of_another_session(bench: Bench, replayed: str) -> None:
 
 @pytest.mark.parametrize(("place", "other"), list(itertools.permutations(FUNCTIONS, 2)))
 def test_answers_in_each_other_s_place(bench: Bench, place: str, other: str) -> None:
-    """The answer to one function does not count as the answer to another."""
+    """If a server gives the answer to another function of an earlier download, nothing is installed."""
     heard = answers_of_a_download(bench)
     held = bench.card.profiles
     with pytest.raises(ServerError):

@@ -1,4 +1,4 @@
-"""The pitfalls of discovery: unusual servers, addresses and codes, and devices without an IMEI."""
+"""Discovery with unusual servers, addresses and codes, and for devices without an IMEI."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MATCHING_ID, DEVICE_INFO, IMEI, CAPABILITIES = 0x80, 0xA1, 0x82, 0xA1
 
 @pytest.fixture
 def lab(make_bench: MakeBench, pki: Pki, tmp_path: Path) -> Iterator[Lab]:
-    """The servers of a discovery."""
+    """A lab with the card and the servers of a discovery."""
     with make_bench(host=SMDP) as bench, ExitStack() as running:
         yield Lab(bench, pki, tmp_path, running)
 
 
 @pytest.fixture
 def signed(monkeypatch: pytest.MonkeyPatch) -> list[tlv.Tlv]:
-    """The ctxParams1 of each AuthenticateServer, in order."""
+    """A list to which the ctxParams1 of each AuthenticateServer is added."""
     seen: list[tlv.Tlv] = []
     original = Euicc.authenticate_server
 
@@ -53,7 +53,7 @@ def signed(monkeypatch: pytest.MonkeyPatch) -> list[tlv.Tlv]:
 
 
 def test_all_events_are_asked_for_without_a_matching_id(lab: Lab, signed: list[tlv.Tlv]) -> None:
-    """Lpad sends no matching ID, an empty one only after a refusal, and the event's ID in a cascade."""
+    """Lpad sends no matching ID, an empty one after a refusal, and the event's ID in a cascade."""
     lab.event("R-1", ALTERNATIVE)
     lab.event("E-1", SMDP, at=ALTERNATIVE, forwarded_as="R-1")
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value="8.2.6/3.8"))
@@ -63,7 +63,7 @@ def test_all_events_are_asked_for_without_a_matching_id(lab: Lab, signed: list[t
 
 
 def test_a_device_without_an_imei(lab: Lab, signed: list[tlv.Tlv]) -> None:
-    """For a device without an IMEI, lpad sends no IMEI, but the device's capabilities."""
+    """For a device without an IMEI, a discovery sends the device's capabilities, but no IMEI."""
     lab.event("E-1")
     assert events(lab.discover(device=replace(DEVICE, imei=None))) == [("E-1", SMDP)]
     lab.discover()
@@ -76,7 +76,7 @@ def test_a_device_without_an_imei(lab: Lab, signed: list[tlv.Tlv]) -> None:
 def test_an_sm_ds_of_another_ci(
     make_bench: MakeBench, pki: Pki, tmp_path: Path, curves: tuple[Curve, ...]
 ) -> None:
-    """If an SM-DS has no certificate of the card's CI, its error is 8.9.4/3.7, and lpad asks the next one."""
+    """An SM-DS without a CI that the card trusts has the error 8.9.4/3.7, and the next is asked."""
     other = Curve.BRAINPOOL if curves == (Curve.NIST,) else Curve.NIST
     behaviour = CardBehaviour(verification_curves=curves)
     with make_bench(host=SMDP, behaviour=behaviour) as bench, ExitStack() as running:
@@ -93,7 +93,7 @@ def test_an_sm_ds_of_another_ci(
 
 @pytest.mark.parametrize("event_id", ["lower-Case", "E_1.a/b+c=", "Ereignis \u00fc", "e" * 255])
 def test_an_event_id_goes_to_its_server_as_it_is(lab: Lab, signed: list[tlv.Tlv], event_id: str) -> None:
-    """An event's ID is unchanged, with its case and characters, in the list and as the matching ID."""
+    """An event's ID stays unchanged in the list of events, and as the matching ID of the download."""
     lab.bench.order(matching_id=event_id, eid=lab.bench.card.eid)
     lab.event(event_id)
     (event,) = lab.discover().events
@@ -103,7 +103,7 @@ def test_an_event_id_goes_to_its_server_as_it_is(lab: Lab, signed: list[tlv.Tlv]
 
 
 def test_an_address_with_a_port_in_capitals(lab: Lab) -> None:
-    """Addresses in capitals and in small letters lead to the same server, which is asked once."""
+    """Addresses that differ only in case or in the port 443 are the same server, which is asked once."""
     lab.event("E-1", "SMDP.Example.COM")
     lab.event("E-2", "smdp.example.com")
     lab.event("E-3", "smdp.example.com:443")
@@ -114,7 +114,7 @@ def test_an_address_with_a_port_in_capitals(lab: Lab) -> None:
 
 
 def test_a_code_with_an_oid_that_leads_to_an_sm_ds(lab: Lab) -> None:
-    """A code whose server is an SM-DS ends with the advice to discover, whatever OID it contains."""
+    """A download from an SM-DS raises ServerListsEvents even if the activation code has an OID."""
     caller = Caller()
     with pytest.raises(ServerListsEvents):
         lab.download(ROOT, caller, oid="2.999.10")
@@ -122,7 +122,7 @@ def test_a_code_with_an_oid_that_leads_to_an_sm_ds(lab: Lab) -> None:
 
 
 def test_a_discovery_leaves_no_session_behind(lab: Lab, signed: list[tlv.Tlv]) -> None:
-    """Even after an SM-DS that fails in the middle, the next download begins and ends as usual."""
+    """After a discovery during which the SM-DS fails, a download works."""
     lab.event("E-1")
     lab.bench.order(matching_id="E-1", eid=lab.bench.card.eid)
     lab.root.faults.add(Fault(kind=FaultKind.DROP_BEFORE, function="authenticateClient", times=0))

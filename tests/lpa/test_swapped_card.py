@@ -1,4 +1,4 @@
-"""A swapped card: a request for one card is not carried out on another."""
+"""The check that a card's certificate has the EID of the request."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ OTHER = "89049032000000000000000000000105"
 
 
 def proof(eid: str | None) -> Any:
-    """Return the certificate of a card with this EID; None: its certificate names no EID."""
+    """Return a card's proof with this EID, or without an EID."""
     return SimpleNamespace(eid=eid)
 
 
 def test_another_card_is_refused() -> None:
-    """If the card's own certificate has another EID than the request, the card is refused."""
+    """If the card's certificate has an EID other than the request's, the check raises Conflict."""
     with pytest.raises(Conflict, match="it has another EID"):
         check_proof(proof(OTHER), MEANT)
 
 
 @pytest.mark.parametrize(("seen", "meant"), [(MEANT, MEANT), (None, MEANT), (OTHER, None)])
 def test_the_card_that_is_meant_is_not(seen: str | None, meant: str | None) -> None:
-    """Without an EID in the certificate, or without an expected one, the card does not count as swapped."""
+    """If the EIDs match, or the certificate or the request has no EID, the check raises nothing."""
     check_proof(proof(seen), meant)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def live(bench: Bench, *, size: int = 3000) -> None:
-    """Run a profile's life with this card: download, inform the server, switch, rename, delete."""
+    """Download, enable, rename, disable and delete a profile, and deliver all notifications."""
     iccid = Iccid.parse(ICCID)
     profile = made_up_profile(iccid, size=size)
     bench.download(bench.order(profile=profile))
@@ -71,7 +71,7 @@ def tell_servers(bench: Bench, euicc: Euicc) -> None:
     ids=repr,
 )
 def test_habits_of_cards(make_bench: MakeBench, habits: dict[str, Any]) -> None:
-    """However a card answers, and whatever it omits, a profile's whole life works."""
+    """Downloads, switches and deletions work with cards of different, harmless habits."""
     with make_bench(behaviour=CardBehaviour(**habits)) as bench:
         live(bench)
 
@@ -87,14 +87,14 @@ def test_habits_of_cards(make_bench: MakeBench, habits: dict[str, Any]) -> None:
     ids=repr,
 )
 def test_packages_of_any_make(bench: Bench, details: dict[str, Any]) -> None:
-    """With session keys or the profile's own, and metadata in any pieces, the profile arrives complete."""
+    """A profile arrives complete with session or replaced keys, however its parts are divided."""
     profile = made_up_profile(Iccid.parse(ICCID), size=1500)
     bench.download(bench.order(profile=profile, **details))
     assert [stored.package for stored in bench.card.profiles] == [profile]
 
 
 def test_signed_address_in_capitals(bench: Bench) -> None:
-    """A server that signs its own address in capitals counts as the contacted server."""
+    """A server that signs its address in capital letters counts as the contacted server."""
     address = bench.smdp.address.upper()
     assert address != bench.smdp.address
     bench.smdp.faults.add(
@@ -105,7 +105,7 @@ def test_signed_address_in_capitals(bench: Bench) -> None:
 
 @pytest.mark.parametrize("given", ["code-1234", None])
 def test_an_unneeded_confirmation_code_is_not_sent(bench: Bench, given: str | None) -> None:
-    """An announced code is requested from the user; if the server needs none, none is sent."""
+    """If the server needs no confirmation code, lpad sends none, even an announced one."""
     order = bench.order()
     caller = Caller(codes=["code-1234"])
     announced = Order(matching_id=order.matching_id, confirmation_code_expected=True, confirmation_code=given)
@@ -117,7 +117,7 @@ def test_an_unneeded_confirmation_code_is_not_sent(bench: Bench, given: str | No
 
 
 def commands(apdus: list[bytes]) -> list[bytes]:
-    """Return the ES10 commands and segments, put together from the sent STORE DATA blocks."""
+    """Return the ES10 commands and segments, joined from the STORE DATA blocks that were sent."""
     whole, pending = [], b""
     for apdu in apdus:
         if apdu[1] == 0xE2:
@@ -130,7 +130,7 @@ def commands(apdus: list[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize("keeps", [True, False])
 def test_a_package_that_was_put_off(make_bench: MakeBench, *, keeps: bool) -> None:
-    """A package of a cancelled attempt is used by the next one if the card kept its one-time key."""
+    """After a cancelled attempt, the server reuses its package only if the card kept its one-time key."""
     with make_bench(behaviour=CardBehaviour(keeps_one_time_keys=keeps)) as bench:
         order = bench.order()
         with pytest.raises(Cancelled):
@@ -146,7 +146,7 @@ def test_a_package_that_was_put_off(make_bench: MakeBench, *, keeps: bool) -> No
 
 
 def test_many_downloads_leave_nothing_behind(bench: Bench) -> None:
-    """After many profiles' lives, channels, notifications and memory are as before the first."""
+    """After 25 downloads and deletions, channels, notifications and memory are as before."""
     memory = bench.card.free_memory
     for _ in range(25):
         live(bench, size=0)

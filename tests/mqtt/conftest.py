@@ -83,17 +83,17 @@ class Bridge:
 
     @property
     def log(self) -> str:
-        """Return lpad-mqtt's log, which the hunt for secrets searches at the end."""
+        """Return lpad-mqtt's log."""
         return self._log.read_text()
 
     @property
     def position(self) -> int:
-        """Return the stored event number."""
+        """Return the event number in lpad-mqtt's position file, or 0 if there is no such file."""
         path = self.state / "position"
         return int(path.read_text()) if path.exists() else 0
 
     def until_logged(self, text: str) -> None:
-        """Wait until the log contains the given words."""
+        """Wait until lpad-mqtt's log contains the text."""
         end = time.monotonic() + PATIENCE
         while text not in self.log:
             assert time.monotonic() < end, self.log
@@ -115,7 +115,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture(scope="module")
 def gateway_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Listener]]:
-    """A gateway whose lpad-mqtt takes every command, and a backend; for tests that leave nothing behind."""
+    """A gateway whose lpad-mqtt allows all commands, and a backend, shared by all tests of a file."""
     folder = tmp_path_factory.mktemp("all")
     commands = ["discover", "download", "enable", "provision", "refresh"]
     with (

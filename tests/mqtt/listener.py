@@ -1,4 +1,4 @@
-"""A backend on the broker: it subscribes, keeps each message that arrives, and publishes commands."""
+"""A backend at the broker: it subscribes to all topics, keeps each message, and publishes commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 120.0
 _IDENTIFIER = re.compile(r"[0-9]{10,32}")
-"""The data that lpad-mqtt may publish in full; unlike these numbers, codes contain letters."""
+"""Numbers, such as EID and ICCID, that lpad-mqtt may publish in full; unlike them, codes contain letters."""
 
 
 class Listener:
@@ -44,7 +44,7 @@ class Listener:
         self._port = port
 
     def __enter__(self) -> Self:
-        kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # untyped there
+        kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # untyped in paho
         kept.SessionExpiryInterval = 3600
         self._client.connect("127.0.0.1", self._port, clean_start=False, properties=kept)
         self._client.loop_start()
@@ -71,18 +71,18 @@ class Listener:
             self._news.notify_all()
 
     def subscribed_again(self, restart: Callable[[], None]) -> None:
-        """Wait, after a restart of the broker, until the broker knows the subscription."""
+        """Call a function that restarts the broker, and wait until the backend has subscribed again."""
         self._subscribed.clear()
         restart()
         assert self._subscribed.wait(PATIENCE)
 
     def publish(self, topic: str, content: dict[str, Any] | None) -> None:
-        """Publish a retained message; None clears it."""
+        """Publish a retained message on a topic; the content None clears the message."""
         payload = b"" if content is None else msgspec.json.encode(content)
         self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
 
     def until(self, found: Callable[[], Any]) -> Any:
-        """Wait until a value is true, and return the value."""
+        """Wait until the function returns a true value, and return this value."""
         end = time.monotonic() + PATIENCE
         with self._news:
             while not (value := found()):
@@ -92,7 +92,7 @@ class Listener:
             return value
 
     def at(self, topic: str) -> list[dict[str, Any]]:
-        """Return the messages of a topic, decoded, in order."""
+        """Return the decoded messages of a topic in order, without empty ones."""
         return [
             msgspec.json.decode(payload) for at, payload, _ in list(self.messages) if at == topic and payload
         ]

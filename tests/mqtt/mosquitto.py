@@ -15,7 +15,7 @@ MOSQUITTO = "/usr/sbin/mosquitto"
 
 
 class Mosquitto:
-    """A broker on a port of this machine; its state is kept across `stop` and `start`."""
+    """A broker on a port of this machine, which keeps its state across `stop` and `start`."""
 
     def __init__(self, folder: Path, *lines: str, port: int | None = None, anonymous: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)

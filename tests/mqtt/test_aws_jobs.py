@@ -36,7 +36,7 @@ _VALUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,1024}")
 
 
 class JobsService:
-    """AWS IoT Jobs as its reference describes it, on a local broker: one thing and its executions."""
+    """A double of AWS IoT Jobs by its reference, on a local broker: one thing and its executions."""
 
     def __init__(self, port: int) -> None:
         self.executions: list[dict[str, Any]] = []
@@ -73,14 +73,14 @@ class JobsService:
             self._publish("notify-next", {"execution": self._next()})
 
     def cancel(self, job: str) -> None:
-        """Cancel an execution in progress, as an operator may."""
+        """Cancel the latest execution of a job, and notify the thing of the next one."""
         with self._news:
             self._find(job)["status"] = "CANCELED"
             following = self._next()
             self._publish("notify-next", {"execution": following} if following else {})
 
     def until(self, job: str, *statuses: str, number: int = 1) -> dict[str, Any]:
-        """Return an execution once it has one of the given states."""
+        """Return a job's execution once it has one of the given states."""
         end = time.monotonic() + PATIENCE
         with self._news:
             while True:
@@ -136,7 +136,7 @@ class JobsService:
 
 @contextmanager
 def agent(folder: Path, port: int) -> Iterator[None]:
-    """Run the example; its commands find a program `lpactl` that records its arguments."""
+    """Run the example agent until the block ends, with a program `lpactl` that only records its arguments."""
     broker = {"host": "127.0.0.1", "port": port}
     settings = folder / "agent.json"
     settings.write_text(json.dumps({"thing": THING, "prefix": "lpad/gw", "aws": broker, "local": broker}))
@@ -155,7 +155,7 @@ def agent(folder: Path, port: int) -> Iterator[None]:
 
 
 def test_jobs_are_carried_out_as_commands(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Each state of a command leads once to a state of the job, with details that AWS accepts."""
+    """The agent sends jobs as commands, and reports their states with details that AWS accepts."""
     code = gateway.order_profile()
     download = {"operation": "download", "activation_code": code, "enable": True}
     with (
@@ -197,7 +197,7 @@ def _removed(backend: Listener, topic: str) -> bool:
 def test_the_agent_and_lpad_mqtt_are_lost_meanwhile(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """A job that waits for a confirmation outlives both programs, is carried out once, and ends properly."""
+    """A waiting job survives restarts of agent and lpad-mqtt; a cancelled job cancels its change."""
     first, second = gateway.install_profile(enable=True), gateway.install_profile()
     enable = {"operation": "enable", "profile": second, "guard": ["confirm"], "within": 600}
     with (

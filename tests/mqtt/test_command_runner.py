@@ -1,4 +1,4 @@
-"""Commands from a backend: carried out once, whatever is lost in between."""
+"""Commands from a backend over MQTT: each is carried out once, even across restarts and lost connections."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def states(backend: Listener, topic: str) -> list[Any]:
 
 
 def outcome(backend: Listener, topic: str) -> dict[str, Any]:
-    """Wait for the end of a command, and return its last message."""
+    """Wait until a command has ended, and return its last message."""
     backend.until(lambda: backend.at(topic) and backend.at(topic)[-1]["status"] in ("successful", "failed"))
     return backend.at(topic)[-1]
 
 
 def test_a_profile_is_downloaded_and_enabled(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Each command passes through its states; its code does not remain on the broker, other fields do."""
+    """A download and a switch succeed by command; the broker keeps the result, but not the code."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL):
         topic = "lpad/gw/cmd/download/1"
         code = gateway.order_profile()
@@ -60,7 +60,7 @@ def test_a_profile_is_downloaded_and_enabled(gateway: Gateway, broker: Mosquitto
 
 
 def test_a_backend_discovers(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """A discovery lists the event without its ID, which is a code; with `install`, its profile follows."""
+    """A discovery by command lists the event without its ID; with `install`, the profile is installed."""
     with (
         make_smds(tmp_path / "smds", pki=gateway.pki) as smds,
         Listener(broker.port) as backend,
@@ -84,7 +84,7 @@ def test_a_backend_discovers(gateway: Gateway, broker: Mosquitto, tmp_path: Path
 
 
 def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """A command is not repeated, even if it is published again after its end, or reaches a new lpad-mqtt."""
+    """A command that is published again is answered with the first change, and not repeated."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
@@ -105,7 +105,7 @@ def test_a_repeated_command_is_carried_out_once(gateway: Gateway, broker: Mosqui
 def test_a_command_survives_the_loss_of_everything(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """Broker and lpad-mqtt are lost during a switch; the result comes over the next connection."""
+    """If broker and lpad-mqtt end during a switch, the result is published once both run again."""
     first, second = gateway.install_profile(enable=True), gateway.install_profile()
     with (
         Listener(broker.port) as backend,
@@ -144,7 +144,7 @@ def test_a_command_survives_the_loss_of_everything(
 def test_a_refused_command_fails_with_lpads_sentence(
     gateway_for_all: tuple[Gateway, Listener], operation: str, command: dict[str, Any], kind: str, reason: str
 ) -> None:
-    """A refused command fails with lpad's own sentence."""
+    """A command that lpad refuses fails with the kind and the reason of the error."""
     _, backend = gateway_for_all
     topic = f"lpad/gw/cmd/{operation}/{kind}{len(str(command))}"
     backend.publish(topic, {"status": "init", **command})
@@ -156,7 +156,7 @@ def test_a_refused_command_fails_with_lpads_sentence(
 def test_an_identifier_in_a_commands_id_is_shortened(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """A backend may use an ICCID as an ID; the log shortens it."""
+    """If a backend uses an ICCID as a command's ID, lpad-mqtt's log shortens it."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,
@@ -173,7 +173,7 @@ def test_an_identifier_in_a_commands_id_is_shortened(
 def test_the_hunt_for_secrets_hears_the_log_and_the_messages(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """A secret in the log alone is found, and so is a secret in a message alone."""
+    """The hunt for secrets reads lpad-mqtt's log and its messages."""
     logged, published = "PLANTED-7Q2X9V", "PUBLISHED-4K8W3Z"
     with (
         Listener(broker.port) as backend,
@@ -196,7 +196,7 @@ def test_the_hunt_for_secrets_hears_the_log_and_the_messages(
 def test_the_log_and_the_messages_contain_no_secret(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """No log or message has a code or the broker's password, even for failed or malformed commands."""
+    """Log and messages contain no codes and no password, even after failed commands."""
     code, password = gateway.order_profile(confirmation_code="Conf-83QX-71"), "Pass-9ZK2-44word"
     file = tmp_path / "password"
     file.write_text(password)
@@ -257,7 +257,7 @@ def test_the_log_and_the_messages_contain_no_secret(
 
 
 def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Only operations that the settings name are carried out; by default there are none."""
+    """Lpad-mqtt carries out only the operations that the settings name."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=["refresh"]),
@@ -273,7 +273,7 @@ def test_only_allowed_operations(gateway: Gateway, broker: Mosquitto, tmp_path: 
 
 
 def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """The topics of thin-edge.io work: capability, command, twin and health."""
+    """With the preset `thin-edge`, lpad-mqtt uses the topics of thin-edge.io."""
     settings = {"topics": {"preset": "thin-edge"}, "commands": ["refresh"]}
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, **settings):
         backend.until(lambda: backend.at("te/device/main///cmd/esim_refresh") == [{}])
@@ -294,7 +294,7 @@ def test_thin_edges_topics(gateway: Gateway, broker: Mosquitto, tmp_path: Path) 
     "payload", [b"[" * 20_000, b'{"a":' * 5_000, b"\xff", b'{"card": "\\ud800"}', b"1" * 6_000]
 )
 def test_an_unreadable_command_fails_in_its_own_message(payload: bytes) -> None:
-    """Unreadable bytes count as an empty command, which fails in its own message."""
+    """A command whose bytes cannot be parsed is queued as an empty command."""
     topics = Topics.of(TopicsSection())
     runner = CommandRunner(MagicMock(), MagicMock(), topics, {"enable"})
     topic = f"{topics.operation('enable')}/7"

@@ -1,4 +1,4 @@
-"""The settings of lpad-mqtt: mistakes and their sentences, and the packaged example."""
+"""The settings of lpad-mqtt: sentences for mistakes, the broker's address, the password, the example."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
     ],
 )
 def test_each_mistake_is_reported_with_its_line(written: Callable[[str], Path], text: str, told: str) -> None:
-    """Each mistake is reported with its line."""
+    """A mistake in lpad-mqtt's settings is reported, mostly with its line and its key."""
     with pytest.raises(InvalidSettings) as caught:
         read_settings(written(text))
     assert told in caught.value.sentence
@@ -103,7 +103,7 @@ def test_a_newline_is_not_part_of_the_password(written: Callable[[str], Path], t
 
 
 def test_the_packaged_example_is_valid() -> None:
-    """The packaged file is valid, and names every setting."""
+    """The packaged settings file of lpad-mqtt is valid, and names every setting."""
     text = EXAMPLE.read_text()
     settings = read_settings(EXAMPLE)
     assert settings.commands == []

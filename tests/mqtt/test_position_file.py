@@ -1,4 +1,4 @@
-"""The number of the last sent event."""
+"""The file with the number of the last event that was sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_it_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff", b"-1", b"1" * 5000])
 def test_a_damaged_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes) -> None:
-    """If the file is damaged, lpad-mqtt sends events again instead of losing some, and logs this."""
+    """A damaged position file is read as 0, and the log says that all kept events are sent again."""
     (tmp_path / "position").write_bytes(content)
     assert PositionFile(tmp_path / "position").read() == 0
     assert "all kept events are sent again" in caplog.text

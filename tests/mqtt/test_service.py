@@ -51,7 +51,7 @@ def types(backend: Listener) -> list[str]:
 
 
 def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Events come in order, each on its type's topic; the states of card and lpad-mqtt are retained."""
+    """Events arrive in order on the topics of their types; the states of card and lpad-mqtt are retained."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH))
         iccid = installed(gateway)
@@ -75,7 +75,7 @@ def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto,
 
 
 def test_the_last_will_reports_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """If lpad-mqtt ends suddenly, the broker itself reports that lpad-mqtt is gone."""
+    """If lpad-mqtt is killed, the broker publishes that it is down."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH) == [{"status": "up"}])
         bridge.stop(signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_nothing_is_lost_across_restarts(gateway: Gateway, broker: Mosquitto, tm
 
 @pytest.fixture
 def keeping(request: pytest.FixtureRequest) -> Iterator[Gateway]:
-    """A gateway whose outbox keeps a number of events; the daemon does not run."""
+    """A stopped gateway whose outbox of events keeps the given number of events."""
     with Gateway(settings={"events": {"keep": request.param}}) as made:
         made.ready()
         made.stop()
@@ -117,7 +117,7 @@ def keeping(request: pytest.FixtureRequest) -> Iterator[Gateway]:
 
 
 def record(gateway: Gateway, count: int, *, most: int) -> dict[str, int]:
-    """Write events into the outbox of a stopped daemon, and return the dropped and the awaited ones."""
+    """Write events to a stopped daemon's outbox; return the numbers of dropped ones, by type."""
     journal = Journal(gateway.folder / "state" / "journal.db")
     journal.events.most = most
     listeners = Listeners(journal)
@@ -133,14 +133,14 @@ def record(gateway: Gateway, count: int, *, most: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("keeping", [20_000], indirect=True)
 def test_ten_thousand_events(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """All of ten thousand events arrive, each once, in order."""
+    """Ten thousand events arrive in order, and each arrives once."""
     record(keeping, 10_000, most=20_000)
     keeping.start()
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, keeping.socket) as bridge:
         backend.until(lambda: len(backend.events_of("test")) >= 10_000)
         found = [int(each["sequence"]) for each in backend.events_of("test")]
         assert found == list(range(found[0], found[0] + 10_000))
-        # the broker's last confirmations may arrive after the events themselves
+        # The broker's last confirmations may arrive after the events.
         backend.until(lambda: bridge.position >= found[-1])
         bridge.stop()
         assert bridge.position >= found[-1]
@@ -148,7 +148,7 @@ def test_ten_thousand_events(keeping: Gateway, broker: Mosquitto, tmp_path: Path
 
 @pytest.mark.parametrize("keeping", [100], indirect=True)
 def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """Events that lpad no longer has are counted in the log, and the others arrive."""
+    """If lpad's outbox has dropped events, lpad-mqtt logs this, and kept events arrive."""
     broker.stop()
     record(keeping, 300, most=100)
     keeping.start()
@@ -161,7 +161,7 @@ def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path
 
 @pytest.mark.parametrize("keeping", [100], indirect=True)
 def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """lpad-mqtt's position survives restarts of both services, and events that it missed are counted."""
+    """The position of lpad-mqtt as a listener survives restarts; an event reports those that it missed."""
 
     def shown() -> client.Listener:
         (found,) = keeping.client.listeners.all()
@@ -173,7 +173,7 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
         installed(keeping)
         backend.until(lambda: "org.lpad.profile.installed.v1" in types(backend))
         assert (shown().name, shown().connected) == ("lpad-mqtt", True)
-        backend.until(lambda: shown().pending == 0)  # The connection is still the same.
+        backend.until(lambda: shown().pending == 0)  # The connection was not interrupted.
         confirmed = shown().position
         bridge.stop(signal.SIGKILL)
         backend.until(lambda: not shown().connected)
@@ -205,7 +205,7 @@ def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto
 
 
 def test_a_wrong_password(gateway: Gateway, tmp_path: Path) -> None:
-    """The log has the broker's reason, but no password; with the right password lpad-mqtt connects."""
+    """The log does not show a refused password; with the right one lpad-mqtt connects."""
     passwords = tmp_path / "passwords"
     _set_password(passwords, "gateway", "right one")
     _set_password(passwords, "backend", "b", create=False)
@@ -236,7 +236,7 @@ def _set_password(path: Path, user: str, password: str, *, create: bool = True) 
 def test_brokers_of_both_versions_are_served(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path, version: str
 ) -> None:
-    """A broker of either version gets events and states."""
+    """Lpad-mqtt sends events and states over MQTT 5 and over MQTT 3.1.1."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket, version=version):
         backend.until(lambda: backend.at(HEALTH))
         iccid = installed(gateway)
@@ -248,7 +248,7 @@ def test_brokers_of_both_versions_are_served(
 
 
 def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
-    """If the broker's access list refuses events, they wait, in order, until the list is corrected."""
+    """Events that the broker's access list refuses are sent, without a gap, once the list is corrected."""
     access = tmp_path / "acl"
     access.write_text("topic readwrite lpad/gw/health\ntopic read #\n")
     with (
@@ -269,7 +269,7 @@ def test_a_refusing_access_list(gateway: Gateway, tmp_path: Path) -> None:
 
 
 def test_a_session_that_is_taken_over(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """The log names the likely reason and the remedy; lpad-mqtt reconnects."""
+    """If another client takes over its client ID, lpad-mqtt logs the likely reason, and then reconnects."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH))
         thief = PahoClient(CallbackAPIVersion.VERSION2, client_id="lpad-test", reconnect_on_failure=False)
@@ -282,7 +282,7 @@ def test_a_session_that_is_taken_over(gateway: Gateway, broker: Mosquitto, tmp_p
 
 
 def test_the_brokers_certificate_is_checked(gateway: Gateway, tmp_path: Path) -> None:
-    """lpad-mqtt checks the broker's certificate, and shows its own."""
+    """Lpad-mqtt does not connect to a broker with an untrusted certificate, and shows its own certificate."""
     files = TlsFiles.make(tmp_path / "tls")
     lines = (f"cafile {files.ca}", f"certfile {files.server}", f"keyfile {files.server_key}")
     tls: dict[str, Any] = {"ca": str(files.ca)}
@@ -304,7 +304,7 @@ def test_the_brokers_certificate_is_checked(gateway: Gateway, tmp_path: Path) ->
 def test_redacted_messages_contain_no_whole_identifier(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """If the owner requires redaction, no message has a whole EID or ICCID."""
+    """With `identifiers: redacted`, no message contains a whole EID or ICCID."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, identifiers="redacted"),
@@ -320,7 +320,7 @@ def test_redacted_messages_contain_no_whole_identifier(
 
 
 def test_each_card_is_a_sensor_in_home_assistant(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """With Home Assistant's discovery messages, each card becomes a sensor, with topics that exist."""
+    """With `home_assistant`, a card has a discovery message whose topics exist."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, home_assistant=True),
@@ -331,7 +331,7 @@ def test_each_card_is_a_sensor_in_home_assistant(gateway: Gateway, broker: Mosqu
 
 
 def test_wrong_settings_end_the_service(tmp_path: Path, broker: Mosquitto) -> None:
-    """Wrong settings end the service permanently, with a line for each mistake."""
+    """Wrong settings end lpad-mqtt with exit code 78 and a log line for each mistake."""
     bridge = Bridge(
         tmp_path / "b", broker, tmp_path / "lpad.sock", broker="mqtt://broker.example.com", colour=1
     )

@@ -1,4 +1,4 @@
-"""The arrangements of topics."""
+"""The topics of the presets `plain` and `thin-edge`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lpad.mqtt.topics import Topics
 
 @pytest.mark.parametrize("preset", ["plain", "thin-edge"])
 def test_commands_are_found_by_their_topics(preset: str) -> None:
-    """Each operation has a topic of its own, from which it is recognised."""
-    topics = Topics.of(TopicsSection(preset=preset))  # type: ignore[arg-type]  # both are known
+    """A command's topic contains its operation and ID, and other topics are not commands."""
+    topics = Topics.of(TopicsSection(preset=preset))  # type: ignore[arg-type]  # both presets are known
     for name in OPERATIONS:
         assert topics.command(f"{topics.operation(name)}/id-1") == (name, "id-1")
         assert topics.command(topics.operation(name)) is None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Paths of PEM files."""
+    """The paths of PEM files with certificates and keys."""
 
     ca: Path
     other_ca: Path
@@ -27,7 +27,7 @@ class TlsFiles:
 
     @classmethod
     def make(cls, folder: Path) -> Self:
-        """Make a CA with a server and a client below it, and another CA."""
+        """Make the files of a CA with a server and a client, and of another CA."""
         folder.mkdir()
         ca_key, other_key, server_key, client_key = (
             ec.generate_private_key(ec.SECP256R1()) for _ in range(4)

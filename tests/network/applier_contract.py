@@ -1,4 +1,4 @@
-"""The contract for all appliers; subclass `ApplierContract`, and give it a `bench`."""
+"""The contract for all appliers; a subclass of `ApplierContract` tests one, with a fixture `bench`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ EVERYTHING = NetworkSettings(
 
 @dataclass(kw_only=True)
 class Bench:
-    """An applier, and the program or modem at its other end."""
+    """An applier, and access to the program or modem at its other end."""
 
     applier: Applier
     apn: Callable[[], str | None]
@@ -52,7 +52,7 @@ class Bench:
     disturb: Callable[[], None] | None = None
     """Makes the other end unreachable; None if that is impossible."""
     silence: Callable[[], None] | None = None
-    """Makes the other end ignore every request; None if that is impossible."""
+    """Makes the other end leave requests unanswered; None if that is impossible."""
     bearer_seen: State = State.UNKNOWN
     """The state of the bearer that `look` reports once settings are applied and connected."""
 
@@ -62,17 +62,17 @@ class Bench:
         return Wanted(eid=EID, iccid=iccid, settings=settings, previous_iccid=previous, modem=self.modem)
 
     def back(self) -> Wanted:
-        """The settings for a rollback: the old profile's, after the new one's."""
+        """Return the old profile's settings for a rollback, with the new profile as the previous."""
         return self.wanted(OLD_SETTINGS, iccid=OLD, previous=NEW)
 
 
 def soon() -> Deadline:
-    """Enough time for steps that must succeed, even on a busy machine."""
+    """Return a deadline with enough time for steps that must succeed, even on a busy machine."""
     return Deadline.after(30)
 
 
 def whole_way(applier: Applier, wanted: Wanted) -> dict[str, str]:
-    """Take all steps of a switch, and return the data that `prepare` has stored."""
+    """Take the steps prepare, apply and connect, and return the data that `prepare` gives for the journal."""
     before = applier.prepare(wanted, deadline=soon())
     assert isinstance(before, Applied), before
     for step in (applier.apply, applier.connect):
@@ -82,28 +82,28 @@ def whole_way(applier: Applier, wanted: Wanted) -> dict[str, str]:
 
 
 class ApplierContract:
-    """The contract; a subclass provides the applier with its fixture `bench`."""
+    """The tests that each applier must pass; a subclass provides the applier with the fixture `bench`."""
 
     @pytest.fixture
     def bench(self) -> Bench:
         raise NotImplementedError
 
     def test_has_its_name_of_the_settings(self, bench: Bench) -> None:
-        """An applier has the name that the settings file uses."""
+        """An applier's name is one that the settings allow."""
         assert bench.applier.name in {"none", "networkmanager", "modemmanager", "at", "command"}
 
     @pytest.mark.parametrize(
         "settings", [NEW_SETTINGS, NetworkSettings(), WITH_SECRET, EVERYTHING], ids=lambda each: each.apn
     )
     def test_brings_settings_into_force(self, bench: Bench, settings: NetworkSettings) -> None:
-        """After prepare, apply and connect the other end uses the profile's APN, even an empty one."""
+        """After prepare, apply and connect, the other end uses the profile's APN, even if it is empty."""
         wanted = bench.wanted(settings)
         whole_way(bench.applier, wanted)
         assert bench.apn() in (settings.apn, None)
         assert isinstance(bench.applier.verify(wanted, deadline=soon()), Applied)
 
     def test_may_be_asked_again_at_each_step(self, bench: Bench) -> None:
-        """Each step may be repeated, as after a power cut: the second time has the same outcome."""
+        """The steps prepare, apply and connect may be repeated, as after a power cut, and succeed again."""
         wanted = bench.wanted()
         for step in (bench.applier.prepare, bench.applier.apply, bench.applier.connect):
             for _ in range(2):
@@ -111,7 +111,7 @@ class ApplierContract:
         assert bench.apn() in (NEW_SETTINGS.apn, None)
 
     def test_applies_without_having_prepared(self, bench: Bench) -> None:
-        """After a restart, and in a rollback, `apply` may come without `prepare`."""
+        """The step `apply` succeeds without `prepare`, as after a restart or in a rollback."""
         wanted = bench.wanted()
         assert isinstance(bench.applier.apply(wanted, deadline=soon()), Applied)
         assert isinstance(bench.applier.connect(wanted, deadline=soon()), Applied)
@@ -125,7 +125,7 @@ class ApplierContract:
         assert bench.apn() in (OLD_SETTINGS.apn, None)
 
     def test_goes_back_to_the_previous_settings(self, bench: Bench) -> None:
-        """Undo, then apply and connect with the old profile's settings: the old APN is in force again."""
+        """After undo, apply and connect with the old settings, the old APN is in force again."""
         whole_way(bench.applier, bench.wanted(OLD_SETTINGS, iccid=OLD, previous=None))
         wanted = bench.wanted()
         memory = whole_way(bench.applier, wanted)
@@ -136,7 +136,7 @@ class ApplierContract:
         assert isinstance(bench.applier.verify(bench.back(), deadline=soon()), Applied)
 
     def test_goes_back_from_each_step(self, bench: Bench) -> None:
-        """A switch that was cut off after any step can be rolled back, with or without stored data."""
+        """A switch cut off after any step can be rolled back, with or without stored data."""
         applier = bench.applier
         wanted = bench.wanted()
         for steps in range(4):
@@ -155,7 +155,7 @@ class ApplierContract:
                 assert bench.apn() in (OLD_SETTINGS.apn, None)
 
     def test_remembers_little_and_no_secret(self, bench: Bench) -> None:
-        """The data for the journal are short texts without a password."""
+        """The data that an applier gives for the journal are short texts without a password."""
         whole_way(bench.applier, bench.wanted(WITH_SECRET, iccid=OLD, previous=None))
         memory = whole_way(bench.applier, bench.wanted())
         assert all(isinstance(each, str) for pair in memory.items() for each in pair)
@@ -163,7 +163,7 @@ class ApplierContract:
         assert PASSWORD not in str(memory)
 
     def test_tells_no_secret(self, bench: Bench) -> None:
-        """No outcome, log line or error holds the password, or a whole ICCID."""
+        """No outcome contains the password, and no outcome's text contains a whole ICCID."""
         wanted = bench.wanted(WITH_SECRET)
         outcomes: list[Outcome] = [
             step(wanted, deadline=soon())
@@ -179,13 +179,13 @@ class ApplierContract:
         assert not any(NEW in each.told or OLD in each.told for each in outcomes)
 
     def test_forgets_a_deleted_profile(self, bench: Bench) -> None:
-        """An applier deletes its data for a profile; doing so twice, or without data, is not a failure."""
+        """An applier deletes a profile's data; doing this twice, or without data, is not a failure."""
         whole_way(bench.applier, bench.wanted())
         for iccid in (NEW, NEW, "8988211000000000009"):
             assert isinstance(bench.applier.forget(iccid, deadline=soon()), Applied)
 
     def test_sees_only_what_it_can(self, bench: Bench) -> None:
-        """Bearer and address are up, down or unknown; an address comes with a bearer that is not down."""
+        """`look` reports the bearer's state, and no addresses if the bearer is down."""
         whole_way(bench.applier, bench.wanted())
         seen = bench.applier.look(bench.wanted(), deadline=soon())
         assert isinstance(seen, Connection)
@@ -216,7 +216,7 @@ class ApplierContract:
         assert isinstance(applier.look(wanted, deadline=over), Connection)
 
     def test_gives_up_on_a_mute_other_end(self, bench: Bench) -> None:
-        """If the other end never answers, the step costs the time until the deadline, and no more."""
+        """If the other end never answers, `apply` ends at its deadline without success."""
         if bench.silence is None:
             return
         bench.silence()

@@ -1,4 +1,4 @@
-"""The fixtures for the tests of appliers over D-Bus."""
+"""Fixtures for the tests of appliers that use D-Bus."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def gateway(address: str) -> Iterator[GatewayDouble]:
-    """NetworkManager and ModemManager with a modem, and a card with the old profile."""
+    """Doubles of NetworkManager and ModemManager, with a modem whose card has the old profile enabled."""
     with GatewayDouble(address, iccid=OLD) as made:
         yield made

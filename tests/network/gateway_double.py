@@ -1,6 +1,6 @@
-"""NetworkManager and ModemManager as far as appliers see them, with a modem that connects, on a private bus.
+"""Doubles of NetworkManager and ModemManager on a private bus, with a modem that connects.
 
-The real ones run in tests/debian_daemons, but no bearer comes up there: their port carries no PPP.
+The real daemons run in tests/debian_daemons, but without a bearer, because their port carries no PPP.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Tree = dict[str, dict[str, Variant]]
 
 
 class ModemInSlot:
-    """The modem as a switch passes it to appliers; those over D-Bus need only its IMEI."""
+    """The modem as a switch passes it to appliers; appliers over D-Bus need only its IMEI and its port."""
 
     imei: str | None = IMEI
     port: str | None = "/dev/ttyUSB2"
@@ -54,7 +54,7 @@ class ModemInSlot:
 
 
 class GatewayDouble:
-    """Both daemons and their modem; start with `with`."""
+    """Both daemons and their modem; as a context manager, it is on the bus until the end."""
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class GatewayDouble:
         port: str | None = None,
         read_card: Callable[[], str | None] | None = None,
     ) -> None:
-        """Prepare.
+        """Create the doubles.
 
         Args:
-            address: of the bus.
-            iccid: what ModemManager has read from the card.
-            version: NetworkManager's.
-            port: the modem's AT port, by which lpad borrows the modem; None: lpad has a port of its own.
-            read_card: returns the ICCID of the profile that is enabled whenever the modem is probed.
+            address: the bus's address.
+            iccid: the ICCID that ModemManager has read from the card, or None.
+            version: NetworkManager's version.
+            port: the modem's AT port, with which lpad borrows the modem; None if lpad has a port of its own.
+            read_card: called at each probe of the modem; returns the enabled profile's ICCID, or None.
         """
         self.address = address
         self._port = port
@@ -80,30 +80,30 @@ class GatewayDouble:
         self._borrower: str | None = None
         self.version = version
         self.iccid: str | None = iccid
-        """The profile that ModemManager has read from the card."""
+        """The ICCID that ModemManager has read from the card."""
         self.card: str | None = None
-        """The profile that it reads once it probes the modem again on request."""
+        """The ICCID that ModemManager reads when the modem is probed again on request."""
         self.inhibited: list[bool] = []
         self.state = 8
         self.failed_reason = 0
         self.index = 0
-        """The path of the modem's object, which changes with each probing."""
+        """The number in the path of the modem's object, which changes with each probe."""
         self.initial: dict[str, Variant] = {}
         self.initial_error: str | None = None
-        """The refusal of SetInitialEpsBearerSettings."""
+        """The error with which SetInitialEpsBearerSettings is refused; None if it succeeds."""
         self.bearer: dict[str, Variant] | None = None
         """The settings of the bearer; None if there is no bearer."""
         self.connected = False
         self.loses = 0
         """The number of connections that are lost as soon as they are made."""
         self.connect_error: str | None = None
-        """The error of a connection attempt."""
+        """The error of each connection attempt; None if attempts succeed."""
         self.reason: int | None = None
         """The reason with which an activation fails (NMDeviceStateReason); None: it succeeds."""
         self.hold = False
         """Whether an activation never ends."""
         self.refuse: str | None = None
-        """The error with which NetworkManager refuses every change."""
+        """The error with which NetworkManager refuses every change; None if it accepts changes."""
         self.stored: dict[str, Tree] = {}
         self._on_disk: dict[str, Tree] = {}
         self.edited: list[str] = []
@@ -136,7 +136,7 @@ class GatewayDouble:
         self.ended = True
 
     def begin_anew(self) -> None:
-        """Return to the bus: changes in memory are gone, and no connection is left."""
+        """Return to the bus as after a restart: changes that were only in memory are lost."""
         self.stored = deepcopy(self._on_disk)
         self._borrower = None
         self.mute = self.ended = False
@@ -144,7 +144,7 @@ class GatewayDouble:
         self.mm.do(self._lifted)
 
     def fall_silent(self) -> None:
-        """Answer nothing more."""
+        """Leave all further requests unanswered."""
         self.mute = True
 
     def state_changed(self, state: int, reason: int) -> None:
@@ -169,7 +169,7 @@ class GatewayDouble:
         self.mm.do(probed)
 
     def add(self, name: str, *, gsm: dict[str, str], connection: dict[str, Variant] | None = None) -> str:
-        """Store a connection as the gateway's owner does; return its path."""
+        """Store a connection as the gateway's owner would, and return its path."""
         tree = {
             "connection": {
                 "id": Variant("s", name),
@@ -182,7 +182,7 @@ class GatewayDouble:
         return self._store(tree)
 
     def named(self, iccid: str) -> Tree | None:
-        """Return lpad's connection for a profile."""
+        """Return lpad's connection for a profile, or None if there is none."""
         for tree in self.stored.values():
             data = tree.get("user", {}).get("data")
             if data is not None and data.value.get("org.lpad.iccid") == iccid:
@@ -190,14 +190,14 @@ class GatewayDouble:
         return None
 
     def apn(self) -> str:
-        """Return the APN in force with NetworkManager."""
+        """Return the APN of NetworkManager's active connection, or "not connected"."""
         if self.active is None or self.device_state[0] != 100:
             return "not connected"
         apn = self.applied["gsm"].get("apn")
         return "" if apn is None else str(apn.value)
 
     def bearer_apn(self) -> str:
-        """Return the APN that ModemManager is connected with."""
+        """Return the APN with which ModemManager is connected, or "not connected"."""
         return (
             str(self.bearer["apn"].value) if self.bearer is not None and self.connected else "not connected"
         )
@@ -263,7 +263,7 @@ class GatewayDouble:
         self.active, self.device_state = None, (30, 36)
         shown = [self.modem, {}]
         self.mm._bus.send(Message.new_signal(MM_ROOT, OBJECTS, "InterfacesAdded", "oa{sa{sv}}", shown))
-        for path, tree in self.stored.items():  # NetworkManager connects if it knows the SIM.
+        for path, tree in self.stored.items():  # NetworkManager connects if the SIM is known.
             sim, autoconnect = tree["gsm"].get("sim-id"), tree["connection"].get("autoconnect")
             if sim is not None and sim.value == self.iccid and (autoconnect is None or autoconnect.value):
                 self.active, self.applied, self.device_state = path, tree, (100, 0)
@@ -379,7 +379,7 @@ class GatewayDouble:
         self.flags.append(flags)
         self.stored[path] = tree
         if password is not None and "password" not in tree["gsm"]:
-            tree["gsm"]["password"] = password  # without new secrets, the stored ones are kept
+            tree["gsm"]["password"] = password  # the stored password is kept if there is no new one
         if flags & TO_DISK:
             self._on_disk[path] = deepcopy(tree)
 
@@ -401,7 +401,7 @@ class GatewayDouble:
         return Message.new_method_return(message, "o", [ACTIVE])
 
     def _signal_error(self) -> None:
-        """Signal the bearer's error; NetworkManager deletes the bearer immediately, like the real one."""
+        """Signal the bearer's error and delete the bearer immediately, as the real NetworkManager does."""
         if self.connect_error is None:
             return
         changed = {"ConnectionError": Variant("(ss)", [self.connect_error, ""])}
@@ -418,7 +418,7 @@ class GatewayDouble:
 
 
 class CardFollows:
-    """An applier whose card has the wanted profile from `apply` on, after the modem is probed again."""
+    """An applier after whose `apply` the modem is probed again, and its card has the wanted profile."""
 
     def __init__(self, applier: Applier, gateway: GatewayDouble) -> None:
         self._applier = applier

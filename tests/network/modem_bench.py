@@ -1,4 +1,4 @@
-"""A simulated modem with a card that has nothing but an ICCID, for appliers that speak AT."""
+"""Simulated modems with AT, MBIM and QMI ports and a card that has only an ICCID, for the applier `at`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _READ_BINARY = 0xB0
 
 
 class IccidCard:
-    """Answers every command with 9000, and reading a file with its ICCID."""
+    """A card that answers every command with 9000, and READ BINARY with its ICCID."""
 
     def __init__(self, iccid: str) -> None:
         self.iccid = iccid
@@ -52,7 +52,7 @@ class IccidCard:
 
 @dataclass
 class Rig:
-    """The modem, and the applier's access to it."""
+    """A modem with an AT port, and how an applier reaches it."""
 
     modem: PtyModem
     card: IccidCard
@@ -61,17 +61,17 @@ class Rig:
 
     @property
     def apn(self) -> str:
-        """The APN of the context with which the modem attaches."""
+        """The APN of context 1, with which the modem attaches."""
         return self.modem.contexts[1][1]
 
     def sent(self, beginning: str) -> list[str]:
-        """The received commands with the given beginning."""
+        """Return the commands that the modem has received and that begin with the given text."""
         return [each for each in self.modem.received if each.upper().startswith(beginning.upper())]
 
 
 @contextmanager
 def rig(folder: Path, **habits: Any) -> Iterator[Rig]:
-    """Switch on a modem with the given habits."""
+    """Switch on a modem with an AT port and the given habits."""
     card = IccidCard(NEW)
     with PtyModem(card, path=folder / "tty", personality=ModemPersonality(**habits)) as modem:
         path = str(folder / "tty")
@@ -96,7 +96,7 @@ class MbimRig:
 
     @property
     def sessions(self) -> list[Connect]:
-        """The host's requests to open or close the session."""
+        """The received requests to open or close the data session."""
         return [
             decode(Connect, each.info)
             for each in self.modem.received
@@ -109,7 +109,7 @@ class MbimRig:
 def mbim_rig(
     folder: Path, *, port: str | None = None, mbim: MbimHabits | None = None, **habits: Any
 ) -> Iterator[MbimRig]:
-    """Switch on a modem with the given habits; `port`: the settings' port, if MBIM is its fallback."""
+    """Switch on a modem with an MBIM port; `port`: the main port, if MBIM is its fallback."""
     path = str(folder / "cdc-wdm0")
     there = ModemPort(path=port or path, fallbacks=() if port is None else (path,))
     open_link = there.way(memory=None, folder=None, watch=PortWatch()).open_link
@@ -135,7 +135,7 @@ class QmiRig:
 
     @property
     def started(self) -> list[StartNetwork]:
-        """The host's requests to start a session."""
+        """The received requests to start a data session."""
         wanted = (StartNetwork.SERVICE, StartNetwork.MESSAGE)
         return [
             decode_parameters(StartNetwork, each.parameters)
@@ -145,7 +145,7 @@ class QmiRig:
 
     @property
     def calls(self) -> list[tuple[int, str]]:
-        """Version of IP and APN of each session that is up."""
+        """The IP version and the APN of each data session that is up."""
         return sorted(
             (each.family, each.bearer.apn) for each in self.modem.function.calls.of_clients.values()
         )
@@ -153,7 +153,7 @@ class QmiRig:
 
 @contextmanager
 def qmi_rig(folder: Path, *, modem: dict[str, Any] | None = None, **habits: Any) -> Iterator[QmiRig]:
-    """Switch on a modem with the given habits; `modem`: those of its QMI port."""
+    """Switch on a modem with a QMI port and the given habits; `modem`: the habits of the QMI port."""
     path = str(folder / "wwan0qmi0")
     made = QmiHabits(**(modem or {}))
     personality = ModemPersonality(**habits)

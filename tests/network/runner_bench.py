@@ -1,4 +1,4 @@
-"""A runner of the owner's programs in a thread, and programs for it."""
+"""A hook runner in a thread, with a folder for the owner's programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Runner:
-    """The runner's socket, and the places of its programs."""
+    """A client of the hook runner, and the paths of the owner's programs."""
 
     folder: Path
     client: RunnerClient = field(init=False)
@@ -35,7 +35,7 @@ class Runner:
         return self.folder / "programs" / "hooks.d"
 
     def script(self, path: Path, text: str) -> Path:
-        """Write an executable."""
+        """Write an executable shell script, and return its path."""
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         path.chmod(0o755)
@@ -44,7 +44,7 @@ class Runner:
 
 @contextmanager
 def runner(folder: Path) -> Iterator[Runner]:
-    """Have a runner serve in a folder until the end."""
+    """Have a hook runner serve in a folder until the block ends."""
     made = Runner(folder)
     made.hooks.mkdir(mode=0o755, parents=True)
     serving = HookRunner(command=made.command, hooks=made.hooks)

@@ -1,4 +1,4 @@
-"""The applier `at` on a simulated modem: contexts, authentication, attaching again, overridden APNs."""
+"""The applier `at` on a simulated AT port: contexts, authentication, attaching, overridden APNs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def apply(on: Rig, settings: NetworkSettings = EM) -> Outcome:
 
 
 class TestContract(ApplierContract):
-    """The applier `at` keeps the contract, with the modem as its other end."""
+    """The applier `at` passes the tests of the contract on an AT port."""
 
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Iterator[Bench]:
@@ -55,7 +55,7 @@ class TestContract(ApplierContract):
 
 
 def test_a_changed_context_is_stored_and_attached_again(tmp_path: Path) -> None:
-    """A changed context 1 takes effect with the next attach, so the modem detaches and attaches."""
+    """After context 1 was changed, the modem is detached and attached; after no change it is left alone."""
     with rig(tmp_path, stored_apn="old.example") as on:
         assert isinstance(apply(on), Applied)
         assert on.modem.contexts[1] == ("IPV4V6", "em")
@@ -66,7 +66,7 @@ def test_a_changed_context_is_stored_and_attached_again(tmp_path: Path) -> None:
 
 
 def test_cycles_the_radio_of_a_modem_that_cannot_detach(tmp_path: Path) -> None:
-    """Many LTE modems refuse AT+CGATT=0; their radio is switched off and on."""
+    """If a modem does not support AT+CGATT, the applier switches its radio off and on."""
     with rig(tmp_path, context_commands=("+CGDCONT",)) as on:
         assert isinstance(apply(on), Applied)
         assert on.sent("AT+CFUN=") == ["AT+CFUN=4", "AT+CFUN=1"]
@@ -74,7 +74,7 @@ def test_cycles_the_radio_of_a_modem_that_cannot_detach(tmp_path: Path) -> None:
 
 
 def test_attaches_a_modem_that_a_power_cut_left_detached(tmp_path: Path) -> None:
-    """A switch that was cut off between detach and attach is completed by the next attempt."""
+    """A modem that was left detached is attached by the next `apply`."""
     with rig(tmp_path) as on:
         assert isinstance(apply(on), Applied)
         on.modem.say_raw(b"")
@@ -101,7 +101,7 @@ def test_attaches_a_modem_that_a_power_cut_left_detached(tmp_path: Path) -> None
 def test_writes_the_contexts_that_are_needed(
     tmp_path: Path, settings: NetworkSettings, contexts: dict[int, tuple[str, str]]
 ) -> None:
-    """Context 1 is the initial bearer's; a different APN of the connection goes into context 2."""
+    """Context 1 gets the initial bearer's APN, and context 2 a different APN of the connection."""
     with rig(tmp_path, stored_apn="old.example") as on:
         assert isinstance(apply(on, settings), Applied)
         assert on.modem.contexts == contexts
@@ -119,7 +119,7 @@ def test_writes_the_contexts_that_are_needed(
 def test_speaks_each_familys_authentication(
     tmp_path: Path, manufacturer: str, command: str, *, swaps: bool
 ) -> None:
-    """User name and password are sent in the form of each family, and removed with the next profile."""
+    """Credentials are sent with each family's command, and removed if the next settings have none."""
     with rig(tmp_path, manufacturer=manufacturer, swaps_credentials=swaps) as on:
         assert isinstance(apply(on, WITH_SECRET), Applied)
         assert on.modem.credentials[1] == ("user", PASSWORD)
@@ -142,7 +142,7 @@ def test_refuses_what_an_at_command_cannot_carry(tmp_path: Path) -> None:
 
 
 def test_names_the_operator_configuration_that_overrides_the_apn(tmp_path: Path) -> None:
-    """A Quectel whose configuration follows the card overrides the APN: the failure states the cause."""
+    """If a Quectel's operator configuration overrides the APN, the failure names this cause."""
     with rig(tmp_path, manufacturer="Quectel", autoselected={NEW: "operator.example"}) as on:
         outcome = apply(on)
         assert isinstance(outcome, Failed)
@@ -152,7 +152,7 @@ def test_names_the_operator_configuration_that_overrides_the_apn(tmp_path: Path)
 
 
 def test_fails_at_a_modem_without_contexts(tmp_path: Path) -> None:
-    """A modem that refuses +CGDCONT leads to a failure that states the alternatives."""
+    """If a modem refuses AT+CGDCONT, the outcome is a failure that recommends another applier."""
     with rig(tmp_path, context_commands=()) as on:
         outcome = apply(on)
         assert isinstance(outcome, Failed)
@@ -160,14 +160,14 @@ def test_fails_at_a_modem_without_contexts(tmp_path: Path) -> None:
 
 
 def test_a_card_in_a_reader_needs_no_apn() -> None:
-    """A card in a reader has no modem to get an APN, and its switch must not fail for that reason."""
+    """For a card in a reader, which has no modem, the applier succeeds without doing anything."""
     outcome = AtApplier().apply(Wanted(eid=EID, iccid=NEW, settings=EM), deadline=soon())
     assert isinstance(outcome, Applied)
     assert "reader" in outcome.told
 
 
 def test_a_port_that_is_gone_may_come_back(tmp_path: Path) -> None:
-    """An unreachable port is not a permanent failure."""
+    """If the port has disappeared, the outcome allows another attempt."""
     with rig(tmp_path) as on:
         on.modem.vanish()
         assert isinstance(apply(on), TryAgain)
@@ -175,7 +175,7 @@ def test_a_port_that_is_gone_may_come_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [27, 29, 33, 50, 51])
 def test_sees_why_the_network_refuses_the_bearer(tmp_path: Path, code: int) -> None:
-    """If the network refuses the bearer, it is down, and the ESM cause of +CEER is reported."""
+    """If the network refuses the bearer, `look` reports it as down with the ESM cause."""
     refusals = {
         27: Subscription(apns=("other",)),
         29: Subscription(credentials=("a", "b")),
@@ -192,7 +192,7 @@ def test_sees_why_the_network_refuses_the_bearer(tmp_path: Path, code: int) -> N
 
 
 def test_sees_addresses(tmp_path: Path) -> None:
-    """Both addresses of a dual-stack bearer are reported; without an address, the address layer is down."""
+    """`look` reports both addresses of a bearer; without an address, it reports the address as down."""
     with rig(tmp_path, subscriptions={OLD: Subscription(addresses=False)}) as on:
         apply(on)
         seen = AtApplier().look(wanted(on), deadline=soon())
@@ -204,14 +204,14 @@ def test_sees_addresses(tmp_path: Path) -> None:
 
 
 def test_without_cgact_the_state_is_unknown(tmp_path: Path) -> None:
-    """Without +CGACT, or without time, the state is unknown: neither up nor down."""
+    """If the modem lacks +CGACT, or the deadline has passed, `look` reports the bearer's state as unknown."""
     with rig(tmp_path, context_commands=("+CGDCONT", "+CGATT")) as on:
         assert AtApplier().look(wanted(on), deadline=soon()).bearer.state is State.UNKNOWN
         assert AtApplier().look(wanted(on), deadline=Deadline(0.0)).bearer.state is State.UNKNOWN
 
 
 def test_a_memory_of_garbage_is_ignored(tmp_path: Path) -> None:
-    """Invalid values from a damaged journal are not sent to the modem."""
+    """`undo` ignores invalid data, as from a damaged journal, and sends nothing of them to the modem."""
     with rig(tmp_path) as on:
         memory = {"context-1": 'IP"\rAT+CFUN=0', "context-9": "IP,x", "x": "IP,x", "context-2": "IPV9,x"}
         assert isinstance(AtApplier().undo(wanted(on), memory, deadline=soon()), Applied)

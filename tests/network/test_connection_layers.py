@@ -6,6 +6,6 @@ from lpad.network.connection_layers import Layer, OwnersProgram
 
 
 def test_layers_stand_on_each_other() -> None:
-    """The layers, from the lowest: card, modem, registered, bearer, address, path."""
+    """From the lowest, the layers are card, modem, registered, bearer, address and path."""
     assert not {*Layer} & {*OwnersProgram}
     assert [*Layer] == ["card", "modem", "registered", "bearer", "address", "path"]

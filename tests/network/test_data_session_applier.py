@@ -1,4 +1,4 @@
-"""The applier `at` on a simulated modem's MBIM port: the data session, its causes and its addresses."""
+"""The applier `at` on a simulated modem's MBIM port: the data session, its refusals and its addresses."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_session_is_opened_over_a_fallback_port(tmp_path: Path) -> None:
 
 
 def test_the_session_is_opened_with_the_settings(tmp_path: Path) -> None:
-    """APN, credentials and IP type reach the modem; bearer and addresses are seen."""
+    """APN, credentials and IP type reach the modem, and `look` reports bearer and addresses."""
     with mbim_rig(tmp_path, subscriptions={NEW: Subscription(credentials=("user", PASSWORD))}) as on:
         outcome = connect(on, SECRET)
         assert isinstance(outcome, Applied)
@@ -81,7 +81,7 @@ def test_only_the_wanted_ip_version_is_requested(kind: IpType, number: int, tmp_
 
 
 def test_a_refused_session_names_the_cause(tmp_path: Path) -> None:
-    """The network's cause is in the outcome, and is still reported when the layers are read later."""
+    """If the network refuses the session, the outcome has the cause, and a later `look` reports it, too."""
     with mbim_rig(tmp_path, subscriptions={NEW: Subscription(apns=("iot.example",))}) as on:
         outcome = connect(on)
         cause = Cause(Procedure.ESM, 27)
@@ -97,7 +97,7 @@ def test_a_refused_session_names_the_cause(tmp_path: Path) -> None:
 
 
 def test_an_open_session_is_closed_first(tmp_path: Path) -> None:
-    """An open session with unknown settings is closed first, and never taken for the wanted one."""
+    """Before lpad opens a session, it closes any open one."""
     with mbim_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
         assert isinstance(connect(on), Applied)
@@ -107,7 +107,7 @@ def test_an_open_session_is_closed_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(SEARCHING, TryAgain), (DENIED, Failed)])
 def test_without_registration_there_is_no_session(status: int, kind: type[Any], tmp_path: Path) -> None:
-    """Without registration no session opens; another attempt is allowed only while the modem searches."""
+    """Without registration no session opens; a retry is allowed only while the modem searches."""
     with mbim_rig(tmp_path, registration={NEW: status}) as on:
         outcome = connect(on)
         assert isinstance(outcome, kind)
@@ -116,7 +116,7 @@ def test_without_registration_there_is_no_session(status: int, kind: type[Any], 
 
 
 def test_a_bearer_without_address_is_seen(tmp_path: Path) -> None:
-    """If a session has no address, the bearer is up and the address layer is down."""
+    """If a session has no address, `look` reports the bearer as up and the address as down."""
     with mbim_rig(tmp_path, subscriptions={NEW: Subscription(addresses=False)}) as on:
         connect(on)
         seen = look(on)
@@ -125,7 +125,7 @@ def test_a_bearer_without_address_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cid", [Basic.CONNECT, Basic.IP_CONFIGURATION])
 def test_a_modem_that_does_not_answer_is_unknown(cid: Basic, tmp_path: Path) -> None:
-    """If the modem does not answer, the bearer is unknown, neither up nor down."""
+    """If the modem leaves a query unanswered, `look` reports unknown states, but none as down."""
     with mbim_rig(tmp_path) as on:
         connect(on)
         on.modem.once(BASIC_CONNECT, cid, lost=True, executed=False)
@@ -139,7 +139,7 @@ def test_a_modem_that_does_not_answer_is_unknown(cid: Basic, tmp_path: Path) -> 
 
 
 def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
-    """If the port is gone, the failure allows another attempt within the switch's time."""
+    """If the port has disappeared, the outcome allows another attempt."""
     with mbim_rig(tmp_path) as on:
         connect(on)
         on.modem.vanish()
@@ -149,7 +149,7 @@ def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_session_that_another_program_has_opened_is_replaced(tmp_path: Path) -> None:
-    """If another program has opened a session after the end of lpad's, lpad replaces that session."""
+    """If another program has opened a session after lpad's ended, lpad replaces that session."""
     with mbim_rig(tmp_path) as on:
         assert isinstance(connect(on), Applied)
         before = len(on.sessions)
@@ -172,7 +172,7 @@ def open_another(function: MbimFunction) -> None:
 
 
 def test_a_cause_belongs_to_the_profile_that_the_modem_read(tmp_path: Path) -> None:
-    """Once the modem reads another profile, the cause against the previous one's session is not reported."""
+    """Once the modem reads another profile, a refusal's cause for the previous one is not reported."""
     subscription = Subscription(apns=("", "iot.example"))
     registration = {OLD: SEARCHING}
     with mbim_rig(tmp_path, subscriptions={NEW: subscription}, registration=registration) as on:

@@ -1,4 +1,4 @@
-"""The applier `at` on a simulated modem's QMI port: the data sessions, their causes and their addresses."""
+"""The applier `at` on a simulated modem's QMI port: the data sessions, their refusals and their addresses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def look(on: QmiRig) -> Connection:
 
 
 def test_the_sessions_are_opened_with_the_settings(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """APN and credentials reach the modem for both versions of IP, and no log has the credentials."""
+    """APN and credentials reach the modem for both IP versions, and the log does not contain the password."""
     caplog.set_level(logging.DEBUG)
     with qmi_rig(tmp_path) as on:
         outcome = connect(on, SECRET)
@@ -80,7 +80,7 @@ def test_only_the_wanted_ip_version_is_requested(
 
 
 def test_a_network_with_one_version_of_ip(tmp_path: Path) -> None:
-    """If the settings allow both IP versions, one that the network has is enough."""
+    """If the settings allow both IP versions, a session with the one that the network supports is enough."""
     subscription = Subscription(types=("IP",))
     with qmi_rig(tmp_path, subscriptions={NEW: subscription}) as on:
         assert isinstance(connect(on), Applied)
@@ -91,7 +91,7 @@ def test_a_network_with_one_version_of_ip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tells_end", [True, False], ids=["cause", "old reason"])
 def test_a_refused_session_names_the_cause(tells_end: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """The network's cause is in the outcome, and is still reported when the layers are read later."""
+    """If the network refuses a session, the outcome has the cause, and a later `look` reports it, too."""
     subscription = Subscription(apns=("", "iot.example"))
     with qmi_rig(tmp_path, modem={"tells_end": tells_end}, subscriptions={NEW: subscription}) as on:
         outcome = connect(on)
@@ -109,7 +109,7 @@ def test_a_refused_session_names_the_cause(tells_end: bool, tmp_path: Path) -> N
 
 
 def test_lpad_s_open_session_is_closed_first(tmp_path: Path) -> None:
-    """Sessions with other settings are stopped, and their clients are no longer used."""
+    """Lpad stops its own sessions before it starts others, and releases unused QMI clients."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
         assert isinstance(connect(on), Applied)
@@ -118,7 +118,7 @@ def test_lpad_s_open_session_is_closed_first(tmp_path: Path) -> None:
 
 
 def test_the_session_outlives_the_link_and_the_next_one_closes_it(tmp_path: Path) -> None:
-    """After the port is closed and opened again, the session is still up, is seen, and can be replaced."""
+    """After the port was closed and opened again, lpad's sessions are still up, and can be replaced."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on, NetworkSettings(apn="old.example")), Applied)
         on.held.drop()
@@ -131,7 +131,7 @@ def test_the_session_outlives_the_link_and_the_next_one_closes_it(tmp_path: Path
 
 
 def test_the_modem_s_own_session_is_stopped(tmp_path: Path) -> None:
-    """The modem's own session has unknown settings, so lpad stops it."""
+    """If the modem has started a session on its own, lpad stops it before it starts others."""
     with qmi_rig(tmp_path, modem={"starts_session": True}) as on:
         assert look(on).bearer.state is State.UP
         assert isinstance(connect(on), Applied)
@@ -139,7 +139,7 @@ def test_the_modem_s_own_session_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_session_of_another_program_is_named(tmp_path: Path) -> None:
-    """The outcome states that the other program's session can neither be used nor stopped."""
+    """If another program has sessions, lpad leaves them alone, and fails with this reason."""
 
     def occupy(function: QmiFunction) -> None:
         for client, family in ((8, 4), (9, 6)):
@@ -159,7 +159,7 @@ def test_a_session_of_another_program_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(SEARCHING, TryAgain), (DENIED, Failed)])
 def test_without_registration_there_is_no_session(status: int, kind: type[Any], tmp_path: Path) -> None:
-    """Without registration no session opens; another attempt is allowed only while the modem searches."""
+    """Without registration no session starts; a retry is allowed only while the modem searches."""
     with qmi_rig(tmp_path, registration={NEW: status}) as on:
         outcome = connect(on)
         assert isinstance(outcome, kind)
@@ -168,7 +168,7 @@ def test_without_registration_there_is_no_session(status: int, kind: type[Any], 
 
 
 def test_a_session_without_address_is_seen(tmp_path: Path) -> None:
-    """If a session has no address, the bearer is up and the address layer is down."""
+    """If sessions have no address, `look` reports the bearer as up and the address as down."""
     with qmi_rig(tmp_path, subscriptions={NEW: Subscription(addresses=False)}) as on:
         connect(on)
         seen = look(on)
@@ -177,7 +177,7 @@ def test_a_session_without_address_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("announces", [True, False])
 def test_a_reset_of_the_modem_ends_the_session(announces: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """A session lost in a reset is noticed, even if the modem announces no reset, and is opened again."""
+    """Lpad notices sessions lost in a reset, even without an indication, and starts new ones."""
     with qmi_rig(tmp_path, modem={"announces_reset": announces}) as on:
         assert isinstance(connect(on), Applied)
         on.modem.do(lambda function: function.lose_power())
@@ -189,7 +189,7 @@ def test_a_reset_of_the_modem_ends_the_session(announces: bool, tmp_path: Path) 
 
 
 def test_a_reset_is_reported_even_if_the_port_was_closed_since(tmp_path: Path) -> None:
-    """If the modem was reset while the port was closed, the next opened port reports this once."""
+    """A reset that is found by a request is reported once, even after the port was closed."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on), Applied)
         on.held.hear(deadline=soon())
@@ -202,7 +202,7 @@ def test_a_reset_is_reported_even_if_the_port_was_closed_since(tmp_path: Path) -
 
 
 def test_a_lost_network_is_heard(tmp_path: Path) -> None:
-    """The modem indicates the end of lpad's session, and the link reports it."""
+    """If the modem indicates the end of lpad's session, the link's `hear` reports this."""
     with qmi_rig(tmp_path) as on:
         assert isinstance(connect(on), Applied)
         link: Any = on.held.open(deadline=soon())
@@ -216,7 +216,7 @@ def test_a_lost_network_is_heard(tmp_path: Path) -> None:
 
 
 def test_an_unanswered_start_leaves_nothing_behind(tmp_path: Path) -> None:
-    """An unanswered start may have left a session up, so lpad releases its client before the next attempt."""
+    """A start without an answer leaves no session behind after the next attempt."""
     with qmi_rig(tmp_path) as on:
         look(on)
         link: Any = on.held.open(deadline=soon())

@@ -40,7 +40,7 @@ def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def port(lab: NamedLab, *, every: float | None = None, servers: tuple[str, ...] = ()) -> CardPort:
-    """Return the lab's port with discoveries: periodic ones if a period is given, otherwise for an empty card."""
+    """Return the lab's port with discoveries: periodic ones, or by default for an empty card."""
     policy = DiscoveryPolicy(
         every=every, install=Install.ALLOWED, servers=tuple(map(ServerAddress.parse, servers))
     )
@@ -78,7 +78,7 @@ def planned(lab: NamedLab) -> DiscoveryTime:
 
 
 def test_an_empty_card_without_a_network_at_boot(lab: NamedLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first discovery without a network does not count as an attempt, and is repeated once the network is back."""
+    """A first discovery without a network does not count, and is repeated once the network is back."""
     monkeypatch.setattr(first_profile, "_REST", 0.0)
     lab.event(ROOT, "EVENT-1")
     lab.network = False
@@ -98,7 +98,7 @@ def test_an_empty_card_without_a_network_at_boot(lab: NamedLab, monkeypatch: pyt
 
 
 def test_a_network_that_is_missing_for_hours(lab: NamedLab) -> None:
-    """Without a network, discovery is repeated after at most 12 minutes, even across restarts, until it finds the profile."""
+    """Without a network, discovery is repeated within 12 minutes, across restarts, until it succeeds."""
     lab.event(ROOT, "EVENT-1")
     lab.network = False
     lab.start(port(lab))
@@ -112,7 +112,7 @@ def test_a_network_that_is_missing_for_hours(lab: NamedLab) -> None:
 
 
 def test_a_periodic_discovery_without_a_network(lab: NamedLab) -> None:
-    """A periodic discovery without a network is not counted as a failure, and is repeated after at most 12 minutes."""
+    """A periodic discovery without a network is not a failure, and is repeated within 12 minutes."""
     lab.network = False
     lab.start(port(lab, every=DAY))
     for number in range(1, 4):
@@ -128,7 +128,7 @@ def test_a_periodic_discovery_without_a_network(lab: NamedLab) -> None:
 
 
 def test_an_sm_ds_that_fails_is_left_out(lab: NamedLab) -> None:
-    """An SM-DS that fails is left out for a time, even after a restart; lpad continues to ask the other SM-DS."""
+    """An SM-DS that fails is left out for a time, even after a restart; the other is still asked."""
     fault = Fault(kind=FaultKind.HTTP_STATUS, value=503, function="initiateAuthentication", times=0)
     lab.smds[ROOT].faults.add(fault)
     settings: dict[str, Any] = {"every": 6 * HOUR, "servers": (OPERATORS,)}

@@ -143,7 +143,7 @@ def test_a_profile_that_is_well_is_left_alone(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_is_ill_for_long_gives_way(tmp_path: Path, pki: Pki) -> None:
-    """After a long illness, failover enables the next profile under a guard made of that profile's health rule."""
+    """After a long illness, failover enables the next profile, guarded by that profile's health rule."""
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
         lab.modem.register(FIRST, 3)
@@ -206,7 +206,7 @@ def test_a_silent_modem_does_not_hide_a_dead_network(tmp_path: Path, pki: Pki) -
 
 
 def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: Pki) -> None:
-    """A condition that lpad cannot evaluate makes a profile neither healthy nor unhealthy: failover does nothing."""
+    """A condition that lpad cannot evaluate makes a profile neither healthy nor unhealthy."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, lasting=0), conditions=(unknown, Condition.parse(REGISTERED)))
     with bench(tmp_path, pki, policy(first, rule(SECOND))) as lab:
@@ -217,7 +217,7 @@ def test_an_unevaluated_condition_makes_no_profile_healthy(tmp_path: Path, pki: 
 
 
 def test_if_the_next_one_is_not_better_the_one_after_it_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """If the next profile also fails, it is rolled back; after the cool-down failover tries the one after it."""
+    """If the next profile also fails, it is rolled back; after the cool-down the third is tried."""
     in_vain = policy(rule(FIRST), rule(SECOND), rule(THIRD), within=1, cooldown=3600)
     with bench(tmp_path, pki, in_vain, registration={SECOND: 3}) as lab:
         lab.install(iccid=THIRD, name="Third")
@@ -322,7 +322,7 @@ def test_a_download_that_waits_is_not_a_switch(tmp_path: Path, pki: Pki) -> None
 def test_a_download_whose_server_is_silent_is_overtaken(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A download from a silent server is interrupted for failover's check of the profile, and for its switch."""
+    """A download from a silent server is interrupted for failover's check and for its switch."""
     monkeypatch.setattr(failover, "BLIND", 0.5)
     with bench(tmp_path, pki, BOTH) as lab:
         lab.stands(Standing.WELL)
@@ -360,7 +360,7 @@ def test_no_download_makes_way_for_a_check_that_would_be_without_success(
 
 
 def test_killed_on_trial_it_is_taken_up_and_rests_afterwards(tmp_path: Path, pki: Pki) -> None:
-    """If lpad stops during failover's switch, the restarted lpad continues the switch, and the cool-down follows."""
+    """If lpad stops during failover's switch, it later continues the switch, then the cool-down."""
     order = policy(rule(FIRST), rule(SECOND), within=30, cooldown=3600)
     with bench(tmp_path, pki, order, registration={SECOND: 2}) as lab:
         lab.modem.register(FIRST, 3)
@@ -433,7 +433,7 @@ def test_each_standing_is_one_event(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_changed_observation_of_the_health_is_an_event(tmp_path: Path, pki: Pki) -> None:
-    """If failover's check finds that a layer has changed, an event is published; a check without a change publishes none."""
+    """If failover's check finds that a layer has changed, an event reports this."""
     with listening() as there:
         order = policy(rule(FIRST, REGISTERED, f"tcp:127.0.0.1:{there}", lasting=LONG))
         with bench(tmp_path, pki, order) as lab:

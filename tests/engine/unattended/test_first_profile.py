@@ -45,7 +45,7 @@ def offer(lab: Lab) -> None:
 
 
 def test_an_empty_card_gets_its_profile(lab: Lab) -> None:
-    """When lpad starts, one change downloads a profile from the default SM-DP+ to an empty card and enables it."""
+    """When lpad starts, an empty card gets and enables a profile from the default SM-DP+."""
     offer(lab)
     lab.start(empty(lab))
     change = ended(lab)

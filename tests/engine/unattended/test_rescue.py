@@ -1,4 +1,4 @@
-"""If the rollback of a guarded switch fails, lpad continues without a request until a wanted profile is enabled."""
+"""After a failed rollback, lpad continues without a request until a wanted profile is enabled."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_order_is_gone_through(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_restart_does_not_end_a_rescue(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rescue survives a restart of lpad, which begins an attempt immediately, even if the next one is due later."""
+    """A rescue survives a restart: lpad makes an attempt at its start, even if none is due yet."""
     monkeypatch.setattr(rescue, "BACKOFF", NEVER)
     with guarding(tmp_path, pki) as lab:
         stuck(lab)
@@ -179,7 +179,7 @@ def test_a_deleted_profile_is_not_tried(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pki) -> None:
-    """With `keep_enabled`, and neither a previous profile nor fallback profiles, a rejected switch begins no rescue."""
+    """With `keep_enabled`, and no previous or fallback profile, a rejected switch begins no rescue."""
     with guarding(tmp_path, pki) as lab:
         assert lab.carry_out(Kind.DISABLE, iccid=FIRST).state is State.DONE
         lab.stop()
@@ -193,7 +193,7 @@ def test_without_anything_to_go_back_to_nothing_is_tried(tmp_path: Path, pki: Pk
 
 
 def test_without_a_journal_it_waits_for_one(tmp_path: Path, pki: Pki) -> None:
-    """While the journal cannot be written, the rescue makes no attempt; once it can be, a restarted lpad continues."""
+    """While the journal cannot be written, the rescue makes no attempt; later it continues."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=60).id)
         lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)

@@ -72,7 +72,7 @@ def test_a_fleet_is_spread_over_the_day() -> None:
 
 
 def test_a_fleet_that_was_without_power() -> None:
-    """After ten hours without power, overdue devices spread their queries over an hour: at most 110 in a minute."""
+    """After ten hours without power, a fleet's overdue queries are at most 110 in a minute."""
     moments = asked(2, off=(DAY, DAY + 10 * HOUR))
     after = [each for each in moments if DAY + 10 * HOUR <= each < DAY + 11 * HOUR]
     assert len(after) < 0.5 * DEVICES
@@ -80,7 +80,7 @@ def test_a_fleet_that_was_without_power() -> None:
 
 
 def test_a_server_that_is_down() -> None:
-    """While a server fails for a day, the fleet queries it at most four times per device, and 60 times in a minute."""
+    """A server that fails for a day gets at most four queries per device, and 60 in a minute."""
     moments = asked(2, fails=lambda moment: moment >= 0 and moment < DAY)
     assert len([each for each in moments if each < DAY]) <= 4 * DEVICES
     assert busiest(moments) <= 60
@@ -95,7 +95,7 @@ def test_a_shorter_period() -> None:
 
 
 def test_a_success_ends_the_failures() -> None:
-    """A successful discovery resets the count of failures and keeps the planned time; a failed one adds to the count."""
+    """A successful discovery keeps the planned time and resets the failures; a failed one adds one."""
     known = DiscoveryTime(next_at=START + DAY, change=7, failures=3)
     assert next_time(known, every=DAY, jitter=HOUR, failed=False, now=START) == DiscoveryTime(
         next_at=START + DAY

@@ -135,7 +135,7 @@ def open_plain(url: EndpointUrl) -> HttpsConnection:
 
 
 def endpoint(receiver: Receiver | str, name: str = "backend", **settings: Any) -> Endpoint:
-    """Return an endpoint with a receiver's address or the given one; by default, SECRET signs its requests."""
+    """Return an endpoint with a receiver's or the given address; by default, SECRET signs requests."""
     url = receiver if isinstance(receiver, str) else receiver.url()
     given: dict[str, Any] = {"keys": (HmacKey(SECRET),), "open": open_plain, **settings}
     return Endpoint(name=name, url=EndpointUrl.parse(url), **given)

@@ -77,7 +77,7 @@ def test_the_vectors_of_the_standard(seed: str, public: str, message: str, first
 
 
 def test_a_receiver_needs_the_public_key_only() -> None:
-    """Each of a request's two signatures verifies the request; the Ed25519 signature does not verify a changed body."""
+    """Each of a request's two signatures verifies it, and Ed25519 refuses a changed body."""
     text = "whsk_" + base64.b64encode(SEED).decode()
     key = read_key(text, where="key")
     assert key.public is not None
@@ -93,7 +93,7 @@ def test_a_receiver_needs_the_public_key_only() -> None:
 
 
 def test_a_private_key_may_come_with_its_public_one() -> None:
-    """A key file may have the private and the public key in 64 bytes; halves that do not match are refused."""
+    """A key may have its private and public half in 64 bytes; halves that do not match are refused."""
     public = Ed25519Key(SEED).public
     both = read_key("whsk_" + base64.b64encode(SEED + public).decode(), where="key")
     assert both.public == "whpk_" + base64.b64encode(public).decode()

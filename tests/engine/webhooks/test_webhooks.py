@@ -105,7 +105,7 @@ def receivers(*answers: Answer, number: int = 1) -> Iterator[list[Receiver]]:
 
 
 def test_events_arrive_in_order_and_signed(bench: Bench) -> None:
-    """An endpoint gets signed events in order, beginning with the first after its appearance in the settings."""
+    """An endpoint gets signed events in order, from its first appearance in the settings on."""
     bench.happen(1)
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
@@ -213,7 +213,7 @@ def test_410_ends_an_endpoint(bench: Bench, tmp_path: Path) -> None:
 
 
 def failing_for_five_days(bench: Bench, *, silent: bool = False) -> None:
-    """Move the clock to each due attempt until an event is set aside; `silent` means that no answer arrived."""
+    """Move the clock to each attempt until an event is set aside; `silent`: no answer arrived."""
     number = 0
     while not bench.progress().given_up:
         number += 1
@@ -248,7 +248,7 @@ def test_after_five_days_the_next_event_is_sent(bench: Bench) -> None:
 
 
 def test_a_jump_of_the_clock_sets_nothing_aside(bench: Bench) -> None:
-    """Neither clock jumps of a year nor 30 days without power set an event aside: only lpad's running time counts."""
+    """Clock jumps and 30 days without power set no event aside: only lpad's running time counts."""
     with Receiver(*[Answer(500)] * 9) as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1)
@@ -431,7 +431,7 @@ def test_a_silent_endpoint_delays_no_other_and_no_stop(bench: Bench) -> None:
 
 
 def test_a_reload_keeps_each_endpoints_place(bench: Bench) -> None:
-    """An endpoint whose settings change continues at its place; one removed from the settings is forgotten."""
+    """An endpoint whose settings change continues at its place; a removed one is forgotten."""
     with Receiver() as receiver:
         bench.serve(endpoint(receiver))
         bench.happen(1)

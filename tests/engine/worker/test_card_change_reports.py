@@ -281,7 +281,7 @@ def test_a_flood_of_indications_leads_to_one_check(start: Start, monkeypatch: py
 
 
 def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many untrue reports lead to only a few attempts to open an absent card; a card inserted later is found."""
+    """Many untrue reports lead to few attempts on an absent card; a card inserted later is found."""
     on = start()
     on.remove()
     on.until(CardState.ABSENT)
@@ -301,7 +301,7 @@ def test_a_flood_of_untrue_reports_of_a_card(start: Start, monkeypatch: pytest.M
 def test_a_modem_that_reports_something_with_each_attempt(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If each attempt causes a report, the pauses between attempts grow; after a new state lpad tries immediately."""
+    """If each attempt causes a report, the pauses grow; after a new state lpad tries immediately."""
     monkeypatch.setattr(presence, "REOPENING", (0.05, 0.05, HOUR))
     monkeypatch.setattr(card_change_reports, "ABSENT_PAUSES", (0.05, 0.05, 0.05, HOUR))
     on = start()
@@ -319,7 +319,7 @@ def test_a_modem_that_reports_something_with_each_attempt(
     on.remove()
     on.until(CardState.ABSENT)
     _quiet(on)
-    # After reports: one for the removal, one for the failing card, three repetitions. By the timer: two per series.
+    # After reports: the removal, the failing card, three repetitions. By the timer: two per series.
     assert 3 <= len(attempts) <= 9
     made = len(attempts)
     for _ in range(20):
@@ -446,7 +446,7 @@ def test_an_attempt_of_the_timer_follows_up_an_earlier_report(
 
 
 def test_an_untrue_report_of_an_empty_slot(start: Start) -> None:
-    """An untrue report of an empty slot has the card read again; repeated true reports of one lead to no attempt."""
+    """An untrue report of an empty slot has the card read again; true repeated reports do not."""
     on = start()
     _quiet(on)
     opened = on.channels_opened

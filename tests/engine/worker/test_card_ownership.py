@@ -55,7 +55,7 @@ def refused_as_served(lab: Lab) -> None:
 
 
 def test_the_first_has_the_card() -> None:
-    """The first worker that reaches a card serves it; another worker is refused, with the first one's name."""
+    """The first worker that reaches a card serves it; another one is refused with the first's name."""
     ownership, told = CardOwnership(), list[str]()
     one, two = (Claimant(name, lambda name=name: told.append(name)) for name in ("one", "two"))  # type: ignore[misc]  # name is bound
     ownership.claim(EID, one)
@@ -121,7 +121,7 @@ def test_two_of_one_name_are_two() -> None:
 
 
 def test_a_card_with_two_names_is_served_once(lab: Lab, other: CardPort) -> None:
-    """The error of a card's second name gives the first name, its changes fail, and notifications are sent once."""
+    """A card's second name is refused with the first name, and notifications are sent only once."""
     first = lab.port
     lab.start(first)
     served(lab)

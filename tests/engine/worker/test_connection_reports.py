@@ -117,7 +117,7 @@ def signalled(
 
 
 def test_signals_of_the_appliers_program(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signals of the applier's program lead to a check of the connection, and a changed result is published."""
+    """Signals of the applier's program lead to a check of the connection; a change is published."""
     with signalled(tmp_path, pki, monkeypatch) as (lab, spy, gateway):
         lab.until_true(lambda: bearer(lab) == ["up"])
         looks = spy.looks

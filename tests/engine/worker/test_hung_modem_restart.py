@@ -135,7 +135,7 @@ def lab_ports(lab: Lab, quirks: dict[str, Any]) -> list[Any]:
 def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user can have a hanging modem restarted, before lpad restarts it without a request, and although its card is absent."""
+    """A user can have a hanging modem restarted although its card is absent."""
     monkeypatch.setattr(hung_modem_restart, "LOOKS", 10_000)
     with bench(tmp_path, pki, quirks=QUIRKS, hot_swap_hangs=True) as lab:
         both(lab)
@@ -147,7 +147,7 @@ def test_a_hanging_modem_is_restarted_on_request_although_its_card_is_absent(
 
 
 def test_a_card_that_stays_away_after_the_restart_fails_it(tmp_path: Path, pki: Pki) -> None:
-    """If the card stays away after a restart, the change fails, and the error says that the card cannot be read."""
+    """If the card stays away after a restart, the change fails with this reason."""
     with bench(tmp_path, pki, quirks=QUIRKS) as lab:
         both(lab)
         hang(lab)

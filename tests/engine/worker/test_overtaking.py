@@ -1,4 +1,4 @@
-"""A switch is carried out before queued changes, and interrupts a download that has done nothing irreversible."""
+"""A switch goes before queued changes, and before a download that did nothing irreversible."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def two(lab: Lab) -> None:
 
 
 def switched(lab: Lab, iccid: str) -> Change:
-    """Enable a profile, and return as soon as the change has ended, which may be before notifications are copied."""
+    """Enable a profile, and return once the change has ended, even if copies are still due."""
     made = lab.submit(Kind.ENABLE, iccid=iccid)
     change = lab.until(lambda: lab.engine.change(made.id), lambda seen: seen.state.ended)
     assert change.state is State.DONE, change.error
@@ -53,7 +53,7 @@ STAGES = ("initiateAuthentication", "authenticateClient", "getBoundProfilePackag
 
 @pytest.mark.parametrize("function", STAGES)
 def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, function: str) -> None:
-    """The switch is done while the download's server is silent; then the download starts again and is done."""
+    """A switch is done while a download's server is silent; then the download starts again."""
     two(lab)
     lab.timeouts.retry = 0
     with silent(lab, function) as asked:
@@ -79,7 +79,7 @@ def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, funct
 def test_a_switch_overtakes_a_download_whose_session_the_card_prepares(
     lab: Lab, tag: int, sessions: int
 ) -> None:
-    """A switch requested while the card prepares a download's session goes first, and the download loses no attempt."""
+    """A switch requested while the card prepares a download's session goes first, at no attempt."""
     two(lab)
     lab.timeouts.retry = 0
     switches = []
@@ -115,7 +115,7 @@ def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
 
 
 def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
-    """If a switch is requested once a profile is installed, its download ends and leaves its notification to the outbox."""
+    """For a switch, a download with an installed profile ends before its notification is sent."""
     two(lab)
     with silent(lab, "handleNotification") as asked:
         change = download(lab)
@@ -166,7 +166,7 @@ def _wait_no_longer(lab: Lab, change_id: int) -> None:
 
 
 def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
-    """Before the switch begins, the overtaken download is stored as queued, with its count; later it is done."""
+    """Before a switch begins, the overtaken download is stored as queued; later it is done."""
     two(lab)
     found: list[Change] = []
     enable = OPERATIONS[Kind.ENABLE]
@@ -225,7 +225,7 @@ def test_a_switch_to_a_profile_that_is_to_come_waits_for_it(lab: Lab) -> None:
 
 
 def test_taken_back_while_it_is_overtaken(lab: Lab) -> None:
-    """A download that is being overtaken can be cancelled, and its session at the server is cancelled, too."""
+    """A download that is being overtaken can be cancelled, and so is its session at the server."""
     two(lab)
     order = lab.order(iccid=THIRD)
     with silent(lab, "authenticateClient") as asked:

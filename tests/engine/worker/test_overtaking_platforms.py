@@ -1,4 +1,4 @@
-"""A switch or a cancellation while a platform or an SM-DS is silent, or while a user is asked for a second order."""
+"""Switches and cancellations while a platform or an SM-DS is silent, or a user is asked."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CALLS = ("find", "order", "look")
 
 @contextmanager
 def mute_platform(platform: SimulatedPlatform, call: str) -> Iterator[threading.Semaphore]:
-    """Make a platform hold back its answer to a call, once, until the block ends; yield a semaphore for the call."""
+    """Make a platform hold back one answer to a call until the end; yield a semaphore for the call."""
     asked, end, left = threading.Semaphore(0), threading.Event(), [1]
     whole = platform.carry_out
 
@@ -61,7 +61,7 @@ def mute_platform(platform: SimulatedPlatform, call: str) -> Iterator[threading.
 
 @contextmanager
 def mute_server(server: SmDp, function: str) -> Iterator[threading.Semaphore]:
-    """Make an SM-DS hold back its answer to a function, once, until the block ends; yield a semaphore for it."""
+    """Make an SM-DS hold back one answer to a function until the end; yield a semaphore for it."""
     asked, end, left = threading.Semaphore(0), threading.Event(), [1]
     whole = server.carry_out
 
@@ -125,7 +125,7 @@ def test_a_switch_overtakes_a_wish(desk: PlatformLab, call: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_wish_is_cancelled_while_its_platform_is_silent(desk: PlatformLab, call: str) -> None:
-    """A wish can be cancelled while its platform is silent: its change ends, and the card is free for a switch."""
+    """A wish can be cancelled while its platform is silent, and the card is free for a switch."""
     with mute_platform(desk.platform, call) as asked:
         change = desk.provision()
         assert asked.acquire(timeout=LONG)

@@ -14,7 +14,7 @@ LATER = 3600.0
 
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> Presence:
-    """A presence during its first check; the pause is an hour after the first failure and two hours after others."""
+    """A presence during its first check; the first pause is one hour, and the later ones are two."""
     monkeypatch.setattr(presence, "REOPENING", (LATER, 2 * LATER))
     looking = Presence()
     looking.begins()
@@ -62,7 +62,7 @@ def test_a_new_reason_begins_with_the_short_pauses(looking: Presence) -> None:
 
 
 def test_reports_on_the_port(looking: Presence) -> None:
-    """The time at which a present card's port disappears is recorded; an absent card's new port is tried immediately."""
+    """A port's disappearance is timed; an absent card's new port is tried immediately."""
     looking.found()
     went = []
     for there in (True, False, False):

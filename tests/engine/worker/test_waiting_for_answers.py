@@ -21,7 +21,7 @@ CODE = "code-1234"
 
 
 def asking(lab: Lab, order: Order, **params: object) -> Change:
-    """Start a download whose code announces no confirmation code, and return it once it waits for an answer."""
+    """Start a download without an announced code, and return it once it waits for an answer."""
     secrets = {"activation_code": lab.code(order).removesuffix("$$1")}
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets=secrets, **params).id)
     assert change.question is not None, change.error
@@ -55,7 +55,7 @@ def test_an_answered_download_continues_in_its_session(lab: Lab) -> None:
 
 
 def test_a_confirmation_code_after_others_had_the_card(lab: Lab) -> None:
-    """If another change uses the card, the session ends; the code is then used in a new session without a question."""
+    """If another change uses the card, the session ends; a new one uses the code without a question."""
     order = lab.order(confirmation_code=CODE)
     change = released(lab, asking(lab, order))
     lab.until_true(lambda: lab.server.orders.get(order.id).reason == "postponed")
@@ -73,7 +73,7 @@ def test_consent_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_consent_and_code_are_asked_once_each(lab: Lab) -> None:
-    """A user is asked once for consent and once for the code, even if other changes use the card meanwhile."""
+    """A user is asked once for consent and once for the code, even if others use the card."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
     lab.engine.answer(change.id, Answer(decision="accept"))
     change = lab.asked(change.id)
@@ -100,7 +100,7 @@ def test_another_profile_is_shown_again(lab: Lab) -> None:
 
 
 def test_a_refused_code_is_asked_for_again(lab: Lab) -> None:
-    """After a refused code, lpad asks for another one; the same code again ends the download without a session."""
+    """After a refused code, lpad asks for another; the same one again ends the download."""
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE)))
     lab.engine.answer(change.id, Answer(confirmation_code="0000"))
     again = lab.asked(change.id)
@@ -171,7 +171,7 @@ def test_taken_back_after_others_had_the_card(lab: Lab) -> None:
 
 
 def test_answered_and_restarted(lab: Lab) -> None:
-    """An accepted profile is not shown again after a switch, and a question for the code survives a restart."""
+    """An accepted profile is not shown again after a switch; a code's question survives a restart."""
     lab.install(iccid=SECOND, name="Second")
     change = released(lab, asking(lab, lab.order(confirmation_code=CODE), confirm=True))
     with silent(lab, "initiateAuthentication") as asked:
@@ -190,7 +190,7 @@ def test_answered_and_restarted(lab: Lab) -> None:
 
 
 def test_the_code_of_the_activation_code(lab: Lab) -> None:
-    """If the activation code announces a confirmation code, lpad asks for it before it contacts the server."""
+    """Lpad asks for a code that the activation code announces before it contacts the server."""
     order = lab.order(confirmation_code=CODE)
     change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
     released(lab, change)

@@ -36,7 +36,7 @@ def _ready(lab: Lab) -> None:
 def test_a_change_ends_though_the_card_cant_be_read_any_more(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If reading the card fails with an internal error, the change fails, and its error contains no secret."""
+    """If reading the card fails with an internal error, the change fails, and shows no secret."""
     _ready(lab)
     with monkeypatch.context() as broken:
         broken.setattr(card_reading, "read_card", _fails)

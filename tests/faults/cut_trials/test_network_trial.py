@@ -1,4 +1,4 @@
-"""Trials with network settings and hooks: every step can be cut, lpad recovers, and a missed hook is reported."""
+"""Trials with network settings and hooks: lpad recovers from cuts, and a missed hook is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trials of a profile from a platform: a cut leads to one order for one wish, and a second order is reported."""
+"""Trials of a profile from a platform: a cut leads to one order; a second order is reported."""
 
 from __future__ import annotations
 

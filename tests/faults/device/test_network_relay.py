@@ -97,7 +97,7 @@ def test_connections_work_again_after_an_outage(network: Network, outage: Outage
 
 
 def test_a_cut_after_an_answer_occurs_once(network: Network) -> None:
-    """The action set with `when_answered` happens once the server has answered, and the client gets the answer."""
+    """The action of `when_answered` happens once the server has answered, and the answer arrives."""
     answered = threading.Event()
     with closing(connected(network)) as standing:
         network.when_answered(answered.set)

@@ -1,4 +1,4 @@
-"""Flipped bits in journals: they are chosen reproducibly, lpad handles them, and unhandled ones are reported."""
+"""Flipped bits in journals: they can be repeated, lpad handles them, and unhandled ones are reported."""
 
 from __future__ import annotations
 

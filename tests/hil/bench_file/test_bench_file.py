@@ -23,7 +23,7 @@ def read(tmp_path: Path, **places: dict[str, Any]) -> BenchFile:
 
 
 def test_the_example_is_right() -> None:
-    """The example of a bench file can be read unchanged, and its places have the features that it gives them."""
+    """The example of a bench file is valid, and its places have the features that it gives them."""
     file = BenchFile.read(EXAMPLE)
     assert file.features("desk-reader") >= {"reader", "pcsc"}
     assert "power" in file.features("quectel")

@@ -43,7 +43,7 @@ def test_wireshark_dissects_it(tmp_path: Path) -> None:
 
 @pytest.mark.programs("tshark")
 def test_cards_are_distinguished(tmp_path: Path) -> None:
-    """In a capture of two cards, the commands are in chronological order, and each card has its own IP address."""
+    """A capture of two cards is in chronological order, and each card has its own IP address."""
     other = [Exchange(EXCHANGES[0].command, None, AT + 0.5)]
     write_pcap(tmp_path / "x.pcap", {"a": EXCHANGES, "b": other})
     sources = tshark(tmp_path / "x.pcap", "-T", "fields", "-e", "ip.src")

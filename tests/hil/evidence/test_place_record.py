@@ -47,7 +47,7 @@ def test_no_fixture(nobodys):
 
 
 def test_the_reason_of_a_failure(tmp_path: Path) -> None:
-    """A failed case's reason is the first line of its assertion or exception, without pytest's explanations."""
+    """A failed case's reason is the first line of its assertion or exception, without details."""
     (tmp_path / "conftest.py").write_text(LISTENER)
     (tmp_path / "test_it.py").write_text(FAILING)
     done = subprocess.run(

@@ -46,7 +46,7 @@ def test_a_failure_is_shown_without_active_content() -> None:
 
 
 def test_a_place_that_broke() -> None:
-    """The report page shows a broken place with the reason, and marks the cases that were skipped because of it."""
+    """The report page shows why a place is broken, and marks the cases skipped because of this."""
     reason = "off to powered failed: no card is in the reader"
     skipped = Outcome("identity · eid", "skipped", 0.0, f"desk: {reason}")
     html = page(BEGAN, [findings("desk", skipped, broken=reason)], before=[])
@@ -55,7 +55,7 @@ def test_a_place_that_broke() -> None:
 
 
 def test_compared_with_the_last_run() -> None:
-    """The report page lists cases whose outcome changed since the previous run, slower switches, and missing places."""
+    """The report page lists changed outcomes, slower switches and places missing since the last run."""
     good, bad = (Outcome("identity · eid", outcome) for outcome in ("passed", "failed"))
     html = page(
         BEGAN,

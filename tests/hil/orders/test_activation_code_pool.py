@@ -43,7 +43,7 @@ def test_each_code_is_leased_once(tmp_path: Path) -> None:
 
 
 def test_a_leased_code_belongs_to_one_test(tmp_path: Path) -> None:
-    """A leased code is not leased again; if it is returned unspent, it is free again, otherwise it is used up."""
+    """A leased code is not leased again; if returned unspent, it is free, otherwise used up."""
     codes = pool(tmp_path, {"code": "1$s$A"})
     lease = codes.lease()
     assert lease is not None
@@ -95,7 +95,7 @@ def test_leases_hold_no_codes(tmp_path: Path) -> None:
 
 
 def test_codes_are_found_by_their_kind(tmp_path: Path) -> None:
-    """The pool leases a code that fits the request, and an order only to its place; a reusable code is leased again."""
+    """The pool leases a code that fits the request, an order to its place, a reusable code repeatedly."""
     orders: list[dict[str, Any]] = [
         {"code": "1$s$A$$1", "confirmation_code": "1"},
         {"default_smdp": "s", "place": "b"},

@@ -21,7 +21,7 @@ ICCID = Iccid.parse("8949000000000000015")
 
 @pytest.mark.parametrize(("imsi", "code"), [(None, "00101"), ("262021234567890", "26202")])
 def test_orders_name_the_profiles_owner(tmp_path: Path, imsi: str | None, code: str) -> None:
-    """An order with policy rules names as owner the operator of the IMSI in the given or the made-up profile."""
+    """An order with policy rules names the operator in the profile's IMSI as owner."""
     if imsi is not None:
         (tmp_path / "profile.der").write_bytes(made_up_profile(ICCID, imsi=imsi, size=3000))
 

@@ -74,7 +74,7 @@ def test_uhubctl_switches_a_port(uhubctl: Path) -> None:
     ids=["half of it", "all of it", "silent"],
 )
 def test_a_hub_that_does_nothing(uhubctl: Path, said: str, told: str) -> None:
-    """If uhubctl exits with 0 although the hub's power is unchanged (mvp/uhubctl#146), the bench reports a failure."""
+    """The bench reports if uhubctl exits with 0 but the power is unchanged (mvp/uhubctl#146)."""
     (uhubctl / "off").write_text(said)
     with pytest.raises(CardUnreachable, match=told):
         power_switch(Power(uhubctl="1-1.3:3")).off()
@@ -115,7 +115,7 @@ class Kernel:
 
 
 def test_sysfs_unbinds_and_binds_a_device(tmp_path: Path) -> None:
-    """The sysfs switch unbinds a bound device and binds an unbound one, and otherwise writes nothing to the kernel."""
+    """The sysfs switch unbinds a bound device and binds an unbound one, and writes nothing else."""
     kernel = Kernel(tmp_path)
     switch = SysfsSwitch("1-1.4", drivers=tmp_path)
     told: list[tuple[str, str]] = []

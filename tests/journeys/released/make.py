@@ -1,4 +1,4 @@
-"""Makes an installed release of lpad write a journal, and records the release's answers, for `test_released.py`.
+"""Makes an installed release write a journal, and records its answers, for `test_released.py`.
 
     PYTHONPATH=tests .venv/bin/python -m journeys.released.make [--names] /path/to/lpad \
         tests/journeys/released/VERSION

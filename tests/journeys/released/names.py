@@ -1,6 +1,6 @@
-"""Lists the names that a release promises to keep. As a program, it prints those of settings and commands as JSON.
+"""Lists the names that a release promises to keep; as a program, those of settings and commands.
 
-The interpreter of a release runs this file, so the file imports only those parts of lpad that all releases have.
+A release's interpreter runs this file, which therefore imports only parts that all releases have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The applier `modemmanager` against ModemManager's D-Bus interface, with a modem that connects."""
+"""The applier `modemmanager` with a double of ModemManager and a modem that connects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EQUIPMENT = f"{MM}.Error.MobileEquipment"
 
 
 class TestContract(ApplierContract):
-    """The applier `modemmanager` keeps the contract if it also makes the connection."""
+    """The applier `modemmanager` with `connect` passes the tests of the contract."""
 
     @pytest.fixture
     def bench(self, gateway: GatewayDouble) -> Bench:
@@ -51,7 +51,7 @@ class TestContract(ApplierContract):
 
 
 class TestInitialBearerOnly(ApplierContract):
-    """The contract without `connect`: another program connects, and the initial bearer gets the APN."""
+    """Without `connect`, the applier `modemmanager` passes the contract's tests, too."""
 
     @pytest.fixture
     def bench(self, gateway: GatewayDouble) -> Bench:
@@ -81,7 +81,7 @@ def plain(values: dict[str, Variant] | None) -> dict[str, Any]:
 
 
 def test_modemmanager_gets_its_own_numbers(gateway: GatewayDouble) -> None:
-    """ModemManager gets APN, authentication, IP type and roaming as its own numbers."""
+    """ModemManager gets the settings, with authentication and IP type as its own numbers."""
     gateway.probe(NEW)
     ModemManagerApplier(connects=True).connect(wanted(EVERYTHING), deadline=soon())
     secrets = {"user": "user", "password": PASSWORD, "allowed-auth": 2, "ip-type": 2}
@@ -90,7 +90,7 @@ def test_modemmanager_gets_its_own_numbers(gateway: GatewayDouble) -> None:
 
 
 def test_initial_bearer_is_left(gateway: GatewayDouble) -> None:
-    """With `leave` the modem keeps its initial bearer; without `connect` nothing else is changed, either."""
+    """With `initial_bearer: leave` and without `connect`, the applier changes nothing."""
     gateway.probe(NEW)
     settings = NetworkSettings(apn="x", initial_bearer=InitialBearer.LEAVE)
     outcome = ModemManagerApplier(connects=False).connect(wanted(settings), deadline=soon())
@@ -99,7 +99,7 @@ def test_initial_bearer_is_left(gateway: GatewayDouble) -> None:
 
 
 def test_initial_bearer_cannot_be_set(gateway: GatewayDouble) -> None:
-    """An initial bearer that cannot be set is a failure, unless the connection is made anyway."""
+    """An initial bearer that cannot be set is a failure, unless the applier also connects."""
     gateway.probe(NEW)
     gateway.initial_error = f"{MM}.Error.Core.Unsupported"
     outcome = ModemManagerApplier(connects=False).connect(wanted(), deadline=soon())
@@ -124,7 +124,7 @@ def test_initial_bearer_cannot_be_set(gateway: GatewayDouble) -> None:
 def test_failures_name_their_layer(
     gateway: GatewayDouble, error: str, layer: Layer, cause: Cause | None
 ) -> None:
-    """A refused connection names its layer and the network's cause, which `look` then reports, too."""
+    """A refused connection's outcome has layer and cause, which `look` then reports, too."""
     gateway.probe(NEW)
     gateway.connect_error = error
     applier = ModemManagerApplier(connects=True)
@@ -136,7 +136,7 @@ def test_failures_name_their_layer(
 
 
 def test_no_network_yet(gateway: GatewayDouble) -> None:
-    """Without a registration the failure allows another attempt."""
+    """If a connection fails because there is no network, the outcome allows another attempt."""
     gateway.probe(NEW)
     gateway.connect_error = f"{EQUIPMENT}.NoNetwork"
     outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=soon())
@@ -145,7 +145,7 @@ def test_no_network_yet(gateway: GatewayDouble) -> None:
 
 
 def test_another_apn_is_disconnected(gateway: GatewayDouble) -> None:
-    """A connection with another APN is ended first; applying the same settings again is successful."""
+    """The applier disconnects another APN first; the same settings can be connected again."""
     gateway.probe(NEW)
     applier = ModemManagerApplier(connects=True)
     for settings in (NEW_SETTINGS, NEW_SETTINGS, NetworkSettings(apn="b.example")):
@@ -156,7 +156,7 @@ def test_another_apn_is_disconnected(gateway: GatewayDouble) -> None:
 
 
 def test_sees_bearer_and_address(gateway: GatewayDouble) -> None:
-    """A connected bearer is seen with its interface, and its address if ModemManager knows it."""
+    """`look` reports bearer, address and interface of a connection, and before it a down bearer."""
     gateway.probe(NEW)
     applier = ModemManagerApplier(connects=True)
     assert applier.look(wanted(), deadline=soon()).bearer.state is State.DOWN
@@ -175,7 +175,7 @@ class AnyModem(ModemInSlot):
 
 
 def test_follows_the_modem(gateway: GatewayDouble) -> None:
-    """The modem is found by its IMEI, under whatever path; without an IMEI, it is the modem with the card."""
+    """The applier finds a modem by its IMEI after the modem's path has changed, and also without an IMEI."""
     applier = ModemManagerApplier(connects=True)
     later = threading.Timer(0.3, gateway.probe, (NEW,))
     later.start()
@@ -198,7 +198,7 @@ def test_follows_the_modem(gateway: GatewayDouble) -> None:
 def test_the_modem_does_not_read_the_profile(
     gateway: GatewayDouble, iccid: str | None, state: int, reason: int, told: str
 ) -> None:
-    """Lpad waits for a modem that has not read the profile, and the sentence states what is wrong."""
+    """If the modem has not read the profile, the outcome gives the reason, and allows another attempt."""
     gateway.probe(iccid)
     gateway.state, gateway.failed_reason = state, reason
     outcome = ModemManagerApplier(connects=True).connect(wanted(), deadline=Deadline.after(1))
@@ -209,14 +209,14 @@ def test_the_modem_does_not_read_the_profile(
 
 @pytest.mark.parametrize("form", ["{iccid}F", "{iccid}f", "{swapped}"])
 def test_an_iccid_in_another_form(gateway: GatewayDouble, form: str) -> None:
-    """ModemManager may show an ICCID as in the file: padded, and with swapped digits."""
+    """The applier recognises an ICCID that ModemManager shows with padding or with swapped digits."""
     swapped = swap_nibbles(bytes.fromhex(f"{NEW}F")).hex()
     gateway.probe(form.format(iccid=NEW, swapped=swapped))
     assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)
 
 
 def test_a_stale_modem_is_probed_again(gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A modem that ModemManager still shows with the previous profile is probed again, once."""
+    """If ModemManager still shows the previous profile, the modem is probed again, once."""
     monkeypatch.setattr("lpad.network.modemmanager.applier.STALE", 0.0)
     gateway.card = NEW
     assert isinstance(ModemManagerApplier(connects=True).connect(wanted(), deadline=soon()), Applied)
@@ -228,7 +228,7 @@ def test_a_stale_modem_is_probed_again(gateway: GatewayDouble, monkeypatch: pyte
 
 
 def test_another_modem_is_left_alone(gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only modem is not probed again if the card may be elsewhere, as in a reader."""
+    """If the modem has no IMEI or is unknown, the applier does not have ModemManager's modem probed again."""
     monkeypatch.setattr("lpad.network.modemmanager.applier.STALE", 0.0)
     for modem in (AnyModem(), None):
         asked = Wanted(eid=EID, iccid=NEW, settings=NEW_SETTINGS, previous_iccid=OLD, modem=modem)

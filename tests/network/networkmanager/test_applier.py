@@ -1,4 +1,4 @@
-"""The applier `networkmanager` against NetworkManager's D-Bus interface, with a modem that connects."""
+"""The applier `networkmanager` with doubles of NetworkManager and ModemManager, and a modem that connects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PIN = f"{MM}.Error.MobileEquipment.SimPin"
 
 
 class TestContract(ApplierContract):
-    """The applier `networkmanager` keeps the contract."""
+    """The applier `networkmanager` passes the tests of the contract."""
 
     @pytest.fixture
     def bench(self, gateway: GatewayDouble) -> Bench:
@@ -56,7 +56,7 @@ class TestContract(ApplierContract):
 
 @pytest.fixture
 def applier() -> NetworkManagerApplier:
-    """The applier alone; the test switches the card."""
+    """The applier without a card that follows it: the test changes the modem's card."""
     return NetworkManagerApplier()
 
 
@@ -102,7 +102,7 @@ def test_the_old_connection_does_not_come_back(
 
 
 def test_another_euiccs_connections_stay(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """On a gateway with two modems, the other modem's connection is left as it is."""
+    """A switch of one eUICC does not turn off the connection of another eUICC's profile."""
     other = wanted(
         OLD_SETTINGS, iccid="8988211000000000007", previous=None, eid="89049032000000000000000000000777"
     )
@@ -113,7 +113,7 @@ def test_another_euiccs_connections_stay(gateway: GatewayDouble, applier: Networ
 
 
 def test_settings_of_the_connection(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """Every network setting is in the connection, marked as lpad's; no agent is asked for secrets."""
+    """The connection has all network settings and lpad's mark, and no agent is asked for secrets."""
     applier.apply(wanted(EVERYTHING), deadline=soon())
     assert values(gateway, NEW, "gsm") == {
         "apn": "all.example",
@@ -135,7 +135,7 @@ def test_settings_of_the_connection(gateway: GatewayDouble, applier: NetworkMana
 
 
 def test_without_a_password_none_is_asked_for(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """A connection without a password requires none; otherwise the activation would wait for an agent."""
+    """A connection without a password says that none is required, so that no agent is asked."""
     applier.apply(wanted(NetworkSettings()), deadline=soon())
     gsm = values(gateway, NEW, "gsm")
     assert (gsm["password-flags"], gsm["pin-flags"]) == (4, 4)
@@ -143,7 +143,7 @@ def test_without_a_password_none_is_asked_for(gateway: GatewayDouble, applier: N
 
 
 def test_newer_versions_get_the_initial_bearer(address: str, applier: NetworkManagerApplier) -> None:
-    """NetworkManager 1.44 sets the initial EPS bearer itself; an older one would refuse the setting."""
+    """From NetworkManager 1.44 on, the connection sets the initial EPS bearer, not ModemManager."""
     with GatewayDouble(address, iccid=NEW, version="1.46.0") as gateway:
         applier.apply(wanted(EVERYTHING), deadline=soon())
         gsm = values(gateway, NEW, "gsm")
@@ -155,7 +155,7 @@ def test_newer_versions_get_the_initial_bearer(address: str, applier: NetworkMan
 def test_older_versions_have_modem_manager_set_it(
     gateway: GatewayDouble, applier: NetworkManagerApplier
 ) -> None:
-    """Below NetworkManager 1.44 ModemManager sets the initial EPS bearer, but may be unable to."""
+    """Below NetworkManager 1.44, ModemManager sets the initial EPS bearer; its refusal is ignored."""
     gateway.probe(NEW)
     applier.apply(wanted(), deadline=soon())
     assert isinstance(applier.connect(wanted(), deadline=soon()), Applied)
@@ -182,7 +182,7 @@ def test_the_owners_additions_stay(gateway: GatewayDouble, applier: NetworkManag
 def test_foreign_connections_are_reported_and_left_alone(
     gateway: GatewayDouble, applier: NetworkManagerApplier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A foreign connection that NetworkManager may choose is named, once in the log, and none is edited."""
+    """A foreign connection that autoconnects is named, once in the log, and is not edited."""
     gateway.add("any-sim", gsm={"apn": "x"})
     gateway.add("bound", gsm={"apn": "y", "sim-id": OLD})
     gateway.add("manual", gsm={"apn": "z"}, connection={"autoconnect": Variant("b", False)})
@@ -199,7 +199,7 @@ def test_foreign_connections_are_reported_and_left_alone(
 
 
 def test_the_active_connection_is_compared(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """If NetworkManager activates a foreign connection first, lpad activates the profile's own."""
+    """If a foreign connection is active, `verify` names it, and `connect` activates lpad's."""
     foreign = gateway.add("any-sim", gsm={"apn": "x"})
     gateway.probe(NEW)
     gateway.active, gateway.applied, gateway.device_state = foreign, gateway.stored[foreign], (100, 0)
@@ -214,7 +214,7 @@ def test_the_active_connection_is_compared(gateway: GatewayDouble, applier: Netw
 
 
 def test_changed_settings_are_activated_again(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """An active connection whose settings were changed is activated again; an unchanged one is left."""
+    """An active connection is activated again only if its settings were changed."""
     gateway.probe(NEW)
     for settings, activations in ((NEW_SETTINGS, 1), (NEW_SETTINGS, 1), (NetworkSettings(apn="b"), 2)):
         applier.apply(wanted(settings), deadline=soon())
@@ -224,7 +224,7 @@ def test_changed_settings_are_activated_again(gateway: GatewayDouble, applier: N
 
 
 def test_waits_for_the_modem(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """Lpad waits for a modem that is still being probed, and finds it under its new path by its IMEI."""
+    """The applier waits for a modem that is still being probed, and finds it under its new path."""
     applier.apply(wanted(), deadline=soon())
     later = threading.Timer(0.3, gateway.probe, (NEW,))
     later.start()
@@ -234,7 +234,7 @@ def test_waits_for_the_modem(gateway: GatewayDouble, applier: NetworkManagerAppl
 
 
 def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """While ModemManager restarts, connections are still stored, and the activation waits."""
+    """Without ModemManager, connections are stored, and `connect` allows another attempt."""
     gateway.mm.leave()
     assert isinstance(applier.prepare(wanted(), deadline=soon()), Applied)
     assert isinstance(applier.apply(wanted(), deadline=soon()), Applied)
@@ -244,7 +244,7 @@ def test_without_modem_manager(gateway: GatewayDouble, applier: NetworkManagerAp
 
 
 def test_a_stale_card_is_reported(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """Until the modem has read the profile nothing is activated, and the layer is the modem."""
+    """Until the modem has read the profile, nothing is activated, and the outcome's layer is the modem."""
     applier.apply(wanted(), deadline=soon())
     outcome = applier.connect(wanted(), deadline=Deadline.after(2))
     assert isinstance(outcome, TryAgain)
@@ -255,7 +255,7 @@ def test_a_stale_card_is_reported(gateway: GatewayDouble, applier: NetworkManage
 def test_the_owners_connection_serves_a_profile_without_settings(
     gateway: GatewayDouble, applier: NetworkManagerApplier
 ) -> None:
-    """If lpad has no settings, the owner's connection with the sim-id is activated, and not copied."""
+    """Without lpad's settings, the owner's connection with the sim-id is activated, unedited."""
     gateway.add("mine", gsm={"apn": "own.example", "sim-id": NEW})
     gateway.probe(NEW)
     applier.apply(wanted(EMPTY), deadline=soon())
@@ -309,7 +309,7 @@ def test_failures_name_their_layer(
     layer: Layer,
     cause: Cause | None,
 ) -> None:
-    """A failed activation names the layer, and the network's cause if ModemManager or the reason has it."""
+    """A failed activation's outcome has the layer, and the network's cause if it is known."""
     gateway.probe(NEW)
     gateway.reason = reason
     gateway.connect_error = error
@@ -329,7 +329,7 @@ def test_failures_name_their_layer(
 
 
 def test_sees_bearer_and_address(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """While NetworkManager connects the bearer is down; then bearer, address and interface are seen."""
+    """While NetworkManager connects, the bearer is down; then `look` reports bearer and address."""
     gateway.probe(NEW)
     gateway.hold = True
     applier.apply(wanted(), deadline=soon())
@@ -350,7 +350,7 @@ def test_sees_bearer_and_address(gateway: GatewayDouble, applier: NetworkManager
 def test_deletes_the_connection_with_the_profile(
     gateway: GatewayDouble, applier: NetworkManagerApplier
 ) -> None:
-    """Deleting a profile deletes lpad's connection for it, and no other."""
+    """When the applier forgets a profile, it deletes only lpad's connection for this profile."""
     for each in (old(), wanted()):
         applier.apply(each, deadline=soon())
     foreign = gateway.add("same-sim", gsm={"apn": "x", "sim-id": NEW})
@@ -371,7 +371,7 @@ def test_deletes_the_connection_with_the_profile(
 def test_a_refusal_states_what_to_do(
     gateway: GatewayDouble, applier: NetworkManagerApplier, refusal: str, kind: type, told: str
 ) -> None:
-    """A refusal states what the owner can do, and whether another attempt is useful."""
+    """The outcome of a refusal gives a remedy, and allows another attempt if that is useful."""
     gateway.refuse = refusal
     outcome = applier.apply(wanted(WITH_SECRET), deadline=soon())
     assert isinstance(outcome, kind)
@@ -379,14 +379,14 @@ def test_a_refusal_states_what_to_do(
 
 
 def test_an_apn_too_long(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """An APN that NetworkManager would refuse is refused earlier, with the limit."""
+    """An APN of more than 64 characters is a failure that gives the limit."""
     outcome = applier.apply(wanted(NetworkSettings(apn="a" * 65)), deadline=soon())
     assert isinstance(outcome, Failed)
     assert "64 characters" in outcome.told
 
 
 def test_an_unmanaged_device(gateway: GatewayDouble, applier: NetworkManagerApplier) -> None:
-    """A device that NetworkManager does not manage is a failure with that reason."""
+    """If NetworkManager does not manage the modem's device, the outcome is a failure with this reason."""
     applier.apply(wanted(), deadline=soon())
     gateway.probe(NEW)
     gateway.device_state = (10, 3)
@@ -412,7 +412,7 @@ def _odd_modem(gateway: GatewayDouble) -> None:
 def test_odd_answers_do_not_hide_the_others(
     gateway: GatewayDouble, applier: NetworkManagerApplier, disturb: Callable[[GatewayDouble], None]
 ) -> None:
-    """An invalid version, connection or property does not hide the others."""
+    """The applier works even if D-Bus shows an invalid version, connection or property."""
     gateway.probe(NEW)
     disturb(gateway)
     applier.prepare(wanted(), deadline=soon())

@@ -106,19 +106,19 @@ def test_each_class_of_error_has_its_course(error: LpadError, course: Course) ->
 
 
 def test_certificate_dates_are_doubted_under_an_unset_clock() -> None:
-    """If no time server has set the clock, a server certificate that is not yet valid is tried again later."""
+    """If no time server has set the clock, a certificate that is not yet valid is tried later."""
     error = ServerUntrusted("dates", cause="certificate-not-yet-valid")
     assert course_of(error, synchronised=False) is Course.TIME
 
 
 def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> None:
-    """A certificate that had expired before lpad was built ends a download, even under an unconfirmed clock."""
+    """A certificate that expired before lpad was built ends a download, whatever the clock shows."""
     error = ServerUntrusted("dates", cause="certificate-expired", certain=True)
     assert course_of(error, synchronised=False) is Course.STOP
 
 
 def test_a_switch_that_took_the_network_ends_no_download() -> None:
-    """After a switch has overtaken a download, it waits a limited time for the new network, even without retries."""
+    """A download that a switch overtook waits a limited time for the new network, even unretried."""
     tried = Tried(retry_for=0)
     away = ServerUnreachable("no connection")
     assert tried.fails(away) is None
@@ -368,7 +368,7 @@ def test_a_waiting_download_leaves_the_card_to_others(patient: Lab) -> None:
 
 
 def test_a_waiting_download_survives_restarts(patient: Lab) -> None:
-    """After restarts, a waiting download has kept its pause and its attempts, and continues when it is due."""
+    """A waiting download keeps its pause and attempts across restarts, and continues when due."""
     patient.clocks = Clocks()  # The pause ends when the test ends it, not while lpad stops.
     fault(patient, INITIATE, FaultKind.HTTP_STATUS, 503)
     waiting = paused_for(patient, download(patient), PauseReason.SERVER)
@@ -518,7 +518,7 @@ def test_stopped_in_the_middle(patient: Lab) -> None:
 
 
 def test_without_a_clock_a_download_waits(patient: Lab) -> None:
-    """While the clock is not set, a download waits and reports the reason; it continues once the clock is set."""
+    """While the clock is not set, a download waits with this reason; then it continues."""
     clock = Clock(unset_before=now().timestamp() + 3600)
     patient.environment = Environment(clock=clock)
     change = paused_for(patient, download(patient), PauseReason.TIME)
