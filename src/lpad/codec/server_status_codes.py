@@ -239,7 +239,7 @@ PAIRS: dict[tuple[str, str], Meaning] = {
 
 
 def meaning_of(subject: str, reason: str) -> Meaning:
-    """Return the meaning of a pair; that of an unlisted pair is composed from its two codes.
+    """Return the meaning of a pair of codes; for an unlisted pair, a meaning composed from the two codes.
 
     Args:
         subject: dotted subject code such as "8.2.6"; empty if the server gave none.

@@ -172,8 +172,8 @@ def _journal(file: SettingsFile) -> Journal:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidSettings(
-            f"cannot make the state folder {folder}: {error.strerror}; choose another place with the setting"
-            " 'state_folder'"
+            f"cannot create the state folder {folder}: {error.strerror}; choose another place with the"
+            " setting 'state_folder'"
         ) from error
     return Journal(folder / "journal.db", retention=_retention(file.settings))
 

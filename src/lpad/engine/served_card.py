@@ -81,7 +81,7 @@ class ServedCard:
         return self._failovers.status(self._name)
 
     def modem_restarts(self) -> ModemRestarts:
-        """Return the modem's restarts by lpad that did not help so far."""
+        """Return lpad's restarts of the modem that have not helped so far."""
         return self._worker.modem_resets.state
 
     def network(self, iccid: str) -> Chosen:

@@ -63,7 +63,7 @@ class InstallationError(ResultCode):
 
     @property
     def temporary(self) -> bool:
-        """Whether another attempt may install the same profile (SGP.22 v3.1, 2.5.6.1)."""
+        """Whether another attempt can succeed with the same profile (SGP.22 v3.1, 2.5.6.1)."""
         return self in (InstallationError.INSUFFICIENT_MEMORY, InstallationError.INTERRUPTION)
 
 

@@ -96,10 +96,10 @@ class SignedCertificate(Frozen):
 
 
 def time_of(element: Tlv) -> datetime:
-    """Return a UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5).
+    """Return the moment in a UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5).
 
     Raises:
-        MalformedError: the element is neither, or its text is not a time.
+        MalformedError: the text of the element is not such a time.
     """
     text = element.value.decode("ascii", "replace")
     if element.tag == _UTC_TIME:

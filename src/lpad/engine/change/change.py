@@ -276,7 +276,7 @@ class Change(Frozen, kw_only=True):
         return replace(self.put_off(pause), attempts=self.attempts + 1)
 
     def put_off(self, pause: Pause) -> Change:
-        """Return the change as waiting; unlike `paused`, this counts no failed attempt."""
+        """Return the change as waiting, without counting a failed attempt as `paused` does."""
         return replace(
             self.taken_up(),
             state=State.WAITING,

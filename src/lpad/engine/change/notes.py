@@ -42,7 +42,7 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     restarts: how often the change was resumed after a restart of lpad.
     due: when a paused change continues, on the steady clock.
-    sessions: attempts in which the server received a download's order.
+    sessions: the number of attempts in which the server received a download's order.
     answer_by, asked: the time limit for an answer, and the kind of question.
     absence: how long lpad waits for a card that shows the outcome.
     absence_at_start: how long lpad waits for a card that was absent at its start.

@@ -72,7 +72,7 @@ class Clock:
         """
         if not self.is_set:
             raise ClockNotSet(
-                f"this device's clock says {time.strftime('%Y-%m-%d', time.gmtime())}, so lpad cannot verify"
+                f"this device's clock shows {time.strftime('%Y-%m-%d', time.gmtime())}, so lpad cannot verify"
                 " any server's certificate; it continues once the clock is set, for example by NTP"
             )
 

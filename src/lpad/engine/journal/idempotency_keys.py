@@ -1,4 +1,4 @@
-"""The requests with a key, kept as long as their changes."""
+"""The requests with an Idempotency-Key, which are kept as long as their changes."""
 
 from __future__ import annotations
 

@@ -180,8 +180,8 @@ class Listeners:
             status = self._status(name)
             if status.connected:
                 raise Conflict(
-                    f"cannot forget the listener '{name}': it listens now, and would be back with its next"
-                    " connection; stop its program first"
+                    f"cannot forget the listener '{name}': it is connected, and its next connection"
+                    " would add it again; stop its program first"
                 )
             self._lose(name)
             return status

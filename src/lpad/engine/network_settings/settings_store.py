@@ -90,7 +90,7 @@ class NetworkStore:
             iccid: the profile's ICCID.
             settings: the settings.
             change: the change that carries out the order.
-            eid: the EID of its card.
+            eid: the EID of the change's card.
         """
         with self._lock:
             row = self._row(iccid)

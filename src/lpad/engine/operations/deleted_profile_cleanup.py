@@ -1,4 +1,4 @@
-"""Deleted profiles, whose data lpad, the applier and the owner's programs delete, too."""
+"""The cleanup after deleted profiles: lpad and the applier delete their data, and the hooks are run."""
 
 from __future__ import annotations
 

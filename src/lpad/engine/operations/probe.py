@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def probe(run: Run, context: Context) -> ShownReport:
-    """Reopen the port, test the card with read-only commands, and report."""
+    """Reopen the port, test the card with read-only commands, and return the report."""
     card = context.card
     deadline = Deadline.after(context.timeouts.open + context.timeouts.read)
     run.step("probe")

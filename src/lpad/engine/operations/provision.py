@@ -87,7 +87,7 @@ def take_back(run: Run, context: Context) -> str | None:
 
 
 def _reach_ticket(wish: OpenWish) -> None:
-    """Get the activation code, in as many turns as necessary."""
+    """Get the activation code; as long as the platform is not ready, raise Postponed."""
     _check_card(wish)
     wish.context.environment.clock.check()
     if _is_fulfilled(wish):

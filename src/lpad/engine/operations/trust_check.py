@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_trust(run: Run, context: Context) -> TrustReport:
-    """Make a TLS handshake with a server on behalf of the card, without a request, and report.
+    """Make a TLS handshake with a server on behalf of the card, without a request; return the report.
 
     Raises:
         ServerUnreachable: the server cannot be reached.

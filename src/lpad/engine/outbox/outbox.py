@@ -461,7 +461,7 @@ class Outbox:
         return min((each for each in moments if each is not None), default=None)
 
     def _until_due(self) -> float | None:
-        """Return the seconds until the next attempt, None while there is nothing to send."""
+        """Return the seconds until the next attempt; None while nothing can be sent."""
         if len(self._served) >= AT_ONCE or not self._clock.is_set:
             return None
         shortest = BACKOFF.seconds[0] if self._troubled else SHORTEST_WAIT

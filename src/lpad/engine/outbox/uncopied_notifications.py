@@ -129,7 +129,7 @@ class UncopiedNotifications:
             return rest is not None and time.monotonic() < rest.until
 
     def wake(self, eid: str) -> None:
-        """Ask a card for all its uncopied notifications at its next reading."""
+        """End the pauses of a card, so that its next reading asks for all uncopied notifications."""
         with self._lock:
             for key in [key for key in self._rests if key[0] == eid]:
                 del self._rests[key]

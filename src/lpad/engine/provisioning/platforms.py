@@ -46,7 +46,7 @@ class NamedPlatform(Protocol):
         """The platform's capabilities."""
 
     def opened(self) -> AbstractContextManager[OpenPlatform]:
-        """Open the platform; it is closed at the end of the block."""
+        """Return a context manager that opens the platform, and closes it at its end."""
 
 
 class Platforms:

@@ -120,7 +120,7 @@ class Interrupted:
         return limit.left(moment)
 
     def _limit(self, change: Change, noted: NotedLimit | None) -> TimeLimit:
-        """Return the remaining time to wait for an absent card, which continues across restarts."""
+        """Return the time limit of the wait for an absent card, which continues across restarts."""
         moment = Moment.now()
         if noted is not None:
             return TimeLimit.read(noted).carried_on(moment)

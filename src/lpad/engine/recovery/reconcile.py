@@ -41,7 +41,7 @@ def judge(
 
     Args:
         change: the record, running when lpad ended, or waiting for its card.
-        private: the change's secrets and notes; no notes if nothing irreversible was begun.
+        private: the change's secrets and notes, which show the irreversible steps that were begun.
         notifications: copies of the card's notifications.
     """
     meant = private.secrets.get(EID)

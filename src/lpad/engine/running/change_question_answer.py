@@ -27,7 +27,7 @@ class Answer(Frozen, kw_only=True):
     confirm: bool | None = None
 
     def fits(self, question: Question) -> bool:
-        """Return whether this is an answer to the question."""
+        """Return whether the answer fits the kind of the question."""
         if question.kind in _YES_OR_NO:
             return self.confirm is not None
         if question.kind is QuestionKind.CONFIRMATION_CODE:
@@ -36,7 +36,7 @@ class Answer(Frozen, kw_only=True):
         return self.decision is not None
 
     def notes(self, question: Question, *, code: str | None) -> Noting:
-        """Return the notes of the answer, which counts even if lpad is killed before using it."""
+        """Return notes that store the answer, so that it counts even if lpad is killed before using it."""
         if question.kind is QuestionKind.SECOND_ORDER:
             return noting(ProvisionNotes, second_order=self.confirm)
         if question.kind is QuestionKind.ADOPT:

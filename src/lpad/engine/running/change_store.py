@@ -45,7 +45,8 @@ class ChangeStore:
         self._unwritten: dict[int, Change] = {}
         self._unwritten_notes: dict[int, Noting] = {}
         self.eid_of: Callable[[str], str | None] = lambda _: None
-        """Returns the EID of a card at its last reading, for a change that was requested before it."""
+        """Returns the EID of a card at its last reading, for a change that was requested before that
+        reading."""
         self.uncounted_time = UncountedTime(journal.clock)
         """Measures the waiting times that `retry_for` does not count."""
 
@@ -135,7 +136,7 @@ class ChangeStore:
                 self.save(change.failed(no_card(change.euicc)))
 
     def unfinished(self) -> list[Change]:
-        """Return the unfinished changes of all cards, known or not."""
+        """Return the unfinished changes of all cards, even of those that the settings no longer name."""
         return self._journal.changes.unfinished()
 
     def save(

@@ -45,7 +45,7 @@ LAYERS: Mapping[ConditionKind, Layer] = {
     ConditionKind.ADDRESS: Layer.ADDRESS,
     **dict.fromkeys(REACHABILITY_CHECKS, Layer.PATH),
 }
-"""The layer that each kind of condition checks; a confirmation has none."""
+"""The layer that each kind of condition checks; a confirmation checks no layer."""
 
 NOT_EVALUATED = "this version of lpad cannot evaluate the condition"
 

@@ -120,7 +120,7 @@ class Run(RunRecord):
         self._write(record, notes, needed=not on_trial)
 
     def await_quiet(self, pause: Pause) -> None:
-        """Restart the pause until a time without switches, and publish the pause."""
+        """Restart the pause of a change that waits for a time without switches, and publish the pause."""
         with self._condition:
             if self._change.pause is not None:
                 notes = noting(Notes, due=self.now().steady + overtaking.QUIET)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RunRecord:
-    """One change and its notes, written by the worker and, when it is answered or cancelled, by the API."""
+    """One change and its notes, written by the worker, and by the API for an answer or a cancellation."""
 
     def __init__(self, change: Change, store: ChangeStore) -> None:
         """Create the object for a record, and load the notes of its change."""
@@ -65,7 +65,7 @@ class RunRecord:
 
         Args:
             notes: the notes that lpad needs after a restart.
-            needed: whether the change cannot continue if this cannot be written.
+            needed: whether to raise an error if the record cannot be written.
 
         Raises:
             InternalError: the record cannot be written.
@@ -104,7 +104,7 @@ class RunRecord:
         """Store a note that the change needs after a restart.
 
         Args:
-            needed: whether the change must not continue without this record.
+            needed: whether to raise an error if the record cannot be written.
 
         Raises:
             InternalError: the record is needed, and cannot be written.

@@ -16,7 +16,8 @@ _FACTORY = ("89010000001234567882", "89000000000000000012")
 """ICCIDs of test profiles left in products; ChromeOS deletes such profiles (hermes.conf, b/418078582)."""
 _GENERIC_ICCID = "894944999999999"
 _GENERIC_NAME = "GSMA Generic eUICC Test Profile"
-"""The name of GSMA TS.48's test profile. Its keys are published; up to version 6, they can load applets."""
+"""The name of GSMA TS.48's test profile. Its keys are published; up to version 6, anyone can load applets
+with them."""
 
 
 class Risk(enum.StrEnum):

@@ -32,7 +32,7 @@ class OtherSettings(Frozen):
 
 
 class Alternatives(Struct):
-    """The remaining attempts of one switch."""
+    """The remaining attempts of one switch with other network settings."""
 
     _tried: set[str] = field(default_factory=set)
 

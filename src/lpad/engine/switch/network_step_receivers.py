@@ -1,4 +1,4 @@
-"""The receivers of network steps: for the switch's change, which shows the steps, or for no change."""
+"""The receivers of network steps: one shows them in the switch's change, the other belongs to no change."""
 
 from __future__ import annotations
 

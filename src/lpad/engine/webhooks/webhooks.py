@@ -25,7 +25,7 @@ _CHANGING = 5.0
 
 
 class EndpointStatus(Frozen, kw_only=True):
-    """An endpoint, its progress, and the number of waiting events; None: the journal cannot be read."""
+    """An endpoint, its progress, and the number of waiting events (None: the journal cannot be read)."""
 
     endpoint: Endpoint
     progress: Progress

@@ -200,8 +200,9 @@ class Executor:
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
         """Let the card's state decide the result of a change whose answer was lost.
 
-        This is called after a returned card was read. The change succeeds if its goal is reached; otherwise
-        it fails with the card's reason. False: the caller must end the change, with `error`.
+        lpad has just tried to read the card; while the card is absent, the change waits for it. A change
+        whose goal is reached succeeds, and one that the card has refused fails. Return False if the caller
+        must end the change with `error`.
         """
         if not (run.unsure and reconcile.is_found_out(run.change, run.notes) and isinstance(error, _UNCLEAR)):
             return False

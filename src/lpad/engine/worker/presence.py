@@ -66,7 +66,7 @@ class Presence:
             self._look_at = min(self._look_at, time.monotonic() + REOPENING[0])
 
     def port_seen(self, *, there: bool) -> None:
-        """Record the system's report on the port."""
+        """Record the system's report of whether the port exists."""
         self._port_there = there
         if self._ready:
             if not there and self._port_went is None:

@@ -97,7 +97,7 @@ def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = 
     code = error.verify_code
     if code in (_NOT_YET_VALID, _EXPIRED) and time.time() < CLOCK_UNSET_BEFORE:
         return ServerUntrusted(
-            f"the certificate of {server} cannot be verified: this device's clock says "
+            f"the certificate of {server} cannot be verified: this device's clock shows "
             f"{datetime.fromtimestamp(time.time(), tz=UTC):%Y-%m-%d}; set it, or wait until NTP has",
             cause="clock-not-set",
             retryable=True,

@@ -365,7 +365,7 @@ class Database:
             return Salvage()
 
     def _rebuilt(self, found: Salvage, damage: DamagedError) -> Repair:
-        """Write a new, complete file, on a full disk with the space of the reserve and of old copies."""
+        """Write a new, complete file; on a full disk, use the space of the reserve and of old copies."""
         while True:
             try:
                 with closing(

@@ -1,9 +1,9 @@
 """The trial of blocks that are larger than a modem's quirk allows (see `LargerBlocks`).
 
 The command is GetProfilesInfo with a tag list that fills a whole block of 255 bytes. The command alters
-nothing. The tag of the ICCID is at the end of the list: if the line loses its end, the answer lacks the
-ICCIDs, however lenient the card is. The answer of a card without profiles proves nothing, so lpad does not
-try larger blocks with such a card.
+nothing. The tag of the ICCID is at the end of the list: if the link loses the end of the block, the answer
+lacks the ICCIDs, however lenient the card is. The answer of a card without profiles proves nothing, so lpad
+does not try larger blocks with such a card.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
-"""Seconds for the answer, which takes a tenth of a second on a line with 115200 baud."""
+"""Seconds for the answer, which takes a tenth of a second on a serial line with 115200 baud."""
 _STATE, _ICCID = 0x9F70, 0x5A
 _TAGS = (*[_STATE] * 123, _ICCID, _ICCID)
 LONG_REQUEST = ProfileInfoListRequest(tags=_TAGS).encode()

@@ -179,7 +179,7 @@ class Card:
         """Close the link; the next use opens it again.
 
         Args:
-            error: the reason, if there is one. A modem that was found silent is sent nothing more.
+            error: the reason, if there is one. lpad sends nothing more to a modem that did not answer.
         """
         self.end_session(error)
         self._missed = self.reported
@@ -244,7 +244,7 @@ class Card:
     def hear(self, *, deadline: Deadline) -> bool:
         """Read the modem's unsolicited lines, and return whether one reports on the connection.
 
-        A closed port stays closed, and one that has failed is not listened to until it was opened again.
+        A closed port stays closed, and lpad listens to a failed port only after opening it again.
 
         Raises:
             CardUnreachable: the port is gone.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAUSES = (0.0, 0.0, 300.0, 1800.0, 7200.0, 6 * 3600.0, 24 * 3600.0)
-"""Seconds between two restarts, by the number of restarts so far; a switch and its rollback are two."""
+"""Seconds between two restarts, by the number of restarts so far; a switch and its rollback may need two."""
 MOST = len(PAUSES) + 1
 """The maximum number of restarts without success; each may take several steps of the ladder."""
 
@@ -86,7 +86,7 @@ class ModemRestartLimit:
         return f"{done}; 'lpactl restart-modem' restarts it now"
 
     def ascend(self, *, unwritten: bool = True) -> bool:
-        """Return whether the modem may be restarted now, and count the restart on disk.
+        """Return whether the modem may be restarted now; if so, count the restart on disk.
 
         Args:
             unwritten: whether a restart is allowed even if the journal cannot be written, as for a rollback.
