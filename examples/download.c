@@ -1,7 +1,7 @@
-/* Lists a card's profiles, downloads one with its progress shown, and enables it. Needs libcurl.
+/* Lists a card's profiles, downloads a profile, shows its progress and enables it. Needs libcurl.
  * Usage: download EUICC ACTIVATION-CODE
  *
- * lpad writes JSON without spaces, and each name that is searched for here occurs once; a real program uses a JSON library.
+ * lpad writes JSON without spaces, and each name that this program searches for occurs once; a real program uses a JSON library.
  */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -26,8 +26,8 @@ static size_t append(char *from, size_t size, size_t count, void *to)
     return size * count;
 }
 
-/* Replaces what controls the terminal in a text from a card or server, and returns the text: ASCII's control characters, and in UTF-8
- * those of Latin-1 (C2 80 to 9F) and of Unicode's general punctuation, such as marks of direction (E2 80 8B to AE, E2 81 A0 to AF). */
+/* Replaces characters that control the terminal in a text from a card or server, and returns the text: ASCII's control characters, and
+ * in UTF-8 those of Latin-1 (C2 80 to 9F) and of Unicode's general punctuation, such as marks of direction (E2 80 8B to AE, E2 81 A0 to AF). */
 static char *shown(char *text)
 {
     unsigned char *at = (unsigned char *)text;
@@ -42,7 +42,7 @@ static char *shown(char *text)
     return text;
 }
 
-/* Copies the text, or the number, behind "name": and returns where it ends; NULL where there is none. */
+/* Copies the text or the number after "name": into `value`, and returns its end in the JSON; NULL if the JSON has no such name. */
 static const char *field(const char *json, const char *name, char *value, size_t size)
 {
     char key[64];
@@ -71,7 +71,7 @@ static CURL *to_lpad(const char *path)
     return curl;
 }
 
-/* Returns the answer, to be freed; a problem ends the program with its sentence. */
+/* Sends a request and returns the answer, which the caller must free; if the request fails, prints the error and ends the program. */
 static char *call(const char *path, const char *body)
 {
     char header[128], uuid[64] = "", told[1024];
@@ -90,7 +90,7 @@ static char *call(const char *path, const char *body)
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
     if (body != NULL)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    /* With its key, the request may be repeated when its answer is lost: nothing is done twice. */
+    /* With a key, lpad carries out the request once, even if it is repeated after a lost answer. */
     for (int attempt = 0; attempt < 2; attempt++) {
         answer.length = 0;
         if (answer.data != NULL)
@@ -167,15 +167,15 @@ static size_t on_stream(char *from, size_t size, size_t count, void *to)
             stream->line.length = 0;
         }
     }
-    return stream->ended ? 0 : size * count; /* 0 hangs up: the stream itself never ends */
+    return stream->ended ? 0 : size * count; /* 0 closes the connection, because the stream itself never ends */
 }
 
-/* Prints a change's progress until it ends or asks something. */
+/* Prints a change's progress until the change ends or waits. */
 static void follow(const char *change)
 {
     char path[128];
     struct stream stream = {0};
-    /* 'after=0-0': also what happened before we listened. */
+    /* 'after=0-0' requests earlier events, too. */
     snprintf(path, sizeof path, "/v1/events?change=%s&after=0-0", change);
     CURL *curl = to_lpad(path);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_stream);
@@ -212,7 +212,7 @@ int main(int count, char **arguments)
     field(answer, "state", state, sizeof state);
     if (strcmp(state, "done") != 0) {
         field(answer, "sentence", sentence, sizeof sentence);
-        /* of its error, of its question, or of a pause after which lpad goes on by itself */
+        /* The sentence is that of the change's error or of its pause, after which lpad continues. */
         fprintf(stderr, "%s %s\n", state, sentence);
         return 1;
     }

@@ -1,4 +1,4 @@
-// Lists a card's profiles, downloads one with its progress shown, and enables it. Needs nothing but Go.
+// Lists a card's profiles, downloads a profile, shows its progress and enables it. Needs only Go.
 // Usage: download EUICC ACTIVATION-CODE
 package main
 
@@ -50,7 +50,7 @@ func shown(text string) string {
 	}, text)
 }
 
-// call puts the answer into `answer`, or returns the problem.
+// call sends a request and decodes the answer into `answer`, or returns the problem as an error.
 func call(method, path string, body, answer any) error {
 	content, err := json.Marshal(body)
 	if err != nil {
@@ -59,7 +59,7 @@ func call(method, path string, body, answer any) error {
 	if body == nil {
 		content = nil
 	}
-	// With a key, Go's client repeats the request by itself when the connection breaks: nothing is done twice.
+	// With a key, Go's client repeats the request if the connection breaks, and lpad carries out the request once.
 	key := make([]byte, 16)
 	if _, err := rand.Read(key); err != nil {
 		return err
@@ -101,9 +101,9 @@ func showProfiles(euicc string) error {
 	return nil
 }
 
-// follow prints a change's progress until it ends or asks something.
+// follow prints a change's progress until the change ends or waits.
 func follow(id int) error {
-	// 'after=0-0': also what happened before we listened.
+	// 'after=0-0' requests earlier events, too.
 	response, err := lpad.Get(fmt.Sprintf("http://lpad/v1/events?change=%d&after=0-0", id))
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func run(euicc, code string) error {
 		if download.Error != nil {
 			return fmt.Errorf("%s", download.Error.Sentence)
 		}
-		// One that waits has a question, or a pause after which lpad goes on by itself.
+		// A waiting change has a question, or a pause after which lpad continues.
 		if download.Question != nil {
 			return fmt.Errorf("asked for: %s", download.Question.Kind)
 		}

@@ -1,4 +1,4 @@
-// Lists a card's profiles, downloads one with its progress shown, and enables it. Needs nothing but Node.js.
+// Lists a card's profiles, downloads a profile, shows its progress and enables it. Needs only Node.js.
 // Usage: download.js EUICC ACTIVATION-CODE
 'use strict';
 
@@ -21,9 +21,9 @@ function send(method, path, headers, body) {
   });
 }
 
-// Returns the answer; throws the problem's sentence.
+// Sends a request and returns the answer; throws the kind and the sentence of a problem.
 async function call(method, path, content) {
-  // With a key, the request may be repeated when its answer is lost: nothing is done twice.
+  // With a key, lpad carries out the request once, even if it is repeated after a lost answer.
   const headers = { 'Idempotency-Key': randomUUID() };
   const body = content === undefined ? undefined : JSON.stringify(content);
   for (let attempt = 1; ; attempt++) {
@@ -47,11 +47,11 @@ async function showProfiles(euicc) {
   }
 }
 
-// Prints a change's progress until it ends or asks something.
+// Prints a change's progress until the change ends or waits.
 async function follow(change) {
-  // 'after=0-0': also what happened before we listened.
+  // 'after=0-0' requests earlier events, too.
   const stream = await send('GET', `/v1/events?change=${change}&after=0-0`, {});
-  // If the stream breaks off, the lines end, and the change shows what became of it.
+  // If the stream breaks off, the loop ends, and the change itself shows its state.
   stream.on('error', () => {});
   let event = '';
   for await (const line of createInterface({ input: stream })) {
@@ -73,7 +73,7 @@ async function main(euicc, code) {
   await follow(id);
   const change = await call('GET', `/v1/changes/${id}`);
   if (change.state !== 'done') {
-    // One that waits has a question, or a pause after which lpad goes on by itself.
+    // A waiting change has a question, or a pause after which lpad continues.
     const { question, pause } = change;
     const waits = question ? `asked for: ${question.kind}` : `waits: ${pause?.reason}`;
     throw new Error(change.error?.sentence ?? pause?.error?.sentence ?? waits);

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Lists a card's profiles, downloads one with its progress shown, and enables it. Needs curl and jq.
+# Lists a card's profiles, downloads a profile, shows its progress and enables it. Needs curl and jq.
 # Usage: download.sh EUICC ACTIVATION-CODE
 set -eu
 euicc=$1 code=$2
 socket=${LPAD_SOCKET:-/run/lpad/lpad.sock}
 
-# in jq: a text from a card or server, without characters that control the terminal
+# A jq function: returns a text from a card or server without characters that control the terminal.
 shown='def shown: tostring | gsub("[\\p{Cc}\\p{Cf}]"; "?");'
 
-lpad() { # lpad PATH [CURL-OPTION...]: print the answer; of a problem, print the sentence and fail
+lpad() { # lpad PATH [CURL-OPTION...]: prints the answer; if the request fails, prints the error's sentence and fails
     path=$1
     shift
-    # With a key, the request may be repeated when its answer is lost (52, 56): nothing is done twice.
+    # With a key, lpad carries out the request once, even if it is repeated after a lost answer (52, 56).
     key=$(cat /proc/sys/kernel/random/uuid)
     for _ in first second; do
         status=0
@@ -41,7 +41,7 @@ body=$(jq -n --arg code "$code" '{activation_code: $code}')
 download=$(lpad "/v1/euiccs/$euicc/downloads" -d "$body")
 change=$(printf '%s' "$download" | jq -r "$shown"'.id | shown')
 
-# 'after=0-0': also what happened before we listened. The stream never ends, so curl is ended after the last record.
+# 'after=0-0' requests earlier events, too. The stream never ends, so the script ends curl after the last event.
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 mkfifo "$folder/events"
@@ -65,7 +65,7 @@ while IFS= read -r line; do
 done <"$folder/events"
 kill $! 2>/dev/null || true
 
-# What became of it is in the change; one that waits has a question, or a pause after which lpad goes on by itself.
+# The change shows the result; a waiting change has a question, or a pause after which lpad continues.
 download=$(lpad "/v1/changes/$change")
 iccid=$(printf '%s' "$download" | jq -er "$shown"'if .state == "done" then .result.iccid | shown
     else error(.error.sentence // .question.kind // .pause.error.sentence // .pause.reason | shown) end')

@@ -2,9 +2,9 @@
 //
 //     node webhook_receiver.js KEY-FILE [PORT]
 //
-// It verifies the signature of each request, ignores repetitions, and prints one line for each event. KEY-FILE
+// The program verifies the signature of each request, ignores repetitions, and prints one line for each event. KEY-FILE
 // contains the key that lpad signs with, whsec_..., or the public key of an Ed25519 key, whpk_... ('lpactl webhooks'
-// shows it). Put it behind a server that speaks TLS.
+// shows it). Run the program behind a server that speaks TLS.
 
 "use strict";
 
@@ -12,7 +12,7 @@ const crypto = require("node:crypto");
 const fs = require("node:fs");
 const http = require("node:http");
 
-const TOLERANCE = 300; // seconds; an older request may be a captured one that is sent again
+const TOLERANCE = 300; // seconds; an older request may be a replayed copy
 const LARGEST = 64 * 1024;
 
 // Returns a text of an event without characters that control the terminal.
@@ -49,7 +49,7 @@ function isGenuine(key, headers, body) {
     return false;
   }
   const signed = Buffer.concat([Buffer.from(`${headers["webhook-id"]}.${sentAt}.`), body]);
-  // There may be several signatures, one for each key, while the keys are exchanged.
+  // While a key is being replaced, a request has one signature for each key.
   return (headers["webhook-signature"] || "")
     .split(" ")
     .filter((each) => each.startsWith(`${key.version},`))
@@ -57,7 +57,7 @@ function isGenuine(key, headers, body) {
 }
 
 function receiver(key) {
-  const seen = new Set(); // a real receiver keeps these, because lpad repeats what was not acknowledged
+  const seen = new Set(); // a real receiver stores these, because lpad repeats an event whose answer was lost
   return http.createServer((request, response) => {
     const parts = [];
     let length = 0;
@@ -89,7 +89,7 @@ function receiver(key) {
         seen.add(name);
         console.log(shown(`${event.sequence || "-"} ${event.type} ${JSON.stringify(event.data)}`));
       }
-      response.writeHead(204).end(); // at once; work that takes time comes later
+      response.writeHead(204).end(); // immediately; slow work comes afterwards
     });
   });
 }

@@ -111,7 +111,7 @@ class Stage:
             device.stop()
 
     def count(self, key: str) -> Mapping[Counted, int]:
-        """Run a scenario repeatedly without a cut, and return the number of steps that all runs have.
+        """Run a scenario repeatedly without a cut, and return the lowest number of steps of each kind.
 
         The number depends on timing: lpad sometimes removes an accepted notification in a session that is
         open for another notification, which saves one session.

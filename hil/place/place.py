@@ -182,7 +182,7 @@ class Place:
         return next((profile.iccid for profile in profiles if profile.state == "enabled"), None)
 
     def enable(self, iccid: str, **options: Any) -> Change:
-        """Enable a profile, by default without a guard; return the change when it has ended or asks."""
+        """Enable a profile, by default without a guard; return the change when it ends or asks a question."""
         return self.client.enable(self.name, iccid, wait=PATIENCE, **{"guard": None, **options})
 
     def deliver(self, *iccids: str) -> None:

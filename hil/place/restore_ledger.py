@@ -66,7 +66,7 @@ class Ledger:
 
     @property
     def expected_beside(self) -> frozenset[str] | None:
-        """The profiles known before an installation with an unknown result; None: there is none."""
+        """The profiles known before an installation with an unknown result; None: every result is known."""
         if not self._expected.exists():
             return None
         return frozenset(msgspec.json.decode(self._expected.read_bytes(), type=list[str]))
