@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lpad.card.at.at_modem import AtModem
 from lpad.card.at.csim import csim_link
-from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.at_port import AtPort
 from lpad.card.port.serial_line import SerialLine
 
 if TYPE_CHECKING:
@@ -34,5 +35,5 @@ def open_csim_link(
         CardUnreachable: no such port, or no permission.
         CardBusy: another program holds the port.
     """
-    modem = AtModem(SerialLine(port, baud=baud), patience=patience)
+    modem = AtModem(AtPort(SerialLine(port, baud=baud), patience=patience))
     return csim_link(modem, name=port, terminal_capability=terminal_capability, unredacted=unredacted)

@@ -16,7 +16,6 @@ from lpad.card.link.card_change_reports import CardReport
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.link_description import facts_of
 from lpad.card.link.network_connection_reports import Listening
-from lpad.card.modem.iccid import read_iccid
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
@@ -195,7 +194,7 @@ def test_if_no_port_reaches_the_card_the_error_is_that_of_the_first(tmp_path: Pa
 def ask_modem(link: Link) -> None:
     with link.lend_modem(deadline=soon()) as lent:
         assert lent is not None
-        read_iccid(lent, deadline=soon())
+        lent.modem.iccid(deadline=soon())
 
 
 def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> None:

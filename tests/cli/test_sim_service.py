@@ -11,8 +11,8 @@ import pytest
 from cli.conftest import PATIENCE, run
 from engine.lab import FIRST, Lab
 from lpad.base.deadline import Deadline
-from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.registration import registrations
+from lpad.card.at.at_modem import AtModem
+from lpad.card.modem.at_port import AtPort
 from lpad.card.port.serial_line import SerialLine
 from lpad.engine.change.change import Kind
 
@@ -36,8 +36,8 @@ def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str],
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == f"AT port {pty}\n"
-            modem = AtModem(SerialLine(str(pty)))
-            assert {each.status for each in registrations(modem, deadline=Deadline.after(PATIENCE))} == {
+            modem = AtModem(AtPort(SerialLine(str(pty))))
+            assert {each.status for each in modem.registrations(deadline=Deadline.after(PATIENCE))} == {
                 status
             }
             modem.close()

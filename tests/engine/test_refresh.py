@@ -17,12 +17,10 @@ from lpad.card.at.at_link import open_at_link
 from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.remembered_links import LinkMemory
-from lpad.card.modem.at_modem import AtModem
 from lpad.engine.change.change import Kind, State
 from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.switch import card_request_retry
 from lpad.lpa.euicc import Euicc
-from lpad.protocol.at_dialogue import AtCommand
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.modem.personality import Handles, ModemPersonality, Notices
 from lpad.simulator.personalities import find_personality
@@ -430,8 +428,7 @@ def test_the_next_start_powers_up_the_radio(tmp_path: Path, pki: Pki) -> None:
         killed = open_at_link(str(tmp_path / "tty"), memory=memory)
         with killed.lend_modem(deadline=soon()) as lent:
             lent.powered_down.going_down(("AT+CFUN=1",))
-            assert isinstance(lent.modem, AtModem)
-            lent.modem.ask(AtCommand("AT+CFUN=0"), patience=5, deadline=soon())
+            assert lent.modem.take("AT+CFUN=0", deadline=soon())
         killed.close()
         powered = [lab.modem.powered]
         again = open_at_link(str(tmp_path / "tty"), memory=LinkMemory(tmp_path / "links"))

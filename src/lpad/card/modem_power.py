@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.card.modem.common_modem_answers import Power
-from lpad.card.modem.powered_down_note import bring_up, send
+from lpad.card.modem.powered_down_note import bring_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,11 +80,11 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
             lent.modem.forget_unsolicited()
             if rung.down:
                 lent.powered_down.going_down(rung.up)
-            taken = [send(lent.modem, text, deadline=within) for text in rung.down or rung.up]
+            taken = [lent.modem.take(text, deadline=within) for text in rung.down or rung.up]
             refused = not any(taken)
             if not all(taken[:1]):
                 for text in rung.instead:
-                    send(lent.modem, text, deadline=within)
+                    lent.modem.take(text, deadline=within)
             if rung.port_goes:
                 # Send no query until the port has disappeared, because the answer would describe the state
                 # before the restart.

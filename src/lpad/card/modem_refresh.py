@@ -21,8 +21,6 @@ from lpad.base.errors import CardError, CardUnreachable
 from lpad.base.frozen import Frozen
 from lpad.card.modem.cme_errors import how_to_unlock, lock_of
 from lpad.card.modem.common_modem_answers import ModemIccid
-from lpad.card.modem.iccid import read_iccid
-from lpad.card.modem.sim_lock import read_lock
 from lpad.card.modem_power import FIRST_PAUSE, LONGEST_PAUSE, LOOKING, soon, take_step
 from lpad.card.quirks.quirks import RefreshStep, Step
 
@@ -183,7 +181,7 @@ class Refresh:
         self._ladder = lent.quirks.refresh_ladder
         self._announcements = lent.quirks.announcements
         self.refresh_flag = lent.quirks.refresh_flag
-        self._before = read_iccid(lent, deadline=deadline)
+        self._before = lent.modem.iccid(deadline=deadline)
         lent.modem.forget_unsolicited()
         return self._before
 
@@ -365,7 +363,7 @@ class Refresh:
         with self._access.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             if lent is None:
                 return Noticed.UNKNOWN
-            told = read_iccid(lent, deadline=deadline)
+            told = lent.modem.iccid(deadline=deadline)
         return self._compared(holding, told)
 
     def _compared(self, holding: Holding, told: ModemIccid) -> Noticed:
@@ -425,7 +423,7 @@ class Refresh:
         try:
             with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
                 if lent is not None:
-                    lock = lock or read_lock(lent.modem, deadline=soon())
+                    lock = lock or lent.modem.lock(deadline=soon())
         except CardError as error:
             _log.info("%s", error)
             self._access.drop()

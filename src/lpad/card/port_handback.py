@@ -12,7 +12,7 @@ from lpad.protocol.at_dialogue import AtCommand
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lpad.card.modem.at_modem import AtModem
+    from lpad.card.modem.at_port import AtPort
     from lpad.card.modem.serial_line_speed import LineSpeed
     from lpad.card.port.modem_manager_loan import PortLoan
 
@@ -29,7 +29,7 @@ class PortReturn:
         self,
         loan: PortLoan | None,
         speeds: Mapping[str, LineSpeed],
-        open_modem: Callable[[str, LineSpeed, Deadline], AtModem],
+        open_modem: Callable[[str, LineSpeed, Deadline], AtPort],
     ) -> None:
         """Create the object; no port is opened.
 

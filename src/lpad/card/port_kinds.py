@@ -13,7 +13,8 @@ from msgspec import field
 
 from lpad.base.frozen import Frozen
 from lpad.card.at.at_link import open_at_link
-from lpad.card.modem.at_modem import AtModem
+from lpad.card.at.at_modem import AtModem
+from lpad.card.modem.at_port import AtPort
 from lpad.card.modem.serial_line_speed import LineSpeed
 from lpad.card.port.lasting_names import PortNames
 from lpad.card.port.modem_manager_loan import PortLoan
@@ -145,11 +146,11 @@ class ModemPort(Frozen, kw_only=True):
 
     def _open_modem(
         self, names: Mapping[str, PortNames], port: str, speed: LineSpeed, deadline: Deadline
-    ) -> AtModem:
+    ) -> AtPort:
         def open_port(name: str) -> AtModem:
-            return AtModem(SerialLine(name, baud=self.baud), speed=speed)
+            return AtModem(AtPort(SerialLine(name, baud=self.baud), speed=speed))
 
-        return names[port].open(open_port, deadline=deadline)
+        return names[port].open(open_port, deadline=deadline).at_port
 
     def _line_speed(self, port: str, *, folder: Path | None) -> LineSpeed:
         digest = hashlib.sha256(port.encode()).hexdigest()[:16]

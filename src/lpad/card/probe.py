@@ -20,13 +20,11 @@ from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.link_description import LinkFacts, facts_of
-from lpad.card.modem.at_modem import AtModem
 from lpad.codec import es10_intents
 from lpad.codec.messages.configured_addresses import GET_EUICC_CONFIGURED_ADDRESSES
 from lpad.codec.messages.euicc_info import GET_EUICC_INFO1, GET_EUICC_INFO2, EuiccInfo2
 from lpad.codec.messages.get_eid import GET_EID, decode_eid
 from lpad.protocol.apdu import LARGEST_BLOCK
-from lpad.protocol.at_dialogue import AtCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -213,13 +211,9 @@ class _Probe:
             self._note(imei=link.imei(deadline=deadline))
         with link.lend_modem(deadline=deadline) as lent:
             if lent is not None:
-                modem = lent.modem
-                if isinstance(modem, AtModem):
-                    with self._timed("AT"):
-                        modem.ask(AtCommand("AT"), patience=modem.patience.information, deadline=deadline)
-                else:
-                    with self._timed("the modem's SIM"):
-                        modem.iccid(deadline=deadline)
+                started = time.monotonic()
+                query = lent.modem.check_answer(deadline=deadline)
+                self._add(Timing(what=query, milliseconds=_since(started)))
 
     def _ask_card(self, link: Link, aids: Sequence[Aid], *, block_size: int, deadline: Deadline) -> None:
         with ExitStack() as stack:

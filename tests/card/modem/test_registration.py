@@ -11,8 +11,9 @@ from card.link_contract import soon
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import Iccid
-from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.registration import RegistrationWatch, registrations
+from lpad.card.at.at_modem import AtModem
+from lpad.card.modem.at_port import AtPort
+from lpad.card.modem.registration import RegistrationWatch
 from lpad.card.port.serial_line import SerialLine
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol.at_dialogue import AtCommand
@@ -45,7 +46,7 @@ def bench(**habits: Any) -> Iterator[tuple[PtyModem, AtModem, Card]]:
     """Plug a card into a modem with these habits, and open the port."""
     card = Card()
     with PtyModem(card, personality=ModemPersonality(**habits)) as modem:
-        host = AtModem(SerialLine(modem.path))
+        host = AtModem(AtPort(SerialLine(modem.path)))
         try:
             yield modem, host, card
         finally:
@@ -59,24 +60,24 @@ def heard(watch: RegistrationWatch) -> list[str]:
 def test_asks_for_each_network_that_the_modem_knows() -> None:
     """Lpad asks about 4G, 5G and older networks, and leaves out those that the modem does not know."""
     with bench(registration_commands=("+CEREG", "+C5GREG"), registration={FIRST: 5}) as (_, host, _card):
-        status = registrations(host, deadline=soon())
+        status = host.registrations(deadline=soon())
         assert [(each.network, each.status) for each in status] == [("+CEREG", 5), ("+C5GREG", 5)]
 
 
 def test_asks_for_no_further_network_than_the_first_that_registered_it() -> None:
     """Lpad asks about the next network only while none has reported that the modem is registered."""
     with bench(registration={FIRST: 5}) as (modem, host, _card):
-        status = registrations(host, first=True, deadline=soon())
+        status = host.registrations(first=True, deadline=soon())
         assert [(each.network, each.status) for each in status] == [("+CEREG", 5)]
         assert [line for line in modem.received if "REG" in line] == ["AT+CEREG?"]
     with bench(registration={FIRST: 2}) as (_, host, _card):
-        assert len(registrations(host, first=True, deadline=soon())) == 2
+        assert len(host.registrations(first=True, deadline=soon())) == 2
 
 
 def test_a_modem_without_any_of_the_commands_reports_nothing() -> None:
     """If a modem lacks all these commands, the list of registrations is empty, so a guard can be refused."""
     with bench(registration_commands=()) as (_, host, _card):
-        assert registrations(host, deadline=soon()) == ()
+        assert host.registrations(deadline=soon()) == ()
 
 
 @pytest.mark.parametrize("reason", [10, 14], ids=["no SIM", "SIM busy"])
@@ -84,13 +85,13 @@ def test_a_modem_without_a_sim_knows_the_command_nevertheless(reason: int) -> No
     """Without an enabled profile the modem answers that it is not registered, so a guard may wait."""
     with bench(registration_commands=("+CEREG",)) as (modem, host, _):
         modem.once("AT+CEREG?", instead=(f"+CME ERROR: {reason}",), executed=False)
-        assert [str(each) for each in registrations(host, deadline=soon())] == ["CEREG 0 (not registered)"]
+        assert [str(each) for each in host.registrations(deadline=soon())] == ["CEREG 0 (not registered)"]
 
 
 def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() -> None:
     """If the modem does not answer one command, lpad still gets the answers to the others."""
     with bench() as (modem, host, _):
-        host.patience = AtTimeouts(information=0.3)
+        host.at_port.patience = AtTimeouts(information=0.3)
         modem.once("AT+C5GREG?", instead=(), executed=False)
         watch = RegistrationWatch(host, deadline=soon())
         assert [each.network for each in watch.status] == ["+CEREG", "+CGREG"]
@@ -139,7 +140,7 @@ def test_a_modem_that_announces_nothing_here_is_asked_again() -> None:
 def test_reports_are_switched_back_afterwards() -> None:
     """Reports that another program has switched on stay on; lpad switches off those that it switched on."""
     with bench() as (modem, host, _):
-        host.ask(AtCommand("AT+CGREG=2"), patience=5, deadline=soon())
+        host.at_port.ask(AtCommand("AT+CGREG=2"), patience=5, deadline=soon())
         watch = RegistrationWatch(host, deadline=soon())
         assert {each.network: each.level for each in watch.status} == {"+CEREG": 0, "+CGREG": 2}
         watch.end(deadline=soon())
@@ -158,7 +159,7 @@ def test_a_modem_that_was_taken_down_is_not_registered() -> None:
             assert watch.listen(deadline=soon())
         card.iccid = SECOND
         for text in ("AT+CFUN=0", "AT+CFUN=1"):
-            host.ask(AtCommand(text), patience=5, deadline=soon())
+            host.at_port.ask(AtCommand(text), patience=5, deadline=soon())
         watch.ask(deadline=soon())
         assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
 

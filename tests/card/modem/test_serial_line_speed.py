@@ -12,7 +12,7 @@ import pytest
 from card.scripted_card import ScriptedCard
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
-from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.at_port import AtPort
 from lpad.card.modem.serial_line_speed import LineSpeed
 from lpad.card.port.serial_line import SerialLine
 from lpad.card.port_handback import PortReturn
@@ -71,19 +71,19 @@ def host(
     usual: int = USUAL,
     fast: int | None = FAST,
     line: type[SerialLine] = SerialLine,
-) -> AtModem:
+) -> AtPort:
     """Open the modem's port as a new process does."""
     speed = LineSpeed(usual=usual, fast=fast, note=folder / "modem.speed")
-    return AtModem(line(modem.path, baud=usual), patience=AtTimeouts(information=2.0), speed=speed)
+    return AtPort(line(modem.path, baud=usual), patience=AtTimeouts(information=2.0), speed=speed)
 
 
-def give_back(opened: AtModem) -> None:
+def give_back(opened: AtPort) -> None:
     """Close the port, and give it back as a daemon does that stops."""
     opened.close()
     assert opened._speed is not None
 
-    def again(port: str, speed: LineSpeed, _: Deadline) -> AtModem:
-        return AtModem(SerialLine(port), patience=AtTimeouts(information=1.0), speed=speed)
+    def again(port: str, speed: LineSpeed, _: Deadline) -> AtPort:
+        return AtPort(SerialLine(port), patience=AtTimeouts(information=1.0), speed=speed)
 
     PortReturn(None, {opened._line.name: opened._speed}, again).give_back()
 
@@ -94,17 +94,17 @@ def lasting(folder: Path) -> dict[str, Any]:
     return noted
 
 
-def long_command_passes(opened: AtModem) -> None:
+def long_command_passes(opened: AtPort) -> None:
     """Send a line as long as those with a full block; the modem's refusal is an answer, too."""
     assert opened.converse(LONG, patience=2.0, deadline=soon()).final == "ERROR"
 
 
-def model(opened: AtModem) -> str:
+def model(opened: AtPort) -> str:
     (line,) = opened.ask(IDENTITY, patience=2.0, deadline=soon()).lines
     return line
 
 
-def kill(opened: AtModem) -> None:
+def kill(opened: AtPort) -> None:
     """Close the port as the kernel does for a killed process: nothing is sent to the modem."""
     opened._line.close()
 
@@ -226,7 +226,7 @@ def test_a_modem_without_the_speed_stays_at_the_usual_one(
     with bench(**habits) as modem:
         speed = LineSpeed(usual=USUAL, fast=FAST, note=tmp_path / "modem.speed")
         for _ in range(2):
-            opened = AtModem(SerialLine(modem.path), speed=speed)
+            opened = AtPort(SerialLine(modem.path), speed=speed)
             assert model(opened) == "PtyModem"
             give_back(opened)
         assert not noted(tmp_path)
@@ -383,7 +383,7 @@ def test_a_command_lost_at_the_new_speed_ends_it(tmp_path: Path, *, reopened: bo
             opened.converse(LONG, patience=0.5, deadline=soon())
         if reopened:
             opened.close()
-            opened = AtModem(SerialLine(modem.path), patience=opened.patience, speed=opened._speed)
+            opened = AtPort(SerialLine(modem.path), patience=opened.patience, speed=opened._speed)
         long_command_passes(opened)
         assert (modem.line_rate, lasting(tmp_path)["failed"]) == (USUAL, True)
 
@@ -428,7 +428,7 @@ def test_silence_is_no_refusal(tmp_path: Path, unanswered: str) -> None:
         model(opened)
         assert modem.line_rate == USUAL
         opened.close()
-        assert model(AtModem(SerialLine(modem.path), speed=opened._speed)) == "PtyModem"
+        assert model(AtPort(SerialLine(modem.path), speed=opened._speed)) == "PtyModem"
         assert modem.line_rate == FAST
 
 

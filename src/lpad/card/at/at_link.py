@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError
+from lpad.card.at.at_modem import AtModem
 from lpad.card.at.cgla import AtCglaLink
 from lpad.card.at.csim import csim_link
 from lpad.card.at.link_search import ask_for_eid, ends_search, find_link
@@ -22,10 +23,9 @@ from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.link_description import LinkFacts, handle_form
 from lpad.card.link.remembered_links import LinkMemory, OpenChannel, Remembered
-from lpad.card.modem.at_modem import AtModem
-from lpad.card.modem.identity import read_identity
+from lpad.card.modem.at_port import AtPort
 from lpad.card.modem.lent_modem import LentModem
-from lpad.card.modem.powered_down_note import PoweredDown, bring_up, send
+from lpad.card.modem.powered_down_note import PoweredDown, bring_up
 from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.serial_line import SerialLine
@@ -193,15 +193,15 @@ class AtLink:
     @property
     def reported(self) -> bool:
         """Whether a line among the answers has reported on the connection (see `Listening`)."""
-        return self._modem.reported
+        return self._modem.at_port.reported
 
     def fileno(self) -> int:
         """Return the port's descriptor (see `Listening`)."""
-        return self._modem.fileno()
+        return self._modem.at_port.fileno()
 
     def hear(self, *, deadline: Deadline) -> bool:
         """Read the unsolicited lines; return whether one reported on the connection (see `Listening`)."""
-        return self._modem.hear(deadline=deadline)
+        return self._modem.at_port.hear(deadline=deadline)
 
     def close(self) -> None:
         """Release the port."""
@@ -213,7 +213,7 @@ class AtLink:
         self._get_acquainted(deadline=deadline)
         if not self._announces:
             for text in self._matched.quirks.announce_commands:
-                send(self._modem, text, deadline=deadline)
+                self._modem.take(text, deadline=deadline)
             self._announces = True
         yield LentModem(modem=self._modem, quirks=self._matched.quirks, powered_down=self._powered_down)
 
@@ -256,7 +256,7 @@ class AtLink:
 
     def _ask_identity(self, *, deadline: Deadline) -> None:
         if not self._asked_identity:
-            identity = read_identity(self._modem, deadline=deadline)
+            identity = self._modem.identity(deadline=deadline)
             self._asked_identity = True
             if identity != self._remembered.identity:
                 self._remembered = Remembered(identity=identity)
@@ -265,7 +265,7 @@ class AtLink:
     def _apply_quirks(self) -> None:
         matched = find_quirks(self.identity)
         self._matched = Matched(matched.quirks.merged(self._overrides), matched.entries)
-        self._modem.patience = self._matched.quirks.patience
+        self._modem.adapt(self._matched.quirks)
         _log.info("%s: %s; quirks: %s", self._name, self.identity, ", ".join(self._matched.entries))
 
     def _close_left_over(self, *, deadline: Deadline) -> None:
@@ -398,7 +398,7 @@ def open_at_link(
         CardBusy: another program uses the port.
     """
     Quirks().merged(overrides or {})
-    modem = AtModem(open_line(port, baud=baud), speed=speed)
+    modem = AtModem(AtPort(open_line(port, baud=baud), speed=speed))
     return AtLink(
         modem, name=port, memory=memory or LinkMemory(None), overrides=overrides, unredacted=unredacted
     )

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.identifiers import Aid, Imei
+    from lpad.card.at.at_modem import AtModem
     from lpad.card.link.link import RawCard
-    from lpad.card.modem.at_modem import AtModem
 
 _log = logging.getLogger(__name__)
 
@@ -126,8 +126,8 @@ class AtCglaLink:
         return closed
 
     def _open(self, aid: Aid, *, deadline: Deadline) -> CglaChannel:
-        modem = self._modem
-        answer = modem.ask(at_commands.ccho(bytes(aid)), patience=modem.patience.apdu, deadline=deadline)
+        port = self._modem.at_port
+        answer = port.ask(at_commands.ccho(bytes(aid)), patience=port.patience.apdu, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CCHO"):
             handle = at_commands.ccho_handle(answer)
         return self._channel(handle, aid)
@@ -160,9 +160,9 @@ class AtCgla:
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the channel (see `RawCard`)."""
-        patience = self._modem.patience.of(apdu.command.intent)
+        patience = self._modem.at_port.patience.of(apdu.command.intent)
         command = at_commands.cgla(self._handle, apdu)
-        answer = self._modem.ask(command, patience=patience, deadline=deadline)
+        answer = self._modem.at_port.ask(command, patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CGLA"):
             return at_commands.response_apdu(answer)
 
@@ -232,9 +232,10 @@ def close_handle(modem: AtModem, handle: str, *, deadline: Deadline) -> None:
     """Close a channel by the modem's name for it.
 
     Raises:
-        CardError: as in `AtModem.ask`.
+        CardError: as in `AtPort.ask`.
     """
-    modem.ask(at_commands.cchc(handle), patience=modem.patience.apdu, deadline=deadline)
+    port = modem.at_port
+    port.ask(at_commands.cchc(handle), patience=port.patience.apdu, deadline=deadline)
 
 
 def _give_back(modem: AtModem, handle: str) -> None:

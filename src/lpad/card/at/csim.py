@@ -12,7 +12,7 @@ from lpad.protocol import at_commands
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.at_modem import AtModem
+    from lpad.card.at.at_modem import AtModem
     from lpad.protocol.apdu import Apdu
 
 
@@ -25,8 +25,8 @@ class AtCsim:
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the card (see `RawCard`)."""
-        patience = self._modem.patience.of(apdu.command.intent)
-        answer = self._modem.ask(at_commands.csim(apdu), patience=patience, deadline=deadline)
+        patience = self._modem.at_port.patience.of(apdu.command.intent)
+        answer = self._modem.at_port.ask(at_commands.csim(apdu), patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CSIM"):
             return at_commands.response_apdu(answer)
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardMalformed, InvalidValue, MalformedError
-from lpad.base.identifiers import Imei
+from lpad.base.errors import CardMalformed
 from lpad.card.mbim.lte_attach import LteAttach
 from lpad.card.mbim.mbim_data_session import MbimSession, ip_type_of
 from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.modem.data_session_cause import SessionCause
+from lpad.card.modem.modem import ControlModem
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
-from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
+from lpad.card.quirks.quirks import RefreshStep, Step
 from lpad.codec.mbim import basic_connect as basic
 from lpad.codec.mbim.basic_connect import ReadyState, RegisterState
 from lpad.codec.mbim.data_connection import LteAttachContext, RoamingControl
 from lpad.codec.mbim.information_buffer import Information
 from lpad.codec.mbim.messages import Action
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
-from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.data_session_types import SessionWish
-from lpad.protocol.iccid_answer import IccidReport, iccid_report
 from lpad.protocol.registration_answer import Registration
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.mbim.mbim_dialogue import MbimDialogue
-    from lpad.protocol.data_session_types import SessionReport
 
 _log = logging.getLogger(__name__)
 
@@ -76,33 +73,26 @@ _IPV6 = 2
 _WITH_IPV6 = (2, 3, 4)
 
 
-class MbimModem:
+class MbimModem(ControlModem):
     """The modem behind a dialogue (see `ControlModem`)."""
 
-    protocol = "MBIM"
+    unreported = "the modem does not report its registration over MBIM"
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: MbimDialogue) -> None:
         """Use a dialogue; nothing is sent before the first query."""
+        cause = SessionCause()
+        super().__init__(dialogue.name, MbimSession(dialogue, cause), cause)
         self.dialogue = dialogue
-        self.patience = AtTimeouts()
-        self._cause = SessionCause()
-        self._session = MbimSession(dialogue, self._cause)
 
     def close(self) -> None:
         """Release the port."""
         self.dialogue.close()
 
-    def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI, or None if it reports no valid one."""
+    def device_id(self, *, deadline: Deadline) -> str | None:
+        """Return the text that the modem reports as its IMEI; None if it reports none."""
         caps = self._caps(deadline)
-        try:
-            return None if caps is None else Imei.parse(caps.device_id.strip())
-        except InvalidValue as error:
-            _log.warning(
-                "%s: the modem's IMEI is unknown: %s; set it in the settings", self.dialogue.name, error
-            )
-            return None
+        return None if caps is None else caps.device_id
 
     def identity(self, *, deadline: Deadline) -> ModemIdentity:
         """Return model and firmware, as far as the modem reports them."""
@@ -124,25 +114,15 @@ class MbimModem:
         lock = None
         if status.ready_state == ReadyState.DEVICE_LOCKED:
             lock = self.lock(deadline=deadline) or "SIM PIN"
-        if not status.sim_iccid:
-            return ModemIccid(tells=True, lock=lock)
-        try:
-            report = iccid_report(AtAnswer((status.sim_iccid,), "OK"))
-        except MalformedError as error:
-            _log.debug("%s: %s", self.dialogue.name, error)
-            return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
-        if not isinstance(report, IccidReport):
-            return ModemIccid(tells=True, lock=lock)
-        self._cause.modem_reads(report)
-        return ModemIccid(tells=True, report=report, lock=lock)
+        return self._iccid_in(status.sim_iccid, lock=lock)
 
-    def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
-        """Return the registration; empty if the modem reports none."""
+    def registration(self, *, deadline: Deadline) -> Registration | None:
+        """Return the registration; None if the modem does not report it."""
         status = self._registration(deadline)
         if status is None:
-            return ()
+            return None
         known = {state.value: number for state, number in _REGISTRATION.items()}
-        return (Registration(NETWORK, known.get(status.state, _UNKNOWN_REGISTRATION)),)
+        return Registration(NETWORK, known.get(status.state, _UNKNOWN_REGISTRATION))
 
     def lock(self, *, deadline: Deadline) -> str | None:
         """Return the lock that the modem reports, such as SIM PIN; None if it reports none."""
@@ -154,7 +134,7 @@ class MbimModem:
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
         """Return the causes of the last refused attach and data session, as far as they are known."""
         status = self._registration(deadline)
-        self._cause.forget_if_stale(self, deadline=deadline)
+        self._forget_stale_cause(deadline=deadline)
         esm = self._cause.value
         if status is None or not 0 < status.network_error <= _MOST_CAUSE:
             return RejectCause(esm=esm)
@@ -181,22 +161,13 @@ class MbimModem:
             return False
         return True
 
-    def power(self, *, deadline: Deadline) -> Power:
+    def power(self, *, refused: Sequence[str], deadline: Deadline) -> Power:
         """Return whether the radio is on, if the modem reports this."""
+        del refused
         state = self._asked(basic.RadioState, Basic.RADIO_STATE, "cannot read the radio's state", deadline)
         if state is None:
             return Power.UNKNOWN
         return Power.UP if state.software else Power.DOWN
-
-    def session(self, *, deadline: Deadline) -> SessionReport:
-        """Return the state of the data session."""
-        self._cause.forget_if_stale(self, deadline=deadline)
-        return self._session.report(patience=self.patience.information, deadline=deadline)
-
-    def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with the settings in `wish`, in place of an open one; return its state."""
-        self._cause.note_profile(self, deadline=deadline)
-        return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
     def attach_settings(self, *, deadline: Deadline) -> tuple[SessionWish, ...]:
         """Return the settings with which the modem attaches to LTE; empty: the modem does not report them."""

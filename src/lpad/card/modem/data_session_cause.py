@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardError
-
 if TYPE_CHECKING:
-    from lpad.base.deadline import Deadline
-    from lpad.card.modem.control_modem import ControlModem
     from lpad.protocol.iccid_answer import IccidReport
-
-_log = logging.getLogger(__name__)
 
 
 class SessionCause:
@@ -29,19 +22,3 @@ class SessionCause:
         if self._profile is not None and profile != self._profile:
             self.value = None
         self._profile = profile
-
-    def note_profile(self, modem: ControlModem, *, deadline: Deadline) -> None:
-        """Note the profile to which the next cause will belong, if the modem reports it."""
-        try:
-            modem.iccid(deadline=deadline)
-        except CardError as error:
-            _log.debug("%s", error)
-
-    def forget_if_stale(self, modem: ControlModem, *, deadline: Deadline) -> None:
-        """Forget a cause that belongs to a profile that the modem no longer reads.
-
-        Raises:
-            CardUnreachable: the port is gone or does not answer.
-        """
-        if self.value is not None:
-            modem.iccid(deadline=deadline)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
-    from lpad.card.modem.at_modem import AtModem
-    from lpad.card.modem.control_modem import ControlModem
+    from lpad.card.modem.modem import Modem
     from lpad.card.modem.powered_down_note import PoweredDown
     from lpad.card.quirks.quirks import Quirks
 
@@ -16,6 +15,6 @@ if TYPE_CHECKING:
 class LentModem(Frozen, kw_only=True):
     """The modem, its quirks, and the note about its powered-down parts."""
 
-    modem: AtModem | ControlModem
+    modem: Modem
     quirks: Quirks
     powered_down: PoweredDown

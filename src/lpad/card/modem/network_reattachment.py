@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.common_modem_answers import Power
-from lpad.card.modem.powered_down_note import bring_up, send
+from lpad.card.modem.powered_down_note import bring_up
 
 if TYPE_CHECKING:
     from lpad.card.modem.lent_modem import LentModem
 
 _BRINGING_UP = 120.0
-_WAYS = (("AT+CGATT=0", "AT+CGATT=1"), ("AT+CFUN=4", "AT+CFUN=1"))
-"""Commands that take the connection down and up, gentlest first; many LTE modems refuse a plain detach."""
 
 
 def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
@@ -30,10 +27,10 @@ def attach_anew(lent: LentModem, *, deadline: Deadline) -> bool:
         CardError: the modem does not answer, or the port is gone.
     """
     modem = lent.modem
-    for down, up in _WAYS if isinstance(modem, AtModem) else modem.reattaching:
+    for down, up in modem.reattaching:
         lent.powered_down.going_down((up,))
         try:
-            taken = send(lent.modem, down, deadline=deadline)
+            taken = modem.take(down, deadline=deadline)
         except CardError:
             _bring_up(lent)
             raise

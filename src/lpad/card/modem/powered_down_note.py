@@ -8,26 +8,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardError, CardMalformed
+from lpad.base.errors import CardError
 from lpad.base.expendable_file import ExpendableFile
-from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.common_modem_answers import Power
-from lpad.card.port.link_refused import LinkRefused
-from lpad.protocol.at_dialogue import AtCommand
-from lpad.protocol.radio_power_answer import FULL, functionality_command, functionality_told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.control_modem import ControlModem
+    from lpad.card.modem.modem import Modem
 
 _log = logging.getLogger(__name__)
-
-POWERING = 40.0
-"""Seconds that a modem may take to answer a command that powers something up or down."""
-_FULL = f"AT+CFUN={FULL}"
 
 
 class PoweredDown:
@@ -56,7 +48,7 @@ class PoweredDown:
         self._file.remove()
 
 
-def bring_up(modem: AtModem | ControlModem, note: PoweredDown, *, deadline: Deadline) -> Power:
+def bring_up(modem: Modem, note: PoweredDown, *, deadline: Deadline) -> Power:
     """Power up everything that the note lists as down; without a note, send nothing.
 
     A refusal alone proves nothing: some modems refuse while they start, and some refuse a level that they
@@ -71,7 +63,7 @@ def bring_up(modem: AtModem | ControlModem, note: PoweredDown, *, deadline: Dead
     if not note.up:
         return Power.UP
     refused = [text for text in note.up if not _taken(modem, text, deadline=deadline)]
-    power = _power(modem, refused, deadline=deadline) if refused else Power.UP
+    power = modem.power(refused=refused, deadline=deadline) if refused else Power.UP
     if power is Power.UP:
         note.is_up()
     else:
@@ -83,51 +75,12 @@ def bring_up(modem: AtModem | ControlModem, note: PoweredDown, *, deadline: Dead
     return power
 
 
-def send(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> bool:
-    """Send a command whose answer has no information line, or carry out an action; a refusal is only logged.
-
-    Returns:
-        Whether the modem accepted the command.
-
-    Raises:
-        CardUnreachable: the modem does not answer, or the port is gone.
-        CardBusy: the SIM is busy.
-    """
-    if not isinstance(modem, AtModem):
-        return modem.take(text, deadline=deadline)
-    try:
-        modem.ask(AtCommand(text), patience=POWERING, deadline=deadline)
-    except (LinkRefused, CardMalformed) as error:
-        _log.warning("%s", error)
-        return False
-    return True
-
-
-def _taken(modem: AtModem | ControlModem, text: str, *, deadline: Deadline) -> bool:
+def _taken(modem: Modem, text: str, *, deadline: Deadline) -> bool:
     """Send a power-up command; return whether the modem accepted it. A missing SIM is a refusal, too."""
     try:
-        return send(modem, text, deadline=deadline)
+        return modem.take(text, deadline=deadline)
     except CardError as error:
         if "modem_error" not in error.details:
             raise
         _log.warning("%s", error)
         return False
-
-
-def _power(modem: AtModem | ControlModem, refused: Sequence[str], *, deadline: Deadline) -> Power:
-    """Return whether the parts are powered up although the modem refused the commands."""
-    if not isinstance(modem, AtModem):
-        return modem.power(deadline=deadline)
-    try:
-        answer = modem.ask(functionality_command(), patience=modem.patience.information, deadline=deadline)
-    except CardError as error:
-        if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-            raise
-        _log.debug("%s", error)
-        return Power.UNKNOWN
-    level = functionality_told(answer)
-    if level is None:
-        return Power.UNKNOWN
-    if level != FULL:
-        return Power.DOWN
-    return Power.UP if all(text.upper().startswith(_FULL) for text in refused) else Power.UNKNOWN

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardError, CardMalformed, InvalidValue, MalformedError
-from lpad.base.identifiers import Imei
+from lpad.base.errors import CardError, CardMalformed
 from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.modem.data_session_cause import SessionCause
+from lpad.card.modem.modem import ControlModem
 from lpad.card.modem.sim_slot import needs_change
 from lpad.card.qmi.qmi_data_session import QmiSession
 from lpad.card.qmi.qmi_refusals import is_refusal
 from lpad.card.qmi.sim_slots import SLOT, slots_of, used_slot
 from lpad.card.quirks.modem_identity import ModemIdentity
-from lpad.card.quirks.quirks import AtTimeouts, RefreshStep, Step
+from lpad.card.quirks.quirks import RefreshStep, Step
 from lpad.codec.qmi import card, device, network
 from lpad.codec.qmi.card import AppState, AppType, CardState
 from lpad.codec.qmi.device import OperatingMode
@@ -22,8 +22,6 @@ from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.message_parameters import Body
 from lpad.codec.qmi.network import RegistrationState
 from lpad.codec.qmi.services import Nas, Service, Uim
-from lpad.protocol.at_dialogue import AtAnswer
-from lpad.protocol.iccid_answer import IccidReport, iccid_report
 from lpad.protocol.registration_answer import Registration
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.modem.sim_slot import Slot
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
-    from lpad.protocol.data_session_types import SessionReport, SessionWish
 
 _log = logging.getLogger(__name__)
 
@@ -100,35 +97,26 @@ _SWITCHING = 30.0
 """Seconds that a modem may take to change its slot and start the card."""
 
 
-class QmiModem:
+class QmiModem(ControlModem):
     """The modem behind a dialogue (see `ControlModem`)."""
 
-    protocol = "QMI"
+    unreported = "the modem does not report its registration over QMI"
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: QmiDialogue) -> None:
         """Use a dialogue; nothing is sent before the first query."""
+        cause = SessionCause()
+        super().__init__(dialogue.name, QmiSession(dialogue, cause), cause)
         self.dialogue = dialogue
-        self.patience = AtTimeouts()
-        self._cause = SessionCause()
-        self._session = QmiSession(dialogue, self._cause)
 
     def close(self) -> None:
         """Give the clients back and release the port."""
         self.dialogue.close()
 
-    def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI, or None if it reports no valid one."""
+    def device_id(self, *, deadline: Deadline) -> str | None:
+        """Return the text that the modem reports as its IMEI; None if it reports none."""
         ids = self._asked(device.GetIds(), device.Ids, "cannot read the modem's IMEI", deadline)
-        if ids is None or ids.imei is None:
-            return None
-        try:
-            return Imei.parse(ids.imei.strip())
-        except InvalidValue as error:
-            _log.warning(
-                "%s: the modem's IMEI is unknown: %s; set it in the settings", self.dialogue.name, error
-            )
-            return None
+        return None if ids is None else ids.imei
 
     def identity(self, *, deadline: Deadline) -> ModemIdentity:
         """Return maker, model and firmware, as far as the modem reports them."""
@@ -151,20 +139,10 @@ class QmiModem:
             raw = self._iccid_of_file(deadline)
         if raw is None:
             return ModemIccid(tells=lock is not None, lock=lock)
-        if not raw:
-            return ModemIccid(tells=True, lock=lock)
-        try:
-            report = iccid_report(AtAnswer((raw.hex().upper(),), "OK"))
-        except MalformedError as error:
-            _log.debug("%s: %s", self.dialogue.name, error)
-            return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
-        if not isinstance(report, IccidReport):
-            return ModemIccid(tells=True, lock=lock)
-        self._cause.modem_reads(report)
-        return ModemIccid(tells=True, report=report, lock=lock)
+        return self._iccid_in(raw.hex().upper(), lock=lock)
 
-    def registrations(self, *, deadline: Deadline) -> tuple[Registration, ...]:
-        """Return the registration; empty if the modem reports none."""
+    def registration(self, *, deadline: Deadline) -> Registration | None:
+        """Return the registration; None if the modem does not report it."""
         status = self._asked(
             network.GetServingSystem(),
             network.ServingSystemStatus,
@@ -172,14 +150,14 @@ class QmiModem:
             deadline,
         )
         if status is None:
-            return ()
+            return None
         known = {state.value: number for state, number in _REGISTRATION.items()}
         number = known.get(status.system.registration, _UNKNOWN_REGISTRATION)
         if number == known[RegistrationState.REGISTERED]:
             self.dialogue.forget_rejection()
         if number == known[RegistrationState.REGISTERED] and status.roaming == _ROAMING:
             number = _ROAMING_STATUS
-        return (Registration(NETWORK, number),)
+        return Registration(NETWORK, number)
 
     def lock(self, *, deadline: Deadline) -> str | None:
         """Return the lock that the modem reports, such as SIM PIN; None if it reports none."""
@@ -187,11 +165,12 @@ class QmiModem:
 
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
         """Return the causes of the last refused attach and session; empty if the modem is registered."""
-        if any(each.registered for each in self.registrations(deadline=deadline)):
+        registration = self.registration(deadline=deadline)
+        if registration is not None and registration.registered:
             return RejectCause()
         cause = self.dialogue.rejection()
         emm = cause if cause is not None and 0 < cause <= _MOST_CAUSE else None
-        self._cause.forget_if_stale(self, deadline=deadline)
+        self._forget_stale_cause(deadline=deadline)
         return RejectCause(emm=emm, esm=self._cause.value)
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
@@ -206,8 +185,9 @@ class QmiModem:
         accepted = [self._order(request, action, deadline) for request in _ACTIONS[action]]
         return accepted[-1]
 
-    def power(self, *, deadline: Deadline) -> Power:
+    def power(self, *, refused: Sequence[str], deadline: Deadline) -> Power:
         """Return whether radio and SIM are on, if the modem reports this."""
+        del refused
         attempted = "cannot read the radio's state"
         mode = self._asked(device.GetOperatingMode(), device.PresentOperatingMode, attempted, deadline)
         if mode is None:
@@ -217,16 +197,6 @@ class QmiModem:
         status = self._cards(deadline)
         present = status is not None and any(each.state == CardState.PRESENT for each in status.cards)
         return Power.UP if present else Power.UNKNOWN
-
-    def session(self, *, deadline: Deadline) -> SessionReport:
-        """Return the state of the data session, whichever program has started it."""
-        self._cause.forget_if_stale(self, deadline=deadline)
-        return self._session.report(patience=self.patience.information, deadline=deadline)
-
-    def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with the settings in `wish`, in place of lpad's own; return its state."""
-        self._cause.note_profile(self, deadline=deadline)
-        return self._session.open(wish, patience=self.patience.information, deadline=deadline)
 
     def slots(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's physical slots; empty if it does not report them."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import Conflict
 from lpad.base.guard_condition import ConditionKind
-from lpad.card.modem.registration import registrations, unreported
 from lpad.engine.running.condition_check import NOT_EVALUATED, SOURCES, Source, not_evaluable
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
                 "cannot guard the switch by registration: the card is in a reader, so lpad has no modem to"
                 f" ask; {instead}"
             )
-        if not registrations(lent.modem, deadline=deadline):
-            raise Conflict(f"cannot guard the switch by registration: {unreported(lent.modem)}; {instead}")
+        if not lent.modem.registrations(deadline=deadline):
+            raise Conflict(f"cannot guard the switch by registration: {lent.modem.unreported}; {instead}")
 
     context.card.ask_modem(ask, deadline=deadline)

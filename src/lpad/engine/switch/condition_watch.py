@@ -322,9 +322,7 @@ class ConditionWatch:
 
     def _explained(self, found: Look, lent: LentModem) -> Look:
         """Add the network's reason for the refusal to the observation of an unregistered modem."""
-        from lpad.card.modem.reject_cause import reject_cause  # noqa: PLC0415 - only for an unregistered modem
-
-        told = reject_cause(lent.modem, deadline=Deadline.after(_CLOSING))
+        told = lent.modem.reject_cause(deadline=Deadline.after(_CLOSING))
         causes = [] if told.emm is None else [Cause(Procedure.EMM, told.emm)]
         causes += [] if told.esm is None else [Cause(Procedure.ESM, told.esm)]
         if not causes:

@@ -9,7 +9,6 @@ import msgspec
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, Conflict
-from lpad.card.modem.registration import registrations
 from lpad.codec.messages.metadata import PPR1, UNREADABLE_RULES
 from lpad.engine.change.change import RESCUE
 from lpad.engine.change.params import GuardParams
@@ -84,7 +83,7 @@ def _why_not_watched(context: Context) -> str | None:
     deadline = Deadline.after(context.timeouts.open)
     try:
         told = context.card.ask_modem(
-            lambda lent: None if lent is None else registrations(lent.modem, deadline=deadline),
+            lambda lent: None if lent is None else lent.modem.registrations(deadline=deadline),
             deadline=deadline,
         )
     except CardError as error:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.registration import registrations
 from lpad.network.applier_interface import State
 from lpad.network.connection_layers import Layer
 from lpad.protocol.registration_answer import DENIED
@@ -43,7 +42,7 @@ def look_at_registration(
     deadline = Deadline.after(_LIMIT)
     try:
         with card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            told = () if lent is None else registrations(lent.modem, first=True, deadline=deadline)
+            told = () if lent is None else lent.modem.registrations(first=True, deadline=deadline)
     except CardError as error:
         log.info("%s: cannot check the registration: %s", card.port.name, error)
         card.drop(error)

@@ -17,7 +17,6 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.base.identifiers import Iccid
 from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
-from lpad.card.modem.iccid import read_iccid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +168,7 @@ class CardReports:
         deadline = Deadline.after(_ASKING)
 
         def ask(lent: LentModem | None) -> ModemIccid | None:
-            return None if lent is None else read_iccid(lent, deadline=deadline)
+            return None if lent is None else lent.modem.iccid(deadline=deadline)
 
         try:
             told = self._card.ask_modem(ask, deadline=deadline)

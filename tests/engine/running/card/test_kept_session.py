@@ -11,7 +11,6 @@ from card.scripted_card import ScriptedCard
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardUnreachable
 from lpad.card.mbim.mbim_link import open_mbim_link
-from lpad.card.modem.iccid import read_iccid
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Command
 from lpad.codec.mbim.services import BASIC_CONNECT, UICC, Basic, Uicc
@@ -62,7 +61,7 @@ def test_a_silent_modem_is_sent_no_close(card: Card, modem: MbimModem) -> None:
 
     def ask(lent: LentModem | None) -> object:
         assert lent is not None
-        return read_iccid(lent, deadline=next(deadlines))
+        return lent.modem.iccid(deadline=next(deadlines))
 
     modem.once(BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS, lost=True)
     card.ask_modem(ask, deadline=soon())

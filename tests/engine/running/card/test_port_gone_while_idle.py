@@ -8,7 +8,6 @@ import pytest
 
 from card.link_contract import soon
 from lpad.base.errors import CardUnreachable
-from lpad.card.modem.iccid import read_iccid
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
 from lpad.engine.running.card.card_with_open_link import Card, CardPort
@@ -49,7 +48,7 @@ def card_at(port: str, *fallbacks: str) -> Card:
 def iccid_of(card: Card) -> str:
     def ask(lent: LentModem | None) -> str:
         assert lent is not None
-        report = read_iccid(lent, deadline=soon()).report
+        report = lent.modem.iccid(deadline=soon()).report
         assert report is not None
         return str(report.likeliest)
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
-from lpad.card.modem.at_modem import AtModem
 from lpad.card.modem.network_reattachment import attach_anew
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 
@@ -14,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from lpad.base.deadline import Deadline
-    from lpad.card.modem.control_modem import ControlModem, StoresInitialBearer
+    from lpad.card.modem.at_port import AtPort
     from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem import ControlModem
     from lpad.engine.running.card.card_with_open_link import Card
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
     from lpad.protocol.data_session_types import SessionReport, SessionWish
@@ -27,7 +27,7 @@ class ModemDialogue(Frozen):
     """A modem's AT port while lpad holds it."""
 
     _lent: LentModem
-    _modem: AtModem
+    _port: AtPort
 
     @property
     def authentication_command(self) -> AuthenticationCommand:
@@ -45,7 +45,7 @@ class ModemDialogue(Frozen):
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
         """
-        return self._modem.converse(command, patience=self._modem.patience.information, deadline=deadline)
+        return self._port.converse(command, patience=self._port.patience.information, deadline=deadline)
 
     def attach_anew(self, *, deadline: Deadline) -> bool:
         """Make the modem detach and attach; return whether it accepted the commands.
@@ -84,8 +84,7 @@ class ControlPortSession(Frozen):
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
         """
-        modem = self._storing
-        return () if modem is None else modem.attach_settings(deadline=deadline)
+        return self._modem.attach_settings(deadline=deadline)
 
     def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
         """Store other settings for the initial bearer, and attach again; return whether the modem agrees.
@@ -93,19 +92,9 @@ class ControlPortSession(Frozen):
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
         """
-        modem = self._storing
-        if modem is None:
-            return False
-        if not modem.store_attach_settings(wish, deadline=deadline):
+        if not self._modem.store_attach_settings(wish, deadline=deadline):
             return False
         return attach_anew(self._lent, deadline=deadline)
-
-    @property
-    def _storing(self) -> StoresInitialBearer | None:
-        """The modem if it stores settings for the initial bearer, otherwise None."""
-        from lpad.card.modem.control_modem import StoresInitialBearer  # noqa: PLC0415 - for control ports alone
-
-        return self._modem if isinstance(self._modem, StoresInitialBearer) else None
 
     def open(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
         """Open the session with these settings, in place of an open one; return its state.
@@ -143,9 +132,10 @@ class ModemAtHand(Frozen):
             yield None  # the modem is in use by another program, and borrowing it would end the connection
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            modem = None if lent is None else lent.modem
-            # A modem on a control port accepts no AT commands; see `session`.
-            yield ModemDialogue(lent, modem) if lent is not None and isinstance(modem, AtModem) else None
+            if lent is None or lent.modem.at_port is None:
+                yield None  # a modem on a control port accepts no AT commands; see `session`
+            else:
+                yield ModemDialogue(lent, lent.modem.at_port)
 
     @contextmanager
     def session(self, *, deadline: Deadline) -> Iterator[ControlPortSession | None]:
@@ -159,7 +149,7 @@ class ModemAtHand(Frozen):
             yield None
             return
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
-            if lent is None or isinstance(lent.modem, AtModem):
+            if lent is None or lent.modem.control is None:
                 yield None
             else:
-                yield ControlPortSession(lent, lent.modem)
+                yield ControlPortSession(lent, lent.modem.control)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.registration import registrations
 from lpad.network.applier_interface import Connection
 
 if TYPE_CHECKING:
@@ -155,6 +154,6 @@ class RegistrationQuery:
         with self._card.open(deadline=deadline).lend_modem(deadline=deadline) as lent:
             if lent is None:
                 return None
-            told = registrations(lent.modem, deadline=deadline)
+            told = lent.modem.registrations(deadline=deadline)
         self._seen(told)
         return told

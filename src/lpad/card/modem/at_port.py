@@ -1,4 +1,4 @@
-"""A modem on an AT port: one command at a time, each with its time limit, and refusals as errors."""
+"""A modem's AT port: one command at a time, each with its time limit, and refusals as errors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardMalformed, CardUnreachable, InvalidValue
-from lpad.base.identifiers import Imei
+from lpad.base.errors import CardError, CardMalformed, CardUnreachable
 from lpad.card.modem.cme_errors import refusal_of
-from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.quirks import AtTimeouts
-from lpad.protocol import at_commands
 from lpad.protocol.at_dialogue import AtCommand, AtDialogue
 
 if TYPE_CHECKING:
@@ -31,8 +28,8 @@ _REPORTS = ("+CREG:", "+CGREG:", "+CEREG:", "+C5GREG:", "+CGEV:", "NO CARRIER")
 """The beginnings of unsolicited lines about the registration and the contexts (3GPP TS 27.007, 10.1)."""
 
 
-class AtModem:
-    """A modem on a serial line that only this object uses."""
+class AtPort:
+    """The AT port behind a serial line that only this object uses."""
 
     def __init__(
         self, line: Line, *, patience: AtTimeouts | None = None, speed: LineSpeed | None = None
@@ -50,6 +47,11 @@ class AtModem:
         self._heard: deque[str] = deque(maxlen=_UNSOLICITED_KEPT)
         self._reported = False
         self.patience = patience or AtTimeouts()
+
+    @property
+    def name(self) -> str:
+        """The port's name in errors."""
+        return self._line.name
 
     def ask(self, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
         """Send a command once and return its answer; raise an error unless the result is OK.
@@ -77,21 +79,6 @@ class AtModem:
         """
         self._introduce(deadline=deadline)
         return self._converse(command, patience=patience, deadline=deadline)
-
-    def imei(self, *, deadline: Deadline) -> Imei | None:
-        """Return the modem's IMEI, or None if it reports no valid one.
-
-        Raises:
-            CardUnreachable: no answer in time, or the port is gone.
-        """
-        try:
-            answer = self.ask(at_commands.cgsn(), patience=self.patience.information, deadline=deadline)
-            return Imei.parse(answer.lines[0].strip('"'))
-        except (LinkRefused, CardMalformed, InvalidValue) as error:
-            _log.warning(
-                "%s: the modem's IMEI is unknown: %s; set it in the settings", self._line.name, error
-            )
-            return None
 
     def forget_unsolicited(self) -> None:
         """Forget the unsolicited lines so far; `wait_for` considers only later ones."""

@@ -20,7 +20,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy, CardError, CardMalformed, CardUnreachable
 from lpad.card.at.at_link import open_at_link
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.modem.at_modem import AtModem
+from lpad.card.modem.at_port import AtPort
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.port.serial_line import SerialLine
 from lpad.card.quirks.quirks import AtTimeouts, LinkKind
@@ -172,9 +172,9 @@ def test_the_callers_deadline_caps_the_modems_patience() -> None:
 def test_commands_that_alter_the_card_have_more_time(kind: LinkKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each block of a function that alters the card may take long; questions and GET RESPONSE may not."""
     given: list[float] = []
-    ask = AtModem.ask
+    ask = AtPort.ask
 
-    def noted(modem: AtModem, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
+    def noted(modem: AtPort, command: AtCommand, *, patience: float, deadline: Deadline) -> AtAnswer:
         given.append(patience)
         return ask(modem, command, patience=patience, deadline=deadline)
 
@@ -186,7 +186,7 @@ def test_commands_that_alter_the_card_have_more_time(kind: LinkKind, monkeypatch
         link = open_at_link(modem.path, overrides={"links": [kind]})
         stack.callback(link.close)
         isdr = stack.enter_context(isdr_session(link, block_size=63, deadline=soon()))
-        monkeypatch.setattr(AtModem, "ask", noted)
+        monkeypatch.setattr(AtPort, "ask", noted)
         isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon())
         assert set(given) == {AtTimeouts().apdu}
         given.clear()
@@ -314,7 +314,7 @@ def test_unsolicited_lines_between_commands_are_ignored() -> None:
 def test_a_line_that_is_waited_for_ends_the_waiting() -> None:
     """Unsolicited lines are reported, even after other lines or before a wait begins."""
     with PtyModem(ScriptedCard()) as double:
-        modem = AtModem(SerialLine(double.path))
+        modem = AtPort(SerialLine(double.path))
         try:
             modem.ask(AtCommand("AT"), patience=5, deadline=soon())
             double.unsolicited("RING", "+QUSIM: 1")
@@ -367,7 +367,7 @@ def test_a_modem_that_never_stops_talking_ends_with_the_deadline() -> None:
     talker.start()
     try:
         line = SerialLine(os.ttyname(slave))
-        modem = AtModem(line)
+        modem = AtPort(line)
         with pytest.raises(CardError):
             modem.ask(AtCommand("AT+CGSN", prefix="+CGSN"), patience=30, deadline=Deadline.after(0.5))
         line.close()
@@ -398,7 +398,7 @@ def test_hears_reports_on_the_connection(lines: str, *, reports: bool) -> None:
     host, modem = pty.openpty()
     tty.setraw(modem)
     try:
-        heard = AtModem(SerialLine(os.ttyname(modem)))
+        heard = AtPort(SerialLine(os.ttyname(modem)))
         assert not heard.hear(deadline=soon())
         os.write(host, f"\r\n{lines}\r\n".encode())
         assert select.select([heard.fileno()], [], [], 60)[0], "the descriptor shows it"
