@@ -1,4 +1,4 @@
-# Yocto's recipe of lpad, for meta-python. Never built; see docs/fleet.md.
+# A Yocto recipe for lpad, for meta-python. Never built; see docs/fleet.md.
 SUMMARY = "eSIM profile daemon for gateways (LPA, GSMA SGP.22)"
 DESCRIPTION = "Downloads, enables and switches the eSIM profiles of an unattended device"
 SECTION = "net"
