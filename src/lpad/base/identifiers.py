@@ -72,7 +72,8 @@ class Iccid(Frozen):
     """A profile's number as the card reports it: 1 to 20 digits from 0 to E, in capitals.
 
     ITU-T E.118 specifies up to 19 decimal digits with a check digit. Many operators' ICCIDs contain
-    hexadecimal digits or lack the check digit (898600B5…), so neither is checked. F is padding, not a digit.
+    hexadecimal digits or lack the check digit (898600B5…), so lpad requires neither decimal digits nor a
+    check digit. F is padding, not a digit.
     """
 
     digits: str

@@ -39,7 +39,7 @@ class StatusDetails(CardDetails, total=False):
 
 
 class RefusedDetails(CardDetails, total=False):
-    """The ES10 function, and its error code as a number and by the name in SGP.22.
+    """The ES10 function, and its error code as a number and as the name in SGP.22.
 
     `command`: the part of a bound profile package where the card stopped; empty if the card does not report
     it.

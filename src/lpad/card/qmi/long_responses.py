@@ -15,7 +15,7 @@ _MOST = 4
 
 
 class LongResponses:
-    """Collects the pieces of long answers by the answer's token; pieces may come before the announcement."""
+    """Collects the pieces of each long answer under its token; pieces may come before the announcement."""
 
     def __init__(self) -> None:
         """Create an empty collection."""

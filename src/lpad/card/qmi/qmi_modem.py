@@ -232,7 +232,7 @@ class QmiModem(ControlModem):
         return True
 
     def _wait_for_card(self, *, deadline: Deadline) -> None:
-        """Wait until the slot's card has started; without an indication at least a second."""
+        """Wait until the slot's card has started; without an indication, lpad waits at least a second."""
         until = deadline.within(_SWITCHING)
         starting = True
         while starting and not until.passed:

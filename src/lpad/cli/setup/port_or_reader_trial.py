@@ -34,7 +34,7 @@ class Place(Frozen, kw_only=True):
     """A modem's port or a PC/SC reader, by the key and the value that the settings have for it."""
 
     key: str
-    """`port` or `reader`."""
+    """The key in the settings: `port` or `reader`."""
     name: str
 
     @property

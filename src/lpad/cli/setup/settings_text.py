@@ -37,7 +37,7 @@ class NewCard(Frozen, kw_only=True):
 
     name: str
     key: str
-    """`port` or `reader`."""
+    """The key in the settings: `port` or `reader`."""
     place: str
     fallbacks: tuple[str, ...] = ()
     """Other ports of the same modem that reach the card."""

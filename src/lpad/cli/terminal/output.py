@@ -52,7 +52,7 @@ class OutputLostError(Exception):
     def __init__(self, cause: OSError) -> None:
         super().__init__(str(cause))
         self.reader_gone = isinstance(cause, BrokenPipeError)
-        """Whether the output is a pipe whose other end was closed, as `head` does."""
+        """Whether the output is a pipe whose other end was closed, as by `head`."""
 
 
 def end_without_output(error: OutputLostError) -> NoReturn:

@@ -116,5 +116,5 @@ def status_word(status: int) -> bytes:
 
 
 def status_number(sw: bytes) -> int:
-    """Return the number for a Status field of a two-byte status word."""
+    """Return a two-byte status word as the number in a Status field."""
     return int.from_bytes(sw, "little")
