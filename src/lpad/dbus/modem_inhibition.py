@@ -2,10 +2,10 @@
 
 InhibitDevice disables the modem and closes its ports. While a connection is being made or ended,
 ModemManager waits for at most 10 s and then gives up. After giving up, and also if a connection is just being
-ended, ModemManager answers with an error but continues to count the modem as inhibited (seen with 1.20), and
-refuses every later request until it is restarted. So lpad asks only when the modem's state is
-final, and first has ModemManager abort any attempt to connect: with a profile without service, an attempt may
-take minutes.
+ended, ModemManager answers with an error. ModemManager then still counts the modem as inhibited (seen with
+1.20), and refuses every later request until ModemManager is restarted. So lpad asks only when the modem's
+state is final, and first has ModemManager abort any attempt to connect: with a profile without service, an
+attempt may take minutes.
 """
 
 from __future__ import annotations

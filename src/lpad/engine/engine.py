@@ -306,7 +306,8 @@ class Engine:
 
         Args:
             change_id: the change.
-            undo: whether to undo what the change has begun elsewhere, such as an order at a platform.
+            undo: whether to undo the work that the change has begun elsewhere, such as an order at a
+                platform.
 
         Raises:
             NotFound: there is no such change.

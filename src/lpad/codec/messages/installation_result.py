@@ -85,7 +85,7 @@ _PE_STATUSES = {
 
 
 class ProfileInstallationResult(Frozen):
-    """The card's final result of a download (BF37); `raw` goes to the server unchanged.
+    """The card's final result of a download (BF37); lpad sends `raw` to the server unchanged.
 
     On success `error` is None and `aid` is that of the profile's security domain; on failure `error` and
     `command` give the reason and the place. `element_status` is the interpreter's report on a profile element

@@ -62,7 +62,7 @@ _ICON_TYPES = {0: "image/jpeg", 1: "image/png"}
 class OperatorId(Frozen):
     """A profile's owner, or a RAT row's pattern for owners: country and network code, group identifiers.
 
-    `mcc_mnc` holds 3 bytes in the order of TS 24.008, 10.5.1.3. In a RAT a digit E matches any digit;
+    `mcc_mnc` has 3 bytes in the order of TS 24.008, 10.5.1.3. In a RAT a digit E matches any digit;
     a missing `gid1` or `gid2` matches only an owner without this identifier, and an empty one matches every
     owner.
     """
@@ -126,7 +126,7 @@ class ProfileMetadata(Frozen):
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileMetadata:
-        """Read a StoreMetadataRequest; odd or unknown elements are omitted.
+        """Read a StoreMetadataRequest; malformed or unknown elements are omitted.
 
         Raises:
             MalformedError: the bytes are not a StoreMetadataRequest, are too many, or lack the ICCID or a

@@ -162,7 +162,7 @@ class RetrieveNotificationsListRequest(Frozen):
 
 
 class PendingNotification(Frozen):
-    """One notification with its signature; `raw` goes to the server unchanged."""
+    """One notification with its signature; lpad sends `raw` to the server unchanged."""
 
     raw: bytes
     metadata: NotificationMetadata

@@ -60,7 +60,7 @@ class ProfileInfo(Frozen):
 
     @classmethod
     def decode(cls, raw: bytes) -> ProfileInfo:
-        """Read a ProfileInfo; odd or unknown elements are omitted.
+        """Read a ProfileInfo; malformed or unknown elements are omitted.
 
         Raises:
             MalformedError: the bytes are not a ProfileInfo, or the ICCID is missing or invalid.

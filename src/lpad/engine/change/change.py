@@ -8,7 +8,7 @@
       done, failed, cancelled
 
 Everything that alters a card is a change. The record is frozen: each event creates the next record, and
-`TRANSITIONS` states which states may follow which. A change goes back to `queued` when a switch has overtaken
+`TRANSITIONS` states which states may follow which. A change returns to `queued` when a switch has overtaken
 it, or when its question was answered while other changes were using the card.
 """
 
@@ -250,7 +250,7 @@ class Change(Frozen, kw_only=True):
         return self.steps[-1].name if self.steps else None
 
     def run(self) -> Change:
-        """Return the change as running: begun, or continued after an answer."""
+        """Return the change as running: begun, begun again after a pause, or continued after an answer."""
         going_on = replace(self._to(State.RUNNING), started_at=self.started_at or now(), question=None)
         anew = self.pause is not None or self.state is State.QUEUED
         return replace(going_on, pause=None, steps=()) if anew else going_on

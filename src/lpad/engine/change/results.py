@@ -44,7 +44,7 @@ class ShownProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """A profile that a server offers (without state and AID), or one on the card, as far as it can be read.
 
     An entry of the card's list that is broken, lacks a valid ICCID or contradicts another entry has
-    `raw_iccid`, the card's value of the ICCID in hex, and `whole`, which is true if all of its elements are
+    `raw_iccid`, the card's value of the ICCID in hex. `whole` is true if all elements of the entry are
     readable.
     """
 

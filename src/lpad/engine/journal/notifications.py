@@ -262,7 +262,7 @@ class Notifications:
 
     @again_if_repaired
     def retry(self, notification_id: int, *, at: float) -> None:
-        """Make a set-aside notification pending again."""
+        """Make a set-aside or waiting notification pending, and due at a moment."""
         with self._database.writing() as db:
             db.execute(
                 "UPDATE notifications SET stage = 'pending', refusals = 0, next_attempt_at = ? WHERE id = ?",

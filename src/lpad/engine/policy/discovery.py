@@ -29,7 +29,7 @@ class DiscoveryPolicy(Frozen, kw_only=True):
         every: seconds between two discoveries; None: lpad asks only on request, or for an empty card.
         jitter: the maximum number of seconds by which an overdue discovery is delayed at random.
         servers: the SM-DSs in addition to the card's own.
-        install: what lpad does with events that it finds without a request.
+        install: the treatment of events that lpad finds without a request.
     """
 
     every: float | None = None

@@ -86,7 +86,7 @@ class Context(Frozen, kw_only=True):
     `snapshot` returns the card as it was last read; `observe` reads the card through an open ISD-R, publishes
     the result and copies new notifications; `collect_owed` copies the notifications that a change has left
     for later; `keep_icon` stores a received icon, by ICCID; `changes` returns this card's changes in the
-    journal; `install_policy` judges what may be installed on the card; `owed` stores the cancellations that
+    journal; `install_policy` returns the card's install policy; `owed` stores the cancellations that
     servers have not received yet; `stuck` takes over guarded switches that could not be rolled back;
     `modem_resets` limits the restarts of the modem; `networks` stores the network settings of profiles,
     `pending` the unfinished switches with such settings, and `unforgotten` the deleted profiles that an

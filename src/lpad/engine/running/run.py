@@ -404,8 +404,8 @@ class Run(RunRecord):
 
         Args:
             sentence: the reason.
-            undo: whether to undo what the change has begun elsewhere, as only a user's cancellation
-                requests.
+            undo: whether to undo the work that the change has begun elsewhere; only a user's cancellation
+                requests this.
         """
         with self._condition:
             if self._cancelled is None:

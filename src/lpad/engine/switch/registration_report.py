@@ -31,7 +31,7 @@ def look_at_registration(
 
     Args:
         context: the card, and the way to the modem.
-        connection: what the applier has just seen; None: there is no applier.
+        connection: the connection as the applier has just seen it; None: there is no applier.
         settled: whether there was no recent switch, so that a searching modem has lost its network.
     """
     if connection is not None and connection.registered.state is not State.UNKNOWN:

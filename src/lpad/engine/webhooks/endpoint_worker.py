@@ -108,7 +108,7 @@ class EndpointWorker:
             self._condition.notify_all()
 
     def network_is_back(self) -> None:
-        """Try again now, if the endpoint could not be reached."""
+        """Try again now if the endpoint could not be reached, unless it was just tried."""
         with self._state:
             progress = self._progress
             tried_at = progress.tried_at or 0.0

@@ -1,9 +1,9 @@
 """SQLite's write-ahead log, read without SQLite: all committed transactions, even after a damaged frame.
 
 SQLite reads a log up to the first frame that is wrong and forgets the rest, as it must after a power cut in
-the middle of a transaction. SQLite takes a wrong bit for such a power cut, and loses all later transactions.
-This module distinguishes damage from a power cut: lpad runs one transaction at a time, so a log with more
-than one commit after the wrong frame was damaged. SQLite's file format is documented at
+the middle of a transaction. SQLite mistakes a wrong bit for such a power cut, and loses all later
+transactions. This module distinguishes damage from a power cut: lpad runs one transaction at a time, so a log
+with more than one commit after the wrong frame was damaged. SQLite's file format is documented at
 https://sqlite.org/fileformat2.html#walformat
 """
 

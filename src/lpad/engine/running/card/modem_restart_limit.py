@@ -1,10 +1,10 @@
 """The limit for lpad's own restarts of a modem: a few at growing intervals, and then none.
 
-A restart helps a modem that has not noticed a switch, or that lost its card after a hot swap. If restarts do
-not help, because the modem reports ICCIDs in its own form or its slot is worn out, lpad must not restart the
-modem for ever, because each restart interrupts a connection that may be the only one. Each restart is in the
-journal before any command is sent, so the limit also applies if the daemon crashes repeatedly. The count is
-reset only when the modem reads the enabled profile, or at a user's request.
+A restart helps a modem that has not noticed a switch, or that lost its card after a hot swap. Restarts do not
+help if, for example, the modem reports ICCIDs in its own form, or its slot is worn out. lpad must not restart
+such a modem for ever, because each restart interrupts a connection that may be the only one. Each restart is
+in the journal before any command is sent, so the limit also applies if the daemon crashes repeatedly. The
+count is reset only when the modem reads the enabled profile, or at a user's request.
 """
 
 from __future__ import annotations

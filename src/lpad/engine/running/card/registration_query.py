@@ -117,7 +117,7 @@ class RegistrationQuery:
 
     @property
     def goes_first(self) -> bool:
-        """Whether an urgent query waits, which goes before the next change. Call it with the lock held."""
+        """Whether an urgent query waits, which precedes the next change. Call it with the lock held."""
         return self._urgent and self._asked_at is not None
 
     @property

@@ -65,7 +65,7 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def take_up(self, change: Change, *, result: Result | None = None) -> None:
-        """Continue an interrupted change before all queued ones."""
+        """Queue an interrupted change before all other changes."""
         with self._lock:
             self._queue.appendleft(self._run_of(change, settled=result))
 
