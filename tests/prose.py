@@ -1,8 +1,8 @@
-"""Habits of wording that make a text hard to read, found by patterns in texts, docstrings and messages.
+"""Finds habits of wording that make a text hard to read, by patterns in documents, docstrings and messages.
 
-    python tests/prose.py [FILE...]      without a file: all texts under EDITED
+    python tests/prose.py [FILE...]      without a file: all files of EDITED
 
-A pattern does not know grammar and may be wrong about a sentence. Write that sentence in another way.
+A pattern does not know grammar, and may find a good sentence. Write such a sentence differently.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ EDITED = (
     "src/lpad/**/*.py",
     "tests/**/*.py",
 )
-"""Edited texts, as patterns; every text that is edited is added."""
+"""The files to check, as patterns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """One habit: its pattern, and what to write instead."""
+    """One habit of wording: its pattern, and a suggestion."""
 
     pattern: re.Pattern[str]
     instead: str
@@ -115,28 +115,28 @@ HABITS = (
 
 
 SHOWING = ("tests/prose.py", "tests/test_prose.py")
-"""The files that contain the habits themselves."""
+"""The files that contain the habits as patterns or examples."""
 
 _SHELL_PROSE = re.compile(r"""(?:^| )# .*|echo "[^"]*\"""")
 """The comments of a shell script, and its messages."""
 
 _WORD = re.compile(r"""[a-z]*(["'])[^"'\s]+\1""")
-"""A string of one word, which is a value of the program."""
+"""A string literal of one word, which is a value of the program and not prose."""
 
 
 _MARGIN = re.compile(r"^[\s#]*")
-"""The indentation of a line, and the mark of a comment."""
+"""The indentation and the comment mark at the beginning of a line."""
 
 
 def found(text: str) -> Iterator[tuple[str, Habit]]:
-    """Return each place of a text that shows a habit, with the habit."""
+    """Yield each match of a habit in a text, with the habit."""
     for habit in HABITS:
         for match in habit.pattern.finditer(text):
             yield match[0].strip(), habit
 
 
 def passages(path: Path) -> Iterator[tuple[int, str]]:
-    """Return the prose of a file by line: comments, texts of several words, Markdown without code."""
+    """Yield the prose of a file by line: comments, strings of several words, Markdown without code."""
     text = path.read_text(encoding="utf-8")
     if text.startswith("#!/bin/sh") or path.parent.name == "script":
         for number, line in enumerate(text.splitlines(), 1):
@@ -156,13 +156,13 @@ def passages(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def edited() -> list[Path]:
-    """Return the paths of all texts that were edited."""
+    """Return the paths of all files to check."""
     found = {path for pattern in EDITED for path in ROOT.glob(pattern)}
     return sorted(found - {ROOT / name for name in SHOWING})
 
 
 def broken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, Habit]]:
-    """Return each match that a line break divides, with the number of its first line."""
+    """Yield each match of a habit that a line break divides, with the number of its first line."""
     for (number, line), (following, second) in pairwise(lines):
         first = line.rstrip()
         if following != number + 1 or not first or not (rest := _MARGIN.sub("", second)):
@@ -174,7 +174,7 @@ def broken(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, Habit]]
 
 
 def reports(paths: Iterable[Path]) -> Iterator[str]:
-    """Return one line for each place with a habit."""
+    """Yield a message for each match of a habit in the files."""
     for path in paths:
         lines = list(passages(path))
         places = [(number, words, habit) for number, line in lines for words, habit in found(line)]
@@ -183,7 +183,7 @@ def reports(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def main(names: list[str]) -> int:
-    """Check the named files, or the edited ones; return the exit status."""
+    """Check the named files, or by default those of EDITED; return the exit code."""
     lines = list(reports([Path(name).resolve() for name in names] or edited()))
     for line in lines:
         print(line, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Debian's mbim-proxy and qmi-proxy, alone in their own network namespace."""
+"""Debian's mbim-proxy or qmi-proxy in its own network namespace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ProxyNamespace:
         """Start the namespace.
 
         Args:
-            proxy: mbim-proxy or qmi-proxy; None: it stays empty.
+            proxy: mbim-proxy or qmi-proxy, or None for a namespace without a proxy.
         """
         own = ["unshare", "--map-root-user", "--net"]
         command = ["sleep", "infinity"] if proxy is None else [f"{FOLDER}/{proxy}", "--no-exit"]
@@ -38,6 +38,6 @@ class ProxyNamespace:
         return ("nsenter", "-t", str(self._process.pid), "-U", "-n", "--preserve-credentials")
 
     def run(self, *command: str, seconds: int = 60) -> subprocess.CompletedProcess[str]:
-        """Run a program in the namespace."""
+        """Run a program in the namespace, and return its result."""
         whole = [*self.enter, "timeout", str(seconds), *command]
         return subprocess.run(whole, capture_output=True, text=True, check=False)

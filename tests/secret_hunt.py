@@ -1,9 +1,9 @@
-"""A hunt for secrets in everything that the whole suite has logged.
+"""A hunt for secrets in everything that the whole test suite has logged.
 
 Every order, card, modem and request that a test makes up is a source of secrets (`secret_sources`). The
 hunt searches every line that lpad logs in the tests' own process, traces included, and every line that a
 daemon of the tests writes. It also searches the sentence of every error, metrics, and the arguments of
-processes that lpad starts. Of a line, the hunt keeps only words that could contain secrets, to cost little.
+processes that lpad starts. To save memory, the hunt keeps only words that could contain secrets.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[0-9A-Za-z-]{6,}")
 _RUN = re.compile(r"[0-9A-Za-z+/=_-]{12,}")
-"""The characters of hex, base64 and paths."""
+"""A run of characters of hexadecimal digits, base64 or paths."""
 _SHORTEST = 8
-"""Characters of a made-up code that cannot are in a line for any other reason."""
+"""Characters of a made-up code that cannot be in a line for any other reason."""
 _SHORTEST_HEX = 14
-"""The same for digits inside a longer word, such as an APDU; there are millions of those."""
+"""The same length for digits inside a longer word, such as an APDU, of which there are millions."""
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _VARIOUS = 4
-"""The number of different characters of a secret; made-up garbage may be all zeros."""
+"""The minimum number of different characters of a secret, because made-up garbage may be all zeros."""
 _DAMAGED = "tests/fuzz/"
-"""The tests that join random text to identifiers, so that lpad cannot recognize them; whole words count."""
+"""The tests that join random text to identifiers: in their lines, only whole words are compared."""
 _NO_SECRETS = frozenset({"DECLINED", "confirmed"})
 
 
@@ -45,13 +45,13 @@ class Hunt:
         self._others: list[dict[str, Any]] = []
 
     def learn(self, what: str, secret: str) -> None:
-        """Search for a secret from now on, and in everything recorded before."""
+        """Add a secret to the searched ones; it is also found in words that were recorded earlier."""
         if _telling(secret) and secret not in _NO_SECRETS and secret not in self.secrets:
             self._kinds.setdefault(what, set()).add(secret)
             self.secrets |= dict.fromkeys(filter(_telling, spellings(secret)), what)
 
     def hear(self, text: str) -> None:
-        """Record a log."""
+        """Record the words of a text, such as a log."""
         test = os.environ.get("PYTEST_CURRENT_TEST", "")
         for line in text.splitlines():
             self._lines += 1
@@ -60,7 +60,7 @@ class Hunt:
                     self._heard.setdefault(word, (test, line))
 
     def found(self) -> list[str]:
-        """Return a line for each word that held a secret."""
+        """Return a text with kind, test and line for each recorded word that contains a secret."""
         beginnings: dict[str, list[str]] = {}
         for secret in self.secrets:
             if len(secret) >= _SHORTEST_HEX or not _HEX.fullmatch(secret):
@@ -81,12 +81,12 @@ class Hunt:
         self._others.append(report)
 
     def has_heard(self, word: str) -> bool:
-        """Return whether a word, or a run of characters of hex, base64 and paths, was recorded anywhere."""
+        """Return whether a word was recorded."""
         return word in self._heard
 
     @property
     def summary(self) -> str:
-        """The secrets and the places where they were searched for."""
+        """The numbers of secrets by kind, and of searched lines, as a text."""
         sought = Counter({what: len(those) for what, those in self._kinds.items()})
         for other in self._others:
             sought.update(other["kinds"])
@@ -95,7 +95,7 @@ class Hunt:
         return f"hunt for secrets: {kinds or 'none'}, in {lines} lines"
 
     def _held_by(self, word: str, beginnings: dict[str, list[str]]) -> str | None:
-        """Return the secrets that a word consists of or contains."""
+        """Return the kind of a secret that a word is or contains, or None."""
         if word in self.secrets:
             return self.secrets[word]
         for at in range(len(word) - _SHORTEST + 1):
@@ -106,7 +106,7 @@ class Hunt:
 
 
 def spellings(secret: str) -> Iterator[str]:
-    """Return the forms that a secret may have in a log: text, hex and base64, and for digits also BCD.
+    """Yield the forms that a secret may have in a log: text, hex and base64, and for digits also BCD.
 
     An ICCID's digits may be hexadecimal.
     """
@@ -124,14 +124,14 @@ def spellings(secret: str) -> Iterator[str]:
             forms.append(swap_nibbles(bytes.fromhex(secret + "0")))
     for form in forms:
         yield from (form.hex(), form.hex().upper())
-        # Base64 inside a longer text has three alignments; only the part that is always the same is yielded.
+        # Base64 inside a longer text has three alignments; only the constant part of each is yielded.
         for before in range(3):
             text = base64.b64encode(bytes(before) + form).decode()
             yield text[-(-8 * before // 6) : 8 * (before + len(form)) // 6]
 
 
 def _telling(spelling: str) -> bool:
-    """Return whether a text is long and varied enough not to be in a line by chance."""
+    """Return whether a text is too long and varied to be in a line by chance."""
     return len(spelling) >= _SHORTEST and len(set(spelling)) >= _VARIOUS
 
 

@@ -1,6 +1,6 @@
-"""The sources of the suite's secrets, and hooks at the places where lpad could reveal them.
+"""The sources of the test suite's secrets, and hooks at the places where lpad could reveal secrets.
 
-The hooks are put on functions of lpad and of its simulators before the first test, and apply to all tests.
+Before the first test, `listen` wraps functions of lpad and of its simulators for all tests.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _IMEI = re.compile(r'"imei": *"([0-9]{14,16})"')
 
 
 def listen() -> None:
-    """Learn each secret from now on when it is made up, and record all output."""
+    """From now on, teach the hunt each secret that is made up, and let it record all output."""
     for owner, name, secrets_of in _SOURCES:
         setattr(owner, name, _learning(getattr(owner, name), secrets_of))
     for owner, name in _REQUESTS:
@@ -78,7 +78,7 @@ def _of_order(order: Order, _self: Orders, package: bytes, **details: Any) -> Se
     yield "matching ID", order.matching_id
     yield from _of_confirmation_code(details.get("confirmation_code"))
     yield "ICCID", str(order.metadata.iccid)
-    with suppress(LpadError):  # an order's package may be invalid
+    with suppress(LpadError):  # the order's package may be invalid
         saip.parse(package)
 
 
@@ -135,7 +135,7 @@ def _sentence(_none: None, error: LpadError, *_: object, **_more: object) -> str
 
 
 def _event(body: EventBody, *_: object, **_more: object) -> str:
-    """Return an event as an endpoint with redaction gets it: nothing else in it may be a secret."""
+    """Return an event as an endpoint with redaction gets it, without whole identifiers."""
     event = Event(sequence=0, type="", droppable=False, body=body)
     return event.structured(Identifiers.REDACTED).decode()
 
@@ -151,7 +151,7 @@ def _log(_none: None, gateway: Gateway) -> str:
 
 
 def _arguments(_none: None, _process: object, arguments: Any, *_: object, **_more: object) -> str:
-    """Return the arguments of a process that lpad itself has started; tests may use secrets there."""
+    """Return the arguments of a process that lpad has started; "" for one that a test has started."""
     caller: FrameType | None = sys._getframe(2)
     while caller is not None and caller.f_globals.get("__name__") == "subprocess":
         caller = caller.f_back
@@ -196,7 +196,7 @@ def _learning(function: Any, secrets_of: Callable[..., Secrets]) -> Any:
 
 
 def _learning_first(function: Any) -> Any:
-    """Learn from the arguments, whatever the call's result."""
+    """Return the function, wrapped so that the hunt learns the secrets in its arguments first."""
 
     @wraps(function)
     def call(*words: Any, **more: Any) -> Any:
@@ -208,7 +208,7 @@ def _learning_first(function: Any) -> Any:
 
 
 def _scraping(stop: Any) -> Any:
-    """Have each engine's metrics read once before it ends."""
+    """Return the function that stops an engine, wrapped so that it reads the metrics first."""
 
     @wraps(stop)
     def call(engine: Engine, **more: Any) -> Any:

@@ -231,16 +231,16 @@ def test_an_unanswered_start_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_no_free_client_is_named(tmp_path: Path) -> None:
-    """If the modem has no free client, the error states the remedy."""
+    """If the modem has no free QMI client, the outcome states the remedy."""
     with qmi_rig(tmp_path, modem={"clients": 2, "leaked_clients": 1}) as on:
-        look(on)  # This query takes the last free client.
+        look(on)  # This query occupies the last free client.
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, TryAgain)
         assert "reset the modem" in outcome.told
 
 
 def test_one_free_client_is_enough(tmp_path: Path) -> None:
-    """If the modem has only one free client, lpad opens a session for IPv4 alone."""
+    """If the modem has only one free QMI client, lpad opens a session for IPv4 alone."""
     with qmi_rig(tmp_path, modem={"clients": 1}) as on:
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, Applied), outcome
@@ -251,7 +251,7 @@ def test_one_free_client_is_enough(tmp_path: Path) -> None:
     "request_kind", [data_session.GetPacketServiceStatus, data_session.GetCurrentSettings]
 )
 def test_a_modem_that_does_not_answer_is_unknown(request_kind: type[Any], tmp_path: Path) -> None:
-    """If the modem does not answer, the bearer is unknown, neither up nor down."""
+    """If the modem leaves a query unanswered, `look` reports unknown states, but none as down."""
     with qmi_rig(tmp_path) as on:
         connect(on)
         on.modem.once(request_kind, lost=True, executed=False)
@@ -263,7 +263,7 @@ def test_a_modem_that_does_not_answer_is_unknown(request_kind: type[Any], tmp_pa
 
 
 def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
-    """If the port is gone, the failure allows another attempt within the switch's time."""
+    """If the port has disappeared, the outcome allows another attempt."""
     with qmi_rig(tmp_path) as on:
         connect(on)
         on.modem.vanish()
@@ -273,7 +273,7 @@ def test_a_port_that_is_gone_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_modem_without_sessions_is_told(tmp_path: Path) -> None:
-    """Firmware that refuses the data service's messages is not taken for an open session."""
+    """If the firmware refuses the data service's messages, `look` reports the bearer as unknown."""
     with qmi_rig(tmp_path, modem={"data_sessions": False}) as on:
         outcome = connect(on)
         assert isinstance(outcome, TryAgain)
@@ -283,7 +283,7 @@ def test_a_modem_without_sessions_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("indicated", [True, False])
 def test_another_program_s_session_is_not_taken_for_lpad_s(indicated: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """If lpad's session has ended and another program's is up, lpad does not take that for its own."""
+    """After lpad's session has ended, lpad does not take another program's session for its own."""
     one = NetworkSettings(apn="em", ip=IpType.IPV4)
 
     with qmi_rig(tmp_path) as on:
@@ -304,14 +304,14 @@ def test_another_program_s_session_is_not_taken_for_lpad_s(indicated: bool, tmp_
 
 
 def take_client_away(function: QmiFunction) -> None:
-    """Give lpad's client back, which ends its session."""
+    """Release lpad's QMI client, which ends lpad's session."""
     (own,) = function.calls.of_clients
     function.calls.forget(own)
     del function.clients[Service.WDS, own]
 
 
 def start_another(function: QmiFunction) -> None:
-    """Start another program's session."""
+    """Start a session of another program over IPv4."""
     function.clients[Service.WDS, 9] = QmiClient()
     attempts = function.modem.contexts.attempts
     function.calls.of_clients[9] = DataCall(4, 1, Context(apn="theirs"), attempts)
@@ -319,7 +319,7 @@ def start_another(function: QmiFunction) -> None:
 
 @pytest.mark.parametrize("executed", [True, False])
 def test_one_version_of_ip_is_enough_if_the_other_is_not_answered(executed: bool, tmp_path: Path) -> None:  # noqa: FBT001 - of the table
-    """If the start for IPv6 is not answered, the session for IPv4 is enough; the outcome names IPv6."""
+    """If the start for IPv6 is not answered, a session for IPv4 is enough, and the outcome states this."""
     with qmi_rig(tmp_path) as on:
         look(on)
         on.modem.once(data_session.StartNetwork, delay=0.0)
@@ -335,7 +335,7 @@ def test_one_version_of_ip_is_enough_if_the_other_is_not_answered(executed: bool
 
 
 def test_a_refused_version_of_ip_is_named(tmp_path: Path) -> None:
-    """If the network refuses IPv6, the outcome names IPv6 as missing."""
+    """If the network refuses IPv6, a session for IPv4 is enough, and the outcome names IPv6."""
     with qmi_rig(tmp_path, subscriptions={NEW: Subscription(types=("IP",))}) as on:
         outcome = AtApplier().connect(wanted(on), deadline=soon())
         assert isinstance(outcome, Applied)
@@ -343,7 +343,7 @@ def test_a_refused_version_of_ip_is_named(tmp_path: Path) -> None:
 
 
 def test_a_cause_belongs_to_the_profile_that_the_modem_read(tmp_path: Path) -> None:
-    """Once the modem reads another profile, the cause against the previous one's session is not reported."""
+    """Once the modem reads another profile, a refusal's cause for the previous one is not reported."""
     subscription = Subscription(apns=("", "iot.example"))
     registration = {OLD: SEARCHING}
     with qmi_rig(tmp_path, subscriptions={NEW: subscription}, registration=registration) as on:

@@ -1,4 +1,4 @@
-"""Hooks: executables in a folder, run in order of name; and a runner that trusts no message."""
+"""Hooks are executables in a folder, run in order of their names; their runner trusts no request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def serving(tmp_path: Path) -> Iterator[Runner]:
 
 
 def test_run_in_order_of_name(serving: Runner) -> None:
-    """Each executable gets the event; files that begin with a dot are ignored."""
+    """Each hook gets the event, in order of names; files whose names begin with a dot are ignored."""
     out = serving.folder / "out"
     for name in ("20-second", "10-first", ".hidden"):
         serving.script(serving.hooks / name, f'echo "{name} $LPAD_EVENT" >> {out}')
@@ -37,7 +37,7 @@ def test_run_in_order_of_name(serving: Runner) -> None:
 
 
 def test_the_first_that_fails_ends_the_run(serving: Runner) -> None:
-    """The first failing hook is named, and the later ones are not run."""
+    """If a hook fails, the outcome names it, and later hooks are not run."""
     out = serving.folder / "out"
     serving.script(serving.hooks / "10-first", "exit 9")
     serving.script(serving.hooks / "20-second", f"touch {out}")
@@ -49,7 +49,7 @@ def test_the_first_that_fails_ends_the_run(serving: Runner) -> None:
 
 
 def test_an_empty_folder_is_done(serving: Runner) -> None:
-    """Without hooks nothing is done, and without a runner nothing is requested."""
+    """A run succeeds if there are no hooks, or if hooks are off."""
     assert isinstance(Hooks(serving.client).run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)
     assert isinstance(NO_HOOKS.run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)
 
@@ -69,7 +69,7 @@ def test_an_empty_folder_is_done(serving: Runner) -> None:
     ],
 )
 def test_garbage_does_not_end_the_runner(serving: Runner, data: bytes) -> None:
-    """Whatever arrives at the socket, the next request is served."""
+    """After invalid bytes at the socket, the runner serves the next request."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(serving.client.path)
         connection.sendall(data)
@@ -77,7 +77,7 @@ def test_garbage_does_not_end_the_runner(serving: Runner, data: bytes) -> None:
 
 
 def test_a_program_ends_with_who_asked_for_it(serving: Runner) -> None:
-    """If the daemon is killed, a running program that the daemon requested is ended."""
+    """If the connection of a request ends, the runner ends the hook that runs for this request."""
     started = serving.folder / "started"
     serving.script(serving.hooks / "10-slow", f"[ -e {started} ] && exit 0; touch {started}; sleep 600")
     body = b'{"task":"hooks","environment":{"LPAD_EVENT":"x"},"limit":600}'
@@ -92,7 +92,7 @@ def test_a_program_ends_with_who_asked_for_it(serving: Runner) -> None:
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "BASH_ENV", "lpad_apn", "LPAD_X\n", "XLPAD_X"])
 def test_a_request_brings_no_variable_but_lpads(serving: Runner, name: str) -> None:
-    """A client, such as a compromised daemon, cannot have its own code run."""
+    """A request with a variable that is not one of lpad's is dropped, and no hook is run."""
     ran = serving.folder / "ran"
     serving.script(serving.hooks / "10-hook", f"touch {ran}")
     request = RunRequest(task=Task.HOOKS, environment={"LPAD_EVENT": "x", name: "/tmp/x"}, limit=5)
@@ -104,7 +104,7 @@ def test_a_request_brings_no_variable_but_lpads(serving: Runner, name: str) -> N
 
 
 def test_a_link_in_a_folder_of_others_is_refused(serving: Runner) -> None:
-    """A link in a folder that other users can write to is not followed, even to a harmless program."""
+    """If other users can write to the folder of hooks or its parent, even a link to a program is refused."""
     (serving.hooks / "10-link").symlink_to("/bin/true")
     hooks = Hooks(serving.client)
     assert isinstance(hooks.run(HookEvent.DELETED, WANTED, deadline=soon()), Applied)

@@ -39,7 +39,7 @@ def wanted(on: MbimRig, settings: NetworkSettings = IOT) -> Wanted:
 
 
 def stored(on: MbimRig) -> list[list[LteAttachContext]]:
-    """Return the contexts of each request that stores contexts."""
+    """Return the contexts of each received request that stores attach contexts."""
     return [
         [decode(LteAttachContext, one) for one in decode(SetLteAttachConfiguration, each.info).contexts]
         for each in on.modem.received
@@ -64,7 +64,7 @@ def connect(on: MbimRig, settings: NetworkSettings = IOT) -> None:
 
 
 def test_a_profile_whose_initial_bearer_needs_an_apn_is_connected(tmp_path: Path) -> None:
-    """If the network rejects an attach with the default APN, lpad sets the APN before the session."""
+    """If the network rejects an attach with the default APN, lpad first stores the APN for attaching."""
     with rig(tmp_path, subscriptions=PRIVATE) as on:
         registered = AtApplier().connect(wanted(on), deadline=soon())
         assert not isinstance(registered, Applied)
@@ -77,7 +77,7 @@ def test_a_profile_whose_initial_bearer_needs_an_apn_is_connected(tmp_path: Path
 
 
 def test_settings_that_the_modem_has_are_left(tmp_path: Path) -> None:
-    """If the modem has the settings already, whatever the APN's case, it need not attach again."""
+    """If the modem already has the attach settings, even with another case, lpad leaves them."""
     with rig(tmp_path) as on:
         connect(on)
         asked = len(stored(on)), attaches(on)
@@ -96,7 +96,7 @@ def test_settings_that_the_modem_has_are_left(tmp_path: Path) -> None:
 def test_the_initial_bearer_of_the_settings(
     settings: NetworkSettings, apns: list[str], tmp_path: Path
 ) -> None:
-    """The setting decides: the initial bearer is left, or gets its own APN or the connection's."""
+    """By the settings, the initial bearer is left alone, or gets its own APN or the connection's APN."""
     with rig(tmp_path) as on:
         connect(on, settings)
         assert [each[0].apn for each in stored(on)] == apns
@@ -104,7 +104,7 @@ def test_the_initial_bearer_of_the_settings(
 
 
 def test_credentials_belong_to_the_connections_apn(tmp_path: Path) -> None:
-    """Credentials are stored only with the connection's APN, at each switch, because the modem hides them."""
+    """Credentials are stored with the connection's APN, at each switch, and not with another APN."""
     secret = NetworkSettings(
         apn="em", username="user", password=PASSWORD, authentication=Authentication.CHAP, ip=IpType.IPV4
     )
@@ -133,7 +133,7 @@ def test_credentials_belong_to_the_connections_apn(tmp_path: Path) -> None:
 
 
 def test_a_rollback_restores_the_previous_ones(tmp_path: Path) -> None:
-    """A rollback restores the attach settings from before the switch, which the journal keeps."""
+    """A rollback restores the attach settings that `prepare` gave for the journal."""
     with rig(tmp_path) as on:
         connect(on, NetworkSettings(apn="old.example", ip=IpType.IPV4))
         prepared = AtApplier().prepare(wanted(on), deadline=soon())
@@ -145,7 +145,7 @@ def test_a_rollback_restores_the_previous_ones(tmp_path: Path) -> None:
 
 
 def test_settings_that_another_program_changed_are_noticed(tmp_path: Path) -> None:
-    """If the initial bearer has other settings than the profile, `verify` fails, at the layer modem."""
+    """If the initial bearer's settings differ from the profile's, `verify` fails at the layer modem."""
     with rig(tmp_path) as on:
         connect(on)
         found = AtApplier().verify(wanted(on, NetworkSettings(apn="new.example")), deadline=soon())

@@ -1,4 +1,4 @@
-"""Network settings: the valid ones, and the sentences that refuse others."""
+"""Network settings: which ones are valid, and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lpad.network.network_settings import EMPTY, Authentication, InitialBearer, 
 
 
 def test_empty_settings_are_the_networks_default() -> None:
-    """Empty settings ask for the default APN, both IP types and roaming."""
+    """Empty settings mean the network's default APN, both IP types and roaming."""
     assert NetworkSettings(apn="", ip=IpType.IPV4V6, roaming=True) == EMPTY
     assert EMPTY.attach_apn == ""
 
@@ -20,7 +20,7 @@ def test_empty_settings_are_the_networks_default() -> None:
     "apn", ["em", "iot.1nce.net", "a_b.c-d", "x" * 100, "super", "m2m.mnc001.mcc901.gprs"]
 )
 def test_take_apns_of_the_field(apn: str) -> None:
-    """An APN has labels of letters, digits, hyphens and underscores."""
+    """An APN may consist of labels of letters, digits, hyphens and underscores."""
     assert NetworkSettings(apn=apn).attach_apn == apn
 
 
@@ -29,7 +29,7 @@ def test_take_apns_of_the_field(apn: str) -> None:
 )
 @pytest.mark.parametrize("field", ["apn", "initial_bearer_apn"])
 def test_refuse_what_is_not_an_apn(field: str, apn: str) -> None:
-    """Characters that could end an AT command, and invalid APNs, are refused at the border."""
+    """An APN with other characters, such as ones that could end an AT command, is refused."""
     given: dict[str, Any] = {field: apn, "initial_bearer": InitialBearer.APN}
     with pytest.raises(InvalidValue, match="is not an APN"):
         NetworkSettings(**given)
@@ -38,7 +38,7 @@ def test_refuse_what_is_not_an_apn(field: str, apn: str) -> None:
 @pytest.mark.parametrize("text", ["x" * 128, "a\x00", "a\nb", "é"])
 @pytest.mark.parametrize("field", ["username", "password"])
 def test_refuse_credentials_that_no_modem_takes(field: str, text: str) -> None:
-    """User name and password are printable ASCII; the sentence does not repeat them."""
+    """Credentials that are too long or not printable ASCII are refused, without repeating them."""
     given: dict[str, Any] = {field: text, "authentication": Authentication.PAP}
     with pytest.raises(InvalidValue, match="printable ASCII") as caught:
         NetworkSettings(**given)
@@ -46,20 +46,20 @@ def test_refuse_credentials_that_no_modem_takes(field: str, text: str) -> None:
 
 
 def test_refuse_credentials_without_a_way_to_use_them() -> None:
-    """A password with authentication 'none' would never be sent, so it is refused."""
+    """Credentials without authentication by PAP or CHAP are refused."""
     with pytest.raises(InvalidValue, match="'pap' or 'chap'"):
         NetworkSettings(username="user", password="pa55")
 
 
 @pytest.mark.parametrize("mtu", [0, 575, 9001, -1])
 def test_bound_the_mtu(mtu: int) -> None:
-    """An MTU below IPv4's minimum packet size, or above any modem's, is refused."""
+    """An MTU outside of 576 to 9000 is refused."""
     with pytest.raises(InvalidValue, match="576 to 9000"):
         NetworkSettings(mtu=mtu)
 
 
 def test_choose_the_apn_of_the_initial_bearer() -> None:
-    """The initial bearer has the connection's APN, one of its own, or the modem's stored one."""
+    """The initial bearer gets the connection's APN, an APN of its own, or none, so that it is left."""
     assert NetworkSettings(apn="a").attach_apn == "a"
     assert (
         NetworkSettings(apn="a", initial_bearer=InitialBearer.APN, initial_bearer_apn="b").attach_apn == "b"
@@ -70,6 +70,6 @@ def test_choose_the_apn_of_the_initial_bearer() -> None:
 
 
 def test_show_no_password() -> None:
-    """A log line with the settings contains no password."""
+    """The text form of network settings contains no password."""
     settings = NetworkSettings(username="user", password="pa55word", authentication=Authentication.CHAP)
     assert "pa55word" not in repr(settings)

@@ -28,12 +28,12 @@ def test_the_owner_beats_all() -> None:
 
 
 def test_the_order_beats_patterns() -> None:
-    """Settings that came with the profile's own download take precedence over the table's patterns."""
+    """Network settings that came with the profile's order take precedence over patterns."""
     assert (chosen(order=ORDER).settings, chosen(order=ORDER).given_by) == (ORDER, GivenBy.ORDER)
 
 
 def test_the_first_pattern_that_fits_counts() -> None:
-    """The first matching line of the table counts, and the reason names it."""
+    """The first matching pattern of the settings counts, and the reason names this pattern."""
     found = chosen()
     assert (found.settings, found.given_by) == (PREFIX, GivenBy.PATTERN)
     assert "network.patterns[1]" in found.why
@@ -42,13 +42,13 @@ def test_the_first_pattern_that_fits_counts() -> None:
 
 @pytest.mark.parametrize(("provider", "expected"), [("SORACOM", PROVIDER), ("other", EMPTY), (None, EMPTY)])
 def test_a_provider_is_compared_without_case(provider: str | None, expected: NetworkSettings) -> None:
-    """A profile whose provider is unknown matches no line with a provider."""
+    """Provider names are compared without case; an unknown provider matches no pattern with one."""
     found = choose("8900", owner=None, order=None, patterns=PATTERNS, provider=provider)
     assert found.settings == expected
 
 
 def test_a_line_with_both_wants_both() -> None:
-    """A pattern with prefix and provider matches only profiles with both."""
+    """A pattern with ICCID prefix and provider matches only profiles that match both."""
     pattern = Pattern(iccid="89", provider="A")
     assert pattern.fits("8901", "a")
     assert not pattern.fits("8901", "b")
@@ -56,6 +56,6 @@ def test_a_line_with_both_wants_both() -> None:
 
 
 def test_nothing_means_the_networks_default() -> None:
-    """Without any source the APN is empty; no database is used."""
+    """Without any source, the network settings are empty."""
     found = choose(ICCID, owner=None, order=None)
     assert (found.settings, found.given_by) == (EMPTY, GivenBy.NOTHING)

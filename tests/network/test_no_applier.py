@@ -9,7 +9,7 @@ from network.applier_contract import ApplierContract, Bench
 
 
 class TestContract(ApplierContract):
-    """The applier `none` keeps the contract by leaving everything alone."""
+    """The applier `none`, which changes nothing, passes the tests of the contract."""
 
     @pytest.fixture
     def bench(self) -> Bench:

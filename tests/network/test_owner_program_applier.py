@@ -1,4 +1,4 @@
-"""The applier `command`: a shell script of the owner's behind the runner."""
+"""The applier `command`, whose program is a shell script that the hook runner runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def wanted() -> Wanted:
 
 
 class TestContract(ApplierContract):
-    """The contract for the applier `command`, with the shell program from the documentation."""
+    """The applier `command` passes the tests of the contract with a small shell script."""
 
     @pytest.fixture
     def bench(self, serving: Runner) -> Bench:
@@ -74,7 +74,7 @@ class TestContract(ApplierContract):
 
 
 def test_hands_over_all_settings(serving: Runner) -> None:
-    """Each setting is a variable of its own, and the password is in a file that only the program sees."""
+    """The program gets each setting as a variable, and the password in a file."""
     out = serving.folder / "out"
     serving.script(serving.command, f'env > {out}; cat "$LPAD_PASSWORD_FILE" > {out}.password')
     settings = Wanted(eid=EID, iccid=NEW, settings=EVERYTHING, previous_iccid=OLD)
@@ -121,7 +121,7 @@ def test_exit_codes_mean_done_again_or_failed(serving: Runner, text: str, expect
 
 
 def test_a_program_that_hangs_is_killed_with_its_children(serving: Runner) -> None:
-    """A hanging program's whole process group is killed at the limit."""
+    """A program that hangs is killed at the deadline, together with its children."""
     pids = serving.folder / "pids"
     serving.script(serving.command, f"sleep 600 & echo $! > {pids}; sleep 600")
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=Deadline.after(2))
@@ -132,7 +132,7 @@ def test_a_program_that_hangs_is_killed_with_its_children(serving: Runner) -> No
 
 
 def test_a_program_that_prints_megabytes_causes_no_trouble(serving: Runner) -> None:
-    """A program's output is read, dropped beyond some kilobytes, and never part of the outcome."""
+    """A program may print megabytes, and its output is not part of the outcome."""
     serving.script(serving.command, "head -c 5000000 /dev/zero | tr '\\0' 'x'; exit 3")
     outcome = CommandApplier(serving.client).apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
@@ -141,7 +141,7 @@ def test_a_program_that_prints_megabytes_causes_no_trouble(serving: Runner) -> N
 
 
 def test_a_child_that_keeps_the_output_open_does_not_hold_the_runner(serving: Runner) -> None:
-    """A program that leaves a child behind counts as ended, and the child is killed."""
+    """A program that leaves a child behind counts as ended when it exits, and the child is killed."""
     pids = serving.folder / "pids"
     serving.script(serving.command, f"sleep 600 & echo $! > {pids}; exit 0")
     assert isinstance(CommandApplier(serving.client).apply(wanted(), deadline=soon()), Applied)
@@ -149,7 +149,7 @@ def test_a_child_that_keeps_the_output_open_does_not_hold_the_runner(serving: Ru
 
 
 def test_files_that_others_can_write_are_refused(serving: Runner) -> None:
-    """A program that other users can write to is refused, because they could act as the runner's user."""
+    """A program that other users can write to or that is not executable is refused, and not run."""
     marker = serving.folder / "ran"
     path = serving.script(serving.command, f"touch {marker}")
     path.chmod(0o757)
@@ -168,7 +168,7 @@ def test_files_that_others_can_write_are_refused(serving: Runner) -> None:
 
 
 def test_another_users_file_is_refused(serving: Runner) -> None:
-    """Only root and the runner's own user may own the programs."""
+    """A program that belongs to another user is refused."""
     path = serving.script(serving.command, "exit 0")
     if os.geteuid() == 0:
         os.chown(path, 65534, 65534)
@@ -178,7 +178,7 @@ def test_another_users_file_is_refused(serving: Runner) -> None:
 
 
 def test_without_a_runner_the_failure_reports_this(tmp_path: Path) -> None:
-    """Without the runner's socket, the failure names the unit to check."""
+    """If the runner's socket is missing, the failure names the systemd unit lpad-hooks.socket."""
     applier = CommandApplier(RunnerClient(str(tmp_path / "nobody.sock")))
     outcome = applier.apply(wanted(), deadline=soon())
     assert isinstance(outcome, Failed)
@@ -187,7 +187,7 @@ def test_without_a_runner_the_failure_reports_this(tmp_path: Path) -> None:
 
 
 def test_a_runner_whose_socket_is_full_is_tried_again(tmp_path: Path) -> None:
-    """A full socket means busy, not broken: connect() fails immediately although there is time."""
+    """If the runner's socket accepts no further connection, the outcome allows another attempt."""
     path = str(tmp_path / "full.sock")
     with ExitStack() as opened:
         listening = opened.enter_context(socket.socket(socket.AF_UNIX))
@@ -204,7 +204,7 @@ def test_a_runner_whose_socket_is_full_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_in_no_outcome(serving: Runner) -> None:
-    """A password that a program prints reaches only the runner's log."""
+    """A password that a program prints is not part of the outcome."""
     serving.script(serving.command, 'cat "$LPAD_PASSWORD_FILE"; exit 1')
     settings = Wanted(eid=EID, iccid=NEW, settings=WITH_SECRET)
     outcome = CommandApplier(serving.client).apply(settings, deadline=soon())
@@ -212,7 +212,7 @@ def test_a_secret_is_in_no_outcome(serving: Runner) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Return whether a process has ended; a killed one that was not yet reaped counts."""
+    """Return whether a process ends in time; one that ended but was not reaped counts as ended."""
     deadline = soon()
     while not deadline.passed:
         try:
@@ -225,7 +225,7 @@ def _is_gone(pid: int) -> bool:
 
 
 def _answering(path: Path, frame: bytes) -> threading.Thread:
-    """Answer one request at a socket with a frame, as a program other than the runner might."""
+    """Start a thread that answers one request at a socket with a frame, and return the thread."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
     listening.listen()
@@ -243,7 +243,7 @@ def _answering(path: Path, frame: bytes) -> threading.Thread:
 
 
 def test_a_runner_that_answers_at_length(tmp_path: Path) -> None:
-    """A runner's sentence becomes one printable line of limited length in lpad's reports and records."""
+    """A long text with control characters from the runner becomes one short, printable line."""
     frame = json.dumps({"ended": "failed", "told": "\x1b[2Jno\n" + "x" * 50_000}).encode()
     thread = _answering(tmp_path / "s", frame)
     outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())
@@ -258,7 +258,7 @@ def test_a_runner_that_answers_at_length(tmp_path: Path) -> None:
     "frame", [b"[" * 60_000, b'{"told":' * 7_000, b'{"ended": "done", "told": "\\ud800"}']
 )
 def test_an_invalid_answer_fails_the_step(tmp_path: Path, frame: bytes) -> None:
-    """Any invalid answer is a failure of the step."""
+    """An invalid answer at the runner's socket is a failure of the step."""
     thread = _answering(tmp_path / "s", frame)
     outcome = CommandApplier(RunnerClient(str(tmp_path / "s"))).apply(wanted(), deadline=soon())
     thread.join()
@@ -267,7 +267,7 @@ def test_an_invalid_answer_fails_the_step(tmp_path: Path, frame: bytes) -> None:
 
 
 def test_a_request_that_is_nested_deeply_does_not_end_the_runner(serving: Runner) -> None:
-    """After a request that is nested too deeply, the runner serves the next one."""
+    """After a request that is nested too deeply, the runner serves the next request."""
     for body in (b"[" * 60_000, b'{"task":' * 8_000):
         with socket.socket(socket.AF_UNIX) as odd:
             odd.connect(serving.client.path)

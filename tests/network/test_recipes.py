@@ -1,4 +1,4 @@
-"""The recipes in docs/network.md, run literally, with fakes of the device's programs."""
+"""The recipes in docs/network.md are run unchanged, except for paths, with fake programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ esac
 
 
 def run(folder: Path, recipe: str, event: str, **more: str) -> int:
-    """Run a recipe for an event, its files below the folder and its programs faked; return its exit code."""
+    """Run a recipe for an event with files and fake programs in a folder; return its exit code."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     (folder / "etc" / "ppp").mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def run(folder: Path, recipe: str, event: str, **more: str) -> int:
 
 
 def test_the_document_has_them() -> None:
-    """There are recipes for OpenWrt and for an owner's own dialler."""
+    """docs/network.md has recipes for OpenWrt and for an owner's own dialler."""
     assert len(RECIPES) == 2
     assert "uci set network.wwan.apn" in RECIPES[0]
     assert "/etc/ppp/apn" in RECIPES[1]
@@ -52,7 +52,7 @@ def test_the_document_has_them() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["OpenWrt", "dialler"])
 def test_a_recipe_keeps_the_contract(tmp_path: Path, recipe: str) -> None:
-    """A recipe succeeds for each event, even twice, and its `verify` shows whose APN is in force."""
+    """A recipe succeeds for each event, even a new one, and its `verify` fails for another APN."""
     for event in ("prepare", "apply", "apply", "connect", "verify", "undo", "forget", "something-new"):
         assert run(tmp_path, recipe, event) == 0, event
     assert run(tmp_path, recipe, "verify", LPAD_APN="another.example") != 0

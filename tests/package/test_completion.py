@@ -1,4 +1,4 @@
-"""Completion on the command line, by the shell itself."""
+"""Completion of lpad's commands by bash, fish and zsh."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMP_WORDS=(lpactl ena); COMP_CWORD=1
 _lpactl_completion lpactl
 echo "${COMPREPLY[@]}"
 """
-# The typed line is written to a file at Ctrl-X.
+# At Ctrl-X, zsh writes the typed line to a file.
 TYPE = """
 fpath=($ZDOTDIR/zsh/vendor-completions $fpath)
 autoload -Uz compinit
@@ -37,7 +37,7 @@ def test_every_shell_has_its_file(tmp_path: Path) -> None:
 
 
 def completed(*arguments: str | Path, **more: str) -> str:
-    """The answer of a shell that finds this environment's `lpactl` first."""
+    """Run a shell that finds this environment's `lpactl` first, and return its output."""
     found = subprocess.run(
         arguments, capture_output=True, text=True, check=True, timeout=60, env=environment(**more)
     )
@@ -45,12 +45,12 @@ def completed(*arguments: str | Path, **more: str) -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The variables of a shell that finds this environment's `lpactl` first."""
+    """Return the variables of a shell that finds this environment's `lpactl` first."""
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **more}
 
 
 def test_bash_completes_a_command(tmp_path: Path) -> None:
-    """`lpactl ena<TAB>` becomes `lpactl enable`."""
+    """In bash, `lpactl ena<TAB>` becomes `lpactl enable`."""
     write(tmp_path)
     script = tmp_path / "bash-completion" / "completions" / "lpactl"
     assert completed("bash", "-c", ASK, "bash", script) == "enable"
@@ -68,7 +68,7 @@ def test_fish_completes_a_command(tmp_path: Path) -> None:
 
 @pytest.mark.programs("zsh")
 def test_zsh_completes_a_command(tmp_path: Path) -> None:
-    """`lpactl ena<TAB>`, typed in a terminal with zsh, becomes `lpactl enable`."""
+    """In zsh, `lpactl ena<TAB>`, typed in a terminal, becomes `lpactl enable`."""
     write(tmp_path)
     (tmp_path / ".zshrc").write_text(TYPE)
     line = tmp_path / "line"

@@ -1,4 +1,4 @@
-"""The Debian package is built again if something in it has changed, and only then."""
+"""The digest by which the Debian package is built again only if its inputs have changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = ("1~deb12", "amd64", "Python 3.11.2")
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the repository that contains a wheel."""
+    """A folder with copies of the package's sources and a wheel."""
     for each in SOURCES:
         target = tmp_path / each
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def made_of(tree: Path, *words: str) -> str:
 
 
 def test_times_do_not_count(tree: Path) -> None:
-    """A wheel that differs only in its times does not lead to another package."""
+    """Times in the wheel and of files do not change the digest."""
     before = made_of(tree)
     pack(tree, "pass\n", 2026)
     (tree / "README.md").touch()
@@ -47,7 +47,7 @@ def test_times_do_not_count(tree: Path) -> None:
 
 
 def test_changed_code_makes_another_package(tree: Path) -> None:
-    """A change in lpad's code leads to another package."""
+    """A change of lpad's code changes the digest."""
     before = made_of(tree)
     pack(tree, "return\n", 1980)
     assert made_of(tree) != before
@@ -55,7 +55,7 @@ def test_changed_code_makes_another_package(tree: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_each_source_counts(tree: Path, source: str) -> None:
-    """A file that is changed, added or made executable makes another package."""
+    """A source file that is changed, added or made executable changes the digest."""
     path = tree / source
     if path.is_dir():
         path = path / "new"
@@ -69,12 +69,12 @@ def test_each_source_counts(tree: Path, source: str) -> None:
 
 
 def test_the_target_counts(tree: Path) -> None:
-    """Another revision, architecture or interpreter makes another package."""
+    """Another interpreter changes the digest."""
     assert len({made_of(tree), made_of(tree, *WORDS[:2], "Python 3.13.5"), made_of(tree, *WORDS[:2])}) == 3
 
 
 def test_no_source_is_missing() -> None:
-    """Every repository file that the build script copies or runs for the package is covered by `SOURCES`."""
+    """`SOURCES` covers each file of the repository that script/build-deb copies or runs."""
     script = (ROOT / "script" / "build-deb").read_text(encoding="utf-8")
     copied = " ".join(re.findall(r"^ *cp (?:-R )?(.*) \"\$", script, re.MULTILINE)).split()
     run = re.findall(r"python (package/\w+\.py) \"\$stage", script)

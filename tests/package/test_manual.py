@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def plain(name: str) -> str:
-    """A page's source as words."""
+    """Return a manual page's source without the escapes of characters."""
     return page(name).replace("\\-", "-").replace("\\e", "\\").replace("\\:", "")
 
 
 def commands(group: click.Group, path: str) -> list[str]:
-    """The names of all commands of a group, in full."""
+    """Return the full names of all commands below a group."""
     context = click.Context(group, info_name=path)
     found = []
     for name in group.list_commands(context):
@@ -45,11 +45,11 @@ def test_every_setting_is_in_the_manual(path: str) -> None:
 
 
 def test_every_key_in_the_manual_is_a_setting() -> None:
-    """lpad.yaml(5) has no entry for a removed key."""
+    """Each key in lpad.yaml(5) is a setting."""
     known = [re.escape(path).replace("NAME", r"[a-z0-9_.]+?") for path, _ in fields_below(Settings)]
     shown = plain("lpad.yaml.5").partition(".SH KEYS")[2].partition(".SH SEE")[0]
     for key in re.findall(r"^\.B (\S+)$", shown, re.MULTILINE):
-        # A card's own name, and keys below one that takes any keys, are left out.
+        # Names of cards, and keys below a setting with free keys, are not compared.
         assert any(re.fullmatch(rf"{each}(\..*)?", key) for each in known) or key.count(".") == 1, key
 
 
@@ -65,7 +65,7 @@ def test_every_command_is_in_the_manual(name: str, path: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_man_has_nothing_to_say_against_it(name: str, tmp_path: Path) -> None:
-    """Man formats each page without a warning."""
+    """Groff formats each manual page without a warning."""
     write(tmp_path)
     source = tmp_path / f"man{name[-1]}" / name
     found = subprocess.run(

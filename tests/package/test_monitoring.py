@@ -60,7 +60,7 @@ def test_each_metric_exists(tmp_path: Path, pki: Pki) -> None:
 
 @pytest.mark.parametrize("expression", list(expressions()))
 def test_each_label_exists(expression: str) -> None:
-    """A query uses only labels that its metric has; with another one, it would find nothing."""
+    """A query uses only labels that its metrics have."""
     known = labels()
     names = [base(name) for name in re.findall(r"\blpad_\w+", expression)]
     assert names
@@ -71,7 +71,7 @@ def test_each_label_exists(expression: str) -> None:
 
 
 def test_each_alert_says_what_to_do() -> None:
-    """Each alert has a severity, a summary and a remedy, and its summary uses labels of its metric."""
+    """Each alert has a severity, a summary with labels of its metric only, and a remedy."""
     known = labels()
     for rule in rules():
         assert rule["labels"]["severity"] in ("warning", "critical")

@@ -1,4 +1,4 @@
-"""The recipes of docs/fleet.md fit this release: the files, settings and libraries in them exist."""
+"""The files, settings and libraries in the recipes of docs/fleet.md exist in this release."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ROLE = ROOT / "package" / "ansible" / "roles" / "lpad"
 
 
 def blocks(language: str) -> list[str]:
-    """Return the code blocks of the page in a language."""
+    """Return the code blocks of docs/fleet.md in a language."""
     return re.findall(rf"```{language}\n(.*?)```", FLEET, re.DOTALL)
 
 
 def settings_in(found: object) -> list[Any]:
-    """Return the contents of drop-ins in a recipe."""
+    """Return the settings that a recipe writes to drop-ins."""
     if isinstance(found, dict):
         here = [found["lpad_settings"]] if "lpad_settings" in found else []
         if str(found.get("path", "")).startswith("/etc/lpad/lpad.yaml.d/"):
@@ -61,13 +61,13 @@ def test_the_drop_ins_of_recipes_are_valid(tmp_path: Path) -> None:
 
 
 def test_the_toml_of_a_recipe_can_be_read() -> None:
-    """thin-edge.io reads the plugin's file as TOML."""
+    """The recipe's file for thin-edge.io is valid TOML, and names a drop-in."""
     (text,) = blocks("toml")
     assert tomllib.loads(text)["files"][0]["path"].startswith("/etc/lpad/lpad.yaml.d/")
 
 
 def test_the_role_is_complete() -> None:
-    """Each variable of the role has a default, and each handler that a task notifies exists."""
+    """In the Ansible role, each variable has a default, and each notified handler exists."""
     tasks, handlers = (
         yaml.safe_load((ROLE / part / "main.yml").read_text()) for part in ("tasks", "handlers")
     )
@@ -78,7 +78,7 @@ def test_the_role_is_complete() -> None:
 
 
 def test_the_container_is_made_of_existing_files() -> None:
-    """Each COPY names a file of the repository, and each linked command is installed."""
+    """The Dockerfile copies only existing files, and links only commands that lpad installs."""
     text = (ROOT / "package" / "container" / "Dockerfile").read_text(encoding="utf-8")
     for source in re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE):
         assert (ROOT / source).exists()
@@ -96,7 +96,7 @@ def test_the_container_is_made_of_existing_files() -> None:
     ],
 )
 def test_the_firewall_list_has_each_condition(text: str, port: str) -> None:
-    """Each condition for which lpad connects to a host is in the list of connections, with its port."""
+    """The list of connections in docs/fleet.md has each reachability check, with its port."""
     condition = Condition.parse(text)
     assert port == str(condition.port) or condition.kind is ConditionKind.TCP
     (row,) = [each for each in FLEET.splitlines() if each.startswith("| lpad |") and "conditions" in each]
@@ -106,7 +106,7 @@ def test_the_firewall_list_has_each_condition(text: str, port: str) -> None:
 
 @pytest.mark.parametrize("there", [True, False], ids=["card", "no card"])
 def test_the_state_script_of_mender(tmp_path: Path, pki: Pki, *, there: bool) -> None:
-    """The script succeeds if each card is ready, and fails if one is not."""
+    """Mender's state script succeeds if the card is ready, and fails if it is not."""
     (text,) = blocks("sh")
     script = tmp_path / "ArtifactCommit_Enter_50_lpad"
     script.write_text(text.replace("seq 60", "seq 2").replace("sleep 5", "sleep 0"), encoding="utf-8")
@@ -127,7 +127,7 @@ def test_the_state_script_of_mender(tmp_path: Path, pki: Pki, *, there: bool) ->
 
 @pytest.mark.parametrize("recipe", ["openwrt/Makefile", "yocto/lpad_git.bb"])
 def test_a_recipe_names_every_library(recipe: str) -> None:
-    """Each library that lpad needs is a dependency of the recipe, and is listed in docs/fleet.md."""
+    """Each library that lpad needs is in the OpenWrt or Yocto recipe, and in docs/fleet.md."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = (ROOT / "package" / recipe).read_text(encoding="utf-8")
     for needed in project["dependencies"]:

@@ -1,4 +1,4 @@
-"""The API's reference is a page made from the OpenAPI document."""
+"""The page of the API's reference, which is made from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = page(DOCUMENT)
 
 
 def test_each_operation_is_on_the_page() -> None:
-    """Each operation has a heading, its description, its parameters and its examples."""
+    """Each API operation has a heading, summary, description, parameters, statuses and examples."""
     for path, methods in DOCUMENT["paths"].items():
         for method, operation in methods.items():
             _, _, rest = PAGE.partition(f"\n### `{method.upper()} {path}`\n")
@@ -28,7 +28,7 @@ def test_each_operation_is_on_the_page() -> None:
 
 
 def test_each_schema_is_on_the_page() -> None:
-    """Each schema has a heading, to which its mentions link, and a row for each field."""
+    """Each schema has a heading and a row for each field, and links lead to such headings."""
     headings = set(re.findall(r"^### (\w+)$", PAGE, re.MULTILINE))
     assert headings == DOCUMENT["components"]["schemas"].keys()
     assert set(re.findall(r"\]\(#(\w+)\)", PAGE)) <= {name.lower() for name in headings}
@@ -38,7 +38,7 @@ def test_each_schema_is_on_the_page() -> None:
 
 
 def test_the_tables_are_whole() -> None:
-    """No text of the document breaks a table."""
+    """Each table row of the page has the right number of cells."""
     rows = [line for line in PAGE.splitlines() if line.startswith("|")]
     assert len(rows) > 500
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {4, 5}

@@ -1,4 +1,4 @@
-"""script/release builds and tags a ready release; it refuses an unready one before it builds or tags."""
+"""script/release builds and tags a ready release, and refuses an unready one before both."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BUILT = {
     "build-deb": "dist/lpad_1.2.3.deb",
     "build-sbom": "dist/lpad-1.2.3.cdx.json",
 }
-"""Stubs of the scripts that build, with the file that each of them makes."""
+"""The scripts that build, replaced by stubs, and the file that each stub makes."""
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with the files that the script reads, ready for the release of 1.2.3."""
+    """A repository that is ready for the release of 1.2.3, with stubs of the build scripts."""
     (tmp_path / "src/lpad").mkdir(parents=True)
     (tmp_path / "script").mkdir()
     shutil.copy(ROOT / "script/release", tmp_path / "script/release")
@@ -46,7 +46,7 @@ def commit(folder: Path) -> None:
 
 
 def refused(folder: Path) -> str:
-    """Run the script, which must end with 1, and have neither built nor tagged anything."""
+    """Run script/release, check that it ends with 1 without building or tagging, return its error."""
     done = subprocess.run(
         ["script/release", "--checked"], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -79,7 +79,7 @@ def test_a_ready_release_is_built_and_tagged(checkout: Path, options: list[str],
 
 
 def test_a_development_version_is_refused(checkout: Path) -> None:
-    """A development version is not a release; the sentence names the file to edit."""
+    """A development version is refused."""
     (checkout / "src/lpad/__init__.py").write_text('__version__ = "1.3.0.dev0"\n', encoding="utf-8")
     commit(checkout)
     assert "version 1.3.0.dev0 is a development version" in refused(checkout)
@@ -87,14 +87,14 @@ def test_a_development_version_is_refused(checkout: Path) -> None:
 
 @pytest.mark.parametrize("changelog", ["## Unreleased\n", "## 1.2.3\n", "## 1.2.30 (2026-11-29)\n"])
 def test_a_version_without_a_section_is_refused(checkout: Path, changelog: str) -> None:
-    """The changelog needs a section with the version and its date."""
+    """A version without a section with its date in the changelog is refused."""
     (checkout / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
     commit(checkout)
     assert 'no section "## 1.2.3 (YYYY-MM-DD)"' in refused(checkout)
 
 
 def test_entries_that_were_left_under_unreleased_are_refused(checkout: Path) -> None:
-    """A changelog with entries under the unreleased heading is refused: they belong to the release."""
+    """A changelog with entries under "Unreleased" is refused; the heading without entries is not."""
     section = "## 1.2.3 (2026-11-29)\n\n- Something.\n"
     (checkout / "CHANGELOG.md").write_text(f"## Unreleased\n\n- A thing.\n\n{section}", encoding="utf-8")
     commit(checkout)
@@ -112,13 +112,13 @@ def test_a_tree_with_changes_is_refused(checkout: Path) -> None:
 
 
 def test_a_version_is_released_once(checkout: Path) -> None:
-    """An existing tag is not moved."""
+    """A version whose tag exists is refused."""
     git(checkout, "tag", "v1.2.3")
     assert "the tag v1.2.3 exists already" in refused(checkout)
 
 
 def test_an_unknown_option_is_refused(checkout: Path) -> None:
-    """A misspelt option does nothing but print the usage."""
+    """With a misspelt option, script/release only prints its usage, and ends with 2."""
     done = subprocess.run(
         ["script/release", "--dry"], cwd=checkout, capture_output=True, text=True, check=False
     )

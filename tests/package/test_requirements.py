@@ -19,7 +19,7 @@ PINNED = dict(
 
 
 def test_each_library_is_pinned_to_an_allowed_version() -> None:
-    """Each library that pyproject.toml names for the package is pinned to an allowed version."""
+    """Each library that the package needs is pinned to a version that pyproject.toml allows."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     packaged = [library for name in ("modemmanager", "mqtt", "pcsc", "platforms") for library in extras[name]]
@@ -28,14 +28,14 @@ def test_each_library_is_pinned_to_an_allowed_version() -> None:
 
 
 def test_each_pinned_file_has_a_hash() -> None:
-    """Each file that may be installed is known by its hash."""
+    """Each pinned library has a SHA-256 hash."""
     text = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=[a-z])", text):
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
 
 
 def test_advisories_that_were_looked_at() -> None:
-    """Each ignored advisory names a pinned library and states the reason."""
+    """Each line of package/advisories.txt names a pinned library and a reason."""
     lines = (ROOT / "package" / "advisories.txt").read_text(encoding="utf-8").splitlines()
     pinned = (ROOT / "package" / "requirements.txt").read_text(encoding="utf-8")
     for line in lines:

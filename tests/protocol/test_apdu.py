@@ -35,14 +35,14 @@ BLOCK = Command(0x80, 0xE2, 0x91, 0x00, b"\xbf\x2d\x00")
     [(0, 0x00, 0x80), (1, 0x01, 0x81), (3, 0x03, 0x83), (4, 0x40, 0xC0), (5, 0x41, 0xC1), (19, 0x4F, 0xCF)],
 )
 def test_class_bytes_of_channels(channel: int, interindustry: int, proprietary: int) -> None:
-    """Channels 0 to 3 use two bits of the class byte; channels 4 to 19 use four bits in another form."""
+    """In the class byte, channels 0 to 3 use two bits, and channels 4 to 19 use four bits."""
     assert class_byte(0x00, channel) == interindustry
     assert class_byte(0x80, channel) == proprietary
     assert channel_of(interindustry) == channel_of(proprietary) == channel
 
 
 def test_channel_20_has_no_class_byte() -> None:
-    """No class byte can name a channel above 19."""
+    """A class byte for channel 20 is an internal error."""
     with pytest.raises(InternalError):
         class_byte(0x80, 20)
 
@@ -56,13 +56,13 @@ def test_commands_parse_and_print_alike(raw: str) -> None:
 
 
 def test_le_of_00_means_256() -> None:
-    """The byte 00 asks for 256 bytes."""
+    """An Le of 00 is parsed as 256."""
     assert Command.parse(bytes.fromhex("00C0000000")).le == 256
 
 
 @pytest.mark.parametrize("raw", ["", "00A400", "80E2910003BF2D", "80E2910000BF2D00", "80E2910001BF2D00"])
 def test_crooked_commands_are_malformed(raw: str) -> None:
-    """An APDU whose Lc contradicts its bytes is refused."""
+    """A command that is too short, or whose Lc contradicts its bytes, is malformed."""
     with pytest.raises(MalformedError):
         Command.parse(bytes.fromhex(raw))
 
@@ -86,7 +86,7 @@ def test_success_is_9000_or_91xx(sw: int, ok: bool, pending: int | None) -> None
 
 @given(st.binary(min_size=1, max_size=3000), st.integers(min_value=12, max_value=255))
 def test_blocks_join_to_the_command(data: bytes, block_size: int) -> None:
-    """The blocks in order are the command, whatever their size, and only the last is marked as the last."""
+    """STORE DATA blocks join to the command, are numbered in P2, and only the last is marked so."""
     blocks = store_data(data, block_size=block_size)
     assert b"".join(block.data for block in blocks) == data
     assert [block.p2 for block in blocks] == list(range(len(blocks)))
@@ -96,7 +96,7 @@ def test_blocks_join_to_the_command(data: bytes, block_size: int) -> None:
 
 
 def test_256_blocks_are_the_most() -> None:
-    """P2 counts from 00 to FF; for a longer command, the error names the sufficient block size."""
+    """A command may have 256 blocks; for more, the error names a sufficient block size."""
     assert store_data(bytes(256 * 63), block_size=63)[-1].p2 == 0xFF
     with pytest.raises(InvalidValue, match="block size of 64"):
         store_data(bytes(256 * 63 + 1), block_size=63)
@@ -106,13 +106,13 @@ def test_256_blocks_are_the_most() -> None:
 
 @pytest.mark.parametrize("block_size", [0, 256])
 def test_block_size_has_a_range(block_size: int) -> None:
-    """A short APDU carries 1 to 255 bytes."""
+    """A block size outside of 1 to 255 is refused."""
     with pytest.raises(InvalidValue):
         store_data(b"\x01", block_size=block_size)
 
 
 def play(exchange: Exchange, *answers: str) -> list[str]:
-    """Feed answers in turn; return the command sent before each."""
+    """Feed answers to an exchange in order; return the command that was sent before each answer."""
     sent = []
     for answer in answers:
         assert exchange.to_send is not None
@@ -122,7 +122,7 @@ def play(exchange: Exchange, *answers: str) -> list[str]:
 
 
 def test_a_plain_answer_ends_an_exchange() -> None:
-    """9000 with data needs no further command."""
+    """After an answer with data and 9000, the exchange needs no further command."""
     exchange = Exchange(BLOCK)
     assert play(exchange, "BF2D009000") == ["80E2910003BF2D00"]
     assert exchange.response == Response(b"\xbf\x2d\x00", 0x9000)
@@ -130,7 +130,7 @@ def test_a_plain_answer_ends_an_exchange() -> None:
 
 
 def test_61xx_is_followed_to_the_end() -> None:
-    """GET RESPONSE asks for the length in each 61xx, 6100 being 256 bytes, on the command's channel."""
+    """GET RESPONSE requests the length in each 61xx (00 for 256) on the command's channel."""
     exchange = Exchange(BLOCK.on_channel(2))
     sent = play(exchange, "6100", "AA" * 256 + "6102", "BBBB9000")
     assert sent[1:] == ["02C0000000", "02C0000002"]
@@ -138,14 +138,14 @@ def test_61xx_is_followed_to_the_end() -> None:
 
 
 def test_data_may_come_with_61xx() -> None:
-    """A modem that sends one GET RESPONSE itself returns 256 bytes and the length of the rest."""
+    """Data that come together with 61xx are part of the answer."""
     exchange = Exchange(BLOCK)
     play(exchange, "AA" * 256 + "6101", "BB9000")
     assert exchange.response == Response(b"\xaa" * 256 + b"\xbb", 0x9000)
 
 
 def test_a_lost_answer_is_asked_for_again() -> None:
-    """If the card refuses GET RESPONSE because of another program's command, lpad repeats its own command.
+    """If the card refuses GET RESPONSE because the answer is lost, lpad repeats its command.
 
     Only a repeatable command is repeated.
     """
@@ -156,7 +156,7 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 
 
 def test_an_answer_that_is_lost_in_the_middle() -> None:
-    """If an answer is lost in the middle, the portions before the loss are dropped."""
+    """If an answer is lost in the middle, its earlier portions are dropped, and lpad asks again."""
     exchange = Exchange(replace(BLOCK, intent=es10_intents.GET_PROFILES_INFO))
     play(exchange, "6110", "AAAA6102", "6985", "6104", "BBBBBBBB9000")
     assert exchange.response == Response(b"\xbb" * 4, 0x9000)
@@ -208,13 +208,13 @@ def test_get_response_on_a_further_channel_has_its_class_byte() -> None:
     ],
 )
 def test_p1_and_p2_give_the_place_in_a_chain(apdu: str, block: int | None, unfinished: bool) -> None:  # noqa: FBT001 - a column
-    """STORE DATA counts blocks in P2, and P1 names the last one."""
+    """Only a STORE DATA command has a block number (P2), and P1 shows whether it is the last block."""
     command = Command.parse(bytes.fromhex(apdu))
     assert (command.block, command.unfinished) == (block, unfinished)
 
 
 def test_every_block_and_its_repetition_carry_the_intent() -> None:
-    """The intent of a command is on each block, even with Le and on another channel."""
+    """Each block of a command has its intent, even with Le, on another channel and after 6Cxx."""
     first, last = map(Apdu, store_data(bytes(70), intent=es10_intents.ENABLE_PROFILE, block_size=63))
     for apdu in (first, last, last.with_le(), last.on_channel(5), last.with_le().on_channel(5)):
         assert apdu.command.intent is es10_intents.ENABLE_PROFILE
@@ -228,33 +228,33 @@ def test_every_block_and_its_repetition_carry_the_intent() -> None:
 
 
 def test_6cxx_is_answered_with_the_right_length() -> None:
-    """After 6Cxx the same command is sent once more, with the Le that the card named."""
+    """After 6Cxx, the same command is sent again with the Le that the card gave."""
     exchange = Exchange(BLOCK)
     assert play(exchange, "6C03", "BF2D009000") == ["80E2910003BF2D00", "80E2910003BF2D0003"]
     assert exchange.response == Response(b"\xbf\x2d\x00", 0x9000)
 
 
 def test_6cxx_to_get_response_repeats_only_that() -> None:
-    """After 6Cxx to GET RESPONSE, only GET RESPONSE is repeated, not the command before it."""
+    """After 6Cxx to GET RESPONSE, only GET RESPONSE is repeated, with this length."""
     sent = play(Exchange(BLOCK), "6110", "6C05", "AABBCCDDEE9000")
     assert sent == ["80E2910003BF2D00", "00C0000010", "00C0000005"]
 
 
 def test_6cxx_inside_a_chain_is_the_result() -> None:
-    """6Cxx to a block in a chain is the result, because the card has counted the block."""
+    """6Cxx in answer to a block that is not the last one is the result."""
     exchange = Exchange(replace(BLOCK, p1=0x11))
     play(exchange, "6C03")
     assert exchange.response == Response(b"", 0x6C03)
 
 
 def test_6cxx_twice_is_malformed() -> None:
-    """A card that answers 6Cxx even to the length that it named is malformed."""
+    """A second 6Cxx, to the length that the card gave itself, is malformed."""
     with pytest.raises(MalformedError, match="another length"):
         play(Exchange(BLOCK), "6C03", "6C04")
 
 
 def test_promises_without_data_are_malformed() -> None:
-    """61xx without data in answer to GET RESPONSE, which could continue forever, is malformed."""
+    """61xx without data in answer to GET RESPONSE is malformed."""
     with pytest.raises(MalformedError, match="returns none"):
         play(Exchange(BLOCK), "6110", "6110")
 
@@ -273,7 +273,7 @@ def test_an_answer_without_end_is_malformed() -> None:
 
 
 def test_an_error_after_portions_is_the_result() -> None:
-    """If a chain of portions ends with an error status, the result has both the status and the portions."""
+    """If an answer in portions ends with an error status, the result has the portions and the status."""
     exchange = Exchange(BLOCK)
     play(exchange, "6102", "AAAA6F00")
     assert exchange.response == Response(b"\xaa\xaa", 0x6F00)
@@ -289,7 +289,7 @@ def test_an_exchange_is_not_fed_after_its_end() -> None:
 
 @given(st.lists(st.binary(max_size=300), max_size=50))
 def test_no_answers_crash_an_exchange(answers: list[bytes]) -> None:
-    """Whatever a card sends, an exchange continues, ends, or is malformed."""
+    """Whatever a card answers, an exchange raises nothing but MalformedError."""
     exchange = Exchange(BLOCK)
     for answer in answers:
         if exchange.to_send is None:
@@ -302,7 +302,7 @@ def test_no_answers_crash_an_exchange(answers: list[bytes]) -> None:
 
 @given(st.binary(min_size=1, max_size=2000), st.integers(min_value=1, max_value=256))
 def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
-    """However a card divides its answer, the caller gets the whole answer."""
+    """However a card divides its answer, the exchange's response is the whole answer."""
     exchange = Exchange(BLOCK)
     exchange.feed(bytes([0x61, min(portion, len(data)) & 0xFF]))
     rest = data
@@ -314,21 +314,21 @@ def test_any_portions_join_to_the_answer(data: bytes, portion: int) -> None:
 
 
 def test_a_short_apdu_carries_255_bytes() -> None:
-    """An APDU with 256 bytes of data is refused with an internal error."""
+    """A short APDU can have 255 bytes of data; 256 are an internal error."""
     assert bytes(Command(0x80, 0xE2, data=bytes(255)))[4] == 255
     with pytest.raises(InternalError, match="255"):
         bytes(Command(0x80, 0xE2, data=bytes(256)))
 
 
 def test_a_length_of_00_before_data_is_not_a_short_command() -> None:
-    """00 begins an extended length, which lpad never sends; 01 is a length like any other."""
+    """A command whose Lc is 00, as in an extended length, is malformed."""
     with pytest.raises(MalformedError):
         Command.parse(bytes.fromhex("80E291000005"))
     assert Command.parse(bytes.fromhex("80E2910001AA")).data == b"\xaa"
 
 
 def _has_store_data(source: str) -> bool:
-    """Return whether a module has the number of STORE DATA as an integer, or in a literal as INS."""
+    """Return whether a source has the number of STORE DATA as an integer, or as INS in a literal."""
     values = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
     return any(
         (type(value) is int and value == 0xE2)
@@ -339,7 +339,7 @@ def _has_store_data(source: str) -> bool:
 
 
 def test_no_other_module_reads_the_meaning_of_store_data() -> None:
-    """Only one module contains the number of STORE DATA: other modules rely on a command's intent."""
+    """Of lpad's modules outside of the simulator, only protocol/apdu.py contains the number of STORE DATA."""
     package = Path(lpad.__file__).parent
     knowing = {
         path.relative_to(package).as_posix()

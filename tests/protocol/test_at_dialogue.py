@@ -1,4 +1,4 @@
-"""The AT dialogue: modems' output in any form and portions, and the recovery of its synchronisation."""
+"""The AT dialogue: it reads modems' output in any form and portions, and gets into step again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def response_to(data: bytes) -> bytes:
 
 
 def test_a_command_ends_with_carriage_return() -> None:
-    """An AT command ends with a carriage return; its length counts hexadecimal characters, not bytes."""
+    """AT+CSIM gives the length in hexadecimal characters, and ends with a carriage return."""
     assert AtDialogue().ask(csim(APDU)) == ECHO
 
 
@@ -59,13 +59,13 @@ def test_a_command_ends_with_carriage_return() -> None:
     ],
 )
 def test_every_form_of_an_answer_is_understood(data: bytes) -> None:
-    """Echo, blank lines, CR, LF, a blank after the colon, quotes and prefix may be there or missing."""
+    """Echo, empty lines, CR, LF, blanks, quotes and prefix of an answer may be present or missing."""
     assert response_to(data) == b"\x01\x90\x00"
 
 
 @pytest.mark.parametrize("digits", [b"BF2D009000", b"bf2d009000", b"Bf2D009000"])
 def test_hex_of_either_case_is_understood(digits: bytes) -> None:
-    """Modems answer in upper or lower case."""
+    """Hexadecimal digits of an answer may be in upper or lower case."""
     assert response_to(b'+CSIM: 10,"' + digits + b'"\r\nOK\r\n') == bytes.fromhex("BF2D009000")
 
 
@@ -83,7 +83,7 @@ def test_hex_of_either_case_is_understood(digits: bytes) -> None:
     ],
 )
 def test_unsolicited_lines_are_not_an_answer(urc: bytes) -> None:
-    """Unsolicited lines before, between or behind the answer are kept separately, not lost."""
+    """Unsolicited lines before, in and after an answer are kept separately from it."""
     dialogue = asked()
     dialogue.receive(urc + ECHO + urc + b'+CSIM: 6,"019000"' + urc + b"OK\r\n" + urc)
     assert dialogue.answer == AtAnswer(('6,"019000"',), "OK")
@@ -107,20 +107,20 @@ def test_unsolicited_lines_are_not_an_answer(urc: bytes) -> None:
     ],
 )
 def test_every_final_result_ends_a_command(final: str, error: str | None) -> None:
-    """Lpad accepts every final result; another program waits forever on +CME ERROR."""
+    """Each final result, such as +CME ERROR, ends a command; its error number or text is read."""
     answer = answer_to(f"\r\n{final}\r\n".encode())
     assert answer is not None
     assert (answer.final, answer.error, answer.ok) == (final, error, False)
 
 
 def test_leftovers_before_the_echo_are_dropped() -> None:
-    """Text before the echo belongs to an earlier command."""
+    """Lines before a command's echo are dropped, because they belong to an earlier command."""
     leftover = b'=4,"9000"\r\n+CSIM: 4,"9000"\r\n'
     assert response_to(leftover + ECHO + b'+CSIM: 6,"019000"\r\nOK\r\n') == b"\x01\x90\x00"
 
 
 def test_a_leftover_ok_is_not_the_answer() -> None:
-    """OK without the expected information belongs to an earlier command; the answer follows."""
+    """An OK without the expected information does not end a command; the answer that follows does."""
     dialogue = asked()
     dialogue.receive(b"\r\nOK\r\n")
     assert dialogue.answer is None
@@ -130,7 +130,7 @@ def test_a_leftover_ok_is_not_the_answer() -> None:
 
 
 def test_a_torn_echo_is_not_the_answer() -> None:
-    """An unsolicited line inside the echo leaves a part that looks like an answer without prefix."""
+    """If an unsolicited line divides the echo, its remaining part is not taken for the answer."""
     torn = b'AT+CSIM=\r\n+CREG: 1\r\n10,"0070000001"\r'
     assert response_to(torn + b'\r\n+CSIM: 6,"019000"\r\nOK\r\n') == b"\x01\x90\x00"
 
@@ -140,7 +140,7 @@ def test_a_torn_echo_is_not_the_answer() -> None:
     ['8,"019000"', '4,"019000"', '5,"01900"', '6,"01900G"', '"019000"', "6", "", '3,"019000"'],
 )
 def test_an_answer_that_contradicts_itself_is_malformed(line: str) -> None:
-    """The length is checked against the hex, because ports that two programs read lose characters."""
+    """An answer whose length contradicts its hexadecimal digits is malformed."""
     answer = answer_to(f"+CSIM: {line}\r\nOK\r\n".encode())
     assert answer is not None
     with pytest.raises(MalformedError):
@@ -151,20 +151,20 @@ def test_an_answer_that_contradicts_itself_is_malformed(line: str) -> None:
     "line", ["490154203237518", '"490154203237518"', "+CGSN: 490154203237518", '+CGSN:"490154203237518"']
 )
 def test_an_imei_comes_bare_or_with_prefix(line: str) -> None:
-    """The four forms of the answer to AT+CGSN in the field are read."""
+    """An IMEI is read with or without prefix and quotes."""
     answer = answer_to(f"\r\n+CREG: 1\r\n\r\n{line}\r\n\r\nOK\r\n".encode(), cgsn())
     assert answer is not None
     assert answer.lines[0].strip('"') == "490154203237518"
 
 
 def test_a_command_without_information_ends_with_ok() -> None:
-    """ATE0 ends with OK alone."""
+    """A command that expects no information, such as ATE0, ends with OK alone."""
     answer = answer_to(b"ATE0\r\r\nOK\r\n", AtCommand("ATE0"))
     assert answer == AtAnswer((), "OK")
 
 
 def test_a_second_command_waits_for_the_first() -> None:
-    """Asking while an answer is due is an internal error."""
+    """Asking or probing while an answer is due is an internal error."""
     dialogue = asked()
     with pytest.raises(InternalError):
         dialogue.ask(csim(APDU))
@@ -190,7 +190,7 @@ def test_after_a_deadline_the_dialogue_is_out_of_step() -> None:
 
 
 def test_the_late_answer_itself_puts_in_step() -> None:
-    """A modem carries out one command at a time, so its late final result ends the wait."""
+    """The late final result of a given-up command puts the dialogue in step again."""
     dialogue = given_up()
     dialogue.receive(LATE)
     assert dialogue.in_step
@@ -198,7 +198,7 @@ def test_the_late_answer_itself_puts_in_step() -> None:
 
 
 def test_half_a_late_answer_does_not_put_in_step() -> None:
-    """After a deadline, a late answer without its final result does not end the wait."""
+    """A late answer without its final result does not put the dialogue in step."""
     dialogue = given_up()
     dialogue.receive(b'=4,"9000"\r\n\r\n+CSIM: 4,"9000"\r\n')
     assert not dialogue.in_step
@@ -207,7 +207,7 @@ def test_half_a_late_answer_does_not_put_in_step() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        LATE + b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem answers command and probe in turn
+        LATE + b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem answers the command and then the probe
         b"\r\n+CMEE: 1\r\n\r\nOK\r\n",  # the modem lost the command
         LATE + b"\r\nERROR\r\n",  # the modem does not know the probe
         b'AT+CMEE?\r=4,"9000"\r\nOK\r\n\r\n+CMEE:1\r\nOK\r\n',
@@ -215,7 +215,7 @@ def test_half_a_late_answer_does_not_put_in_step() -> None:
     ],
 )
 def test_the_probe_puts_in_step(data: bytes) -> None:
-    """Only an unmistakable answer, or two final results, end a probe; then a command gets its own answer."""
+    """The probe's own answer or a second final result puts the dialogue in step for the next command."""
     dialogue = given_up()
     assert dialogue.probe() == b"AT+CMEE?\r"
     *most, end = data.removesuffix(b"\n")
@@ -231,7 +231,7 @@ def test_the_probe_puts_in_step(data: bytes) -> None:
 
 
 def test_one_final_result_and_silence_after_a_probe_put_in_step() -> None:
-    """After a probe, one final result and then silence put the dialogue in step."""
+    """After a probe, one final result followed by silence puts the dialogue in step."""
     dialogue = given_up()
     dialogue.probe()
     dialogue.receive(LATE)
@@ -241,7 +241,7 @@ def test_one_final_result_and_silence_after_a_probe_put_in_step() -> None:
 
 
 def test_silence_after_a_probe_leaves_out_of_step() -> None:
-    """A silent modem stays out of step, and can be probed again."""
+    """If a modem does not answer the probe, the dialogue stays out of step, and can probe again."""
     dialogue = given_up()
     dialogue.probe()
     dialogue.give_up()
@@ -250,7 +250,7 @@ def test_silence_after_a_probe_leaves_out_of_step() -> None:
 
 
 def test_the_end_of_a_call_is_final_but_not_trusted() -> None:
-    """NO CARRIER may come from a data call: the proper answer may still come and must be dropped."""
+    """NO CARRIER ends a command, but the dialogue is out of step until the late answer is dropped."""
     dialogue = asked()
     dialogue.receive(b"\r\nNO CARRIER\r\n")
     assert dialogue.answer == AtAnswer((), "NO CARRIER")
@@ -260,7 +260,7 @@ def test_the_end_of_a_call_is_final_but_not_trusted() -> None:
 
 
 def test_idle_lines_belong_to_no_command() -> None:
-    """Lines between two commands do not belong to either."""
+    """Lines between two commands count as unsolicited, and not as an answer to the second one."""
     dialogue = AtDialogue()
     dialogue.receive(LATE + b"\r\nRING\r\n")
     dialogue.ask(csim(APDU))
@@ -270,7 +270,7 @@ def test_idle_lines_belong_to_no_command() -> None:
 
 
 def test_a_line_begun_before_the_command_is_not_its_answer() -> None:
-    """If a line began before the command was sent, its rest is not taken for the answer."""
+    """A line that began before the command was sent is not taken for its answer."""
     dialogue = AtDialogue()
     dialogue.receive(b"\r\nERR")
     dialogue.ask(csim(APDU))
@@ -279,12 +279,12 @@ def test_a_line_begun_before_the_command_is_not_its_answer() -> None:
 
 
 def test_every_state_knows_every_line() -> None:
-    """The dialogue's table is complete: each state has a transition for each kind of line."""
+    """The dialogue's table has a transition for each state and each kind of line."""
     assert set(AtDialogue._TRANSITIONS) == set(itertools.product(State, Line))
 
 
 def test_a_line_without_end_does_not_eat_the_memory() -> None:
-    """Noise longer than any line is dropped up to its end, and the next line is read."""
+    """A line longer than LONGEST_LINE is dropped, and the next line is read."""
     dialogue = asked()
     for _ in range(100):
         dialogue.receive(b"\xff" * 1000)
@@ -319,7 +319,7 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=30).map(b"".join), st.lists(st.integers(0, 9999), max_size=20))
 def test_any_portions_give_the_same_answer(data: bytes, cuts: list[int]) -> None:
-    """The division of the stream, into half lines or many lines together, makes no difference."""
+    """However the modem's output is divided into portions, answer and state are the same."""
     whole, cut = asked(), asked()
     whole.receive(data)
     places = sorted({0, len(data), *(place % (len(data) + 1) for place in cuts)})
@@ -335,7 +335,7 @@ STEPS = st.lists(st.one_of(st.binary(max_size=200), PARTS, st.sampled_from(["ask
 
 @given(STEPS)
 def test_garbage_never_crashes_the_dialogue(steps: list[bytes | str]) -> None:
-    """Any bytes are accepted in any state, and a probe always restores synchronisation."""
+    """The dialogue accepts any bytes in any state, and a probe puts it in step again."""
     dialogue = AtDialogue()
     for step in steps:
         if isinstance(step, bytes):
@@ -357,7 +357,7 @@ def test_garbage_never_crashes_the_dialogue(steps: list[bytes | str]) -> None:
 
 
 def test_lines_without_end_do_not_eat_the_memory() -> None:
-    """Of endless output only a limited part is kept."""
+    """Of many lines, the dialogue keeps at most MOST_LINES."""
     dialogue = asked()
     for _ in range(20):
         dialogue.receive(b'+CSIM: 4,"9000"\r\nRING\r\n' * 1000)
@@ -366,14 +366,14 @@ def test_lines_without_end_do_not_eat_the_memory() -> None:
 
 
 def test_lines_before_the_echo_belong_to_an_earlier_command() -> None:
-    """Information from before the echo belongs to an earlier command, even without its prefix."""
+    """Information before the echo, with or without prefix, is not part of the answer."""
     command = AtCommand("AT+CCHO", prefix="+CCHO", bare=r"[0-9]+")
     assert answer_to(b"7\r\nAT+CCHO\r\n3\r\nOK\r\n", command) == AtAnswer(("3",), "OK")
     assert answer_to(b"+CCHO: 7\r\nAT+CCHO\r\n3\r\nOK\r\n", command) == AtAnswer(("3",), "OK")
 
 
 def test_an_echo_forgets_an_ok_that_came_alone() -> None:
-    """An OK that came alone before the echo belongs to an earlier command."""
+    """The echo resets `lone_ok`, because an OK before the echo belongs to an earlier command."""
     heard = []
     dialogue = asked(AtCommand("AT+CCHO", prefix="+CCHO"))
     for data in (b"OK\r\n", b"AT+CCHO\r\n"):
@@ -383,7 +383,7 @@ def test_an_echo_forgets_an_ok_that_came_alone() -> None:
 
 
 def test_a_new_dialogue_has_heard_nothing() -> None:
-    """A new dialogue has no OK left over from before its first command."""
+    """In a new dialogue, `lone_ok` is false."""
     assert not AtDialogue().lone_ok
 
 
@@ -397,6 +397,6 @@ def test_a_new_dialogue_has_heard_nothing() -> None:
     ],
 )
 def test_an_ok_alone_is_not_an_answer_to_a_question(command: AtCommand, *, informs: bool) -> None:
-    """OK alone does not end a command that expects information, in whichever form."""
+    """OK alone ends a command only if the command expects no information."""
     assert command.informs is informs
     assert (answer_to(b"OK\r\n", command) is None) is informs

@@ -1,4 +1,4 @@
-"""The download's table of states."""
+"""The table of states of a download session."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GOOD_WAY = [
 
 
 def test_the_good_way() -> None:
-    """A download without trouble passes each step once and ends as installed."""
+    """A download without errors goes through each step once, and ends as installed."""
     session = DownloadSession()
     for step, event in GOOD_WAY:
         assert session.step == step
@@ -49,7 +49,7 @@ def test_the_good_way() -> None:
 
 
 def test_aborts_owe_cancellation_from_authenticate_server_on() -> None:
-    """Once the card may know the transaction, every failure leads through CancelSession."""
+    """From AuthenticateServer on, a failure leads to CancelSession; before, it only ends the session."""
     session = DownloadSession()
     owed = []
     for _, event in GOOD_WAY:
@@ -72,7 +72,7 @@ def test_another_confirmation_code_takes_another_session() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_its_place(state: State) -> None:
-    """Every state has a duty, and either has transitions or is an end; every other state can be reached."""
+    """Each state has a duty, can be reached, and either has transitions or is an end."""
     assert bool(TRANSITIONS[state]) is (state not in ENDS)
     assert state in DUTIES
     reached = {following for events in TRANSITIONS.values() for following in events.values()}
@@ -81,7 +81,7 @@ def test_every_state_has_its_place(state: State) -> None:
 
 
 def test_an_impossible_event_is_our_fault() -> None:
-    """An event that the table does not have in a state is lpad's own error, and changes nothing."""
+    """An event that a state has no transition for is an internal error, and changes no state."""
     session = DownloadSession()
     with pytest.raises(InternalError, match="started"):
         session.on(Event.RESULT_GOOD)
@@ -89,5 +89,5 @@ def test_an_impossible_event_is_our_fault() -> None:
 
 
 def test_the_document_is_fresh() -> None:
-    """docs/download-session.md matches the present table."""
+    """docs/download-session.md matches the table of states."""
     assert DOCUMENT.read_text(encoding="utf-8") == document()

@@ -1,4 +1,4 @@
-"""Modems' reports of ICCIDs."""
+"""Modems' answers with an ICCID, in many forms."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def answer(line: str) -> AtAnswer:
 
 
 def reported(command: str, text: str) -> IccidReport | SimLocked | None:
-    """Return the readings of the characters that a modem sends."""
+    """Return the report of a modem's answer to a command for the ICCID."""
     dialogue = AtDialogue()
     dialogue.ask(iccid_command(command))
     dialogue.receive(text.encode())
-    assert dialogue.answer is not None, "the answer is whole"
+    assert dialogue.answer is not None, "the answer is not complete"
     return iccid_report(dialogue.answer)
 
 
@@ -45,7 +45,7 @@ def reported(command: str, text: str) -> IccidReport | SimLocked | None:
         SWAPPED,
         f'"{SWAPPED}"',
         SWAPPED.lower(),
-        SWAPPED.replace("F", ""),  # without padding, the last byte has one digit
+        SWAPPED.replace("F", ""),  # without padding, there is an odd number of digits
         '144,0,"980001010000000010F7"',
         "145, 16, 980001010000000010F7",
         f'144,0,"{ICCID}F"',
@@ -115,7 +115,7 @@ def test_lines_of_an_answer(lines: str) -> None:
     ],
 )
 def test_iccids_of_all_kinds(told: str, iccid: str) -> None:
-    """ICCIDs with hexadecimal digits, short ones, of 20 digits, and without 89 in front are read."""
+    """ICCIDs with letters, short ones, ones of 20 digits and ones that do not begin with 89 are read."""
     report = iccid_report(answer(told))
     assert isinstance(report, IccidReport)
     assert str(report.likeliest) == iccid
@@ -167,7 +167,7 @@ def test_other_lines_are_not_an_answer(line: str) -> None:
 
 
 def test_89_decides_between_forms_and_nothing_more() -> None:
-    """An ICCID that begins with 98 is found although its swapped digits begin with 89."""
+    """A report matches an ICCID that begins with 98, even if its swapped digits are more likely."""
     report = iccid_report(answer("98440100000000000010"))
     assert isinstance(report, IccidReport)
     assert report.names(Iccid.parse("98440100000000000010"))
@@ -176,14 +176,14 @@ def test_89_decides_between_forms_and_nothing_more() -> None:
 
 @pytest.mark.parametrize("part", [ICCID[:-1], ICCID[:12], ICCID[1:], ICCID + "1"])
 def test_a_part_is_not_the_whole(part: str) -> None:
-    """A report that only begins like an ICCID, or lacks a digit, does not match it."""
+    """A report that has a digit more or fewer than an ICCID does not match the ICCID."""
     report = iccid_report(answer(part))
     assert isinstance(report, IccidReport)
     assert not report.names(Iccid.parse(ICCID))
 
 
 def test_a_slots_number_is_not_an_iccid() -> None:
-    """Next to an ICCID, short numbers are not ICCIDs."""
+    """Next to an ICCID, the number of a slot is not an ICCID."""
     report = iccid_report(answer(f"1,{ICCID},2"))
     assert isinstance(report, IccidReport)
     assert not report.names(Iccid.parse("1"))
@@ -192,14 +192,14 @@ def test_a_slots_number_is_not_an_iccid() -> None:
 
 @pytest.mark.parametrize("line", ['148,4,""', "106,130", "144,0"])
 def test_no_such_file(line: str) -> None:
-    """A card without a file for the ICCID has no ICCID."""
+    """If the card has no file for the ICCID, the report is None."""
     assert iccid_report(answer(line)) is None
     assert iccid_told(answer(line)) is None
 
 
 @pytest.mark.parametrize("line", ["105,130", "152,4", '152,64,""'])
 def test_a_card_that_wants_a_pin_first(line: str) -> None:
-    """Status words of a security condition differ from those of a missing file."""
+    """Status words for a missing PIN are reported as SimLocked, not as a missing file."""
     assert isinstance(iccid_report(answer(line)), SimLocked)
     assert iccid_told(answer(line)) is None
 
@@ -223,20 +223,20 @@ def test_a_card_that_wants_a_pin_first(line: str) -> None:
     ],
 )
 def test_answers_without_an_iccid_are_malformed(line: str) -> None:
-    """An answer of half a byte, too few bytes, padding or an EID alone, or other characters is malformed."""
+    """An answer without an ICCID, such as an EID alone or other words, is malformed."""
     with pytest.raises(MalformedError):
         iccid_report(answer(line))
 
 
 @pytest.mark.parametrize("text", [ICCID, f"{ICCID}F", SWAPPED, SWAPPED.lower(), f'"{ICCID}"', f"{ICCID}f"])
 def test_a_programs_report_in_any_form(text: str) -> None:
-    """Reports like ModemManager's, which passes on the modem's text, are read."""
+    """An ICCID is recognised in a program's report with padding, quotes or swapped digits."""
     assert is_reported(ICCID, text)
     assert not is_reported(OTHER, text)
 
 
 @pytest.mark.parametrize("text", [None, "", "unknown", EID, ICCID[:-1]])
 def test_other_reports_are_not_the_iccid(text: str | None) -> None:
-    """An empty or other report is not the ICCID, and an AID is never reported."""
+    """An empty or different report does not match the ICCID, and no report matches an AID."""
     assert not is_reported(ICCID, text)
     assert not is_reported("A0000005591010FFFFFFFF8900001000", text)

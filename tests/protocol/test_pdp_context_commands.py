@@ -1,4 +1,4 @@
-"""The AT commands for contexts, and the forms of modems' answers."""
+"""The AT commands for PDP contexts, and modems' answers in their different forms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def answer(*lines: str) -> AtAnswer:
 
 
 def test_stored_contexts_are_read() -> None:
-    """Contexts are read with and without further fields; other lines and impossible values are ignored."""
+    """Contexts are read with or without further fields; other lines and invalid numbers are ignored."""
     told = contexts_told(
         answer(
             '1,"IPV4V6","iot.example","",0,0,0,0',
@@ -57,7 +57,7 @@ def test_stored_contexts_are_read() -> None:
     ],
 )
 def test_addresses_of_both_families_are_read(lines: tuple[str, ...], addresses: tuple[str, ...]) -> None:
-    """Both families are read, IPv6 in both spellings; an unset address is omitted."""
+    """IPv4 and IPv6 addresses are read, IPv6 in both notations; unset and invalid ones are omitted."""
     assert addresses_told(answer(*lines)) == addresses
 
 
@@ -73,7 +73,7 @@ def test_addresses_of_both_families_are_read(lines: tuple[str, ...], addresses: 
     ],
 )
 def test_the_cause_is_found_in_each_familys_report(text: str, code: int | None) -> None:
-    """The cause is found in each family's own report."""
+    """The ESM cause is found in the report of each modem family; without a valid one it is None."""
     assert esm_cause_told(answer(text)) == code
 
 
@@ -89,12 +89,12 @@ def test_the_cause_is_found_in_each_familys_report(text: str, code: int | None) 
     ],
 )
 def test_only_standard_reject_causes_are_reported(text: str, code: int | None) -> None:
-    """Only a cause of the standard's kind 0 is reported, because kind 1 is the maker's."""
+    """Only valid reject causes of cause type 0, the standard's, are reported."""
     assert reject_cause_told(answer(text)) == code
 
 
 def test_contexts_and_attachment_are_read() -> None:
-    """The answers show whether a context is active, and whether the modem is attached."""
+    """A context is active or not, and the modem is attached or not, or None if the answer lacks this."""
     assert is_active(answer("1,1", "2,0"), 1) is True
     assert is_active(answer("1,1", "2,0"), 2) is False
     assert is_active(answer("1,1"), 3) is None
@@ -118,6 +118,6 @@ def test_authentication_has_each_familys_order(command: AuthenticationCommand, t
 
 @pytest.mark.parametrize("password", ['a"b', "a\\b", "a;b", "a\rb"])
 def test_unsafe_credentials_are_refused(password: str) -> None:
-    """Characters that would end or change the command are never sent."""
+    """Credentials with characters that would end or change the AT command are refused."""
     with pytest.raises(InvalidValue):
         authentication(AuthenticationCommand.CGAUTH, CONTEXT, kind=1, username="u", password=password)

@@ -1,4 +1,4 @@
-"""Proactive commands: read, classified, answered."""
+"""A card's proactive commands: how they are read, classified and answered."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ POLL_INTERVAL = bytes.fromhex("D00D 8103020300 82028182 84020114")
 
 
 def test_reads_a_refresh() -> None:
-    """Number, type and qualifier are read; the devices are always the same."""
+    """Number, type and qualifier of a REFRESH are read."""
     assert ProactiveCommand.parse(REFRESH) == ProactiveCommand(1, 1, 4)
 
 
 def test_reads_tags_without_comprehension_bit() -> None:
-    """The highest bit of the inner tags has no effect on their meaning."""
+    """Inner tags without the highest bit are read like those with it."""
     raw = bytes.fromhex("D00D 0103020300 02028182 04020114")
     assert ProactiveCommand.parse(raw) == ProactiveCommand.parse(POLL_INTERVAL)
 
@@ -41,14 +41,14 @@ def test_reads_tags_without_comprehension_bit() -> None:
     ids=["empty", "status", "other-tag", "no-elements", "no-details", "short-details", "cut"],
 )
 def test_refuses_what_is_not_a_proactive_command(raw: str) -> None:
-    """A command without command details is malformed."""
+    """Bytes that are not a proactive command with command details are malformed."""
     with pytest.raises(MalformedError):
         ProactiveCommand.parse(bytes.fromhex(raw))
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_malformed(raw: bytes) -> None:
-    """Any bytes are read, or lead to one kind of error."""
+    """Any bytes are read as a proactive command, or raise MalformedError."""
     with suppress(MalformedError):
         reaction_to(ProactiveCommand.parse(raw))
 
@@ -85,19 +85,19 @@ def test_any_bytes_are_read_or_malformed(raw: bytes) -> None:
     ],
 )
 def test_each_command_has_its_reaction(kind: int, qualifier: int, reaction: Reaction) -> None:
-    """Lpad handles REFRESH, refuses commands for a screen or a radio, and answers 'UICC reset' by a reset."""
+    """Each proactive command has its reaction: performed, beyond lpad's capabilities, or a reset."""
     assert reaction_to(ProactiveCommand(1, kind, qualifier)) == reaction
 
 
 def test_a_terminal_response_repeats_the_details() -> None:
-    """A TERMINAL RESPONSE repeats the command's details, swaps the devices, and contains the result."""
+    """A TERMINAL RESPONSE has the command's details, the swapped devices and the result."""
     command = ProactiveCommand(2, 0x21, 0x80)
     sent = bytes(terminal_response(command, Result.BEYOND_CAPABILITIES))
     assert sent == bytes.fromhex("80140000 0C 8103022180 82028281 830130")
 
 
 def test_terminal_response_keeps_the_poll_interval() -> None:
-    """POLL INTERVAL is answered with the interval that the terminal keeps (ETSI TS 102 223, 6.8)."""
+    """The TERMINAL RESPONSE to POLL INTERVAL repeats the interval (ETSI TS 102 223, 6.8)."""
     command = ProactiveCommand.parse(POLL_INTERVAL)
     sent = bytes(terminal_response(command, Result.PERFORMED))
     assert sent == bytes.fromhex("80140000 10 8103020300 82028281 830100 84020114")
@@ -105,7 +105,7 @@ def test_terminal_response_keeps_the_poll_interval() -> None:
 
 @pytest.mark.parametrize(("length", "le"), [(1, "01"), (11, "0b"), (255, "ff"), (256, "00")])
 def test_fetch_requests_the_announced_length(length: int, le: str) -> None:
-    """FETCH requests the length that the status word announced."""
+    """FETCH has the announced length as its Le, with 00 for 256."""
     assert bytes(fetch(length)).hex() == "80120000" + le
 
 

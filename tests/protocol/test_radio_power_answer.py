@@ -25,5 +25,5 @@ from lpad.protocol.radio_power_answer import functionality_told
     ],
 )
 def test_the_level_is_read_from_the_answer(lines: tuple[str, ...], level: int | None) -> None:
-    """The first number of a line is the level; anything else is unknown."""
+    """The level is the first number of the first line that begins with one; otherwise it is None."""
     assert functionality_told(AtAnswer(lines, "OK")) == level

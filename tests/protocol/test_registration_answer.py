@@ -1,4 +1,4 @@
-"""Modems' reports on the registration with the network."""
+"""Modems' answers and announcements about the registration with the network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def told(*lines: str) -> AtAnswer:
     ],
 )
 def test_an_answer_holds_level_and_status(line: str, status: int, level: int) -> None:
-    """An answer starts with the level and the status; a cell may follow, with or without quotes."""
+    """An answer has the level, the status and possibly a cell, with or without quotes."""
     found = registration_told("+CEREG", told(line))
     assert (found.status, found.level) == (status, level)
 
@@ -34,14 +34,14 @@ def test_an_answer_holds_level_and_status(line: str, status: int, level: int) ->
 def test_a_change_announced_in_the_midst_of_an_answer_is_not_the_answer(
     announced: str, *, first: bool
 ) -> None:
-    """A change announced within an answer also begins with +CEREG, but has no `<n>` before `<stat>`."""
+    """An announcement within an answer, which has no `<n>` before `<stat>`, is not taken for the answer."""
     lines = (announced, "1,5") if first else ("1,5", announced)
     assert registration_told("+CEREG", told(*lines)).status == 5
 
 
 @pytest.mark.parametrize("line", ["", "1", "home", '1,"1A2B","01A2B3C4",7'])
 def test_an_answer_without_status_is_malformed(line: str) -> None:
-    """An answer must have `<n>` and `<stat>`, in this order."""
+    """An answer without both `<n>` and `<stat>` is malformed."""
     with pytest.raises(MalformedError, match="contains no status"):
         registration_told("+CGREG", told(line))
 
@@ -56,7 +56,7 @@ def test_an_answer_without_status_is_malformed(line: str) -> None:
     ],
 )
 def test_a_change_that_is_announced_begins_with_the_status(line: str, network: str, status: int) -> None:
-    """An announced change begins with the status, without a level before it."""
+    """An announced change is read by its network and its status."""
     found = registration_announced(line)
     assert found is not None
     assert (found.network, found.status) == (network, status)
@@ -64,7 +64,7 @@ def test_a_change_that_is_announced_begins_with_the_status(line: str, network: s
 
 @pytest.mark.parametrize("line", ["+CREG: 1", "+CEREG: ", "+CPIN: READY", "RDY"])
 def test_other_lines_announce_nothing(line: str) -> None:
-    """Other lines, such as +CREG, which is about calls, are not announcements."""
+    """Other lines, such as +CREG, are not announcements of a registration for data."""
     assert registration_announced(line) is None
 
 
@@ -83,7 +83,7 @@ def test_other_lines_announce_nothing(line: str) -> None:
     ],
 )
 def test_registered_is_home_or_roaming(status: int, *, registered: bool) -> None:
-    """With 1 and 5 a modem may send data; SMS and emergency calls are not enough."""
+    """Only the status 1 (home) or 5 (roaming) counts as registered."""
     found = registration_announced(f"+CEREG: {status}")
     assert found is not None
     assert found.registered is registered

@@ -1,4 +1,4 @@
-"""Starts simulated platforms, and opens them as the daemon does."""
+"""A bench that starts simulated platforms, and opens lpad's clients for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ORDERING = (*LIKES, "soracom", "telnyx", "yoni")
 
 
 class Bench:
-    """Starts simulated platforms and opens them."""
+    """Starts simulated platforms, and opens lpad's clients for them."""
 
     def __init__(self, pki: Pki, folder: Path, stack: ExitStack) -> None:
         self.pki = pki

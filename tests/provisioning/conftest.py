@@ -1,4 +1,4 @@
-"""A simulated platform in front of a folder of orders, and a client of lpad's for the platform."""
+"""A bench with simulated platforms and lpad's clients for them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def bench(pki: Pki, tmp_path: Path) -> Iterator[Bench]:
-    """A bench for one test, after which its started platforms are stopped."""
+    """A bench for one test, after which its clients are closed and its platforms are stopped."""
     with ExitStack() as stack:
         yield Bench(pki, tmp_path, stack)

@@ -1,4 +1,4 @@
-"""The OpenAPI documents of platforms: the vendors' own if they are available, otherwise lpad's."""
+"""The OpenAPI documents of platforms: the vendors' ones if available, otherwise lpad's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 OWN = Path(__file__).with_name("own_openapi")
-"""Schemas by lpad's authors; each states its source."""
+"""The folder of lpad's own documents, each of which states its source."""
 _VENDORS = {
     "twilio": "twilio_supersim_esim.openapi.json",
     "kore": "kore_supersim_esim.openapi.json",
@@ -22,7 +22,7 @@ _SUPER_SIM = ("twilio", "kore")
 _PREFIXES = {"soracom": "/v1"}
 _METHODS = ("get", "post", "put", "patch", "delete")
 VENDORS = tuple(_VENDORS)
-"""Platforms whose vendor publishes a document."""
+"""The platforms whose vendors publish an OpenAPI document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Operation:
     """One call in a document.
 
     Attributes:
-        method: in capitals.
-        path: a pattern of the whole path.
+        method: the HTTP method in capitals.
+        path: a pattern that matches the whole path.
         parameters: the schema of each parameter in the query, by name.
-        body: the schema of the body; None: there is none.
-        answers: the schema of each answer's JSON by status; None: it has none.
+        body: the schema of the request's body, or None if there is none.
+        answers: by status, the schema of the answer's JSON, or None if there is none.
     """
 
     method: str
@@ -66,7 +66,7 @@ def document(like: str) -> dict[str, Any]:
 
 
 def prefix(like: str) -> str:
-    """Return the path that precedes the paths in the document."""
+    """Return the path that precedes the paths in a platform's document."""
     return _PREFIXES.get(like, "")
 
 
@@ -115,5 +115,5 @@ def _converted(value: Any) -> Any:
         return value
     made = {name: _converted(each) for name, each in value.items() if name != "nullable"}
     if "properties" in made and isinstance(made["properties"], dict) and made.get("type") == "object":
-        made.setdefault("additionalProperties", False)  # extra fields are mistakes
+        made.setdefault("additionalProperties", False)  # extra fields are not allowed
     return {"anyOf": [made, {"type": "null"}]} if value.get("nullable") is True else made

@@ -1,4 +1,4 @@
-"""Lets the library `requests`, which other clients use, reach a simulated platform by its own host names."""
+"""Lets the library `requests` reach a simulated platform by the host names of the real one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PlatformAdapter(HTTPAdapter):
-    """Connects to a platform's port, and has TLS verify the certificate for the platform's name."""
+    """Sends requests for a platform's host name to its port, and verifies its certificate for the name."""
 
     def __init__(self, platform: SimulatedPlatform, name: str) -> None:
         self._address = f"https://127.0.0.1:{platform.port}"
@@ -24,11 +24,11 @@ class PlatformAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Prepare connections that expect the platform's name."""
+        """Make a pool whose TLS connections expect the platform's name."""
         super().init_poolmanager(*args, server_hostname=self._name, assert_hostname=self._name, **kwargs)
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Send a request to the port, with the name in Host."""
+        """Send a request to the platform's port, with the platform's name in Host."""
         own = f"https://{self._name}"
         request.headers["Host"] = self._name
         request.url = self._address + request.url.removeprefix(own)
@@ -38,7 +38,7 @@ class PlatformAdapter(HTTPAdapter):
 
 
 def session_for(platform: SimulatedPlatform, ca: Path) -> Session:
-    """Return a session that reaches a simulated platform by its own host names.
+    """Return a session that reaches a simulated platform by the host names of the real one.
 
     Args:
         platform: a started platform.

@@ -1,4 +1,4 @@
-"""Other libraries and vectors agree with lpad's verdict on callbacks."""
+"""Lpad's verdict on signed callbacks agrees with other libraries and with vectors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 TELNYX: list[dict[str, Any]] = json.loads(
     Path(__file__).with_name("telnyx_vectors.json").read_text(encoding="utf-8")
 )["telnyx_ed25519"]
-"""lpad's own vectors; the file explains how they were made."""
+"""Lpad's own vectors; the file explains how they were made."""
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 _FIELDS = st.lists(st.tuples(_TEXTS, _TEXTS), max_size=6)
@@ -34,7 +34,7 @@ _SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, database=
 
 
 class Form(dict[str, list[str]]):
-    """A form with repeated fields, as Twilio's validator reads Django's."""
+    """A form with repeated fields, in the form in which Twilio's validator reads it."""
 
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         super().__init__()
@@ -42,12 +42,12 @@ class Form(dict[str, list[str]]):
             self.setdefault(name, []).append(value)
 
     def getlist(self, name: str) -> list[str]:
-        """Return the values of a field."""
+        """Return all values of a field."""
         return self[name]
 
 
 def accepted(scheme: str, callback: Callback, secret: str) -> bool:
-    """Return lpad's verdict."""
+    """Return whether lpad accepts a callback's signature."""
     try:
         verify(scheme, callback, secret=secret)
     except InvalidValue:
@@ -67,7 +67,7 @@ def test_twilios_validator_on_forms(
     *,
     altered: bool,
 ) -> None:
-    """Whatever the port and algorithm, lpad's verdict on a signature matches that of Twilio's library."""
+    """For each port and algorithm, lpad's verdict on a signed form matches that of Twilio's library."""
     validator = RequestValidator(TOKEN)
     sent = sent if altered else signed
     signature = validator.compute_signature(signed_url, Form(signed), algorithm)
@@ -84,7 +84,7 @@ def test_twilios_validator_on_forms(
 @_SETTINGS
 @given(url=_URLS, signed=_TEXTS, altered=st.booleans())
 def test_twilios_validator_on_json(url: str, signed: str, *, altered: bool) -> None:
-    """A body that is covered by its hash in the URL gets the verdict of Twilio's validator."""
+    """For a JSON body with its hash in the URL, lpad's verdict matches that of Twilio's library."""
     validator = RequestValidator(TOKEN)
     body = json.dumps({"text": signed})
     url = f"{url}{'&' if '?' in url else '?'}bodySHA256={hashlib.sha256(body.encode()).hexdigest()}"
@@ -95,7 +95,7 @@ def test_twilios_validator_on_json(url: str, signed: str, *, altered: bool) -> N
 
 
 def test_an_algorithm_that_twilio_does_not_know() -> None:
-    """Lpad and Twilio's validator refuse a signature by an algorithm that neither knows."""
+    """Both lpad and Twilio's validator refuse a signature with an unknown algorithm."""
     validator = RequestValidator(TOKEN)
     signature = validator.compute_signature("https://desk.example.com/", {})
     headers = {"X-Twilio-Signature": signature, "X-Twilio-Webhooks-Signature-Settings": "algorithm=HMAC_MD5"}
@@ -113,7 +113,7 @@ def test_an_algorithm_that_twilio_does_not_know() -> None:
     form=st.sampled_from(["", "whsec_", "="]),
 )
 def test_the_standard_webhooks_library(key: bytes, body: str, sent: str, form: str) -> None:
-    """Signatures of the library are accepted, and both give the same verdict on another body."""
+    """Lpad accepts signatures of the Standard Webhooks library, and refuses what the library refuses."""
     encoded = base64.b64encode(key).decode()
     secret = encoded.rstrip("=") if form == "=" else form + encoded
     library = Webhook(secret)
@@ -137,7 +137,7 @@ def test_the_standard_webhooks_library(key: bytes, body: str, sent: str, form: s
 
 @pytest.mark.parametrize("vector", TELNYX, ids=lambda each: each["what"])
 def test_vectors_for_telnyx_get_their_verdict(vector: dict[str, Any]) -> None:
-    """Lpad's own vectors for Telnyx, valid and invalid, get their verdict."""
+    """Lpad's verdict on each of its own vectors for Telnyx is the one in the vector."""
     headers = {
         "telnyx-timestamp": vector["timestamp"],
         "telnyx-signature-ed25519": vector["signature"],

@@ -1,4 +1,4 @@
-"""Callbacks' signatures: published vectors, other libraries, and invalid signatures."""
+"""The signatures of platforms' callbacks: valid ones, published ones and invalid ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = 1_700_000_000
 
 
 def signed(scheme: str) -> tuple[Callback, str]:
-    """Return a valid callback and its secret, made here according to the schemes' documents."""
+    """Return a valid callback, signed according to the scheme's document, and its secret."""
     if scheme == "twilio":
         form = urlencode({"Status": "available", "Sid": "HP1"}).encode()
         text = URL + "SidHP1Statusavailable"
@@ -51,7 +51,7 @@ def signed(scheme: str) -> tuple[Callback, str]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_right_signature_is_accepted(scheme: str) -> None:
-    """A right signature is accepted, and the time is reported if the scheme has one."""
+    """A valid signature is accepted; the result is the signed time, or None without one."""
     callback, secret = signed(scheme)
     assert verify(scheme, callback, secret=secret) in (None, NOW)
 
@@ -59,7 +59,7 @@ def test_a_right_signature_is_accepted(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("wrong", ["body", "secret", "signature", "no-header"])
 def test_a_wrong_signature_is_refused(scheme: str, wrong: str) -> None:
-    """Another body, secret or signature, or a missing header, is refused."""
+    """A callback with a wrong body, secret or signature, or without the header, is refused."""
     callback, secret = signed(scheme)
     headers = dict(callback.headers)
     name = next(each for each in headers if "signature" in each.lower())
@@ -76,7 +76,7 @@ def test_a_wrong_signature_is_refused(scheme: str, wrong: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["twilio", "kore", "standard-webhooks"])
 def test_a_signature_is_compared_in_constant_time(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every candidate is compared with `hmac.compare_digest`, even after a match."""
+    """Each signature in a callback is compared with `hmac.compare_digest`, even after a match."""
     callback, secret = signed(scheme)
     compared: list[tuple[bytes, bytes]] = []
 
@@ -94,7 +94,7 @@ def test_a_signature_is_compared_in_constant_time(scheme: str, monkeypatch: pyte
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("secret", ["", " ", "whsec_"])
 def test_an_empty_secret(scheme: str, secret: str) -> None:
-    """A secret that is empty proves nothing, whatever was signed with it."""
+    """An empty secret is refused, even if the signature was made with it."""
     text = f"{URL}type=x".encode()
     digest = hashlib.sha256(b"POSThttps://desk.example.com/callback" + BODY).hexdigest()
     raw = hmac.new(b"", f"msg_1.{NOW}.".encode() + BODY, hashlib.sha256).digest()
@@ -112,7 +112,7 @@ def test_an_empty_secret(scheme: str, secret: str) -> None:
 
 
 def test_twilio_with_a_json_body() -> None:
-    """A JSON body is covered by its hash in the URL, which is signed."""
+    """With a signed hash of the JSON body in the URL, another body is refused."""
     url = f"{URL}&bodySHA256={hashlib.sha256(BODY).hexdigest()}"
     mac = base64.b64encode(hmac.new(b"token", url.encode(), hashlib.sha1).digest()).decode()
     headers = {"X-Twilio-Signature": mac}
@@ -129,13 +129,13 @@ def test_twilio_with_and_without_the_port() -> None:
 
 
 def test_an_empty_signature() -> None:
-    """KORE's header is empty until a secret exists, and an empty header proves nothing."""
+    """An empty signature in KORE's header is refused."""
     with pytest.raises(InvalidValue, match="empty"):
         verify("kore", Callback("POST", URL, {"kore-signature": ""}, BODY), secret="secret")
 
 
 def test_standard_webhooks_with_a_public_key() -> None:
-    """An Ed25519 signature (v1a) is verified with the public key."""
+    """An Ed25519 signature (v1a) of Standard Webhooks is verified with the public key."""
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     public = base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
     mac = base64.b64encode(key.sign(f"msg_1.{NOW}.".encode() + BODY)).decode()
@@ -145,7 +145,7 @@ def test_standard_webhooks_with_a_public_key() -> None:
 
 @pytest.mark.test_data
 def test_published_signatures_are_valid(test_data: Path) -> None:
-    """KORE's three published examples, and Twilio's, are valid."""
+    """The published signatures of KORE and Twilio are accepted."""
     path = test_data / "platforms" / "signature_vectors.json"
     found: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
     for each in found["kore_webhook_sha256"]:
@@ -161,7 +161,7 @@ def test_published_signatures_are_valid(test_data: Path) -> None:
 @pytest.mark.parametrize("scheme", ["twilio", "kore", "standard-webhooks", "telnyx"])
 @pytest.mark.parametrize("odd", ["https://[x", "http://a\u2100b/", "\ud800", "https://a:99999999/"])
 def test_odd_texts_are_refused(scheme: str, odd: str) -> None:
-    """An address that is not a URL, or half a character in a header, proves nothing."""
+    """A callback with an invalid URL and with odd headers is refused with InvalidValue."""
     names = (
         "x-twilio-signature",
         "kore-signature",

@@ -1,4 +1,4 @@
-"""A client certificate towards a platform that requires one."""
+"""Client certificates for a platform that requires one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(tmp_path: Path) -> tuple[Path, Path]:
-    """A self-signed certificate, and its key."""
+    """The paths of a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a device")])
     present = datetime.now(UTC)
@@ -50,7 +50,7 @@ def client(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def strict(bench: Bench, client: tuple[Path, Path]) -> SimulatedPlatform:
-    """A desk that accepts only clients with this certificate."""
+    """A simulated desk that accepts only clients with the certificate `client`."""
     desk = bench.platform("desk")
     desk._context.verify_mode = ssl.CERT_REQUIRED
     desk._context.load_verify_locations(cafile=client[0])
@@ -60,7 +60,7 @@ def strict(bench: Bench, client: tuple[Path, Path]) -> SimulatedPlatform:
 def test_a_client_certificate_is_shown(
     bench: Bench, strict: SimulatedPlatform, client: tuple[Path, Path]
 ) -> None:
-    """With certificate and key, in two files or in one, the platform answers."""
+    """With a client certificate and its key, in two files or in one, lpad's calls are answered."""
     both = client[0].with_name("both.pem")
     both.write_bytes(client[0].read_bytes() + client[1].read_bytes())
     both.chmod(0o600)

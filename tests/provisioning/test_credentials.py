@@ -1,4 +1,4 @@
-"""Credentials: files that only lpad can read, or systemd's."""
+"""Credentials for platforms, from private files or from systemd."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_a_credential_is_the_line_of_its_file(tmp_path: Path) -> None:
-    """A credential is the only line of its file."""
+    """A credential is read from the only line of its file."""
     path = tmp_path / "key"
     path.write_text("s3cret\n")
     path.chmod(0o600)
@@ -23,7 +23,7 @@ def test_a_credential_is_the_line_of_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
-    """A file that others can read is refused, with the command that mends it."""
+    """A credential's file that other users can read is refused, with the command that corrects this."""
     path = tmp_path / "key"
     path.write_text("s3cret")
     path.chmod(mode)
@@ -34,7 +34,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a\nb", b"\xff\xfe", b"x" * 20_000])
 def test_invalid_credentials_are_refused(tmp_path: Path, content: bytes) -> None:
-    """An empty file, several lines, and bytes that are not text are refused as a credential."""
+    """A credential's file that is empty, too long, not text or of several lines is refused."""
     path = tmp_path / "key"
     path.write_bytes(content)
     path.chmod(0o600)
@@ -43,7 +43,7 @@ def test_invalid_credentials_are_refused(tmp_path: Path, content: bytes) -> None
 
 
 def test_systemds_credentials_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name without a slash is searched for among systemd's credentials first."""
+    """A credential's name without a slash is searched for among systemd's credentials first."""
     folder = tmp_path / "systemd"
     folder.mkdir()
     (folder / "kore-secret").write_text("from systemd")

@@ -1,4 +1,4 @@
-"""docs/provisioning.md and the platforms' pages: their settings files are valid, and nothing is left out."""
+"""docs/provisioning.md and the platforms' pages are complete, and their settings files are valid."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ GUIDE = (DOCS / "provisioning.md").read_text(encoding="utf-8")
 
 
 def settings_in(text: str) -> list[str]:
-    """Return the settings files in a page."""
+    """Return the settings files with platforms in a page."""
     return [each for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "platforms:" in each]
 
 
 @pytest.mark.parametrize("page", ["provisioning", *shipped()])
 def test_the_settings_are_right(tmp_path: Path, page: str) -> None:
-    """Each settings file in a page is read and creates platforms, once its credentials exist."""
+    """Each settings file in a page is valid if its credentials exist, and describes the right platform."""
     text = GUIDE if page == "provisioning" else PAGES[page]
     found = settings_in(text)
     assert found
@@ -43,7 +43,7 @@ def test_the_settings_are_right(tmp_path: Path, page: str) -> None:
 
 
 def test_every_platform_has_a_page_that_reports_its_costs() -> None:
-    """Each shipped description has a page and a row, and the page states what an order costs."""
+    """Each shipped platform has a page, which has a line on costs, and a row in the guide."""
     assert {*PAGES} == {*shipped()}
     for name, text in PAGES.items():
         assert "\nCosts: " in text
@@ -51,20 +51,20 @@ def test_every_platform_has_a_page_that_reports_its_costs() -> None:
 
 
 def test_every_cause_is_explained() -> None:
-    """The troubleshooting table lists each cause of a refusal, except the one for a missing code."""
+    """The guide's table lists each cause of a refusal, except `used-code`."""
     rows = set(re.findall(r"^\| `([a-z-]+)` \| ", GUIDE, re.MULTILINE))
     assert {*WHAT_TO_DO} - rows == {"used-code"}
 
 
 def test_every_key_of_a_description_is_named() -> None:
-    """The guide names each key of a description, each call, and each capability."""
+    """docs/provisioning.md names each key, call and capability of a platform file."""
     told = {*re.findall(r"`([a-z_]+)`", GUIDE)}
     keys = {*Declaration.__struct_fields__} - {"title", "documentation", "credentials", "options"}
     assert keys | {*Calls.__struct_fields__} | {*Can.__struct_fields__} <= told
 
 
 def test_the_tests_that_are_named_exist() -> None:
-    """Each test that the guide cites exists."""
+    """Each test that docs/provisioning.md cites exists."""
     root = DOCS.parent
     cited = re.findall(r"`(tests/[a-z_/]+\.py)::(test_[a-z_]+)`", GUIDE)
     assert len(cited) > 30

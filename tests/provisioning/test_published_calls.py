@@ -1,4 +1,4 @@
-"""Every call that lpad makes is one that the vendor publishes, with parameters and fields as published."""
+"""Lpad's calls to platforms, and the simulated platforms' answers, are as the vendors publish them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def everything(bench: Bench, like: str) -> list[Request]:
-    """Make every call that a description declares; return the received requests."""
+    """Make every call that a platform file declares; return the requests that the platform received."""
     server = bench.platform(like)
     platform = bench.opened(server)
     wish = replace(WISH, imei="490154203237518")
@@ -49,24 +49,24 @@ def everything(bench: Bench, like: str) -> list[Request]:
         lambda: platform.retire(seen, deadline=soon()),
         lambda: platform.release(seen, deadline=soon()),
     ):
-        with suppress(LpadError):  # not every description declares the call
+        with suppress(LpadError):  # not every platform file declares the call
             act()
     return server.requests
 
 
 def token_operations(like: str) -> list[Operation]:
-    """Return the call for a token that is in a document of its own, which only the test data has."""
+    """Return KORE's call for a token, whose own document is only in the test data; otherwise none."""
     return [] if like != "kore" else [Operation("POST", "/api-services/v1/auth/token", {}, None, {200: None})]
 
 
 def made_by(method: str, path: str, found: list[Operation]) -> Operation:
-    """Return the operation that a request matches; there is exactly one."""
+    """Return the only operation that a request matches."""
     (operation,) = [each for each in found if each.method == method and re.fullmatch(each.path, path)]
     return operation
 
 
 def check(value: Any, schema: dict[str, Any]) -> None:
-    """Check JSON against a schema."""
+    """Check that a JSON value matches a schema."""
     errors = [str(each) for each in jsonschema_rs.validator_for(schema).iter_errors(value)]
     assert errors == [], value
 
@@ -88,7 +88,7 @@ def test_every_call_is_published(bench: Bench, like: str) -> None:
 
 @pytest.mark.parametrize("like", shipped())
 def test_lpads_own_document_has_every_call(bench: Bench, like: str) -> None:
-    """A platform's document lists exactly the calls that lpad makes."""
+    """Lpad makes each call in its own document of a platform."""
     own = operations(own_document(like), prefix(like))
     made = {
         (each.method, operation.path)
@@ -103,7 +103,7 @@ def test_lpads_own_document_has_every_call(bench: Bench, like: str) -> None:
 @pytest.mark.test_data
 @pytest.mark.parametrize("like", VENDORS)
 def test_lpads_own_document_agrees_with_the_vendors(like: str) -> None:
-    """Each call, parameter, field and answer in lpad's document is also in the vendor's."""
+    """The calls in lpad's own document have the parameters, fields and answers of the vendor's."""
     theirs = operations(document(like), prefix(like))
     for each in operations(own_document(like), prefix(like)):
         (match,) = [one for one in theirs if (one.method, one.path) == (each.method, each.path)]
@@ -116,7 +116,7 @@ def test_lpads_own_document_agrees_with_the_vendors(like: str) -> None:
 
 @pytest.mark.test_data
 def test_kores_token_is_as_published(bench: Bench, test_data: Path) -> None:
-    """The call for a token is KORE's own: path, form and answer."""
+    """Lpad's request for a token of KORE has path, form and answer as published."""
     theirs = yaml.safe_load((test_data / "platforms" / "kore_token_api_v1.yaml").read_text())
     found = operations(theirs, "/api-services")
     everything(bench, "kore")
@@ -134,7 +134,7 @@ def test_kores_token_is_as_published(bench: Bench, test_data: Path) -> None:
 
 @pytest.mark.parametrize("like", shipped())
 def test_answers_are_as_published(bench: Bench, like: str) -> None:
-    """The simulated platform's answers have status, fields, words and required parts as published."""
+    """The simulated platform's answers have a published status, and match its schema."""
     found = operations(document(like), prefix(like)) + token_operations(like)
     everything(bench, like)
     checked = 0
@@ -152,7 +152,7 @@ def test_answers_are_as_published(bench: Bench, like: str) -> None:
 
 
 def _fields(schema: dict[str, Any] | None) -> set[str]:
-    """Return the names of all fields at any depth."""
+    """Return the names of all fields in a schema, at any depth; no schema has none."""
     found: set[str] = set()
     if schema is None:
         return found

@@ -1,4 +1,4 @@
-"""The descriptions of platforms that need no EID: each through a whole life cycle."""
+"""The shipped platform files with simulated platforms: orders, lines and errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BY_CODE = ("soracom", "telnyx", "yoni")
 
 @pytest.mark.parametrize("like", BY_CODE)
 def test_a_whole_life_by_code(bench: Bench, like: str) -> None:
-    """A profile is ordered, waited for, downloaded with its matching ID, and installed."""
+    """A profile is ordered, queried until it has a matching ID, and then reported as installed."""
     server = bench.platform(like)
     platform = bench.opened(server)
     seen = platform.order(WISH, deadline=soon())
@@ -38,13 +38,13 @@ def test_a_whole_life_by_code(bench: Bench, like: str) -> None:
     assert seen.ticket is not None
     assert (seen.ticket.matching_id, seen.iccid) == (order.matching_id, order.metadata.iccid)
     bench.orders.change(order.id, state=OrderState.INSTALLED)
-    if like != "yoni":  # Yoni shows no installation
+    if like != "yoni":  # Yoni does not report installations.
         assert platform.look(seen, deadline=soon()).profile is Stage.INSTALLED
 
 
 @pytest.mark.parametrize("like", ORDERING)
 def test_an_order_is_found_or_repeated(bench: Bench, like: str) -> None:
-    """After an order, `find` leads to it, or a repetition of the order makes no second one."""
+    """After an order, `find` returns it, or a repeated order leads to the same order."""
     server = bench.platform(like)
     platform = bench.opened(server)
     made = platform.order(WISH, deadline=soon())
@@ -61,7 +61,7 @@ def test_an_order_is_found_or_repeated(bench: Bench, like: str) -> None:
 
 
 def test_orders_on_further_pages_are_found(bench: Bench) -> None:
-    """Orders beyond the first page are found through the header with the next page."""
+    """`find` follows the header that names the next page, and finds an order on the last page."""
     server = bench.platform("soracom")
     for number in range(230):
         server.stock.order(reference=f"other-{number}", product="plan01s")
@@ -71,7 +71,7 @@ def test_orders_on_further_pages_are_found(bench: Bench) -> None:
 
 
 def test_a_draft_is_found_and_confirmed(bench: Bench) -> None:
-    """An order that is still a draft is found as a draft; confirming the draft makes no second order."""
+    """`find` returns an order that is still a draft, which can be confirmed without a second order."""
     server = bench.platform("soracom")
     platform = bench.opened(server)
     server.faults.add(PlatformFault.STATUS, call="confirm", value="500")
@@ -86,7 +86,7 @@ def test_a_draft_is_found_and_confirmed(bench: Bench) -> None:
 
 
 def test_a_telnyx_line_is_enabled_and_disabled(bench: Bench) -> None:
-    """A SIM card is enabled and disabled, and its state is read from inside an object."""
+    """A line at Telnyx can be activated and suspended, and its state is read."""
     server = bench.platform("telnyx")
     platform = bench.opened(server)
     made = platform.order(WISH, deadline=soon())
@@ -98,7 +98,7 @@ def test_a_telnyx_line_is_enabled_and_disabled(bench: Bench) -> None:
 
 
 def test_yoni_with_a_wrong_clock(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """A device that is years behind signs with the platform's time after one refusal, reported once."""
+    """If the device's clock is years behind, lpad signs with Yoni's time after one refusal."""
     caplog.set_level(logging.WARNING, "lpad.provisioning")
     server = bench.platform("yoni")
     server.clock_offset = 3e8
@@ -119,7 +119,7 @@ def test_yoni_with_a_wrong_clock(bench: Bench, caplog: pytest.LogCaptureFixture)
     ],
 )
 def test_yonis_errors_under_200(bench: Bench, fault: PlatformFault, cause: str) -> None:
-    """An error in an answer with HTTP 200 is an error, with its cause."""
+    """An error code of Yoni in an answer with HTTP 200 is a refusal with its cause."""
     server = bench.platform("yoni")
     server.faults.add(fault, call="order")
     with pytest.raises(PlatformRefused) as caught:
@@ -128,13 +128,13 @@ def test_yonis_errors_under_200(bench: Bench, fault: PlatformFault, cause: str) 
 
 
 def test_yonis_products_have_price_and_days(bench: Bench) -> None:
-    """Packages are listed with price and days; a number is shown as text."""
+    """Yoni's packages are listed with price and days, as texts."""
     (product,) = bench.opened(bench.platform("yoni")).products(deadline=soon())
     assert (product.id, product.price, product.validity) == ("EU-1GB-30D", "3.50", "30")
 
 
 def test_yoni_is_busy(bench: Bench) -> None:
-    """Codes 101 and 102 under HTTP 200 mean later."""
+    """Yoni's code 102 in an answer with HTTP 200 raises PlatformBusy."""
     server = bench.platform("yoni")
     vendor = server.vendor
     platform = bench.opened(server)
@@ -145,7 +145,7 @@ def test_yoni_is_busy(bench: Bench) -> None:
 
 
 def test_things_changes_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are found by EID, activated, suspended and retired; the platform's IMEI is reported."""
+    """At `things`, a line is found by EID with its IMEI, and activated, suspended and retired."""
     server = bench.platform("things")
     thing = server.stock.order(eid=EID)
     for _ in range(2):
@@ -168,7 +168,7 @@ def test_things_changes_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as patched:
         patched.setattr(platform._caller, "entries", spelt)
-        assert platform.line_of(found.iccid, deadline=soon()) is not None, "whatever its spelling"
+        assert platform.line_of(found.iccid, deadline=soon()) is not None, "in another spelling"
     line = platform.line_of(found.iccid, deadline=soon())
     assert line is not None
     assert platform.retire(line, deadline=soon()).line in (Line.ENDED, Line.IDLE)
@@ -177,6 +177,6 @@ def test_things_changes_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("like", sorted(shipped()))
 def test_the_simulated_address_is_the_vendors(bench: Bench, like: str) -> None:
-    """The settings that `lpad sim platform` prints reach the calls of the description."""
+    """The base address of a simulated platform is that of the platform file, if the file has one."""
     declared = read_declaration(shipped()[like]).base
     assert declared in (None, bench.platform(like).base)

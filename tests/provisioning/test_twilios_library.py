@@ -1,4 +1,4 @@
-"""Twilio's own Python library, as a client of the simulated platform, and for checking callbacks."""
+"""Twilio's own Python library as a client of the simulated platform."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server(bench: Bench) -> SimulatedPlatform:
-    """A platform like Twilio's."""
+    """A simulated platform like Twilio."""
     return bench.platform("twilio", pace=Pace(profile=3))
 
 
@@ -38,7 +38,7 @@ def client(bench: Bench, server: SimulatedPlatform) -> Client:
 def test_twilios_library_orders_lists_and_updates(
     bench: Bench, server: SimulatedPlatform, client: Client
 ) -> None:
-    """A profile that Twilio's library orders, polls and activates is the one that lpad finds."""
+    """Lpad finds the profile that Twilio's library has ordered, polled and activated."""
     supersim = client.supersim.v1
     ordered = supersim.esim_profiles.create(eid=EID)
     assert (ordered.status, ordered.eid, ordered.iccid) == ("new", EID, None)
@@ -68,7 +68,7 @@ def test_twilios_library_reads_all_pages(server: SimulatedPlatform, client: Clie
 
 
 def test_a_profile_with_a_matching_id(client: Client) -> None:
-    """A profile for any card has a matching ID and an activation code, in the library's types."""
+    """With a generated matching ID, Twilio's library gets the profile's activation code."""
     profiles = client.supersim.v1.esim_profiles
     seen = profiles.create(generate_matching_id=True)
     while seen.status != "available":

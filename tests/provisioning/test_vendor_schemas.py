@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes from the platforms' OpenAPI documents, valid and invalid."""
+"""Requests that schemathesis makes from the platforms' OpenAPI documents, to simulated platforms."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from lpad.simulator.platform.server import SimulatedPlatform
 
 _BY_EXPERIENCE = ("POST", "/v1/Sims")
-"""A physical SIM is registered with this call, which lpad does not make and the double does not have."""
+"""The call that registers a physical SIM, which the simulated platform does not have."""
 
 
 class Double:
-    """A simulated platform, with a session that has its credentials, and existing objects."""
+    """A simulated platform with existing objects, and a session with its credentials."""
 
     def __init__(self, bench: Bench, like: str) -> None:
         self.server: SimulatedPlatform = bench.platform(like)
@@ -43,7 +43,7 @@ class Double:
         self.prefix = prefix(like)
 
     def names(self, path: str) -> dict[str, str]:
-        """Return the values of the path parameters for a new reservation."""
+        """Make a reservation, and return the values of its path parameters."""
         each = self.server.stock.order(eid=EID, reference=secrets.token_hex(8), product="plan01s")
         while each.placed is None:
             self.server.stock.look(each)
@@ -56,7 +56,7 @@ class Double:
         }
 
     def token(self, path: str, **body: Any) -> dict[str, Any]:
-        """Return the answer to a request for a token."""
+        """Request a token, and return the answer."""
         answer = self.session.post(
             f"https://{self.server.vendor.hosts[-1]}{path}", auth=lambda each: each, **body
         )
@@ -118,7 +118,7 @@ _AUTH: dict[str, Callable[[Double], Any]] = {
 
 @pytest.fixture(scope="module")
 def doubles(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Callable[[str], Double]]:
-    """Return a function that starts a platform at its first use."""
+    """A function that returns a platform's double, which is started at its first use."""
     with ExitStack() as stack:
         bench = Bench(pki, tmp_path_factory.mktemp("schemas"), stack)
         known: dict[str, Double] = {}
@@ -132,7 +132,7 @@ def doubles(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Call
 
 
 def operations_of(like: str) -> list[Any]:
-    """Return the operations of a platform's document that the double has."""
+    """Return the operations of a platform's document that its double has."""
     schema = schemathesis.openapi.from_dict(document(like))
     host = platform_kinds.VENDORS[like].hosts[0]
     schema.config.update(base_url=f"https://{host}{prefix(like)}")
@@ -153,7 +153,7 @@ def operations_of(like: str) -> list[Any]:
     ],
 )
 def test_the_double_answers_as_published(doubles: Callable[[str], Double], like: str, operation: Any) -> None:
-    """No request leads to a 5xx; what is answered with success has status, type and JSON as published."""
+    """A double answers no request with 5xx, and its successful answers are as published."""
     double = doubles(like)
     good = 0
 

@@ -1,4 +1,4 @@
-"""Starts scripted servers and makes ES9+ clients for them."""
+"""A bench that starts scripted servers and makes ES9+ clients for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "smdp.example.com"
 
 
 class Bench:
-    """Starts scripted servers and makes clients for them."""
+    """Starts scripted servers, and makes ES9+ clients for them."""
 
     def __init__(self, pki: Pki, trust: Trust, folder: Path, stack: ExitStack) -> None:
         self.pki = pki

@@ -1,7 +1,7 @@
-"""Handshakes of lpad with servers that show all kinds of chains: the table in docs/security.md.
+"""Lpad's handshakes with servers that show all kinds of chains, for the table in docs/security.md.
 
-`python -m remote.chain_table`, started in tests/, generates the table again; with OpenSSL 3.2 or later, the
-table of the rows that differ there.
+`python -m remote.chain_table`, run in tests/, generates the table again; with OpenSSL 3.2 or later, the
+table of the rows that differ with that OpenSSL.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _TRUSTED = {
 
 
 def answer(name: str, world: World, folder: Path) -> str:
-    """Run a server with a case's chain, have lpad make a handshake with it, and return the table's row."""
+    """Have lpad check the trust of a server with a case's chain, and return the table's row."""
     shown = CASES[name](world)
     trust = _trust(shown)
     listed = (world.ci.key_id, world.brainpool.key_id) if shown.listed is None else shown.listed
     first, *rest = shown.chain
     with ExitStack() as stack:
-        made = ScriptedServer(lambda _: Reply(204), first, folder, chain=tuple(rest), **shown.server)  # type: ignore[arg-type]  # Forged has what is used of a Credential
+        made = ScriptedServer(lambda _: Reply(204), first, folder, chain=tuple(rest), **shown.server)  # type: ignore[arg-type]  # Forged has the used attributes
         if shown.old_tls:
             _only_old_tls(made.context)
         server = stack.enter_context(made)
@@ -68,13 +68,13 @@ def answer(name: str, world: World, folder: Path) -> str:
 
 
 def table(folder: Path) -> str:
-    """Return the whole table."""
+    """Return the whole table of chains."""
     world = World()
     return HEADINGS + "".join(answer(name, world, folder) for name in CASES)
 
 
 def expected() -> dict[str, str]:
-    """Return the document's row for each case, with the wording of this machine's OpenSSL."""
+    """Return the row in docs/security.md for each case, for this machine's version of OpenSSL."""
     document = DOCUMENT.read_text(encoding="utf-8")
     found = _rows(document, BEGIN, END)
     return found | _rows(document, LATER_BEGIN, LATER_END) if LATER else found
@@ -89,13 +89,13 @@ def _told(report: TrustReport) -> str:
     if report.trusted:
         return _TRUSTED[report.anchor or ""]
     why = report.why
-    if report.cause == "tls-failed":  # OpenSSL's words differ between its versions
+    if report.cause == "tls-failed":  # OpenSSL's words depend on its version
         why = why.partition(":")[0]
     return f"`{report.cause}`: `{why}`"
 
 
 class _WithSystemStore(Trust):
-    """Trust with certificates in place of the system's store, which no test may alter."""
+    """Trust with the given certificates in place of the system's store, which tests must not alter."""
 
     system: str | bytes | None = None
 

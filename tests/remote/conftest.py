@@ -1,4 +1,4 @@
-"""Servers on loopback, with certificates of a PKI made for the tests."""
+"""Fixtures for scripted servers on loopback, with certificates of the tests' PKI."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def trust(pki: Pki) -> Trust:
-    """The PKI's CIs only."""
+    """Trust in the CIs of the tests' PKI only."""
     return Trust([pki.ci[curve].der for curve in Curve], use_system_roots=False)
 
 
 @pytest.fixture
 def bench(pki: Pki, trust: Trust, tmp_path: Path) -> Iterator[Bench]:
-    """A bench for one test, after which its started programs are stopped."""
+    """A bench for one test, after which its clients are closed and its servers are stopped."""
     with ExitStack() as stack:
         yield Bench(pki, trust, tmp_path, stack)

@@ -1,4 +1,4 @@
-"""Addresses on loopback that neither accept nor refuse a connection, as if packets vanished."""
+"""Loopback addresses that drop connections, or accept them without an answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def swallowing(host: str, port: int = 0) -> Iterator[int]:
-    """Listen and never accept: once the queue is full, the kernel drops further connections."""
+    """Listen with a full queue, so that the kernel drops further connections; yield the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket(family))
@@ -37,7 +37,7 @@ def swallowing(host: str, port: int = 0) -> Iterator[int]:
 
 @contextmanager
 def mute(host: str, port: int = 0) -> Iterator[int]:
-    """Accept each connection, and never send anything."""
+    """Accept connections without sending anything; yield the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=64) as listener:
         yield listener.getsockname()[1]
@@ -45,7 +45,7 @@ def mute(host: str, port: int = 0) -> Iterator[int]:
 
 @contextmanager
 def behind_dead_addresses(name: str, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a name lead to two addresses that swallow everything, and to loopback behind them."""
+    """Let a name resolve to two addresses that drop connections, followed by 127.0.0.1."""
     dead = ("127.0.0.2", "127.0.0.3")
     really = socket.getaddrinfo
 

@@ -24,14 +24,14 @@ DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True)
 class Forged:
-    """A certificate with its key, as ScriptedServer takes it; RSA keys are allowed."""
+    """A certificate with its key, which can be an RSA key, for ScriptedServer."""
 
     certificate: x509.Certificate
     key: Any
 
     @property
     def key_id(self) -> bytes:
-        """Return the key identifier as in RFC 5280, or in the card's form for keys on curves."""
+        """Return the key identifier: the SHA-1 hash of the public key's bits (RFC 5280)."""
         return x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()).digest
 
     @property
@@ -49,7 +49,7 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The content of a certificate; the defaults are right for a server of an eSIM CI."""
+    """The content of a certificate; the defaults are valid for a server under an eSIM CI."""
 
     subject: str = NAME
     names: Sequence[str] = (NAME,)
@@ -73,7 +73,7 @@ class Plan:
 
 
 def forge(issuer: Any, plan: Plan) -> Forged:
-    """Make a certificate under `issuer`; None signs with its own key."""
+    """Make a certificate that `issuer` signs; without an issuer, it is self-signed."""
     key = plan.key or curve_key()
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, plan.subject)])
     own = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest
@@ -121,14 +121,14 @@ def authority(subject: str, *, issuer: Any = None, **plan: Any) -> Forged:
 
 
 def spoilt(forged: Forged) -> Forged:
-    """Return the certificate with a wrong signature: the last byte differs."""
+    """Return the certificate with a wrong signature, in which a bit of the last byte is flipped."""
     raw = bytearray(forged.der)
     raw[-1] ^= 1
     return Forged(x509.load_der_x509_certificate(bytes(raw)), forged.key)
 
 
 def point(key: Any) -> bytes:
-    """Return a key's uncompressed point."""
+    """Return the uncompressed point of a key on a curve."""
     raw: bytes = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return raw
 

@@ -1,4 +1,4 @@
-"""A small HTTP proxy that opens connections by CONNECT, under a test's control."""
+"""A small HTTP proxy that opens connections by CONNECT, for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 @dataclass
 class Proxy:
-    """Leads every CONNECT to one port on loopback, or refuses."""
+    """A proxy that connects every CONNECT to one port on loopback, or refuses with `status`."""
 
     target: int
     status: str = "200 Connection established"

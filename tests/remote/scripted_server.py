@@ -1,4 +1,4 @@
-"""A small HTTPS server that sends a test's answers, and counts connections."""
+"""A small HTTPS server that sends the answers of a test, and counts connections and handshakes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUCCESS = b'{"header":{"functionExecutionStatus":{"status":"Executed-Success"}}}
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it arrived."""
+    """One received request."""
 
     path: str
     headers: Mapping[str, str]
@@ -33,7 +33,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `raw` takes the place of all of it, `keep` False closes afterwards."""
+    """One answer; `raw` replaces the whole answer, and without `keep` the connection is closed after it."""
 
     status: int = 200
     body: bytes = SUCCESS
@@ -63,7 +63,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.seen: list[Seen] = []
         self.connects = 0
         self.below_tls: Callable[[socket.socket], None] | None = None
-        """Takes over each connection for tests that need something other than HTTP over TLS."""
+        """If set, it is called with each connection in place of TLS and HTTP."""
         self.handshakes = 0
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if weak:
@@ -81,7 +81,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.port: int = self.server_address[1]
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Make the handshake in the connection's own thread."""
+        """Make the TLS handshake in the connection's own thread, and count it."""
         self.connects += 1
         if self.below_tls:
             self.below_tls(request)
@@ -95,7 +95,7 @@ class ScriptedServer(ThreadingHTTPServer):
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that disconnects is part of the tests."""
+        """Ignore the error, because clients disconnect in some tests."""
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))

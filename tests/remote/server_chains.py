@@ -1,4 +1,4 @@
-"""Servers with all kinds of chains, valid and invalid; `chain_table` tries them."""
+"""Valid and invalid certificate chains of servers, with which `chain_table` tries lpad."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROLE_DP_TLS_V3 = "2.23.146.1.2.1.0.0.1.0"
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Two CIs that the card lists, and others."""
+    """The CAs of the cases: two CIs that the card lists, another CI, a web CA and two sub-CAs."""
 
     ci: Forged = field(default_factory=lambda: authority("Test CI"))
     brainpool: Forged = field(
@@ -45,7 +45,7 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """The chain of a server, and the trust settings of the client."""
+    """The chain that a server shows, its options, and the trust settings of lpad."""
 
     chain: list[Forged]
     listed: tuple[bytes, ...] | None = None
@@ -62,7 +62,7 @@ CASES: dict[str, Callable[[World], Shown]] = {}
 
 
 def case(name: str) -> Callable[[Callable[[World], Shown]], Callable[[World], Shown]]:
-    """Enter a function into the table of cases under a name."""
+    """Return a decorator that adds a function to CASES under a name."""
 
     def enter(build: Callable[[World], Shown]) -> Callable[[World], Shown]:
         assert name not in CASES
@@ -73,7 +73,7 @@ def case(name: str) -> Callable[[Callable[[World], Shown]], Callable[[World], Sh
 
 
 def simple(name: str, build: Callable[[World], list[Forged]], **shown: Any) -> None:
-    """Enter a case that consists of a chain only."""
+    """Add a case to CASES whose function returns a chain; `shown` has the other fields of `Shown`."""
     CASES[name] = lambda world: Shown(chain=build(world), **shown)
 
 
@@ -87,7 +87,7 @@ def crl(issuer: Forged, *revoked: Forged) -> x509.CertificateRevocationList:
     return builder.sign(issuer.key, hashes.SHA256())
 
 
-# Right chains: all of these are trusted.
+# Valid chains: all of them are trusted.
 simple("a certificate signed by one of the card's CIs, alone", lambda w: [w.leaf()])
 simple("a certificate signed by one of the card's CIs, with the CI's own", lambda w: [w.leaf(), w.ci])
 simple(

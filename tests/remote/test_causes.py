@@ -13,7 +13,7 @@ ROOT = Path(lpad.__file__).parent
 
 
 def test_every_cause_is_explained() -> None:
-    """The table lists exactly the causes in the code."""
+    """The section on causes in docs/security.md lists exactly the causes in the code."""
     section = DOCUMENT.read_text(encoding="utf-8").partition("### Causes\n")[2].partition("\n## ")[0]
     told = set(re.findall(r"`([a-z-]+)`", section)) - {"server-untrusted", "server-unreachable"}
     source = "".join(

@@ -1,4 +1,4 @@
-"""ES9+ against a scripted server: functions, HTTP, deadlines."""
+"""The ES9+ client with a scripted server: functions, HTTP and deadlines."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def all_five(seen: Seen) -> Reply:
 
 
 def test_five_functions_over_one_connection(bench: Bench) -> None:
-    """All five functions work, over one TCP connection and one TLS handshake."""
+    """All five functions of ES9+ work over one TCP connection with one TLS handshake."""
     server = bench.server(all_five)
     client = bench.client(server)
     transaction = initiate(client)
@@ -107,7 +107,7 @@ def test_five_functions_over_one_connection(bench: Bench) -> None:
 
 
 def test_requests_follow_the_specification(bench: Bench) -> None:
-    """Path and headers follow the specification; the transaction ID is returned unchanged."""
+    """Path, headers and fields are as specified; the transaction ID is returned unchanged."""
     server = bench.server(all_five)
     client = bench.client(server, protocol_version="2.5.0")
     client.authenticate_client(
@@ -129,14 +129,14 @@ def test_requests_follow_the_specification(bench: Bench) -> None:
 
 
 def test_default_protocol_version(bench: Bench) -> None:
-    """By default lpad reports the version that most clients report."""
+    """By default, lpad reports the protocol version 2.2.2."""
     server = bench.server(all_five)
     notify(bench.client(server))
     assert server.seen[0].headers["X-Admin-Protocol"] == "gsma/rsp/v2.2.2"
 
 
 def test_answer_in_chunks(bench: Bench) -> None:
-    """Servers that send no length but chunks are read to their end, and the connection is kept."""
+    """An answer in chunks is read to its end, and the connection is kept."""
     chunks = [INITIATED[:7], INITIATED[7:100], INITIATED[100:]]
     body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
     raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
@@ -155,19 +155,19 @@ def test_answer_in_chunks(bench: Bench) -> None:
     ],
 )
 def test_headers_of_the_answer(bench: Bench, headers: dict[str, str]) -> None:
-    """Only the content of an answer counts, whatever its declared type and protocol version."""
+    """An answer is read whatever its headers give as content type and protocol version."""
     assert initiate(bench.client(bench.server(Reply(200, INITIATED, headers)))) == "aBcD"
 
 
 def test_closed_while_idle_connects_again(bench: Bench) -> None:
-    """A connection that the server closed while it was idle is replaced, not used."""
+    """If the server has closed an idle connection, the next request opens a new one."""
     server = bench.server(Reply(204, keep=False))
     client = bench.client(server)
     notify(client)
     pool = client._connection._pool
     assert pool is not None
     deadline = Deadline.after(30)
-    while not all(each.has_expired() for each in pool.connections):  # closing takes a moment
+    while not all(each.has_expired() for each in pool.connections):  # the client notices this after a moment
         assert not deadline.passed
         time.sleep(0.01)
     notify(client)
@@ -176,7 +176,7 @@ def test_closed_while_idle_connects_again(bench: Bench) -> None:
 
 
 def test_connection_close_is_honoured(bench: Bench) -> None:
-    """A server that announces the end of the connection gets a new one for the next request."""
+    """After an answer with `Connection: close`, the next request opens a new connection."""
     server = bench.server(Reply(headers={"Connection": "close"}, keep=False))
     client = bench.client(server)
     notify(client)
@@ -193,7 +193,7 @@ def test_connection_close_is_honoured(bench: Bench) -> None:
     ],
 )
 def test_each_form_of_acceptance_is_read(bench: Bench, reply: Reply) -> None:
-    """Success without a body, with an empty object, or with a header Executed, counts as acceptance."""
+    """A 2xx answer without a body, with an empty object, or with a success header is acceptance."""
     notify(bench.client(bench.server(reply)))
 
 
@@ -221,21 +221,21 @@ def test_each_form_of_acceptance_is_read(bench: Bench, reply: Reply) -> None:
     ],
 )
 def test_another_answer_does_not_prove_acceptance(bench: Bench, body: bytes) -> None:
-    """An answer without a sign of success does not prove acceptance, so the notification is kept."""
+    """A 200 answer with another body is malformed, and does not count as acceptance."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.HandleNotification"):
         notify(client)
 
 
 def test_notification_refused_with_200(bench: Bench) -> None:
-    """200 with status Failed is a refusal: the notification must be kept."""
+    """A 200 answer with the status Failed is a refusal."""
     client = bench.client(bench.server(Reply(200, failed("8.10.1", "3.9"))))
     with pytest.raises(ServerRefused):
         notify(client)
 
 
 def test_cancel_session_with_empty_answer(bench: Bench) -> None:
-    """The answer to CancelSession has no fields, and some servers send no body."""
+    """An empty answer to CancelSession is accepted."""
     client = bench.client(bench.server(Reply(200, b"")))
     client.cancel_session(transaction_id="01", cancel_session_response=b"\xbf\x41\x00", deadline=soon())
 
@@ -248,7 +248,7 @@ def test_an_empty_answer_lacks_its_fields(bench: Bench) -> None:
 
 
 def test_refusal_says_all(bench: Bench) -> None:
-    """A refusal has function, codes and remedy, in lpad's words and the server's."""
+    """The error of a refusal has function, codes and remedy, and explanations by lpad and the server."""
     client = bench.client(bench.server(Reply(body=failed("8.8.5", "4.10", "order\x07 12 is over"))))
     with pytest.raises(ServerRefused) as caught:
         initiate(client)
@@ -281,7 +281,7 @@ def test_remedy_decides_on_retrying(
     remedy: str,
     retryable: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    """Temporary refusals, and those that a new session may end, are retryable; others are not."""
+    """A refusal is retryable if its remedy is a retry or a new session."""
     client = bench.client(bench.server(Reply(body=failed(*pair))))
     with pytest.raises(ServerRefused) as caught:
         notify(client)
@@ -290,7 +290,7 @@ def test_remedy_decides_on_retrying(
 
 
 def test_bare_name_for_a_server_behind_a_port(bench: Bench) -> None:
-    """After a refusal of name:port, the server gets its bare name, once."""
+    """If a server refuses its address with the port, lpad sends it once more without the port."""
 
     def only_by_name(seen: Seen) -> Reply:
         known = seen.fields["smdpAddress"] == NAME
@@ -305,7 +305,7 @@ def test_bare_name_for_a_server_behind_a_port(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("address", "asked"), [(NAME, 1), (f"{NAME}:8443", 2)])
 def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> None:
-    """A server that is not the addressed one refuses each form of the address after one attempt."""
+    """If a server refuses each form of its address, the error is a refusal after one try of each."""
     server = bench.server(Reply(body=failed("8.8.1", "3.8")))
     with pytest.raises(ServerRefused, match="not its address"):
         initiate(bench.client(server, address=address))
@@ -316,7 +316,7 @@ def test_wrong_address_stays_wrong(bench: Bench, address: str, asked: int) -> No
     ("status", "retryable"), [(400, False), (401, False), (404, False), (408, True), (429, True)]
 )
 def test_4xx_is_an_unreachable_server(bench: Bench, status: int, retryable: bool) -> None:  # noqa: FBT001  a table's column
-    """4xx count as an unreachable server; the error states which of them are temporary."""
+    """A 4xx status means an unreachable server; only 408 and 429 are retryable."""
     client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
     with pytest.raises(ServerUnreachable) as caught:
         notify(client)
@@ -326,7 +326,7 @@ def test_4xx_is_an_unreachable_server(bench: Bench, status: int, retryable: bool
 
 @pytest.mark.parametrize("status", [500, 502, 503, 599])
 def test_a_server_that_failed(bench: Bench, status: int) -> None:
-    """5xx means that the server is reachable but failing, which is not the network's fault."""
+    """A 5xx status means a failed server, which is retryable."""
     client = bench.client(bench.server(Reply(status, b"<html>no</html>")))
     with pytest.raises(ServerFailed, match=f"failed.*{status}") as caught:
         notify(client)
@@ -336,14 +336,14 @@ def test_a_server_that_failed(bench: Bench, status: int) -> None:
 
 
 def test_codes_in_an_http_error(bench: Bench) -> None:
-    """Status codes in an HTTP error are understood."""
+    """If an HTTP error has a refusal in its body, the error is this refusal."""
     client = bench.client(bench.server(Reply(500, failed("8.2.6", "3.8"))))
     with pytest.raises(ServerRefused, match="matching ID"):
         notify(client)
 
 
 def test_redirects_are_refused(bench: Bench) -> None:
-    """No redirect is followed."""
+    """A redirection to another server is not followed, and is not retryable."""
     elsewhere = bench.server(Reply(204))
     location = f"https://127.0.0.1:{elsewhere.port}/gsma/rsp2/es9plus/handleNotification"
     client = bench.client(bench.server(Reply(302, b"", {"Location": location})))
@@ -355,14 +355,14 @@ def test_redirects_are_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"header":{}}', b"\x1f\x8b\x08\x00"])
 def test_a_malformed_body_names_the_function(bench: Bench, body: bytes) -> None:
-    """A successful answer that is not valid JSON is malformed, and the error names the function."""
+    """A 200 answer without the required JSON is malformed, and the error names the function."""
     client = bench.client(bench.server(Reply(200, body)))
     with pytest.raises(ServerMalformed, match=r"ES9\+.InitiateAuthentication"):
         initiate(client)
 
 
 def test_an_oversized_body_is_not_read(bench: Bench) -> None:
-    """A far too large answer is not read to its end, and the next request works."""
+    """An answer that is too large is malformed, and the next request works."""
     replies = iter([Reply(200, b" " * 300_000), Reply(204)])
     client = bench.client(bench.server(lambda _: next(replies)))
     with pytest.raises(ServerMalformed, match="larger than"):
@@ -371,7 +371,7 @@ def test_an_oversized_body_is_not_read(bench: Bench) -> None:
 
 
 def test_a_gzip_bomb_is_not_unpacked(bench: Bench) -> None:
-    """A compressed answer is decompressed up to the size limit of an answer."""
+    """A compressed answer is unpacked only up to the size limit."""
     bomb = gzip.compress(bytes(200 << 20), compresslevel=9)
     assert len(bomb) < 256 << 10
     client = bench.client(bench.server(Reply(200, bomb, headers={"Content-Encoding": "gzip"})))
@@ -395,7 +395,7 @@ def test_a_gzip_bomb_is_not_unpacked(bench: Bench) -> None:
     ids=["chunks", "headers", "a header", "100 Continue"],
 )
 def test_an_answer_without_end(bench: Bench, raw: bytes) -> None:
-    """An endless answer of any kind leads to a typed error."""
+    """An answer with endless chunks or headers raises a ServerError."""
     client = bench.client(bench.server(Reply(raw=raw, keep=False)))
     with pytest.raises(ServerError):
         initiate(client)
@@ -410,7 +410,7 @@ def test_nesting_without_end(bench: Bench, opening: bytes) -> None:
 
 
 def test_large_package_is_not_an_oversized_body(bench: Bench) -> None:
-    """A package of a megabyte arrives."""
+    """A bound profile package of a megabyte is accepted."""
     package = success(transactionId="01", boundProfilePackage="AAAA" * 350_000)
     client = bench.client(bench.server(Reply(200, package)))
     answer = client.get_bound_profile_package(
@@ -420,7 +420,7 @@ def test_large_package_is_not_an_oversized_body(bench: Bench) -> None:
 
 
 def test_a_server_without_http_is_malformed(bench: Bench) -> None:
-    """A server with another protocol over TLS is malformed."""
+    """An answer over TLS that is not HTTP is malformed."""
     client = bench.client(bench.server(Reply(raw=b"220 mail.example.com ESMTP\r\n\r\n", keep=False)))
     with pytest.raises(ServerMalformed, match="as HTTP"):
         notify(client)
@@ -430,7 +430,7 @@ def test_a_server_without_http_is_malformed(bench: Bench) -> None:
     "raw", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf"]
 )
 def test_answer_cut_off(bench: Bench, raw: bytes) -> None:
-    """A connection that ends within the answer is an unreachable server, and retryable."""
+    """If the connection ends within the answer, the server counts as unreachable, which is retryable."""
     client = bench.client(bench.server(Reply(raw=raw, keep=False)))
     with pytest.raises(ServerUnreachable) as caught:
         notify(client)
@@ -438,7 +438,7 @@ def test_answer_cut_off(bench: Bench, raw: bytes) -> None:
 
 
 def test_no_request_is_sent_twice(bench: Bench) -> None:
-    """A request whose answer was cut off is not repeated without the caller's knowledge."""
+    """A request whose answer was cut off is not sent again."""
     server = bench.server(Reply(raw=b"", keep=False))
     with pytest.raises(ServerUnreachable):
         notify(bench.client(server))
@@ -446,7 +446,7 @@ def test_no_request_is_sent_twice(bench: Bench) -> None:
 
 
 def test_a_silent_server_costs_only_the_deadline(bench: Bench) -> None:
-    """A server that takes the request and stays silent costs only the time until the deadline."""
+    """If a server accepts the request and stays silent, the request ends at its deadline."""
     release = threading.Event()
 
     def silent(_: Seen) -> Reply:
@@ -470,7 +470,7 @@ def test_a_silent_server_costs_only_the_deadline(bench: Bench) -> None:
     ],
 )
 def test_a_dripping_server_is_abandoned(bench: Bench, start: bytes) -> None:
-    """A server that sends a byte now and then, in any part of the answer, is abandoned at the deadline."""
+    """If a server sends its answer byte by byte without an end, the request ends at its deadline."""
     done = threading.Event()
 
     server = bench.server(Reply(204))
@@ -494,7 +494,7 @@ def test_a_dripping_server_is_abandoned(bench: Bench, start: bytes) -> None:
 
 
 def test_deadline_that_has_passed(bench: Bench) -> None:
-    """Without time left nothing is sent."""
+    """If the deadline has passed, no request is sent."""
     server = bench.server(Reply(204))
     with pytest.raises(ServerUnreachable):
         notify(bench.client(server), deadline=Deadline.after(0))
@@ -502,7 +502,7 @@ def test_deadline_that_has_passed(bench: Bench) -> None:
 
 
 def test_a_refused_connection_is_an_unreachable_server(trust: Trust) -> None:
-    """A refused connection means an unreachable server; a later attempt may succeed."""
+    """If the connection is refused, the server is unreachable, which is retryable."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     hosts = HostOverrides.parse({NAME: f"127.0.0.1:{port}"})
@@ -515,7 +515,7 @@ def test_a_refused_connection_is_an_unreachable_server(trust: Trust) -> None:
 
 
 def test_name_that_does_not_exist(trust: Trust) -> None:
-    """A name that cannot be looked up means an unreachable server."""
+    """If the server's name cannot be looked up, the server is unreachable."""
     with (
         Es9Plus(ServerAddress.parse("smdp.invalid"), trust=trust) as client,
         pytest.raises(ServerUnreachable, match=r"look up smdp\.invalid"),

@@ -1,4 +1,4 @@
-"""Network changes: a new route is reported, and no other message of the kernel."""
+"""Network changes: lpad reports new routes and addresses, and ignores other messages of the kernel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASK_FOR_ADDRESSES = 22
 
 
 def message(kind: int, body: bytes) -> bytes:
-    """Return one message as the kernel lays it out, with an attribute behind its body."""
+    """Return a netlink message as the kernel sends it, with an attribute after its body."""
     body += struct.pack("=HHI", 8, 1, 0x0100007F)
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
 
@@ -49,12 +49,12 @@ def route(kind: int = NEW_ROUTE, *, prefix: int = 0, what: int = UNICAST) -> byt
     ],
 )
 def test_messages_that_mean_a_new_route(messages: bytes, *, good: bool) -> None:
-    """A new default route or global address is a network change; cut-off and unknown messages are not."""
+    """Only a new default route or a new global address is a network change."""
     assert is_good_news(messages) is good
 
 
 def test_the_kernels_own_messages_can_be_read() -> None:
-    """The kernel's messages on the loopback address are understood, and are not a network change."""
+    """The kernel's real messages about loopback addresses are not a network change."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE) as kernel:
         kernel.settimeout(PATIENCE)
         dump = 0x300 | 1
@@ -66,7 +66,7 @@ def test_the_kernels_own_messages_can_be_read() -> None:
 
 
 def split(messages: bytes) -> list[bytes]:
-    """Return the messages of a datagram one by one."""
+    """Return the netlink messages of a datagram as a list."""
     found = []
     while len(messages) >= 16:
         (length,) = struct.unpack_from("=I", messages)
@@ -76,7 +76,7 @@ def split(messages: bytes) -> list[bytes]:
 
 
 def test_the_kernel_lets_us_listen() -> None:
-    """Listening needs no privilege, and ends on request."""
+    """Lpad can listen to the kernel's messages without privileges, and stop listening."""
     opened = open_news()
     assert opened is not None
     opened.close()
@@ -84,7 +84,7 @@ def test_the_kernel_lets_us_listen() -> None:
 
 
 def test_news_are_passed_on_until_the_end() -> None:
-    """Each new route is reported once, from another thread; other messages are not."""
+    """A new route is reported once, and other messages are not reported."""
     ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     told = threading.Semaphore(0)
     end = watch_network(told.release, news=lambda: ours)
@@ -102,7 +102,7 @@ def test_a_system_that_reports_nothing() -> None:
 
 
 def test_a_mistake_over_the_news_does_not_end_the_watch() -> None:
-    """After a mistake in the handling of one report, the next report still arrives."""
+    """If the function that gets a report raises an error, the next report still arrives."""
     kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     told = threading.Semaphore(0)
 

@@ -1,4 +1,4 @@
-"""Unusual answers of servers, and of hosts in between: read as browsers do, or refused by name."""
+"""Unusual answers of servers, which lpad reads like a browser or refuses with a clear reason."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def answer(head: bytes, body: bytes = INITIATED) -> Reply:
     ],
 )
 def test_an_unrequested_compression(bench: Bench, coding: str, body: bytes) -> None:
-    """Some servers compress each answer, even if no compression was requested."""
+    """An answer with an unrequested compression is unpacked."""
     assert initiate(bench.client(bench.server(Reply(200, body, {"Content-Encoding": coding})))) == "aBcD"
 
 
 def test_an_unknown_compression_is_named(bench: Bench) -> None:
-    """The error names an unknown compression, instead of calling the answer invalid JSON."""
+    """An answer with an unknown compression is malformed, and the error says that it is compressed."""
     client = bench.client(bench.server(Reply(200, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerMalformed, match="compressed"):
         initiate(client)
 
 
 def test_an_error_page_that_is_packed(bench: Bench) -> None:
-    """The status of an error page that is compressed counts, although the page cannot be read."""
+    """If an error page has an unknown compression, its HTTP status counts."""
     client = bench.client(bench.server(Reply(404, b"\x0b\x02", {"Content-Encoding": "br"})))
     with pytest.raises(ServerUnreachable, match="404"):
         initiate(client)
@@ -56,21 +56,21 @@ def test_an_error_page_that_is_packed(bench: Bench) -> None:
     ],
 )
 def test_heads_that_every_browser_reads(bench: Bench, head: bytes) -> None:
-    """Heads that break RFC 9112, but whose meaning is clear, are read, and the connection is kept."""
+    """A head that breaks RFC 9112 but has a clear meaning is read, and the connection is kept."""
     client = bench.client(bench.server(answer(head)))
     assert initiate(client) == initiate(client) == "aBcD"
     assert client.connects == 1
 
 
 def test_an_unrequested_transfer_coding_is_named(bench: Bench) -> None:
-    """The error names the unrequested coding."""
+    """An answer with an unrequested transfer coding is malformed, and the error names the coding."""
     client = bench.client(bench.server(answer(b"Transfer-Encoding: gzip, chunked\r\nX: %d\r\n")))
     with pytest.raises(ServerMalformed, match="gzip, chunked"):
         initiate(client)
 
 
 def test_informational_heads_come_first(bench: Bench) -> None:
-    """One or two interim answers are ignored, and are not a mistake."""
+    """Interim answers before the answer are ignored."""
     hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(INITIATED)
     assert initiate(bench.client(bench.server(Reply(raw=hints + head + INITIATED)))) == "aBcD"
@@ -78,7 +78,7 @@ def test_informational_heads_come_first(bench: Bench) -> None:
 
 @pytest.mark.parametrize("length", [b"Content-Length: 2\r\n", b""])
 def test_a_204_with_a_body(bench: Bench, length: bytes) -> None:
-    """A 204 with a body is an acceptance, and its body is not taken for the next answer."""
+    """A 204 answer with a body is an acceptance, and the body is not taken for the next answer."""
     raw = b"HTTP/1.1 204 No Content\r\n" + length + b"\r\n{}"
     server = bench.server(Reply(raw=raw))
     client = bench.client(server)
@@ -88,7 +88,7 @@ def test_a_204_with_a_body(bench: Bench, length: bytes) -> None:
 
 
 def test_cookies_last_for_a_session(bench: Bench) -> None:
-    """Some servers find a transaction by cookies; another session begins without them."""
+    """Cookies are returned within a session, and a new client starts without them."""
 
     def with_cookies(seen: Seen) -> Reply:
         function = seen.path.rpartition("/")[2]
@@ -112,7 +112,7 @@ def test_cookies_last_for_a_session(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", [307, 308])
 def test_the_same_request_elsewhere_on_the_same_server(bench: Bench, status: int) -> None:
-    """A request that is redirected to the same server is repeated there with its body, on its connection."""
+    """A request that is redirected to the same server is repeated with its body over the connection."""
 
     def moved(seen: Seen) -> Reply:
         if seen.path.startswith("/moved"):
@@ -130,7 +130,7 @@ def test_the_same_request_elsewhere_on_the_same_server(bench: Bench, status: int
 
 
 def test_redirections_without_end(bench: Bench) -> None:
-    """Endless redirections soon lead to an error."""
+    """After fewer than ten redirections, a request ends with an error."""
     server = bench.server(Reply(307, b"", {"Location": "/again"}))
     with pytest.raises(ServerUnreachable, match="redirects"):
         initiate(bench.client(server))
@@ -145,13 +145,13 @@ def test_redirections_without_end(bench: Bench) -> None:
     ],
 )
 def test_a_field_that_comes_twice(bench: Bench, body: bytes) -> None:
-    """An answer with a field that comes twice is refused, because readers differ in which value they use."""
+    """An answer in which a field occurs twice is malformed, because readers use different values."""
     with pytest.raises(ServerMalformed, match="twice"):
         initiate(bench.client(bench.server(Reply(200, body))))
 
 
 def test_a_number_of_a_million_digits(bench: Bench) -> None:
-    """A huge number in an unused field costs nothing."""
+    """A number of 100,000 digits in an unused field does not hinder the reading of an answer."""
     body = success(transactionId="aBcD", odd=0).replace(b'"odd": 0', b'"odd": ' + b"9" * 100_000)
     assert b"999" in body
     with pytest.raises(ServerMalformed, match="lacks the text"):
@@ -160,7 +160,7 @@ def test_a_number_of_a_million_digits(bench: Bench) -> None:
 
 @pytest.mark.parametrize("length", [b"300000", b"9" * 20])
 def test_a_length_beyond_all_reason_is_not_read(bench: Bench, length: bytes) -> None:
-    """An answer announced as too large is refused immediately, and costs no traffic."""
+    """An answer whose announced length is too large is malformed, and its body is not read."""
     client = bench.client(
         bench.server(Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n"))
     )
@@ -169,7 +169,7 @@ def test_a_length_beyond_all_reason_is_not_read(bench: Bench, length: bytes) -> 
 
 
 def test_half_read_connections_are_not_used_again(bench: Bench) -> None:
-    """After an unreadable answer anything may follow, so the next request has a new connection."""
+    """After an answer with more bytes than announced, the next request opens a new connection."""
     replies = iter([Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}more"), Reply(204)])
     client = bench.client(bench.server(lambda _: next(replies)))
     with pytest.raises(ServerMalformed):
@@ -179,7 +179,7 @@ def test_half_read_connections_are_not_used_again(bench: Bench) -> None:
 
 
 def test_a_refusal_by_redirected_request_is_one(bench: Bench) -> None:
-    """A refusal to a redirected request counts as the server's refusal."""
+    """The refusal of a redirected request raises ServerRefused."""
 
     def moved(seen: Seen) -> Reply:
         if seen.path == "/moved":

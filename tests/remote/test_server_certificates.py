@@ -1,4 +1,4 @@
-"""Unusual TLS certificates: of sub-CAs, and for other purposes."""
+"""TLS certificates under sub-CAs, and with other purposes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made(
     ca: bool = False,
     purposes: tuple[x509.ObjectIdentifier, ...] = (SERVER, CLIENT),
 ) -> Credential:
-    """Make a certificate under `issuer`, of a sub-CA or of a server, for the given purposes."""
+    """Make a certificate that `issuer` signs, of a sub-CA or of a server with the given purposes."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Sub-CA" if ca else NAME)])
@@ -64,20 +64,20 @@ def test_through_a_sub_ca(bench: Bench) -> None:
 
 
 def test_sub_ca_left_out(bench: Bench) -> None:
-    """A server that omits its sub-CA's certificate cannot be verified, and the error states this."""
+    """A server that omits its sub-CA's certificate is untrusted, because its CA is unknown."""
     with pytest.raises(ServerUntrusted) as caught:
         notify(bench, made(made(bench.pki.ci[Curve.NIST], ca=True)))
     assert caught.value.details == {"cause": "unknown-ca"}
 
 
 def test_server_in_place_of_a_sub_ca(bench: Bench) -> None:
-    """A server's certificate certifies no other server."""
+    """A server whose certificate another server's certificate has signed is untrusted."""
     middle = made(bench.pki.ci[Curve.NIST])
     with pytest.raises(ServerUntrusted):
         notify(bench, made(middle), middle)
 
 
 def test_certificate_of_a_client(bench: Bench) -> None:
-    """A certificate that is only for clients is not valid for a server."""
+    """A server whose certificate is only for TLS clients is untrusted."""
     with pytest.raises(ServerUntrusted):
         notify(bench, made(bench.pki.ci[Curve.NIST], purposes=(CLIENT,)))

@@ -1,4 +1,4 @@
-"""docs/security.md lists lpad's verdict on each chain, and the tests confirm it."""
+"""The table in docs/security.md of lpad's verdicts on certificate chains is right."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def world() -> World:
 
 
 def test_the_table_has_all_cases() -> None:
-    """The table has a row for each case, in order, and no other rows."""
+    """The table of chains has exactly one row for each case, in order."""
     assert list(TABLE) == list(CASES)
     assert len(TABLE) >= 40
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_chain_gets_the_tables_verdict(name: str, world: World, tmp_path: Path) -> None:
-    """A real server with the chain gets the table's verdict, and no request."""
+    """Lpad's verdict on a server that shows the chain is the one in the table."""
     assert answer(name, world, tmp_path) == TABLE[name], "run python -m remote.chain_table in tests/"

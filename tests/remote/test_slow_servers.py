@@ -1,4 +1,4 @@
-"""Silent or slow servers: waits have limits, and end immediately after a cancellation."""
+"""Silent and slow servers: lpad's waits have limits, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SHORT = Limits(silence=0.4, request=1.2)
 LONG = Limits(silence=60, request=60)
 LARGE = bytes(16 << 20)
-"""More bytes than fit into the sockets' buffers."""
+"""More bytes than the buffers of sockets hold."""
 
 
 def notify(client: Es9Plus, *, deadline: Deadline | None = None, payload: bytes = b"\x30\x00") -> None:
@@ -41,7 +41,7 @@ def notify(client: Es9Plus, *, deadline: Deadline | None = None, payload: bytes 
 
 @contextmanager
 def behaving(server: ScriptedServer, act: Callable[[socket.socket, threading.Event], None]) -> Iterator[None]:
-    """Have a server act on each connection after the TLS handshake, until the test ends."""
+    """Have a server call `act` after each TLS handshake; `over` is set when the block ends."""
     over = threading.Event()
 
     def below_tls(connection: socket.socket) -> None:
@@ -81,7 +81,7 @@ SILENT = [says_nothing, half_a_head, half_a_body]
 
 @pytest.mark.parametrize("act", SILENT)
 def test_silence_ends_a_request(bench: Bench, act: Callable[[socket.socket, threading.Event], None]) -> None:
-    """Whatever part of the answer is missing, lpad abandons a silent server long before the deadline."""
+    """If a server becomes silent, in whatever part of its answer, lpad ends the request early."""
     server = bench.server(Reply(204))
     deadline = Deadline.after(60)
     with behaving(server, act), pytest.raises(ServerUnreachable, match="silent for") as caught:
@@ -91,14 +91,14 @@ def test_silence_ends_a_request(bench: Bench, act: Callable[[socket.socket, thre
 
 
 def test_a_server_that_takes_nothing(bench: Bench) -> None:
-    """A server that stops reading counts as silent, too."""
+    """A server that does not read the request counts as silent."""
     server = bench.server(Reply(204))
     with behaving(server, reads_nothing), pytest.raises(ServerUnreachable, match="silent for"):
         notify(bench.client(server, limits=SHORT), payload=LARGE)
 
 
 def test_slowness_ends_a_request(bench: Bench) -> None:
-    """A byte now and then is progress, but the whole answer has a time limit, too."""
+    """An answer that arrives byte by byte ends at the time limit for a request."""
     server = bench.server(Reply(204))
 
     def drip(connection: socket.socket, over: threading.Event) -> None:
@@ -114,7 +114,7 @@ def test_slowness_ends_a_request(bench: Bench) -> None:
 
 
 def test_a_slow_answer_within_the_limits_arrives(bench: Bench) -> None:
-    """An answer longer than the limit for silence arrives if each pause in it is shorter than the limit."""
+    """A slow answer arrives if each of its pauses is shorter than the limit for silence."""
     server = bench.server(Reply(204))
 
     def slowly(connection: socket.socket, over: threading.Event) -> None:
@@ -128,7 +128,7 @@ def test_a_slow_answer_within_the_limits_arrives(bench: Bench) -> None:
 
 
 def test_informational_heads_without_end(bench: Bench) -> None:
-    """Informational heads are counted, however slowly they come."""
+    """Too many informational heads are malformed, even if they arrive slowly."""
     server = bench.server(Reply(204))
 
     def hints(connection: socket.socket, over: threading.Event) -> None:
@@ -141,26 +141,26 @@ def test_informational_heads_without_end(bench: Bench) -> None:
 
 
 def test_mute_before_tls(trust: Trust) -> None:
-    """If a server or a firewall accepts the connection and stays silent in the handshake, the wait ends."""
+    """If a server accepts the connection and is silent in the handshake, lpad ends the request."""
     with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match="silent for"):
         notify(_client(trust, port, SHORT))
 
 
 def test_a_silent_proxy(trust: Trust) -> None:
-    """The error names the proxy, because the proxy is silent."""
+    """If a proxy is silent, the error names the proxy."""
     with mute("127.0.0.1") as port, pytest.raises(ServerUnreachable, match=r"the proxy .* was silent for"):
         notify(_client(trust, 1, SHORT, proxy=port))
 
 
 def test_a_silent_proxy_can_be_left(trust: Trust) -> None:
-    """The wait for a silent proxy can be cancelled like any other."""
+    """The wait for a silent proxy can be cancelled."""
     with mute("127.0.0.1") as port:
         _check_cancelled(_client(trust, 1, LONG, proxy=port))
 
 
 @pytest.mark.parametrize("place", [mute, swallowing])
 def test_cancelled_before_there_is_a_connection(trust: Trust, place: Callable[[str], Iterator[int]]) -> None:
-    """The wait for a connection can be cancelled in the handshake, and while the kernel still connects."""
+    """A request can be cancelled in the TLS handshake, and while the connection is being made."""
     with place("127.0.0.1") as port:  # type: ignore[attr-defined]
         _check_cancelled(_client(trust, port, LONG))
 
@@ -169,21 +169,21 @@ def test_cancelled_before_there_is_a_connection(trust: Trust, place: Callable[[s
 def test_cancelled_while_an_answer_is_awaited(
     bench: Bench, act: Callable[[socket.socket, threading.Event], None]
 ) -> None:
-    """A cancellation ends the wait, whatever part of the answer is missing."""
+    """A request can be cancelled while any part of the answer is missing."""
     server = bench.server(Reply(204))
     with behaving(server, act):
         _check_cancelled(bench.client(server, limits=LONG))
 
 
 def test_cancelled_while_sending(bench: Bench) -> None:
-    """Sending to a server that does not read can be cancelled."""
+    """A request can be cancelled while it is sent to a server that does not read."""
     server = bench.server(Reply(204))
     with behaving(server, reads_nothing):
         _check_cancelled(bench.client(server, limits=LONG), payload=LARGE)
 
 
 def test_cancelled_while_answers_pour_in(bench: Bench) -> None:
-    """A body that arrives faster than it is read never blocks, and a cancellation still ends it."""
+    """A request can be cancelled while an endless body arrives without pauses."""
     server = bench.server(Reply(204))
 
     def pour(connection: socket.socket, over: threading.Event) -> None:
@@ -197,7 +197,7 @@ def test_cancelled_while_answers_pour_in(bench: Bench) -> None:
 
 
 def test_cancelled_while_trust_is_checked(trust: Trust) -> None:
-    """A handshake without a request can be cancelled as well."""
+    """A check of trust can be cancelled during the handshake."""
     with mute("127.0.0.1") as port:
         client = _client(trust, port, LONG)
         cancellation = Cancellation()
@@ -207,7 +207,7 @@ def test_cancelled_while_trust_is_checked(trust: Trust) -> None:
 
 
 def test_the_next_request_is_not_disturbed(bench: Bench) -> None:
-    """After an interruption nothing is left behind that could disturb a later request."""
+    """After a cancelled request, the client's next request works."""
     server = bench.server(Reply(204))
     client = bench.client(server, limits=LONG)
     notify(client)
@@ -221,7 +221,7 @@ def test_the_next_request_is_not_disturbed(bench: Bench) -> None:
 def test_another_address_has_its_turn_after_a_silent_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An address that accepts the connection but stays silent does not use up the whole time limit."""
+    """If an address is silent in the handshake, lpad soon tries the server's next address."""
     monkeypatch.setattr("lpad.remote.https.timed_stream._HANDSHAKE_WITH_OTHERS", 0.3)
     server = bench.server(Reply(204))
     original = socket.getaddrinfo

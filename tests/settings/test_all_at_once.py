@@ -72,13 +72,13 @@ def test_a_missing_key_has_its_parents_line(tmp_path: Path) -> None:
 
 
 def test_no_yaml_has_a_line(tmp_path: Path) -> None:
-    """A file that cannot be parsed is reported with the place where the parser gave up."""
+    """For a file that is not YAML, the error has the line at which the parser stopped."""
     assert told(tmp_path, "socket: x\nlog: [a\n")[0].startswith("3: not YAML: ")
     assert told(tmp_path, "socket: x\n\tlog: a\n")[0].startswith("2: not YAML: ")
 
 
 def test_other_encodings_have_a_line(tmp_path: Path) -> None:
-    """The line of the first byte that is not valid UTF-8 is shown; so is that of a forbidden character."""
+    """The error has the line of the first byte that is not UTF-8, or of a forbidden character."""
     assert told(tmp_path, b"socket: x\n\n# \xe4\n") == ["3: not UTF-8 text; save the file in that encoding"]
     assert told(tmp_path, "socket: x\n# \x07\n") == ["2: not YAML: the character U+0007 is not allowed"]
 
@@ -99,17 +99,17 @@ MERGES = "a: &a {k: v}\n" + "".join(
     ids=["aliases", "merges", "itself in a list", "itself in a mapping", "itself merged"],
 )
 def test_alias_bombs_are_bounded(tmp_path: Path, text: str) -> None:
-    """A few lines that would expand to gigabytes, or endlessly, are refused without an attempt."""
+    """Aliases that would expand to gigabytes, or endlessly, are refused."""
     assert "aliases (*name) expand to more than settings may contain" in told(tmp_path, text)[0]
 
 
 def test_deep_nesting_is_bounded(tmp_path: Path) -> None:
-    """Brackets without end lead to an error, not to the parser's own recursion limit."""
+    """Settings that are nested too deeply are refused."""
     assert "too deeply" in told(tmp_path, "[" * 5000)[0]
 
 
 def test_large_files_are_bounded(tmp_path: Path) -> None:
-    """A file that cannot be settings is not read to its end."""
+    """A settings file larger than 1 MiB is refused."""
     assert "larger than 1 MiB" in told(tmp_path, b"#" * (LARGEST + 1))[0]
 
 
@@ -134,12 +134,12 @@ def test_large_files_are_bounded(tmp_path: Path) -> None:
     ],
 )
 def test_traps_of_yaml(tmp_path: Path, text: str, expected: str) -> None:
-    """YAML's conversion of a value, or its failure, is reported like any other mistake."""
+    """A value that YAML converts or cannot convert is reported like any other mistake."""
     assert told(tmp_path, text)[0].startswith(expected)
 
 
 def test_keys_keep_their_text(tmp_path: Path) -> None:
-    """A card named 'no' or '1' keeps its name, in spite of YAML 1.1."""
+    """A card named `no` or `1` keeps its name, although YAML 1.1 gives these words other types."""
     path = tmp_path / "lpad.yaml"
     path.write_text("euiccs: {no: {port: x}, 1: {port: y}}")
     assert list(SettingsFile.read(path).settings.euiccs) == ["no", "1"]
@@ -155,7 +155,7 @@ def test_cards_may_share_settings_by_a_merge_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opening", ["[", "{", "{a: [", "- ["])
 def test_endless_nesting_is_refused_immediately(tmp_path: Path, opening: str) -> None:
-    """PyYAML would read all the open brackets again for each further word."""
+    """Thousands of open brackets are refused as nested too deeply."""
     (tmp_path / "lpad.yaml").write_text(opening * 20_000, encoding="utf-8")
     with pytest.raises(InvalidSettings, match="nested too deeply"):
         SettingsFile.read(tmp_path / "lpad.yaml")

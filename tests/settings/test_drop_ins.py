@@ -1,4 +1,4 @@
-"""Drop-ins: files that override individual values of the settings, merged in the order of their names."""
+"""Drop-ins: files that override single values of the settings, merged in the order of their names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read(folder: Path, **drop_ins: str) -> SettingsFile:
 
 
 def test_later_files_change_single_values(tmp_path: Path) -> None:
-    """Keys are merged at every depth, the last file by name wins, and a list is replaced as a whole."""
+    """Drop-ins are merged key by key, the last file by name wins, and a list is replaced as a whole."""
     settings = read(
         tmp_path,
         b20="euiccs: {modem: {port: /dev/ttyUSB7}}\npolicy: {servers: [c.example.com]}",
@@ -49,12 +49,12 @@ def test_later_files_change_single_values(tmp_path: Path) -> None:
 
 
 def test_a_drop_in_can_return_to_the_default(tmp_path: Path) -> None:
-    """A section without a value replaces the section of an earlier file, and so restores the default."""
+    """A key without a value in a drop-in restores the key's default."""
     assert read(tmp_path, a="euiccs:\n").settings.euiccs == {}
 
 
 def test_empty_and_other_files_change_nothing(tmp_path: Path) -> None:
-    """An empty drop-in, a file with another suffix and an editor's hidden copy are ignored."""
+    """Empty drop-ins, files with another suffix and hidden files change nothing."""
     (tmp_path / "lpad.yaml.d").mkdir()
     for name in (".a.yaml", "a.yaml~", "README", "a.yml"):
         (tmp_path / "lpad.yaml.d" / name).write_text("soket: x", encoding="utf-8")
@@ -62,7 +62,7 @@ def test_empty_and_other_files_change_nothing(tmp_path: Path) -> None:
 
 
 def test_a_mistake_names_its_own_file(tmp_path: Path) -> None:
-    """All mistakes of all files are reported, each with the file and the line that it is on."""
+    """The mistakes of all drop-ins are reported together, each with its file and its line."""
     with pytest.raises(InvalidSettings) as refused:
         read(tmp_path, a="answer_within: 90\nsoket: x", b="policy: {servers: 7}", c="[1]", d="a: [")
     told = str(refused.value)
@@ -74,26 +74,26 @@ def test_a_mistake_names_its_own_file(tmp_path: Path) -> None:
 
 
 def test_a_mistake_between_two_files(tmp_path: Path) -> None:
-    """Values that are valid in each file but not together are found, because all files are checked as one."""
+    """Values that are valid in each file but not together are refused."""
     with pytest.raises(InvalidSettings, match=r"lpad\.yaml\.d/a\.yaml:1: .*port"):
         read(tmp_path, a="euiccs: {other: {port: /dev/ttyUSB2}}")
 
 
 def test_a_drop_in_that_cannot_be_read(tmp_path: Path) -> None:
-    """An unreadable drop-in is an error with its name: it does not count as missing."""
+    """A drop-in that cannot be read is an error with its name."""
     (tmp_path / "lpad.yaml.d" / "a.yaml").mkdir(parents=True)
     with pytest.raises(InvalidSettings, match=r"lpad\.yaml\.d/a\.yaml"):
         read(tmp_path)
 
 
 def test_too_many_drop_ins(tmp_path: Path) -> None:
-    """The number of drop-ins is limited."""
+    """More than MOST_DROP_INS drop-ins are refused."""
     with pytest.raises(InvalidSettings, match=f"at most {MOST_DROP_INS}"):
         read(tmp_path, **{f"n{number}": "" for number in range(MOST_DROP_INS + 1)})
 
 
 def test_where_each_value_comes_from(tmp_path: Path) -> None:
-    """The report gives the place of each value, and of any value that it replaces, but no value itself."""
+    """`origins` gives the file and line of each value, and of the value it replaces, but no values."""
     file = read(tmp_path, a="answer_within: 90\neuiccs: {modem: {port: /dev/secret}}")
     found = dict(origins(file))
     main, own = tmp_path / "lpad.yaml", tmp_path / "lpad.yaml.d" / "a.yaml"
@@ -113,7 +113,7 @@ def test_a_note_names_its_own_file(tmp_path: Path) -> None:
 
 
 def test_the_main_file_keeps_its_own_lines(tmp_path: Path) -> None:
-    """A program that edits the main file finds its lines, whatever the drop-ins replace."""
+    """`lines` gives the lines of the main file's own keys, whatever the drop-ins replace."""
     file = read(tmp_path, a="euiccs: {modem: {port: /dev/ttyUSB5}, other: {port: x}}\n")
     assert file.lines["euiccs", "modem", "port"] == 3
     assert ("euiccs", "other") not in file.lines

@@ -1,4 +1,4 @@
-"""The commented example in config/ shows every key with its default, and cannot drift from the code."""
+"""The commented example config/lpad.yaml is valid, and shows every key with its default."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FIELDS = dict(fields_below(Settings))
 
 
 def test_the_example_is_right() -> None:
-    """The commented example can be used as it is; `lpad setup` adds a card."""
+    """The commented example is valid settings without a card."""
     assert SettingsFile.read(EXAMPLE).settings.euiccs == {}
 
 
 def test_every_setting_of_the_example_is_accepted(tmp_path: Path) -> None:
-    """Every setting behind a # is accepted when the # is removed."""
+    """The example stays valid if every commented setting is uncommented."""
     (tmp_path / "lpad.yaml").write_text(SHOWN, encoding="utf-8")
     settings = SettingsFile.read(tmp_path / "lpad.yaml").settings
     assert settings.trust.extra_ca_files == ["/etc/lpad/trust"]
@@ -39,7 +39,7 @@ def test_every_setting_of_the_example_is_accepted(tmp_path: Path) -> None:
 
 
 def items(found: list[tuple[KeyPath, Any]]) -> list[tuple[KeyPath, Any]]:
-    """Return the items of lists."""
+    """Return the places and values with each list replaced by its items."""
     return [
         each
         for at, value in found
@@ -50,7 +50,7 @@ def items(found: list[tuple[KeyPath, Any]]) -> list[tuple[KeyPath, Any]]:
 
 
 def places(document: Document, path: str) -> list[tuple[KeyPath, Any]]:
-    """Return the place and value of a key; NAME is any key."""
+    """Return all places and values of a key's path, in which NAME is any key."""
     found: list[tuple[KeyPath, Any]] = [((), document.value)]
     for key in path.split("."):
         found = [
@@ -79,7 +79,7 @@ def test_every_key_is_shown_with_its_default(path: str) -> None:
     assert shown, f"config/lpad.yaml does not show '{path}'"
     default = default_of(path)
     if isinstance(default, Section) or any(isinstance(value, dict) for _, value in shown):
-        return  # its own keys are shown
+        return  # the keys of a section are checked one by one
     lines, commented = TEXT.splitlines(), SHOWN.splitlines()
     for at, value in shown:
         own = document.lines[at] - 1

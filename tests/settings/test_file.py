@@ -1,4 +1,4 @@
-"""The settings file: valid values get types, and mistakes are reported."""
+"""The settings file: defaults, valid values and mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(folder: Path, text: str) -> SettingsFile:
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
-    """Without any setting lpad listens at the documented place, with no card."""
+    """An empty settings file means the documented socket, folder and roles, and no card."""
     settings = read(tmp_path, "").settings
     assert (settings.socket, settings.state_folder) == ("/run/lpad/lpad.sock", "/var/lib/lpad")
     assert settings.access.admin.groups == settings.access.install.groups == ["lpad"]
@@ -34,7 +34,7 @@ def test_sections_may_be_empty(tmp_path: Path) -> None:
 
 
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
-    """A relative path starts from the settings file's folder, not from the daemon's working directory."""
+    """A relative path in the settings starts from the folder of the settings file."""
     file = read(tmp_path, "socket: run/lpad.sock")
     assert file.resolve(file.settings.socket) == tmp_path / "run" / "lpad.sock"
     assert file.resolve("/run/x") == Path("/run/x")
@@ -44,13 +44,13 @@ SE0, SE1 = "A06573746B6D65FFFF4953442D522030", "A06573746B6D65FFFF4953442D522031
 
 
 def test_two_euiccs_on_one_card_share_a_port(tmp_path: Path) -> None:
-    """A card with two secure elements has two names with one port, and a different ISD-R AID for each."""
+    """Two names may have the same port if each has a different ISD-R AID."""
     settings = read(tmp_path, f"euiccs: {{a: {{port: x, aid: {SE0}}}, b: {{port: x, aid: {SE1}}}}}")
     assert [section.aid for section in settings.settings.euiccs.values()] == [SE0, SE1]
 
 
 def test_quirks_may_be_overridden(tmp_path: Path) -> None:
-    """The settings may override the quirks of a modem's family."""
+    """The setting `quirks` of a card is read."""
     settings = read(tmp_path, "euiccs: {a: {port: x, quirks: {links: [csim], patience: {apdu: 90}}}}")
     assert settings.settings.euiccs["a"].quirks == {"links": ["csim"], "patience": {"apdu": 90}}
 
@@ -116,7 +116,7 @@ def test_quirks_may_be_overridden(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> None:
-    """Each mistake is reported with the file, the key and the right form."""
+    """A mistake is reported with the file, the key and the right form."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, text)
     assert caught.value.details["key"] == key
@@ -135,7 +135,7 @@ def test_mistakes_are_named(tmp_path: Path, text: str, key: str, told: str) -> N
     ],
 )
 def test_files_that_are_not_settings(tmp_path: Path, text: str, told: str) -> None:
-    """A file that is not a mapping, or could do harm, is refused."""
+    """A file that is not YAML, not a mapping, or has duplicate keys or odd tags is refused."""
     with pytest.raises(InvalidSettings, match=told):
         read(tmp_path, text)
 
@@ -153,12 +153,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     ("release", "expected"), [(15, "0f0000"), ("15", "0f0000"), (15.2, "0f0200"), ("8.1.3", "080103")]
 )
 def test_releases_are_numbers_with_or_without_parts(release: str | float, expected: str) -> None:
-    """A release is written as a number, with or without its parts."""
+    """A release may be a number or a text, with one, two or three parts."""
     assert version_bytes(release).hex() == expected
 
 
 def test_capabilities_that_are_not_named_are_left_out() -> None:
-    """The device supports exactly the capabilities that the settings name."""
+    """The device has exactly the capabilities that the settings name."""
     capabilities = device_capabilities({"gsm": 5, "eutran_epc": 15})
     assert capabilities.gsm == bytes([5, 0, 0])
     assert capabilities.eutran_epc == bytes([15, 0, 0])
@@ -182,13 +182,13 @@ def test_capabilities_that_are_not_named_are_left_out() -> None:
     ],
 )
 def test_contradicting_settings_are_refused(tmp_path: Path, text: str, key: str) -> None:
-    """Each section's own check is made, wherever the section is."""
+    """Settings that contradict each other or have invalid values are refused with their key."""
     with pytest.raises(InvalidSettings, match=key.replace("[", r"\[").replace("]", r"\]")):
         read(tmp_path, text)
 
 
 def test_the_highest_port_is_accepted(tmp_path: Path) -> None:
-    """Port 65535, the highest, is accepted."""
+    """The highest port, 65535, is accepted in `remote.hosts`."""
     hosts = read(tmp_path, "remote: {hosts: {smdp.example.com: 'x:65535'}}").settings.remote.hosts
     assert hosts == {"smdp.example.com": "x:65535"}
 
@@ -201,7 +201,7 @@ def test_a_missing_key_has_the_line_of_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
-    """A socket's path has 107 bytes at most, the size of sun_path without its NUL."""
+    """A socket's path may have at most 107 bytes, the size of sun_path without its NUL."""
     longest = "/" + "x" * 106
     assert read(tmp_path, f"socket: {longest}").settings.socket == longest
     with pytest.raises(InvalidSettings, match="at most 107 bytes"):
@@ -209,7 +209,7 @@ def test_a_socket_has_107_bytes_at_most(tmp_path: Path) -> None:
 
 
 def test_a_release_is_made_of_bytes() -> None:
-    """The highest number in a release is 255."""
+    """The highest number in a part of a release is 255."""
     assert version_bytes("255.255.255") == b"\xff\xff\xff"
     with pytest.raises(InvalidValue):
         version_bytes("256")

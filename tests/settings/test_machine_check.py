@@ -18,7 +18,7 @@ def noted(folder: Path, text: str) -> list[str]:
 
 
 def test_ports_users_and_groups_that_are_not_there(tmp_path: Path) -> None:
-    """Each missing port, user or group has a note, in the order of the file; existing ones have none."""
+    """For each missing port, user or group there is a note, in the order of the file."""
     text = """\
 euiccs:
   gone: {port: /dev/no-such-port}
@@ -36,7 +36,7 @@ access:
 
 
 def test_a_record_without_a_folder(tmp_path: Path) -> None:
-    """The daemon would refuse such settings at its start; check-config reports this earlier."""
+    """A missing folder for the record of APDUs has a note that lpad would refuse the settings."""
     text = "euiccs: {a: {port: /dev/null}}\nlog:\n  apdus: there/apdus\n"
     assert noted(tmp_path, text) == [
         f"3: 'log.apdus': the folder {tmp_path}/there does not exist; lpad refuses the settings until it does"
@@ -46,7 +46,7 @@ def test_a_record_without_a_folder(tmp_path: Path) -> None:
 
 
 def test_an_interface_that_is_not_there(tmp_path: Path) -> None:
-    """A missing interface is only noted, because a modem's may come later; an existing one is not."""
+    """A missing network interface has a note, and an existing one has none."""
     card = "euiccs: {there: {port: /dev/null}}\n"
     (note,) = noted(tmp_path, card + "remote: {interface: lpad-none0}")
     assert note.startswith("2: 'remote.interface': the network interface 'lpad-none0' does not exist now; ")
@@ -54,7 +54,7 @@ def test_an_interface_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_no_card_and_no_folder(tmp_path: Path) -> None:
-    """A file without cards, and a state folder that is a file, are noted; default groups are not."""
+    """A settings file without cards, and a state folder that is a file, have notes."""
     assert noted(tmp_path, "state_folder: lpad.yaml\n") == [
         "1: 'euiccs': no card is configured; run 'lpad setup'",
         f"1: 'state_folder': {tmp_path}/lpad.yaml is not a folder; lpad cannot start",

@@ -1,4 +1,4 @@
-"""The settings that take effect immediately."""
+"""When each setting takes effect: immediately, or after a restart."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def test_the_table_is_complete() -> None:
-    """For every top-level key there is an entry that states when it takes effect."""
+    """WHEN has an entry for each top-level key of the settings."""
     assert set(WHEN) == set(Settings.__struct_fields__)
 
 
 @pytest.mark.parametrize("key", WHEN)
 def test_the_documentation_has_the_table(key: str) -> None:
-    """docs/operations.md states for each key when it takes effect, as the code does."""
+    """docs/operations.md states for each top-level key the same as WHEN."""
     row = re.search(rf"^\| `{key}` \| (\w+)", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE)
     assert row is not None
     assert row[1] == WHEN[key].value
 
 
 def test_differences_are_named_by_their_keys() -> None:
-    """A nested key is named in full; a new card is one difference."""
+    """Changed settings are named by their full keys, and a new card is one difference."""
     one = Settings(euiccs={"a": EuiccSection(port="x", baud=9600)}, answer_within=5, socket="s")
     other = Settings(euiccs={"a": EuiccSection(port="x"), "b": EuiccSection(port="y")}, socket="t")
     assert changed(one, other) == ("euiccs.a.baud", "euiccs.b", "socket", "answer_within")

@@ -1,4 +1,4 @@
-"""The values that platforms send: dotted paths, codes in many forms, numbers that are too long."""
+"""How values in platforms' answers are read: dotted paths, codes in many forms and long numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lpad.provisioning.declared import answer_reading as reading
     ],
 )
 def test_paths_lead_through_objects_and_lists(path: str, found: str | None) -> None:
-    """A path leads through objects and lists; null, empty and non-scalar values count as missing."""
+    """A path leads through objects and lists; null, empty values, objects and lists count as missing."""
     answer = reading.parsed(
         b'{"a": {"b": 1}, "list": [{"x": 0}, {"x": 2}], "null": null, "empty": "", "yes": true}'
     )
@@ -31,7 +31,7 @@ def test_paths_lead_through_objects_and_lists(path: str, found: str | None) -> N
 
 
 def test_numbers_keep_their_digits() -> None:
-    """An ICCID that comes as a number keeps all its digits, even beyond the range of floats or 64 bits."""
+    """An ICCID that is sent as a number keeps all of its digits."""
     answer = reading.parsed(b'{"iccid": 89883070000123456789, "huge": 1e999, "nan": NaN}')
     assert reading.text_at("iccid", answer) == "89883070000123456789"
     assert reading.text_at("nan", answer) is None
@@ -39,7 +39,7 @@ def test_numbers_keep_their_digits() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"[" * 100_000, b"\xff\xfe{}"])
 def test_invalid_json_is_malformed(body: bytes) -> None:
-    """A body that is not JSON in UTF-8 is malformed, however it is broken."""
+    """A body that is not valid JSON in UTF-8 is malformed."""
     with pytest.raises(MalformedError):
         reading.parsed(body)
 
@@ -48,7 +48,7 @@ def test_invalid_json_is_malformed(body: bytes) -> None:
     "body", [b'{"status": "new", "status": "active"}', b'{"sims": [{"id": 1, "id": 2}]}']
 )
 def test_a_field_that_comes_twice(body: bytes) -> None:
-    """An answer with a field that comes twice is refused, because readers differ in which value they use."""
+    """An answer in which a field occurs twice is malformed, because readers use different values."""
     with pytest.raises(MalformedError, match="twice"):
         reading.parsed(body)
 
@@ -69,7 +69,7 @@ def test_a_field_that_comes_twice(body: bytes) -> None:
     ],
 )
 def test_codes_are_read_in_each_form(told: dict[str, object], code: str | None) -> None:
-    """A code may be whole, or host and matching ID; the host suffices if the EID finds the profile."""
+    """A code may be whole, or host and matching ID; a host is enough if the EID finds the profile."""
     parts: dict[str, object] = {"code": None, "smdp": None, "matching": None, "bound": False, **told}
     ticket = reading.ticket(**parts)  # type: ignore[arg-type]  # of the table
     assert (None if ticket is None else str(ticket)) == code
@@ -77,7 +77,7 @@ def test_codes_are_read_in_each_form(told: dict[str, object], code: str | None) 
 
 @pytest.mark.parametrize("told", [{"code": "1$$"}, {"smdp": "no host!", "matching": "A"}])
 def test_an_invalid_code_is_malformed_and_not_shown(told: dict[str, str]) -> None:
-    """An invalid code is malformed, and is not shown."""
+    """An invalid code in an answer is malformed."""
     parts = {"code": None, "smdp": None, "matching": None, **told}
     with pytest.raises(MalformedError):
         reading.ticket(bound=False, **parts)
@@ -101,7 +101,7 @@ def test_the_same_iccid(one: str, other: str, *, same: bool) -> None:
 
 
 def test_words_are_bounded() -> None:
-    """A platform's words are reduced to one line of limited length."""
+    """A platform's text is shortened to one line of limited length without control characters."""
     assert reading.said("a\r\nb\x00c") == "a b c"
     assert len(reading.said("x" * 10_000)) == reading.LONGEST_WORDS + 1
 
@@ -118,12 +118,12 @@ def test_words_are_bounded() -> None:
     ],
 )
 def test_an_iccid_without_its_padding(text: str | None, iccid: str | None) -> None:
-    """Each form of a number is read, and invalid numbers never are."""
+    """An ICCID is read with blanks, capitals and padding; an invalid one is None."""
     assert reading.iccid(text) == iccid
 
 
 def test_half_a_character_is_replaced() -> None:
-    """Half a character in an answer is replaced: if it could not be stored, the order might be repeated."""
+    """Half a surrogate pair in an answer is replaced by U+FFFD, so that the answer can be stored."""
     answer = reading.parsed(
         b'{"id": "7\\ud800", "\\udfff": ["\\ud83d\\ude00", ["\\udc00"]], "a": {"b": "\\ud800x"}}'
     )
@@ -134,6 +134,6 @@ def test_half_a_character_is_replaced() -> None:
 
 @pytest.mark.parametrize("smdp", ["https://[x", "http://[::1", "https://a\u2100b/", "https://[v9.x]/"])
 def test_an_address_that_is_not_a_url(smdp: str) -> None:
-    """An invalid address is reported as the platform's mistake, not lpad's."""
+    """An SM-DP+ address that is not a valid URL is malformed."""
     with pytest.raises(MalformedError):
         reading.ticket(code=None, smdp=smdp, matching="M", bound=False)

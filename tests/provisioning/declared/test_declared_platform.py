@@ -1,4 +1,4 @@
-"""Declared platforms against simulated ones: each verb, and each shipped description through a whole life."""
+"""Declared platforms with simulated ones: each call, and platforms' faults and refusals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def available(platform: DeclaredPlatform) -> Reservation:
-    """Order, and query until the profile can be downloaded."""
+    """Order a profile, and query until it can be downloaded; return the reservation."""
     reservation = platform.order(WISH, deadline=soon())
     for _ in range(5):
         if reservation.profile is Stage.AVAILABLE:
@@ -75,7 +75,7 @@ def test_a_whole_life(bench: Bench, like: str) -> None:
 
 
 def test_a_desk_repeats_no_wish(bench: Bench) -> None:
-    """An order with the same reference is the same order: a repetition makes no second one."""
+    """At a desk, a repeated order with the same reference leads to the first order."""
     server = bench.platform("desk")
     platform = bench.opened(server)
     first = platform.order(WISH, deadline=soon())
@@ -84,7 +84,7 @@ def test_a_desk_repeats_no_wish(bench: Bench) -> None:
 
 
 def test_a_desk_takes_a_wish_back(bench: Bench) -> None:
-    """Without a download, a reservation can be released, even twice, and is then gone."""
+    """At a desk, a reservation can be released before a download, even twice, and is then gone."""
     platform = bench.opened(bench.platform("desk"))
     reservation = available(platform)
     assert platform.release(reservation, deadline=soon()).profile is Stage.GONE
@@ -94,7 +94,7 @@ def test_a_desk_takes_a_wish_back(bench: Bench) -> None:
 
 
 def test_a_platform_lists_its_products(bench: Bench) -> None:
-    """A desk lists its products with price and validity; an unlisted product is refused."""
+    """A desk lists its products with price and validity, and refuses an order for an unknown one."""
     platform = bench.opened(bench.platform("desk"))
     products = platform.products(deadline=soon())
     assert [(each.id, each.price, each.validity) for each in products] == [
@@ -112,14 +112,14 @@ def test_a_platform_lists_its_products(bench: Bench) -> None:
 
 
 def test_a_call_that_is_not_declared(bench: Bench) -> None:
-    """A verb that the description lacks is refused with the call's name."""
+    """A call that the description lacks raises Conflict with the call's name."""
     platform = bench.opened(bench.platform("twilio"))
     with pytest.raises(Conflict, match="no call 'release'"):
         platform.release(platform.order(WISH, deadline=soon()), deadline=soon())
 
 
 def test_another_cards_order_is_not_used(bench: Bench) -> None:
-    """Even if a platform ignores the filter and lists everything, another card's order is not used."""
+    """If a platform ignores the filter by EID, `find` does not return another card's order."""
     server = bench.platform("twilio")
     server.stock.order(eid=OTHER_EID)
     platform = bench.opened(server)
@@ -132,7 +132,7 @@ def test_another_cards_order_is_not_used(bench: Bench) -> None:
 
 
 def test_all_pages_of_a_list_are_read(bench: Bench) -> None:
-    """A list of several pages is read to its end."""
+    """`find` reads all pages of a list."""
     server = bench.platform("twilio")
     for _ in range(70):
         server.stock.order(eid=EID)
@@ -142,7 +142,7 @@ def test_all_pages_of_a_list_are_read(bench: Bench) -> None:
 @pytest.mark.parametrize("like", ["desk", "twilio"])
 @pytest.mark.parametrize("fault", [PlatformFault.NEXT_ELSEWHERE, PlatformFault.NEXT_LOOP])
 def test_pages_that_lead_astray(bench: Bench, like: str, fault: PlatformFault) -> None:
-    """A next page on another host, or one that was already read, ends the search as unclear."""
+    """If the next page is on another host, or was already read, `find` raises PlatformUnclear."""
     server = bench.platform(like)
     server.faults.add(fault, call="find", times=0)
     with pytest.raises(PlatformUnclear, match=r"another server|leads back"):
@@ -171,7 +171,7 @@ def test_pages_that_lead_astray(bench: Bench, like: str, fault: PlatformFault) -
 def test_a_lost_answer_leaves_the_outcome_open(
     bench: Bench, fault: PlatformFault, value: str, error: type[Exception]
 ) -> None:
-    """If the answer is lost, empty, cut off, huge, or from another host, an order's outcome is open."""
+    """If the answer to an order is lost, broken or huge, the error leaves the outcome open."""
     server = bench.platform("twilio")
     server.faults.add(fault, call="order", value=value)
     with pytest.raises(error) as caught:
@@ -193,7 +193,7 @@ def test_a_lost_answer_leaves_the_outcome_open(
 )
 @pytest.mark.parametrize("call", ["token", "order"])
 def test_status_429_means_later(bench: Bench, call: str, value: str, seconds: int | None) -> None:
-    """429 means later, even for a token; Retry-After is limited, and invalid values are ignored."""
+    """HTTP 429 raises PlatformBusy; Retry-After is limited to a day, and invalid values are ignored."""
     server = bench.platform("kore")
     server.faults.add(PlatformFault.BUSY, call=call, value=value)
     with pytest.raises(PlatformBusy) as caught:
@@ -217,7 +217,7 @@ def test_status_429_means_later(bench: Bench, call: str, value: str, seconds: in
 def test_a_refusal_has_cause_and_words(
     bench: Bench, like: str, fault: PlatformFault, cause: str, words: str
 ) -> None:
-    """A refusal has lpad's cause, and the platform's own words, in details and in the sentence."""
+    """The error of a refusal has lpad's cause and the platform's words."""
     server = bench.platform(like)
     server.faults.add(fault, call="order")
     with pytest.raises(PlatformRefused) as caught:
@@ -229,7 +229,7 @@ def test_a_refusal_has_cause_and_words(
 
 @pytest.mark.parametrize("like", LIKES)
 def test_wrong_credentials_have_a_cause_of_their_own(bench: Bench, like: str) -> None:
-    """Credentials that the platform does not know end with cause `credentials`, whatever the status."""
+    """If the platform refuses the credentials, the error has the cause `credentials`."""
     server = bench.platform(like)
     wrong = dict.fromkeys(server.credentials, "wrong")
     with pytest.raises(PlatformRefused) as caught:
@@ -240,7 +240,7 @@ def test_wrong_credentials_have_a_cause_of_their_own(bench: Bench, like: str) ->
 
 @pytest.mark.parametrize("like", LIKES)
 def test_a_state_that_no_table_has(bench: Bench, like: str) -> None:
-    """A state's unknown word is reported as `unknown`, not as a failure; later queries may differ."""
+    """An unknown word for a state is reported as unknown, and a later query can give a known one."""
     server = bench.platform(like)
     platform = bench.opened(server)
     ordered = platform.order(WISH, deadline=soon())
@@ -255,7 +255,7 @@ def test_a_state_that_no_table_has(bench: Bench, like: str) -> None:
     "fault", [PlatformFault.EXTRA_FIELDS, PlatformFault.MISSING_FIELDS, PlatformFault.NUMBER_ICCID]
 )
 def test_odd_fields_do_not_stop_a_wish(bench: Bench, like: str, fault: PlatformFault) -> None:
-    """Extra fields are ignored, missing fields keep earlier values, and a number keeps all its digits."""
+    """Extra fields are ignored, missing ones keep earlier values, and a numeric ICCID is read."""
     server = bench.platform(like)
     platform = bench.opened(server)
     reservation = available(platform)
@@ -270,7 +270,7 @@ def test_odd_fields_do_not_stop_a_wish(bench: Bench, like: str, fault: PlatformF
 
 @pytest.mark.parametrize("like", LIKES)
 def test_a_reservation_that_vanishes(bench: Bench, like: str) -> None:
-    """404 for a reservation means that the reservation is gone; 404 with a web page means nothing."""
+    """If a platform no longer knows a reservation, the reservation is gone."""
     server = bench.platform(like)
     platform = bench.opened(server)
     reservation = available(platform)
@@ -289,7 +289,7 @@ def test_a_line_that_needs_a_fleet(bench: Bench) -> None:
 
 
 def test_a_refused_activation_has_its_cause(bench: Bench) -> None:
-    """A refused activation has the cause, and a line that is still scheduled means later."""
+    """A refused activation's error has the cause; while the line still changes, PlatformBusy is raised."""
     server = bench.platform("kore")
     platform = bench.opened(server)
     reservation = available(platform)
@@ -304,7 +304,7 @@ def test_a_refused_activation_has_its_cause(bench: Bench) -> None:
 
 
 def test_an_answer_that_leads_to_its_result(bench: Bench) -> None:
-    """A redirection within the platform's host succeeds if the call accepts it; any other is unclear."""
+    """A redirection on the platform's host is accepted if the call allows it; otherwise it is unclear."""
     server = bench.platform("twilio")
     path = bench.folder / "redirecting.yaml"
     path.write_text("like: twilio\ncalls: {activate: {accepts: [302]}}\n")
@@ -323,7 +323,7 @@ def test_an_answer_that_leads_to_its_result(bench: Bench) -> None:
 
 
 def test_a_token_that_is_redirected(bench: Bench) -> None:
-    """A log-in page in place of a token shows nothing about the credentials."""
+    """A redirection in answer to a request for a token raises PlatformUnclear."""
     server = bench.platform("kore")
     server.faults.add(PlatformFault.REDIRECT, call="token", value="/login")
     with pytest.raises(PlatformUnclear, match="redirection"):
@@ -331,7 +331,7 @@ def test_a_token_that_is_redirected(bench: Bench) -> None:
 
 
 def test_one_token_serves_many_calls(bench: Bench) -> None:
-    """One token serves many calls; a refused one is renewed once, and a second refusal is final."""
+    """A token is used for many calls; after a refusal it is renewed once, and a second refusal is final."""
     server = bench.platform("kore")
     platform = bench.opened(server)
     reservation = platform.order(WISH, deadline=soon())
@@ -348,7 +348,7 @@ def test_one_token_serves_many_calls(bench: Bench) -> None:
 
 
 def test_a_token_outlives_the_daemon(bench: Bench) -> None:
-    """A token is kept in a file that only lpad can read, and is used after a restart, for its platform."""
+    """A token is kept in a private file, and used after a restart with the same credentials only."""
     server = bench.platform("kore")
     folder = bench.folder / "tokens"
     folder.mkdir()
@@ -368,7 +368,7 @@ def test_a_token_outlives_the_daemon(bench: Bench) -> None:
 
 
 def test_no_secret_is_shown(bench: Bench) -> None:
-    """Reservations, settings and errors do not show codes or credentials."""
+    """The text forms of reservations, settings and exchanges contain no codes and no credentials."""
     server = bench.platform("desk")
     openable = bench.openable(server)
     platform = bench.opened(server)
@@ -379,10 +379,10 @@ def test_no_secret_is_shown(bench: Bench) -> None:
 
 
 def test_a_request_in_chunks(bench: Bench) -> None:
-    """The simulated platform reads a request in chunks like any other, and refuses one that is too long."""
+    """The simulated platform accepts a chunked request, and refuses one that is too long with 413."""
     server = bench.platform("twilio")
     session = session_for(server, bench.ca)
-    session.auth = tuple(server.credentials.values())  # type: ignore[assignment]  # of two
+    session.auth = tuple(server.credentials.values())  # type: ignore[assignment]  # of two values
     url = "https://supersim.twilio.com/v1/ESimProfiles"
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = session.post(url, data=iter([b"Eid=", EID.encode()]), headers=form)
@@ -396,7 +396,7 @@ Altering = Callable[[HttpAnswer], HttpAnswer]
 
 @pytest.fixture
 def altering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Altering], None]:
-    """Have a function alter each answer on its way."""
+    """Return a function that has each answer altered by a given function."""
     whole = HttpsConnection.send
 
     def alter(by: Altering) -> None:
@@ -406,7 +406,7 @@ def altering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Altering], None]:
 
 
 def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering], None]) -> None:
-    """A header that is not ASCII has no effect if no call reads it."""
+    """A header that is not ASCII does not hinder an order."""
     altering(lambda answer: msgspec.structs.replace(answer, headers=(*answer.headers, ("Server", "caf\xe9"))))
     assert bench.opened(bench.platform("desk")).order(WISH, deadline=soon()).id
 
@@ -415,7 +415,7 @@ def test_a_header_that_is_not_ascii(bench: Bench, altering: Callable[[Altering],
 def test_a_next_page_that_is_not_an_address(
     bench: Bench, altering: Callable[[Altering], None], following: str
 ) -> None:
-    """A next page that is not an address is reported as unclear, like a page on another host."""
+    """If the next page is not a valid URL, `find` raises PlatformUnclear."""
     said = json.dumps(following).encode()
     altering(
         lambda answer: msgspec.structs.replace(
@@ -430,7 +430,7 @@ def test_a_next_page_that_is_not_an_address(
 def test_a_token_that_no_header_can_have(
     bench: Bench, altering: Callable[[Altering], None], token: str
 ) -> None:
-    """A token that no header can contain is refused before it is sent, with a typed error."""
+    """A token that a header cannot contain raises PlatformUnclear, and is not sent."""
     said = json.dumps(token).encode()
     altering(
         lambda answer: msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""Signatures of requests, compared with documented and published ones."""
+"""Signatures of requests to platforms, compared with documented and published ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_published_signatures_are_reproduced(test_data: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "length"), [("sha1", 28), ("sha256", 44), ("sha512", 88)])
 def test_signatures_can_be_in_base64(kind: str, length: int) -> None:
-    """Each HMAC can be written in base64, too."""
+    """A signature by each HMAC can be in base64."""
     sign = read_declaration(shipped()["yoni"]).sign
     assert sign is not None
     other = type(sign)(hmac=kind, key="{credential.key}", text="{body}", encoding="base64")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Platforms' files: inheritance, and mistakes that are reported before anything is sent."""
+"""Platform files: inheritance, and the errors for invalid files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_shipped_files() -> None:
-    """Each shipped description is read; only yoni, things and desk leave the address to the owner."""
+    """Each shipped platform file is valid; only those of yoni, things and desk have no address."""
     described = {name: read_declaration(path) for name, path in shipped().items()}
     assert {*described} == {"desk", "kore", "soracom", "telnyx", "things", "twilio", "yoni"}
     assert {name for name, each in described.items() if each.base is None} == {"desk", "things", "yoni"}
@@ -22,7 +22,7 @@ def test_the_shipped_files() -> None:
 
 
 def test_a_file_inherits_a_shipped_description(tmp_path: Path) -> None:
-    """`like` inherits a shipped description; the file's own values replace others, and null removes them."""
+    """`like` inherits a shipped file; the file's values replace inherited ones, and null removes them."""
     path = tmp_path / "mine.yaml"
     path.write_text("like: kore\nbase: https://kore.example.com\nheaders: {X-Owner: me}\nwords: null\n")
     mine, kore = read_declaration(path), read_declaration(shipped()["kore"])
@@ -52,7 +52,7 @@ def test_a_file_inherits_a_shipped_description(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_files_are_refused_with_the_reason(tmp_path: Path, text: str, told: str) -> None:
-    """A file that does not describe a platform is refused with the reason."""
+    """An invalid platform file raises InvalidSettings with the reason."""
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(InvalidSettings, match=told):
@@ -60,7 +60,7 @@ def test_invalid_files_are_refused_with_the_reason(tmp_path: Path, text: str, to
 
 
 def test_a_platforms_calls_determine_its_actions_for_lines() -> None:
-    """The calls of a platform determine its actions for the line of an installed profile."""
+    """The calls in a platform file determine the actions for a profile's line."""
     can = {}
     for name, path in shipped().items():
         read = read_declaration(path)

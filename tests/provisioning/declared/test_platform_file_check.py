@@ -1,4 +1,4 @@
-"""Descriptions checked without a network."""
+"""The check of platform files, which needs no network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RIGHT: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", shipped())
 def test_the_shipped_ones_are_right(name: str) -> None:
-    """Each description that comes with lpad is valid, and its samples show every state of its tables."""
+    """Each shipped platform file passes the check, and its samples contain the states of its tables."""
     described = read_declaration(shipped()[name])
     assert check(described) == []
     assert described.samples
@@ -37,7 +37,7 @@ def test_the_shipped_ones_are_right(name: str) -> None:
 
 
 def test_a_valid_description_has_no_mistakes() -> None:
-    """A small valid description has no mistakes."""
+    """A small valid platform file passes the check."""
     assert check(declaration(RIGHT, where="test")) == []
 
 
@@ -60,5 +60,5 @@ def test_a_valid_description_has_no_mistakes() -> None:
     ],
 )
 def test_each_mistake_has_a_sentence(changes: dict[str, Any], told: str) -> None:
-    """Each mistake has a sentence."""
+    """The check reports each mistake in a platform file with a sentence."""
     assert any(told in each for each in check(declaration({**RIGHT, **changes}, where="test")))

@@ -1,4 +1,4 @@
-"""Templates: text with placeholders, and no expressions."""
+"""Templates of a platform file: texts with placeholders, without expressions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def test_a_value_adds_nothing_to_a_path() -> None:
 
 
 def test_json_keeps_its_types() -> None:
-    """JSON keeps its types, and loses optional members without a value."""
+    """In a JSON template, types are kept, and optional members without a value are left out."""
     tree = {"a": "{eid}", "b": "{option.b?}", "c": ["{option.c?}", 1], "d": {"e": True}}
     assert filled_tree(tree, {"eid": "8"}) == {"a": "8", "c": [1], "d": {"e": True}}
 
 
 @pytest.mark.parametrize("template", ["{nothing}", "{eid", "eid}", "{eid|upper}", "{__class__}", "{option.}"])
 def test_unknown_placeholders_are_found(template: str) -> None:
-    """Unknown placeholders and stray braces are found before anything is sent."""
+    """Unknown placeholders and stray braces in a template are mistakes."""
     assert mistakes(template)
 
 

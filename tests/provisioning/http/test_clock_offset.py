@@ -1,4 +1,4 @@
-"""The platform's clock, for signatures only."""
+"""The offset of a platform's clock, which lpad uses for signatures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lpad.provisioning.http.clock_offset import ClockOffset
 
 
 def test_an_offset_is_learnt_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A Date that differs is added to this device's clock, with one warning."""
+    """If a platform's Date differs, lpad uses the platform's time, and warns once."""
     caplog.set_level(logging.WARNING)
     offset = ClockOffset("mine", wall=lambda: 1000.0)
     assert offset.now() == 1000.0
@@ -27,7 +27,7 @@ def test_an_offset_is_learnt_and_reported_once(caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 99 Foo 9999 99:99:99 GMT", "\x00" * 10_000])
 def test_an_invalid_date_changes_nothing(date: str | None) -> None:
-    """A header that is not a date changes nothing."""
+    """A missing or invalid Date does not change the offset."""
     offset = ClockOffset("mine", wall=lambda: 1000.0)
     assert not offset.learn(date)
     assert offset.seconds == 0.0

@@ -1,4 +1,4 @@
-"""The transport to platforms: https only, lpad's limits, client certificates, and late imports."""
+"""The transport to platforms: HTTPS only, trust, the race of addresses, cancellation, late imports."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from remote.dead_address import behind_dead_addresses
     ],
 )
 def test_only_https_addresses_are_accepted(url: str) -> None:
-    """An address with another scheme, or with credentials, is refused, and is shown without its query."""
+    """A platform address that is not a valid HTTPS address, or has credentials, is refused."""
     with pytest.raises(InvalidSettings):
         server_of(f"{url}?key=s3cret")
 
 
 def test_the_public_cas_do_not_confirm_every_server(bench: Bench) -> None:
-    """A platform whose CA is neither named nor public is untrusted, and gets no request."""
+    """A platform whose CA is neither in `ca_files` nor public is untrusted, and gets no request."""
     server = bench.platform("desk")
     with pytest.raises(ServerUntrusted):
         bench.opened(server, ca_files=()).order(WISH, deadline=Deadline.after(30))
@@ -43,7 +43,7 @@ def test_the_public_cas_do_not_confirm_every_server(bench: Bench) -> None:
 
 
 def test_a_platform_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lpad tries the addresses of a platform in a race, like those of an SM-DP+."""
+    """If some addresses of a platform are dead, lpad reaches the platform at another one."""
     server = bench.platform("desk")
     ((host, target),) = server.hosts.items()
     port = int(target.rpartition(":")[2])
@@ -54,13 +54,13 @@ def test_a_platform_behind_dead_addresses(bench: Bench, monkeypatch: pytest.Monk
 
 
 def test_a_cancellation_ends_the_wait_for_an_answer(bench: Bench) -> None:
-    """A cancellation ends the wait for a platform that answers only after that."""
+    """A cancellation ends the wait for a platform's answer."""
     server = bench.platform("desk")
     cancellation = Cancellation()
     cancelled = threading.Event()
     served = server.carry_out
 
-    def hang(request):  # type: ignore[no-untyped-def]  # as the server's
+    def hang(request):  # type: ignore[no-untyped-def]  # like the server's method
         cancellation.cancel("taken back")
         assert cancelled.wait(30)
         return served(request)
@@ -72,7 +72,7 @@ def test_a_cancellation_ends_the_wait_for_an_answer(bench: Bench) -> None:
 
 
 def test_httpx_is_loaded_late() -> None:
-    """The daemon's own modules load no HTTP client of platforms."""
+    """Neither the daemon nor the reading of platform files loads httpx."""
     code = (
         "import sys, lpad.daemon.daemon;"
         " import lpad.provisioning.platform_interface, lpad.provisioning.declared.platform_file;"

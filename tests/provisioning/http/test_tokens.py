@@ -1,4 +1,4 @@
-"""Tokens: renewed before they expire, and kept across restarts."""
+"""Platforms' tokens: they are renewed before they expire, and kept across restarts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_a_token_is_renewed_before_it_expires() -> None:
-    """A token is not used in the last minute of its life; of a short life, in the last tenth."""
+    """A token is not used in the last minute of its life, or in the last tenth if that is shorter."""
     now = [1000.0]
     tokens = Tokens(wall=lambda: now[0])
     tokens.keep("a", "b", seconds=3600)
@@ -37,14 +37,14 @@ def test_a_token_is_not_shown() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"value": 1}'])
 def test_a_spoilt_file(tmp_path: Path, content: bytes) -> None:
-    """A file that a power cut has damaged counts as missing."""
+    """A damaged token file counts as missing."""
     path = tmp_path / "token.json"
     path.write_bytes(content)
     assert Tokens(path).current() is None
 
 
 def test_a_refused_token_is_deleted(tmp_path: Path) -> None:
-    """A refused token is deleted, even after a restart."""
+    """A forgotten token is also deleted from its file, which is only used for its own account."""
     path = tmp_path / "token.json"
     tokens = Tokens(path, account="me")
     tokens.keep("a", "", seconds=3600)

@@ -1,4 +1,4 @@
-"""The head of an answer: limited, and normalized before the HTTP library reads it."""
+"""The head of an HTTP answer, which lpad limits and tidies before the HTTP library reads it."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def tidied(raw: bytes, *, portion: int | None = None) -> bytes:
     ],
 )
 def test_fields_are_tidied(lines: bytes, read: bytes) -> None:
-    """Blanks around names, lines that are not fields, and a coding without effect are removed."""
+    """Blanks around field names, lines that are not fields, and the coding `identity` are removed."""
     assert tidied(OK + lines + b"\r\n{}") == OK + read + b"\r\n{}"
 
 
 @pytest.mark.parametrize("portion", [1, 2, 3, 7])
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
 def test_a_head_in_portions(portion: int, end: bytes) -> None:
-    """However the bytes are divided, the same head is read; informational heads are left out."""
+    """However an answer is divided, the same head is passed on, without informational heads."""
     raw = end.join([b"HTTP/1.1 103 Early Hints", b"Link: </x>", b"", b"HTTP/1.1 200 OK", b"Y: 2", b"", b"{}"])
     assert tidied(raw, portion=portion) == OK + b"Y: 2\r\n\r\n{}"
 
 
 def test_bytes_behind_the_head_are_left_alone() -> None:
-    """A body may look like a head, and be larger than any head."""
+    """A body is passed on unchanged, even if it looks like a head or is larger than any head."""
     head = AnswerHead()
     body = OK + b"\r\n" * LARGEST_HEAD
     assert head.feed(OK + b"\r\n" + body).endswith(b"\r\n\r\n" + body)
@@ -68,12 +68,12 @@ def test_bytes_behind_the_head_are_left_alone() -> None:
     ],
 )
 def test_a_204_with_a_body(raw: bytes) -> None:
-    """A 204 answer has no body: bytes after its head are dropped, and its connection is not used again."""
+    """Bytes after the head of a 204 answer are dropped, and the connection is to be closed."""
     assert tidied(raw) == b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
 
 def test_a_204_keeps_its_connection() -> None:
-    """A 204 without a body keeps its connection."""
+    """A 204 answer without a body keeps its connection."""
     assert b"close" not in tidied(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert b"close" not in tidied(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")
 
@@ -98,19 +98,19 @@ def test_a_204_keeps_its_connection() -> None:
 )
 @pytest.mark.parametrize("portion", [None, 1000])
 def test_an_invalid_head_is_refused(raw: bytes, says: str, portion: int | None) -> None:
-    """An invalid head is refused as early as possible, and the sentence states the reason."""
+    """An invalid head is malformed, and the sentence states the reason."""
     with pytest.raises(MalformedError, match=says):
         tidied(raw, portion=portion)
 
 
 def test_informational_heads_up_to_the_limit() -> None:
-    """Some informational heads are accepted, and do not count towards the size of the answer's own head."""
+    """Up to MOST_INFORMATIONAL informational heads are skipped, and do not count for the head's size."""
     filler = b"HTTP/1.1 103 Early Hints\r\nX: " + b"a" * 10_000 + b"\r\n\r\n"
     assert tidied(filler * MOST_INFORMATIONAL + OK + b"\r\n") == OK + b"\r\n"
 
 
 def test_half_a_head_is_passed_on() -> None:
-    """Half a head is passed on, so that it differs from a missing one."""
+    """An incomplete head is passed on at the end, so that it differs from a missing one."""
     head = AnswerHead()
     assert head.feed(b"HTTP/1.1 2") == b""
     assert head.rest() == b"HTTP/1.1 2"

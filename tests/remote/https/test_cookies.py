@@ -39,14 +39,14 @@ NEXT = "/gsma/rsp2/es9plus/authenticateClient"
     ],
 )
 def test_cookies_are_sent_to_their_server_and_paths(told: str, sent: str | None) -> None:
-    """A cookie is sent to its server and paths, unless it has expired or is invalid."""
+    """A cookie is sent back to its server for its path, unless it has expired or is invalid."""
     cookies = Cookies("smdp.example.com")
     cookies.take(told, path=PATH)
     assert cookies.header(NEXT) == sent
 
 
 def test_the_last_cookie_of_a_name_counts() -> None:
-    """The last cookie with a name counts, a longer path comes first, and a server can delete one."""
+    """The last cookie of a name counts, longer paths come first, and an expired one is deleted."""
     cookies = Cookies("smdp.example.com")
     for told in ("A=1; Path=/", "B=2; Path=/gsma", "A=3; Path=/", "C=4", "C=; Max-Age=0"):
         cookies.take(told, path=PATH)
@@ -54,7 +54,7 @@ def test_the_last_cookie_of_a_name_counts() -> None:
 
 
 def test_cookies_without_end() -> None:
-    """A server that sets more and more cookies does not fill the memory."""
+    """Of many cookies of a server, only a limited number is kept."""
     cookies = Cookies("smdp.example.com")
     for number in range(1000):
         cookies.take(f"N{number}={number}", path=PATH)

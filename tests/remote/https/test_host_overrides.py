@@ -1,4 +1,4 @@
-"""Other hosts for names in a laboratory."""
+"""Overrides that lead host names to other hosts, as in a laboratory."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def test_an_overridden_name_leads_to_its_target(
     [("https://x", "127.0.0.1"), ("x", "127.0.0.1:0"), ("x", "127.0.0.1:70000"), ("x", "::1"), ("x", "a b")],
 )
 def test_an_invalid_override_is_named(name: str, target: str) -> None:
-    """The error names the invalid name or target."""
+    """An override with an invalid name or target is an error in the setting `hosts`."""
     with pytest.raises(InvalidSettings, match="hosts"):
         HostOverrides.parse({name: target})

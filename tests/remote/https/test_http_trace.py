@@ -1,4 +1,4 @@
-"""The HTTP trace shows the exchange between lpad and a server, without its content."""
+"""The HTTP trace in the log shows the exchange between lpad and a server, without secrets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def payloads() -> Iterator[None]:
     "body", [json.dumps(BODY).encode(), b'{"SECRET', b"SECRET", b'"SECRET"', b"[" * 100_000 + b"SECRET"]
 )
 def test_values_are_hidden(caplog: pytest.LogCaptureFixture, body: bytes) -> None:
-    """A trace shows only lengths, known words and statuses, whatever a server sends."""
+    """A trace hides the values in heads and bodies, even if a body is not valid JSON."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_request("smdp", "POST", "/gsma", {"X-Secret": "SECRET", "Content-Type": "text"}, body)
         trace_answer("smdp", 200, {"Set-Cookie": "SECRET"}, body, 0.5)
@@ -46,7 +46,7 @@ def test_values_are_hidden(caplog: pytest.LogCaptureFixture, body: bytes) -> Non
 
 
 def test_statuses_are_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """A trace shows the server's answer to each request."""
+    """A trace shows the status in an answer's body, and only the lengths of other values."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_answer("smdp", 200, {}, json.dumps(BODY).encode(), 0)
     assert '"status": "Failed"' in caplog.text
@@ -64,7 +64,7 @@ def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_failures_leave_a_mark(caplog: pytest.LogCaptureFixture) -> None:
-    """The trace of a request without an answer shows the cause."""
+    """The trace of a request without an answer shows the type of the error."""
     with caplog.at_level(TRACE, logger=LOG):
         trace_failure("smdp", TimeoutError("SECRET"))
     assert "smdp ! TimeoutError" in caplog.text
@@ -72,7 +72,7 @@ def test_failures_leave_a_mark(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_debug_shows_no_traffic(caplog: pytest.LogCaptureFixture) -> None:
-    """The trace has its own level below debug."""
+    """At the level debug, the log contains no trace."""
     with caplog.at_level(logging.DEBUG, logger=LOG):
         trace_request("smdp", "POST", "/", {}, b"{}")
         trace_answer("smdp", 200, {}, b"{}", 0)

@@ -1,4 +1,4 @@
-"""The route to servers: through a proxy, or over one network interface."""
+"""Routes to servers: through an HTTP proxy, or over one network interface."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def through(proxy: proxy_double.Proxy, credentials: tuple[str, str] | None = Non
 
 
 def test_through_a_proxy(bench: Bench) -> None:
-    """The proxy gets the server's name; lpad verifies the server's TLS through the proxy."""
+    """Through a proxy, lpad sends one CONNECT with the server's name for two requests."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
         notify(bench, through(proxy))
@@ -54,7 +54,7 @@ def test_through_a_proxy(bench: Bench) -> None:
 
 
 def test_a_proxy_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lpad tries the addresses of a proxy in a race, like those of a server."""
+    """If some addresses of a proxy are dead, lpad reaches the proxy at another one."""
     server = bench.server(ACCEPTED)
     with (
         proxy_double.Proxy(server.port) as proxy,
@@ -66,18 +66,18 @@ def test_a_proxy_behind_dead_addresses(bench: Bench, monkeypatch: pytest.MonkeyP
 
 
 def test_through_a_proxy_by_the_cards_word(bench: Bench) -> None:
-    """If several handshakes are needed, each has a separate CONNECT."""
+    """If the card's list needs several handshakes with a server, each has its own CONNECT."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     card = CardTrust("89", (bench.pki.ci[Curve.BRAINPOOL].key_id,))
     with proxy_double.Proxy(server.port) as proxy:
         notify(bench, through(proxy), trust=Trust(use_system_roots=False), card=card)
-        # no handshake for brainpool alone if OpenSSL has it in TLS 1.3
+        # OpenSSL with brainpool in TLS 1.3 needs only one handshake.
         assert len(proxy.requests) == (1 if LATER else 2)
     assert len(server.seen) == 2
 
 
 def test_a_proxy_that_intercepts(bench: Bench) -> None:
-    """A proxy that answers in the server's place is not trusted."""
+    """If a proxy answers with its own certificate in place of the server's, nothing is sent."""
     server = bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME))
     with proxy_double.Proxy(server.port) as proxy, pytest.raises(ServerUntrusted):
         notify(bench, through(proxy))
@@ -85,7 +85,7 @@ def test_a_proxy_that_intercepts(bench: Bench) -> None:
 
 
 def test_credentials_go_only_to_the_proxy(bench: Bench) -> None:
-    """User and password go only to the proxy."""
+    """User and password are sent to the proxy, and not to the server."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
         route = through(proxy, ("gateway", "se:cret"))
@@ -98,7 +98,7 @@ def test_credentials_go_only_to_the_proxy(bench: Bench) -> None:
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"])
 def test_a_proxy_that_refuses(bench: Bench, status: str) -> None:
-    """The proxy's answer is reported with the person to contact, and without the password."""
+    """If a proxy refuses, the error has the proxy's status, and not the password."""
     server = bench.server(ACCEPTED)
     with (
         proxy_double.Proxy(server.port, status=status) as proxy,
@@ -112,7 +112,7 @@ def test_a_proxy_that_refuses(bench: Bench, status: str) -> None:
 
 
 def test_a_proxy_that_stays_silent(bench: Bench) -> None:
-    """A proxy that accepts the connection and stays silent costs only the time until the deadline."""
+    """If a proxy accepts the connection and does not answer, the request ends at its deadline."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         route = Route(proxy=Proxy.parse(f"http://127.0.0.1:{mute.getsockname()[1]}"))
         with Es9Plus(SERVER, trust=bench.trust, route=route) as client, pytest.raises(ServerUnreachable):
@@ -120,7 +120,7 @@ def test_a_proxy_that_stays_silent(bench: Bench) -> None:
 
 
 def test_no_proxy_there(bench: Bench) -> None:
-    """The error names an unreachable proxy as the cause."""
+    """The error names an unreachable proxy."""
     with proxy_double.Proxy(1) as proxy:
         route = through(proxy)
     with pytest.raises(ServerUnreachable, match=r"the proxy 127\.0\.0\.1"):
@@ -139,7 +139,7 @@ def test_no_proxy_there(bench: Bench) -> None:
     ],
 )
 def test_invalid_proxy_addresses_are_refused(url: str) -> None:
-    """An invalid proxy address is refused, and so is a password in the settings."""
+    """An invalid proxy address, or one with a password, is refused without showing the password."""
     with pytest.raises(InvalidValue) as caught:
         Proxy.parse(url)
     assert "u:p" not in caught.value.sentence
@@ -165,7 +165,7 @@ def test_credentials_are_read_from_a_private_file(tmp_path: Path) -> None:
 
 
 def test_over_an_interface(bench: Bench) -> None:
-    """Servers are reached over the interface that the settings name."""
+    """Servers can be reached over a given network interface."""
     server = bench.server(ACCEPTED)
     hosts = HostOverrides.parse({NAME: f"127.0.0.1:{server.port}"})
     notify(bench, Route(hosts, interface="lo"))
@@ -173,7 +173,7 @@ def test_over_an_interface(bench: Bench) -> None:
 
 
 def test_no_such_interface(bench: Bench) -> None:
-    """A missing interface is named; a later attempt can succeed."""
+    """If the interface is missing, the error names it and is retryable."""
     server = bench.server(ACCEPTED)
     hosts = HostOverrides.parse({NAME: f"127.0.0.1:{server.port}"})
     with pytest.raises(ServerUnreachable, match="'wwan7'") as caught:

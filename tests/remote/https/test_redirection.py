@@ -1,4 +1,4 @@
-"""Redirections that repeat the request at the same server."""
+"""Redirections that lpad follows by repeating the request at the same server."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def test_redirections_elsewhere_are_not_followed(location: str | None) -> None:
 
 @pytest.mark.parametrize("status", [200, 301, 302, 303, 304, 400])
 def test_other_statuses_repeat_nothing(status: int) -> None:
-    """Other statuses would turn the POST into a GET, or are not redirections."""
+    """With a status other than 307 and 308, no redirection is followed."""
     assert repeated_at(status, "/x", target=TARGET, server=SERVER) is None
 
 
 def test_a_server_behind_a_port() -> None:
-    """A redirection to another port leads to another server, and is not followed."""
+    """A redirection to the server's own port is followed, and one to another port is not."""
     server = ServerAddress.parse("smdp.example.com:8443")
     assert repeated_at(308, "https://smdp.example.com:8443/x", target=TARGET, server=server) == "/x"
     assert repeated_at(308, "https://smdp.example.com/x", target=TARGET, server=server) is None

@@ -1,4 +1,4 @@
-"""Names with several addresses: they race, and dead ones cost almost no time."""
+"""Host names with several addresses: lpad tries them in a race, so that dead ones cost little time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def six(host: str = "::1") -> tuple[Any, ...]:
 
 
 class Names:
-    """A name server with an answer for each address family, which may be delayed."""
+    """A double of getaddrinfo with fixed answers, which it holds back for chosen address families."""
 
     def __init__(self) -> None:
         self.all: list[tuple[Any, ...]] | OSError = []
@@ -59,7 +59,7 @@ class Names:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
-    """The names in calls of getaddrinfo."""
+    """The double that replaces getaddrinfo, with short delays of the race."""
     names = Names()
     monkeypatch.setattr("lpad.remote.sockets.name_resolution.socket.getaddrinfo", names.getaddrinfo)
     monkeypatch.setattr(name_resolution, "ALONE", 0.05)
@@ -70,7 +70,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
 
 
 def asking() -> list[threading.Thread]:
-    """The threads that wait for a name server."""
+    """Return the threads that wait for a name server."""
     return [each for each in threading.enumerate() if each.name == f"resolve {NAME}"]
 
 
@@ -108,7 +108,7 @@ def test_dead_addresses_cost_no_deadline(names: Names) -> None:
 
 
 def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Families alternate: an IPv4 address does not wait for all dead IPv6 addresses."""
+    """Addresses are ordered with the second family's first address in second place."""
     monkeypatch.setattr(happy_eyeballs, "DELAY", 0.1)
     memory = AddressOrder()
     found = [Address(*each) for each in (six("::1"), six("::2"), six("::3"), four("127.0.0.1"))]
@@ -121,7 +121,7 @@ def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
-    """A network with dead IPv6 costs time once; each interface counts as its own network."""
+    """After IPv4 won against a dead IPv6 address, it is tried first, on this interface only."""
     memory = AddressOrder()
     names.all = [six(), four("127.0.0.1")]
     with listening("127.0.0.1") as port, swallowing("::1", port):
@@ -132,7 +132,7 @@ def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
 
 
 def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
-    """A success over IPv4 with a server without IPv6 proves nothing about IPv6."""
+    """After a connection to a name that has only IPv4 addresses, IPv6 is still tried first."""
     memory = AddressOrder()
     names.all = [four("127.0.0.1")]
     with listening("127.0.0.1") as port:
@@ -142,7 +142,7 @@ def test_a_name_with_one_family_proves_nothing(names: Names) -> None:
 
 
 def test_a_silent_address_is_tried_last(names: Names) -> None:
-    """An address that accepted the connection but then stayed silent is tried last the next time."""
+    """An address that is to be avoided is tried last on its interface."""
     memory = AddressOrder()
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with listening("127.0.0.1") as port, listening("127.0.0.2", port):
@@ -166,14 +166,14 @@ def test_if_all_refuse_the_last_error_is_reported(names: Names) -> None:
 
 
 def test_one_refuses_and_the_next_takes_it(names: Names) -> None:
-    """If one address refuses, the next one is tried without a wait."""
+    """If one address refuses, the race continues with the next one."""
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with listening("127.0.0.2") as port:
         assert connected(port).address.to[0] == "127.0.0.2"
 
 
 def test_silent_addresses_end_the_race(names: Names) -> None:
-    """The race ends after a time without progress, or at the deadline if that is earlier."""
+    """A race of silent addresses ends after `silence` seconds, or at the deadline."""
     names.all = [four("127.0.0.1"), four("127.0.0.2")]
     with swallowing("127.0.0.1") as port, swallowing("127.0.0.2", port):
         with pytest.raises(SilenceError):
@@ -184,7 +184,7 @@ def test_silent_addresses_end_the_race(names: Names) -> None:
 
 
 def test_a_name_server_that_never_answers_for_one_family(names: Names) -> None:
-    """If a name server never answers for one family, lpad uses the other's answer without a wait for both."""
+    """If a name server answers only for IPv4, lpad connects without waiting for IPv6."""
     names.all = [four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET6}
     with listening("127.0.0.1") as port:
@@ -192,7 +192,7 @@ def test_a_name_server_that_never_answers_for_one_family(names: Names) -> None:
 
 
 def test_addresses_that_come_late_take_part(names: Names) -> None:
-    """If IPv6 is found first and is dead, lpad still tries the IPv4 address once it is found."""
+    """If a dead IPv6 address is found first, lpad tries the IPv4 address once it is found."""
     names.all = [six(), four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET}
     with listening("127.0.0.1") as port, swallowing("::1", port):
@@ -203,7 +203,7 @@ def test_addresses_that_come_late_take_part(names: Names) -> None:
 
 
 def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer of the name server counts even if it comes while lpad plans its next wait."""
+    """Lpad connects even if the name server answers while lpad plans its next wait."""
     again_at = vars(name_resolution.Resolution)["again_at"].fget
     looks: list[float | None] = []
 
@@ -220,7 +220,7 @@ def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.
 
 
 def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer between the reading of addresses and the check for open queries is used."""
+    """Lpad uses an answer that arrives just after lpad has read the addresses found so far."""
     take = name_resolution.Resolution.take
     takes: list[int] = []
 
@@ -242,7 +242,7 @@ def test_an_answer_may_come_just_after_none_was_taken(names: Names, monkeypatch:
 
 
 def test_a_silent_name_server_ends_with_the_silence(names: Names) -> None:
-    """If the name server is silent, the error states that the name was the cause."""
+    """If the name server is silent, the error is LookUpError, caused by SilenceError."""
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}
     with pytest.raises(LookUpError) as caught:
         connected(1, silence=0.2)
@@ -250,7 +250,7 @@ def test_a_silent_name_server_ends_with_the_silence(names: Names) -> None:
 
 
 def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a name server is slower than an attempt, it is asked once, and the next attempt can connect."""
+    """If a name server is slower than an attempt, its later answer serves the next attempts."""
     monkeypatch.setattr(name_resolution, "SLOW", 0.05)
     names.all = [four("127.0.0.1")]
     names.holds = {socket.AF_UNSPEC, socket.AF_INET, socket.AF_INET6}
@@ -273,7 +273,7 @@ def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyP
 
 
 def test_an_unresolvable_name(names: Names) -> None:
-    """The error for an unresolvable name gives the resolver's reason."""
+    """An unresolvable name raises LookUpError with the resolver's error as its cause."""
     names.all = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     with pytest.raises(LookUpError) as caught:
         connected(1)
@@ -282,7 +282,7 @@ def test_an_unresolvable_name(names: Names) -> None:
 
 @pytest.mark.parametrize("what", ["names", "addresses"])
 def test_a_race_can_be_cancelled(names: Names, what: str) -> None:
-    """Another thread can cancel the race, whatever it waits for."""
+    """Another thread can cancel the race, whether it waits for names or for connections."""
     cancellation = Cancellation()
     deadline = Deadline.after(60, cancellation=cancellation)
     names.all = [four("127.0.0.1"), six()]
@@ -296,7 +296,7 @@ def test_a_race_can_be_cancelled(names: Names, what: str) -> None:
 
 
 def test_nothing_is_left_open(names: Names) -> None:
-    """Connections that lose the race are closed."""
+    """Connections that lose the race are closed, and no file descriptor is leaked."""
     names.all = [four("127.0.0.1"), four("127.0.0.2"), four("127.0.0.3")]
     with listening("127.0.0.3") as port, swallowing("127.0.0.1", port), swallowing("127.0.0.2", port):
         before = len(list(OPEN.iterdir()))

@@ -1,4 +1,4 @@
-"""Addresses of a name: those that are kept or forgotten, and the reason for none."""
+"""The addresses of a host name: which are used, kept and forgotten, and the errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOUND = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 443))
 
 
 class Resolver:
-    """A resolver with fixed answers, and a clock that stands still until it is set."""
+    """A resolver with a fixed answer, and a clock that only a test or the resolver moves."""
 
     def __init__(self) -> None:
         self.now = 5000.0
@@ -43,22 +43,22 @@ class Resolver:
 def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     made = Resolver()
     monkeypatch.setattr(socket, "getaddrinfo", made.getaddrinfo)
-    monkeypatch.setattr(name_resolution, "time", made)  # only this module's clock
+    monkeypatch.setattr(name_resolution, "time", made)  # replaces the clock of this module only
     forget(HOST, 443)
     yield made
     forget(HOST, 443)
 
 
 def taken(host: str = HOST, port: int = 443) -> list[Any]:
-    """Take all addresses of a name."""
+    """Resolve a name and return its addresses."""
     with closing(Resolution(host, port)) as resolution:
-        if not resolution.finished:  # a kept answer sends no signal
+        if not resolution.finished:  # a kept answer is there immediately
             select.select([resolution.bell], [], [], 30)
         return [address.to for address in resolution.take()]
 
 
 def test_addresses_are_taken_once(resolver: Resolver) -> None:
-    """A repeated address is tried once, and at most 32 addresses are tried."""
+    """A repeated address is returned once, and at most 32 addresses are returned."""
     resolver.answer = [FOUND, FOUND]
     assert taken() == [("192.0.2.1", 443)]
     resolver.answer = [(*FOUND[:4], (f"192.0.2.{number}", 443)) for number in range(40)]
@@ -70,7 +70,7 @@ def test_addresses_are_taken_once(resolver: Resolver) -> None:
     [(socket.gaierror(-2, "Name or service not known"), "not known"), (UnicodeError(), "impossible name")],
 )
 def test_a_name_without_addresses_gives_the_reason(resolver: Resolver, error: Exception, words: str) -> None:
-    """For a name without addresses, even one that Python's encoding refuses, the error gives the reason."""
+    """If a name cannot be resolved, or Python cannot encode it, the error gives the reason."""
     resolver.answer = error
     with pytest.raises(OSError, match=words):
         taken()
@@ -83,7 +83,7 @@ def test_a_name_without_addresses_gives_the_reason(resolver: Resolver, error: Ex
 def test_a_slow_answer_serves_the_next_attempt(
     resolver: Resolver, takes: float, later: float, asked: int
 ) -> None:
-    """A slow answer is reused for a minute, which leaves time for the connection; a quick one is not."""
+    """A slow answer is reused for KEPT seconds; a quick one is not reused."""
     resolver.takes = takes
     taken()
     resolver.now += later
@@ -92,7 +92,7 @@ def test_a_slow_answer_serves_the_next_attempt(
 
 
 def test_only_an_unreachable_address_is_forgotten(resolver: Resolver) -> None:
-    """An unreachable address is forgotten, but the same name's address for another port is kept."""
+    """`forget` removes the kept answer for a name and port, and not the one for another port."""
     resolver.takes = SLOW + 1
     taken()
     forget(HOST, 444)

@@ -1,4 +1,4 @@
-"""Servers that only the card confirms: handshakes, the memory of anchors, and refusals."""
+"""Servers that only the card's list of CIs confirms: handshakes, stored anchors and refusals."""
 
 from __future__ import annotations
 
@@ -51,22 +51,22 @@ def notify(
 
 @pytest.fixture
 def remembering(tmp_path: Path) -> Trust:
-    """No anchors except the card's; the results are stored in a file."""
+    """Trust without anchors of its own, which stores the card's anchors in a file."""
     return Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
 
 
 def again(tmp_path: Path) -> Trust:
-    """Trust with the same file, as after a restart."""
+    """Return trust with the same file, as after a restart."""
     return Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
 
 
 @pytest.mark.parametrize("curve", list(Curve))
 def test_the_card_vouches(bench: Bench, remembering: Trust, curve: Curve, tmp_path: Path) -> None:
-    """A server under a CI that the card names is trusted in the first handshake that shows its chain."""
+    """A server under a CI that the card names is trusted, later and after a restart in one handshake."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=curve))
     card = card_of(*bench.pki.ci.values())
     notify(bench, server, card, remembering)
-    # Brainpool is offered only after a handshake without it, if OpenSSL does not have it in TLS 1.3.
+    # If OpenSSL lacks brainpool in TLS 1.3, it is offered only after a handshake without it.
     assert server.connects == (1 if curve is Curve.NIST or LATER else 2)
     assert len(server.seen) == 1
     for trust in (remembering, again(tmp_path)):
@@ -76,7 +76,7 @@ def test_the_card_vouches(bench: Bench, remembering: Trust, curve: Curve, tmp_pa
 
 
 def test_nothing_is_sent_before_the_server_is_verified(bench: Bench, remembering: Trust) -> None:
-    """The handshake that shows the chain ends there: the server sees no byte of a request."""
+    """A server under an unknown CA is refused after one handshake, and gets no request."""
     server = bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME))
     with pytest.raises(ServerUntrusted) as caught:
         notify(bench, server, card_of(*bench.pki.ci.values()), remembering)
@@ -86,7 +86,7 @@ def test_nothing_is_sent_before_the_server_is_verified(bench: Bench, remembering
 
 
 def test_another_card_does_not_inherit(bench: Bench, remembering: Trust) -> None:
-    """A server that one card confirms is not trusted for a card that names other CIs."""
+    """A server that one card confirms is not trusted for a card with other CIs or none."""
     server = bench.server(ACCEPTED)
     notify(bench, server, card_of(bench.pki.ci[Curve.NIST]), remembering)
     with pytest.raises(ServerUntrusted):
@@ -96,7 +96,7 @@ def test_another_card_does_not_inherit(bench: Bench, remembering: Trust) -> None
 
 
 def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
-    """After a restart, the card's last list counts until the card is read again."""
+    """While the card has not been read after a restart, its last list of CIs counts."""
     server = bench.server(ACCEPTED)
     notify(bench, server, card_of(bench.pki.ci[Curve.NIST]), remembering)
     notify(bench, server, CardTrust(EID, None), again(tmp_path))
@@ -104,7 +104,7 @@ def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) ->
 
 
 def test_a_renewed_certificate_is_examined_again(bench: Bench, remembering: Trust) -> None:
-    """A renewed certificate is examined again, and replaces the stored one."""
+    """A renewed server certificate costs a second handshake once."""
     card = card_of(*bench.pki.ci.values())
     notify(bench, bench.server(ACCEPTED), card, remembering)
     renewed = making.make_dp_tls(bench.pki.ci[Curve.NIST], NAME)
@@ -116,7 +116,7 @@ def test_a_renewed_certificate_is_examined_again(bench: Bench, remembering: Trus
 
 
 def test_a_sub_ca_is_renewed(bench: Bench, remembering: Trust) -> None:
-    """A sub-CA's new certificate with the same key replaces the stored one that has expired."""
+    """A sub-CA's renewed certificate replaces an expired stored one, after a second handshake."""
     ci = bench.pki.ci[Curve.NIST]
     old = authority("Sub-CA", issuer=ci, start=-9 * DAY, end=2 * DAY)
     expired = authority("Sub-CA", issuer=ci, key=old.key, start=-9 * DAY, end=-DAY)
@@ -129,7 +129,7 @@ def test_a_sub_ca_is_renewed(bench: Bench, remembering: Trust) -> None:
 
 
 def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> None:
-    """Another fault of a server under a stored anchor is reported after one handshake."""
+    """If a stored anchor matches, another fault of the server is reported after one handshake."""
     ci = bench.pki.ci[Curve.NIST]
     sub_ca = authority("Sub-CA", issuer=ci)
     remembering.memory.remember_anchor(NAME, Anchor(sub_ca.der, ci.key_id))
@@ -142,7 +142,7 @@ def test_an_anchor_that_is_right_is_kept(bench: Bench, remembering: Trust) -> No
 
 
 def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
-    """A stored anchor that no longer matches is replaced by the usual anchors."""
+    """If a stored anchor no longer matches, the usual anchors are used after a second handshake."""
     own = bench.pki.strangers_tls(NAME)
     trust = Trust([own.der], use_system_roots=False, memory=TrustMemory(tmp_path / "servers.json"))
     card = card_of(*bench.pki.ci.values())
@@ -155,7 +155,7 @@ def test_a_server_moves_to_the_webs_pki(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_clock_never_set(bench: Bench, remembering: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a set clock, the error blames the clock even if only the card confirms the server."""
+    """If the clock was never set, the error about a certificate's dates has the cause clock-not-set."""
     long_ago = datetime(1970, 1, 2, tzinfo=UTC).timestamp()
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
     monkeypatch.setattr(time, "time", lambda: long_ago)
@@ -166,7 +166,7 @@ def test_clock_never_set(bench: Bench, remembering: Trust, monkeypatch: pytest.M
 
 
 def test_what_failed_is_not_remembered(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
-    """An anchor is kept only after all checks have passed, roles included."""
+    """If a server is refused for its missing role, no anchor is stored."""
     ci = bench.pki.ci[Curve.NIST]
     server = bench.server(ACCEPTED, credential=forge(ci, Plan(roles=())))  # type: ignore[arg-type]  # Forged will do
     with pytest.raises(ServerUntrusted) as caught:
@@ -176,7 +176,7 @@ def test_what_failed_is_not_remembered(bench: Bench, remembering: Trust, tmp_pat
 
 
 def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
-    """A server that needed brainpool and now speaks only TLS 1.3 is examined again."""
+    """A server that needed brainpool and now only supports TLS 1.3 is still reached."""
     card = card_of(*bench.pki.ci.values())
     old = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     notify(bench, old, card, remembering)
@@ -188,7 +188,7 @@ def test_brainpool_given_up(bench: Bench, remembering: Trust) -> None:
 
 @pytest.mark.parametrize("length", [16, 18, 20])
 def test_first_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
-    """A CI may be named by the first bytes of its identifier, if there are enough of them."""
+    """A card may name a CI by the first 16 or more bytes of its key identifier."""
     ci = bench.pki.ci[Curve.NIST]
     server = bench.server(ACCEPTED)
     notify(bench, server, CardTrust(EID, (ci.key_id[:length],)), remembering)
@@ -197,7 +197,7 @@ def test_first_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 8, 15])
 def test_too_few_bytes_of_an_identifier(bench: Bench, remembering: Trust, length: int) -> None:
-    """A few bytes prove nothing, because a key with these bytes can be found by search."""
+    """A CI that the card names by fewer than 16 bytes of its key identifier is not trusted."""
     ci = bench.pki.ci[Curve.NIST]
     with pytest.raises(ServerUntrusted):
         notify(bench, bench.server(ACCEPTED), CardTrust(EID, (ci.key_id[:length],)), remembering)
@@ -208,7 +208,7 @@ def test_too_few_bytes_of_an_identifier(bench: Bench, remembering: Trust, length
 def test_published_certificates_by_few_bytes(
     bench: Bench, remembering: Trust, test_data: Path, curve: str
 ) -> None:
-    """SGP.26's servers work with a card that names SGP.26's CIs, in full or by a few bytes of a known CI."""
+    """A CI that lpad knows, such as SGP.26's, may be named by 4 bytes of its identifier, but not by 3."""
     published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
     name = "testsmdpplus1.example.com"
     server = bench.server(ACCEPTED, credential=published.dp_tls(name, curve=Curve(curve)))
@@ -220,7 +220,7 @@ def test_published_certificates_by_few_bytes(
 
 
 def test_the_memory_file_names_no_card(bench: Bench, remembering: Trust, tmp_path: Path) -> None:
-    """Only the daemon can read the file, which names no card."""
+    """The file of stored anchors has mode 0600 and contains no EID."""
     notify(bench, bench.server(ACCEPTED), card_of(*bench.pki.ci.values()), remembering)
     path = tmp_path / "servers.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -234,7 +234,7 @@ def test_the_memory_file_names_no_card(bench: Bench, remembering: Trust, tmp_pat
 def test_a_damaged_memory_file_is_started_again(
     bench: Bench, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A damaged file, or one of another format, is replaced: lpad can find out the content again."""
+    """A file of anchors that is damaged or has another format is replaced."""
     path = tmp_path / "servers.json"
     path.write_text(content)
     with caplog.at_level(logging.WARNING):
@@ -246,7 +246,7 @@ def test_a_damaged_memory_file_is_started_again(
 def test_memory_that_cannot_be_written(
     bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a place to write, the results are kept until lpad ends."""
+    """If the file of anchors cannot be written, the anchors are kept in memory, and a log line says this."""
     trust = Trust(use_system_roots=False, memory=TrustMemory(tmp_path / "no" / "servers.json"))
     server = bench.server(ACCEPTED)
     for _ in range(2):
@@ -256,7 +256,7 @@ def test_memory_that_cannot_be_written(
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """However many servers and cards there are, the file stays small; the oldest entries go first."""
+    """The file of anchors keeps the latest 64 entries of each kind."""
     memory = TrustMemory(tmp_path / "servers.json")
     for number in range(100):
         memory.remember_anchor(f"s{number}.example", Anchor(b"\x30" * 900, bytes(20)))
@@ -268,7 +268,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 
 
 def test_ecdsa_is_loaded_when_asked_for() -> None:
-    """A daemon whose servers the usual anchors verify never loads the package ecdsa."""
+    """The daemon does not load the package ecdsa at its start."""
     code = "import sys, lpad.daemon.remote_servers, lpad.daemon.daemon; print('ecdsa' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -279,7 +279,7 @@ def test_ecdsa_is_loaded_when_asked_for() -> None:
 def test_memory_with_a_flipped_bit(
     bench: Bench, remembering: Trust, tmp_path: Path, position: int, *, with_sub_ca: bool
 ) -> None:
-    """An anchor that the disk has damaged costs a handshake or two, but no request fails."""
+    """If a stored anchor has a flipped bit, requests still succeed, and the anchor is replaced."""
     ci = bench.pki.ci[Curve.NIST]
     sub_ca = authority("Sub-CA", issuer=ci)
     chain = (sub_ca,) if with_sub_ca else ()

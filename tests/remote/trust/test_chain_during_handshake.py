@@ -1,4 +1,4 @@
-"""Anchors that are added in the middle of a handshake, and handshakes in which that is impossible."""
+"""Anchors that lpad adds during a handshake, and handshakes in which this is impossible."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def listed(*entries: bytes) -> bytes:
 
 
 def test_tls_1_2() -> None:
-    """Lpad reads the certificates' message of TLS 1.2, which is a list of certificates."""
+    """Lpad reads the certificates from the TLS 1.2 message, a list of certificates."""
     raw = message(listed(entry(LEAF), entry(ABOVE)))
     assert chain_during_handshake.certificates(raw, tls_1_3=False) == [LEAF, ABOVE]
 
 
 def test_tls_1_3() -> None:
-    """Lpad reads the message of TLS 1.3, with a request context, and extensions after each certificate."""
+    """Lpad reads the certificates from the TLS 1.3 message, with a context and extensions."""
     raw = message(b"\x02ab", listed(entry(LEAF, b"12345"), entry(ABOVE, b"")))
     assert chain_during_handshake.certificates(raw, tls_1_3=True) == [LEAF, ABOVE]
 
 
 def test_an_empty_list_has_no_certificates() -> None:
-    """An empty list has no certificates."""
+    """A certificate message with an empty list has no certificates."""
     assert chain_during_handshake.certificates(message(b"\x00", listed()), tls_1_3=True) == []
 
 
@@ -70,19 +70,19 @@ WHOLE = message(b"\x00", listed(entry(LEAF, b""), entry(ABOVE, b"")))
 
 @pytest.mark.parametrize("length", range(4, len(WHOLE)))
 def test_a_truncated_message_is_malformed(length: int) -> None:
-    """A message that is cut off anywhere is malformed."""
+    """A certificate message that is cut off at any place is malformed."""
     with pytest.raises(MalformedError):
         chain_during_handshake.certificates(WHOLE[:length], tls_1_3=True)
 
 
 def test_bytes_after_the_list() -> None:
-    """Bytes that belong to no certificate are malformed."""
+    """A certificate message with bytes after its list is malformed."""
     with pytest.raises(MalformedError):
         chain_during_handshake.certificates(WHOLE + b"\x00", tls_1_3=True)
 
 
 def test_without_the_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If Python has no hook for messages, a second handshake uses the anchor."""
+    """If Python has no hook for TLS messages, a second handshake uses the anchor."""
     monkeypatch.setattr(chain_during_handshake, "CAN_WATCH", False)
     server = bench.server(ACCEPTED)
     notify(bench, server, no_anchors())
@@ -90,7 +90,7 @@ def test_without_the_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_with_a_silent_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the hook does not see the message, the handshake has no anchor and fails; the next one succeeds."""
+    """If the hook does not see the certificates, a second handshake uses the anchor."""
     monkeypatch.setattr(chain_during_handshake, "watch", lambda *_: None)
     server = bench.server(ACCEPTED)
     notify(bench, server, no_anchors())
@@ -98,7 +98,7 @@ def test_with_a_silent_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_with_a_silent_hook_and_the_usual_anchors(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the hook does not see the message, a server that only the operator confirms is still trusted."""
+    """If the hook does not see the certificates, a server under the usual anchors is still trusted."""
     monkeypatch.setattr(chain_during_handshake, "watch", lambda *_: None)
     web = authority("Web CA", key=rsa_key(), roles=())
     server = bench.server(ACCEPTED, credential=forge(web, Plan(roles=())))  # type: ignore[arg-type]  # Forged will do
@@ -107,7 +107,7 @@ def test_with_a_silent_hook_and_the_usual_anchors(bench: Bench, monkeypatch: pyt
 
 
 def test_with_a_silent_hook_and_no_anchor(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the hook does not see the message, an unconfirmed server gets no byte."""
+    """If the hook does not see the certificates, an untrusted server still gets no request."""
     monkeypatch.setattr(chain_during_handshake, "watch", lambda *_: None)
     server = bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME))
     with pytest.raises(ServerUntrusted) as caught:
@@ -117,7 +117,7 @@ def test_with_a_silent_hook_and_no_anchor(bench: Bench, monkeypatch: pytest.Monk
 
 
 def test_a_message_that_cannot_be_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If lpad cannot read the message, a second handshake uses the anchor."""
+    """If lpad cannot read the certificates' message, a second handshake uses the anchor."""
 
     def unreadable(message: bytes, *, tls_1_3: bool) -> list[bytes]:
         raise MalformedError(f"{len(message)} bytes, {tls_1_3}")
@@ -129,7 +129,7 @@ def test_a_message_that_cannot_be_read(bench: Bench, monkeypatch: pytest.MonkeyP
 
 
 def test_an_issuer_that_did_not_sign(bench: Bench) -> None:
-    """A certificate that only states a CI of the card as its issuer is not trusted, and gets no byte."""
+    """A server whose certificate names the card's CI without being signed by it is untrusted."""
     ci = bench.pki.ci[Curve.NIST]
     lying = Plan(issuer_key_id=ci.key_id)
     server = bench.server(ACCEPTED, credential=forge(authority("Stranger"), lying))  # type: ignore[arg-type]  # Forged will do
@@ -140,7 +140,7 @@ def test_an_issuer_that_did_not_sign(bench: Bench) -> None:
 
 
 def test_the_operators_word_first(bench: Bench) -> None:
-    """A server's own certificate in the operator's files counts before the card's list."""
+    """If a server's own certificate is an anchor, it is trusted even without a role."""
     ci = bench.pki.ci[Curve.NIST]
     credential = forge(ci, Plan(roles=()))
     server = bench.server(ACCEPTED, credential=credential)  # type: ignore[arg-type]  # Forged will do
@@ -151,7 +151,7 @@ def test_the_operators_word_first(bench: Bench) -> None:
 
 
 def test_the_hook_ends_with_the_handshake(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the server is verified, no call is made for the records that follow."""
+    """After the handshake, the hook is removed."""
     watched = []
     before = chain_during_handshake.watch
 

@@ -1,4 +1,4 @@
-"""The key that signed a certificate, computed from the signature."""
+"""The recovery of the key that signed a certificate from the signature."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def signer_ids(raw: bytes) -> set[str]:
 
 @pytest.mark.parametrize("curve", list(Curve))
 def test_issuer_is_among_the_candidates(pki: Pki, curve: Curve) -> None:
-    """The CI's key is recovered from each certificate that it signed, even its own, on either curve."""
+    """A CI's key is among the at most four candidates for each certificate that it signed."""
     ci = pki.ci[curve]
     for signed in (ci, pki.dp_auth[curve], pki.dp_tls("a.example", curve=curve)):
         candidates = signer_ids(signed.der)
@@ -46,7 +46,7 @@ def test_issuer_is_among_the_candidates(pki: Pki, curve: Curve) -> None:
 
 @pytest.mark.test_data
 def test_published_roots_have_the_keys_that_cards_name(test_data: Path) -> None:
-    """The keys recovered from the real CI roots have the identifiers by which cards name them."""
+    """From each real CI root, its own key is recovered, and lpad knows the key's identifier."""
     pem = (test_data / "ci-roots" / "gsma-ci-roots.pem").read_text()
     blocks = re.findall(r"-----BEGIN.*?-----END CERTIFICATE-----", pem, re.DOTALL)
     found = set()
@@ -60,7 +60,7 @@ def test_published_roots_have_the_keys_that_cards_name(test_data: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_test_chains(test_data: Path) -> None:
-    """The key recovered from every certificate of SGP.26 has the identifier of its CI."""
+    """From each certificate of SGP.26, the key of its CI is recovered."""
     ids = {
         "NIST": "f54172bdf98a95d65cbeb88a38a1c11d800a85c3",
         "BRP": "c0bc70ba36929d43b467ff57570530e57ab8fcd8",
@@ -74,7 +74,7 @@ def test_published_test_chains(test_data: Path) -> None:
 
 
 def test_no_signature_of_the_kind() -> None:
-    """A signature by another algorithm gives no candidates."""
+    """A signature by an algorithm other than ECDSA gives no candidates."""
     assert list(issuer_points(replace(SIGNED, algorithm="1.2.840.113549.1.1.11"))) == []
 
 
@@ -88,7 +88,7 @@ def test_no_signature_of_the_kind() -> None:
     ],
 )
 def test_long_digests_are_cut(algorithm: str, digest: Callable[[bytes], Any], curve: Any) -> None:
-    """A digest that is longer than the curve's numbers is cut, as the signer did (FIPS 186-4, 6.4)."""
+    """The signer's key is recovered even if the digest is longer than the curve's order (FIPS 186-4, 6.4)."""
     key = ecdsa.SigningKey.generate(curve)
     signature = key.sign_digest(
         digest(SIGNED.signed).digest(), sigencode=ecdsa.util.sigencode_der, allow_truncate=True
@@ -100,7 +100,7 @@ def test_long_digests_are_cut(algorithm: str, digest: Callable[[bytes], Any], cu
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=80) | st.builds(lambda cut: SIGNED.signature[:cut], st.integers(0, 72)))
 def test_any_signature_has_at_most_four_candidates(signature: bytes) -> None:
-    """Whatever bytes replace a signature, there are at most four candidates, each a point."""
+    """Any bytes in place of a signature give at most four candidates, each of which is a point."""
     points = list(issuer_points(replace(SIGNED, signature=signature)))
     assert len(points) <= 4
     assert all(len(point) == 65 for point in points)

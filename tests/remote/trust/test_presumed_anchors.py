@@ -1,4 +1,4 @@
-"""Servers that the usual anchors confirmed before: fewer handshakes, and unchanged verdicts."""
+"""Servers that the usual anchors confirmed earlier need fewer handshakes, and get the same verdicts."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CI = authority("Test CI")
 WEB = authority("Web CA", key=rsa_key(), roles=())
 SUB_KEY = curve_key()
 SUB = authority("Sub", issuer=CI, key=SUB_KEY)
-"""A sub-CA as the card's CI has certified it; below, as the system's store has it."""
+"""A sub-CA that the card's CI has certified; AS_ROOT is the same one in the system's store."""
 AS_ROOT = authority("Sub", key=SUB_KEY, roles=())
 
 
 class SystemStore(Trust):
-    """Trust with `roots` in place of the system's store, which counts how often it is loaded."""
+    """Trust with `roots` in place of the system's store; it counts how often they are loaded."""
 
     def __init__(self, *roots: Forged, memory: TrustMemory | None = None) -> None:
         super().__init__(use_system_roots=False, memory=memory)
@@ -44,7 +44,7 @@ class SystemStore(Trust):
 
 
 def handshakes(bench: Bench, trust: Trust, leaf: Forged, *above: Forged) -> int:
-    """Send a notification to a server with this chain, and return the number of connections made."""
+    """Send a notification to a server with this chain, and return the number of handshakes."""
     server = bench.server(ACCEPTED, credential=leaf, chain=above)  # type: ignore[arg-type]  # Forged will do
     client = bench.client(server, trust=trust, card=CardTrust("89", (CI.key_id,)))
     try:
@@ -57,14 +57,14 @@ def handshakes(bench: Bench, trust: Trust, leaf: Forged, *above: Forged) -> int:
 
 
 def test_the_roots_are_loaded_once(bench: Bench) -> None:
-    """For a server under a public CA, five connections take one handshake each, and load the roots twice."""
+    """For five connections to a server under a public CA, the roots are loaded only twice."""
     trust, leaf = SystemStore(WEB), forge(WEB, Plan(roles=()))
     assert [handshakes(bench, trust, leaf) for _ in range(5)] == [1] * 5
     assert trust.loaded == 2
 
 
 def test_a_server_that_moves_to_the_cards_ci(bench: Bench) -> None:
-    """A server whose certificate a CI of the card signs now takes a second handshake once."""
+    """If a server gets a certificate of the card's CI, a second handshake is needed once."""
     trust, leaf = SystemStore(WEB), forge(CI, Plan())
     assert handshakes(bench, trust, forge(WEB, Plan(roles=()))) == 1
     assert [handshakes(bench, trust, leaf) for _ in range(2)] == [2, 1]
@@ -72,9 +72,9 @@ def test_a_server_that_moves_to_the_cards_ci(bench: Bench) -> None:
 
 @pytest.mark.parametrize("seen_before", [False, True])
 def test_a_chain_of_the_cards_that_the_system_confirms_too(bench: Bench, seen_before: bool) -> None:  # noqa: FBT001  a parameter of pytest
-    """For a chain that names a CI of the card, only the card's CIs are anchors.
+    """For a chain that leads to a CI of the card, only the card's CIs are anchors.
 
-    The chain that the server showed before makes no difference.
+    An earlier chain of the server makes no difference.
     """
     trust, leaf = SystemStore(AS_ROOT), forge(AS_ROOT, Plan(roles=()))
     if seen_before:
@@ -87,7 +87,7 @@ def test_a_chain_of_the_cards_that_the_system_confirms_too(bench: Bench, seen_be
 
 @pytest.mark.parametrize("seen_before", [False, True])
 def test_a_chain_of_the_cards_that_the_system_rejects(bench: Bench, seen_before: bool) -> None:  # noqa: FBT001  a parameter of pytest
-    """An expired root in the system's store does not count against the card's CI."""
+    """A chain of the card's CI is trusted although the system's store has an expired root for it."""
     outdated = authority("Sub", key=SUB_KEY, roles=(), start=-2 * DAY, end=-DAY)
     trust = SystemStore(WEB, outdated)
     if seen_before:
@@ -96,7 +96,7 @@ def test_a_chain_of_the_cards_that_the_system_rejects(bench: Bench, seen_before:
 
 
 def test_an_unconfirmed_server(bench: Bench) -> None:
-    """A server that shows an unknown chain later is refused after one handshake."""
+    """A server that was trusted and now shows an unknown chain is untrusted."""
     trust = SystemStore(WEB)
     assert handshakes(bench, trust, forge(WEB, Plan(roles=()))) == 1
     with pytest.raises(ServerUntrusted) as caught:
@@ -105,7 +105,7 @@ def test_an_unconfirmed_server(bench: Bench) -> None:
 
 
 def test_the_number_of_servers_is_limited() -> None:
-    """The least recently confirmed server is forgotten first."""
+    """Of the servers that the usual anchors confirmed, the latest 64 are remembered."""
     memory = TrustMemory()
     for number in range(64):
         memory.remember_usual(f"{number}.example.com", needed=True)

@@ -1,4 +1,4 @@
-"""Certificates that their issuer has revoked, by CRL files."""
+"""Certificates that are revoked by CRL files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def notify(bench: Bench, credential: Credential, trust: Trust) -> None:
 def test_a_revoked_certificate_is_refused(
     bench: Bench, tmp_path: Path, encoding: Encoding, days: int
 ) -> None:
-    """A certificate in its CI's list is refused, even if the list is old or only the CI's key is known."""
+    """A certificate in its CI's revocation list is refused, even if the list is out of date."""
     ci = bench.pki.ci[Curve.NIST]
     bad, good = bench.pki.dp_tls(NAME), making.make_dp_tls(ci, NAME)
     trust = trust_with(tmp_path / "trust.d", crl(ci, bad, days=days), encoding)
@@ -65,20 +65,20 @@ def test_a_revoked_certificate_is_refused(
 
 
 def test_an_old_list_is_told(bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """An outdated list is reported in the log when it is read."""
+    """When an outdated revocation list is read, the log reports this."""
     trust_with(tmp_path / "trust.d", crl(bench.pki.ci[Curve.NIST], days=-1))
     assert "out of date" in caplog.text
 
 
 def test_a_list_by_another_key(bench: Bench, tmp_path: Path) -> None:
-    """A list in a CI's name that another key has signed revokes nothing."""
+    """A revocation list in a CI's name that another key has signed has no effect."""
     impostor = making.make_ci(Curve.NIST)
     bad = bench.pki.dp_tls(NAME)
     notify(bench, bad, trust_with(tmp_path / "trust.d", crl(impostor, bad)))
 
 
 def test_a_list_beside_certificates(bench: Bench, tmp_path: Path) -> None:
-    """A file may contain CA certificates and their list, which also counts for the usual anchors."""
+    """A file may contain a CA certificate and its revocation list, which counts for this anchor."""
     ci, bad = bench.pki.ci[Curve.NIST], bench.pki.dp_tls(NAME)
     path = tmp_path / "ci.pem"
     path.write_bytes(ci.certificate.public_bytes(Encoding.PEM) + crl(ci, bad).public_bytes(Encoding.PEM))
@@ -91,7 +91,7 @@ def test_a_list_beside_certificates(bench: Bench, tmp_path: Path) -> None:
     "content", [b"\x30\x00", b"\x30\x80", b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----"]
 )
 def test_a_file_without_a_list_is_named(tmp_path: Path, content: bytes) -> None:
-    """The error names a file without a list."""
+    """The error for an invalid CRL file names the file."""
     path = tmp_path / "bad.crl"
     path.write_bytes(content)
     with pytest.raises(InvalidSettings, match=r"bad\.crl"):

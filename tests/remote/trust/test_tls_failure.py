@@ -1,4 +1,4 @@
-"""The meaning of a failed handshake, by OpenSSL's number."""
+"""The causes of failed TLS handshakes, by OpenSSL's numbers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def failed(code: int) -> ssl.SSLCertVerificationError:
     ],
 )
 def test_each_verdict_has_its_cause(code: int, cause: str) -> None:
-    """The numbers of openssl/x509_vfy.h have their causes; other numbers have OpenSSL's text."""
+    """Each known number of openssl/x509_vfy.h has its cause; for others, OpenSSL's text is given."""
     found = untrusted(failed(code), server="smdp.example.com")
     assert found.details["cause"] == cause
     assert ("OpenSSL's own words" in found.sentence) is (cause == "certificate-invalid")
@@ -70,7 +70,7 @@ def test_each_verdict_has_its_cause(code: int, cause: str) -> None:
 def test_a_clock_that_was_never_set_is_blamed(
     monkeypatch: pytest.MonkeyPatch, code: int, seconds: int, cause: str
 ) -> None:
-    """Lpad blames a clock from before its own release, and only for failures that depend on the clock."""
+    """If the clock shows a time before lpad's release, failures because of dates have clock-not-set."""
     now = CLOCK_UNSET_BEFORE + seconds
     monkeypatch.setattr(tls_failure, "time", SimpleNamespace(time=lambda: now))
     found = untrusted(failed(code), server="smdp.example.com")
@@ -79,5 +79,5 @@ def test_a_clock_that_was_never_set_is_blamed(
 
 
 def test_the_clock_was_unset_before_the_month_of_this_version() -> None:
-    """The date is earlier than any at which a device can run this version."""
+    """CLOCK_UNSET_BEFORE is the first day of November 2026."""
     assert datetime.fromtimestamp(CLOCK_UNSET_BEFORE, tz=UTC) == datetime(2026, 11, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""TLS: the trusted servers, and the errors for the others."""
+"""Which TLS servers are trusted, and the errors for those that are not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cause_of(bench: Bench, server: ScriptedServer) -> ServerUntrusted:
 
 
 def test_an_expired_certificate_is_named(bench: Bench) -> None:
-    """The error names an expired certificate as the cause, and its operator as responsible."""
+    """The error for an expired certificate has the cause, and is not retryable."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True)))
     assert error.details == {"cause": "certificate-expired"}
     assert "renew" in error.sentence
@@ -50,14 +50,14 @@ def test_an_expired_certificate_is_named(bench: Bench) -> None:
 
 
 def test_a_certificate_for_another_name_is_refused(bench: Bench) -> None:
-    """The error states that the certificate is for another name."""
+    """A certificate for another name is refused with this cause."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls("other.example.com")))
     assert error.details == {"cause": "certificate-for-other-name"}
     assert NAME in error.sentence
 
 
 def test_an_unknown_ca_is_named_with_the_remedy(bench: Bench) -> None:
-    """The error names an untrusted CA as the cause, and states how to trust it."""
+    """The error for an unknown CA has this cause, and names the command that explains it."""
     error = cause_of(bench, bench.server(ACCEPTED, credential=bench.pki.strangers_tls(NAME)))
     assert error.details == {"cause": "unknown-ca"}
     assert "lpactl trust check" in error.sentence
@@ -65,7 +65,7 @@ def test_an_unknown_ca_is_named_with_the_remedy(bench: Bench) -> None:
 
 @pytest.mark.parametrize("year", [1970, 2000])
 def test_clock_never_set(bench: Bench, monkeypatch: pytest.MonkeyPatch, year: int) -> None:
-    """On a board whose clock was never set, the error blames the clock and allows another attempt."""
+    """If the clock was never set, the error about an expired certificate is clock-not-set, and retryable."""
     long_ago = datetime(year, 1, 2, tzinfo=UTC).timestamp()
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
     monkeypatch.setattr(time, "time", lambda: long_ago)
@@ -76,7 +76,7 @@ def test_clock_never_set(bench: Bench, monkeypatch: pytest.MonkeyPatch, year: in
 
 
 def test_a_server_without_tls_1_2_is_refused(bench: Bench) -> None:
-    """A server that does not speak TLS 1.2 is refused."""
+    """A server that supports at most TLS 1.1 is refused."""
     server = bench.server(ACCEPTED)
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         server.context.minimum_version = ssl.TLSVersion.TLSv1
@@ -95,14 +95,14 @@ def test_tls_1_2(bench: Bench) -> None:
 
 @pytest.mark.parametrize("curve", [None, "brainpoolP256r1"])
 def test_brainpool_certificates_work(bench: Bench, curve: str | None) -> None:
-    """A brainpool certificate works, whether keys are agreed on over brainpool or another curve."""
+    """A server with a brainpool certificate is trusted, whichever curve it uses for key exchange."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL), curve=curve)
     notify(bench.client(server))
     assert len(server.seen) == 1
 
 
 def test_brainpool_is_remembered(bench: Bench) -> None:
-    """If a server is known to need brainpool, lpad offers brainpool first: one connection, one handshake."""
+    """After a server has needed brainpool, the next client reaches it in one handshake."""
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL))
     notify(bench.client(server))
     server.connects = 0
@@ -111,21 +111,21 @@ def test_brainpool_is_remembered(bench: Bench) -> None:
 
 
 def test_brainpool_where_one_curve_can_be_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If Python can set only one curve, servers that exchange keys over brainpool still work."""
+    """If lpad can offer only one curve, servers that exchange keys over brainpool still work."""
     monkeypatch.setattr(brainpool, "_KNOWN_LAYOUT", False)
     credential = bench.pki.dp_tls(NAME, curve=Curve.BRAINPOOL)
     notify(bench.client(bench.server(ACCEPTED, credential=credential, curve="brainpoolP256r1")))
 
 
 def test_brainpool_is_verified(bench: Bench) -> None:
-    """The second handshake verifies the certificate like the first."""
+    """A brainpool certificate for another name is refused with this cause."""
     credential = bench.pki.dp_tls("other.example.com", curve=Curve.BRAINPOOL)
     error = cause_of(bench, bench.server(ACCEPTED, credential=credential))
     assert error.details == {"cause": "certificate-for-other-name"}
 
 
 def test_no_shared_cipher(bench: Bench) -> None:
-    """A server without a common cipher is refused after both offers, and not stored as one with brainpool."""
+    """A server without a common cipher is refused after two handshakes; no need of brainpool is kept."""
     server = bench.server(ACCEPTED, version=ssl.TLSVersion.TLSv1_2)
     server.context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
     assert cause_of(bench, server).details == {"cause": "tls-failed"}
@@ -134,7 +134,7 @@ def test_no_shared_cipher(bench: Bench) -> None:
 
 
 def test_a_server_without_tls_is_distinguished(bench: Bench) -> None:
-    """The error distinguishes a server without TLS from a missing one."""
+    """A server that answers without TLS is refused with the cause tls-failed."""
     server = bench.server(ACCEPTED)
 
     def plain(connection: socket.socket) -> None:
@@ -146,7 +146,7 @@ def test_a_server_without_tls_is_distinguished(bench: Bench) -> None:
 
 
 def test_closed_in_the_handshake(bench: Bench) -> None:
-    """A connection closed during the handshake means an unreachable server, not an untrusted one."""
+    """If a server closes the connection in the handshake, it is unreachable, and not untrusted."""
     server = bench.server(ACCEPTED)
 
     def leave(connection: socket.socket) -> None:
@@ -159,7 +159,7 @@ def test_closed_in_the_handshake(bench: Bench) -> None:
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
 def test_extra_ca_file(bench: Bench, tmp_path: Path, encoding: Encoding) -> None:
-    """The operator's CA files are read in PEM and DER form."""
+    """The operator's CA file can be in PEM or DER form."""
     path = tmp_path / "ci"
     path.write_bytes(bench.pki.ci[Curve.NIST].certificate.public_bytes(encoding))
     server = bench.server(ACCEPTED)
@@ -168,7 +168,7 @@ def test_extra_ca_file(bench: Bench, tmp_path: Path, encoding: Encoding) -> None
 
 
 def test_extra_ca_folder(bench: Bench, tmp_path: Path) -> None:
-    """All certificates in a folder are trusted; other files in the folder do no harm."""
+    """All CA certificates in a folder are trusted, and other files in the folder are ignored."""
     folder = tmp_path / "trust"
     folder.mkdir()
     (folder / "README").write_text("put CA certificates here")
@@ -183,7 +183,7 @@ def test_extra_ca_folder(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_several_certificates_in_a_file(bench: Bench, tmp_path: Path) -> None:
-    """All certificates of a bundle are read."""
+    """A CA file may contain several certificates, which are all trusted."""
     path = tmp_path / "bundle.pem"
     path.write_bytes(
         b"\n".join(bench.pki.ci[curve].certificate.public_bytes(Encoding.PEM) for curve in Curve)
@@ -193,7 +193,7 @@ def test_several_certificates_in_a_file(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_one_servers_own_certificate(bench: Bench) -> None:
-    """An operator may trust one server's certificate alone."""
+    """A server's own certificate can be an anchor."""
     credential = bench.pki.strangers_tls(NAME)
     trust = Trust([credential.der], use_system_roots=False)
     notify(bench.client(bench.server(ACCEPTED, credential=credential), trust=trust))
@@ -210,7 +210,7 @@ def test_one_servers_own_certificate(bench: Bench) -> None:
     ],
 )
 def test_bad_ca_file(tmp_path: Path, content: bytes) -> None:
-    """The error names a file without a certificate when the settings are read."""
+    """The error for a CA file without a valid certificate names the file."""
     path = tmp_path / "bad.pem"
     path.write_bytes(content)
     with pytest.raises(InvalidSettings, match=r"bad\.pem"):
@@ -218,13 +218,13 @@ def test_bad_ca_file(tmp_path: Path, content: bytes) -> None:
 
 
 def test_missing_ca_file(tmp_path: Path) -> None:
-    """A missing file is named when the settings are read."""
+    """The error for a missing CA file names the file."""
     with pytest.raises(InvalidSettings, match=r"missing\.pem"):
         Trust.load([tmp_path / "missing.pem"])
 
 
 def test_nothing_is_trusted_by_default(bench: Bench) -> None:
-    """Without extra files, the test PKI is as unknown as any other CA."""
+    """Without CA files, a server under the tests' CI is untrusted."""
     server = bench.server(ACCEPTED)
     with pytest.raises(ServerUntrusted) as caught:
         notify(bench.client(server, trust=Trust.load()))
@@ -236,7 +236,7 @@ def test_nothing_is_trusted_by_default(bench: Bench) -> None:
 def test_published_certificates_are_trusted_by_their_ci(
     bench: Bench, test_data: Path, pki: Pki, curve: str
 ) -> None:
-    """Servers with SGP.26's TLS certificates are trusted if SGP.26's CI is."""
+    """Servers with SGP.26's TLS certificates are trusted if SGP.26's CI is an anchor."""
     published = type(pki).open(test_data / "sgp26", minted=bench.folder)
     trust = Trust.load([test_data / "sgp26" / "ci" / f"CERT_CI_ECDSA_{curve}.der"])
     name = "testsmdpplus1.example.com"
@@ -246,7 +246,7 @@ def test_published_certificates_are_trusted_by_their_ci(
 
 
 def test_keys_beside_certificates_are_passed_over(tmp_path: Path) -> None:
-    """A folder laid out like SGP.26's, with each key next to its certificate, can be used unchanged."""
+    """A CA folder may also contain keys, as SGP.26's does; a key alone is not a valid CA file."""
     Pki.open(tmp_path)
     folder = tmp_path / "ci"
     assert list(folder.glob("*.pem"))

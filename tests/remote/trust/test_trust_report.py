@@ -1,4 +1,4 @@
-"""The output of `lpactl trust check`: the chain, the matching anchor and why, or what is missing."""
+"""The report of `lpactl trust check`: the server's chain, its anchor, or the cause and the advice."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def checked(
 
 
 def test_an_anchor_of_the_card_is_named_with_its_key(bench: Bench) -> None:
-    """The report names the certificate, the key that signed it, and that the card names the key."""
+    """If the card confirms a server, the report gives the chain and the CI's key identifier."""
     ci = bench.pki.ci[Curve.NIST]
     found = checked(bench, bench.server(ACCEPTED), ci.key_id)
     assert (found.trusted, found.anchor, found.handshakes) == (True, "card", 1)
@@ -62,7 +62,7 @@ def test_an_anchor_of_the_card_is_named_with_its_key(bench: Bench) -> None:
 
 
 def test_an_anchor_of_the_operator_is_named(bench: Bench) -> None:
-    """The report distinguishes the operator's anchors from the system's."""
+    """If an anchor of the operator confirms a server, the report names it."""
     found = checked(bench, bench.server(ACCEPTED), trust=bench.trust)
     assert (found.trusted, found.anchor, found.anchor_subject) == (True, "operator", "Test CI")
 
@@ -70,7 +70,7 @@ def test_an_anchor_of_the_operator_is_named(bench: Bench) -> None:
 def test_an_anchor_of_the_system_is_named(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report names the system's certificate store as the anchor."""
+    """If a CA of the system's store confirms a server, the report names it as the system's."""
     web = making.make_ci(Curve.NIST, name="Web CA")
     store = tmp_path / "store.pem"
     store.write_bytes(web.certificate.public_bytes(Encoding.PEM))
@@ -82,7 +82,7 @@ def test_an_anchor_of_the_system_is_named(
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 - a parameter
-    """RSA signatures give no keys; the report still names the missing issuer, even for unknown CAs."""
+    """The report shows a chain with RSA keys and marks the certificates on its path, trusted or not."""
     web = authority("Web CA", key=rsa_key(), roles=())
     below = authority("Web sub-CA", issuer=web, key=rsa_key())
     other = authority("Other CA", key=rsa_key(), roles=())
@@ -99,19 +99,19 @@ def test_a_chain_of_the_web(bench: Bench, known: bool) -> None:  # noqa: FBT001 
 
 
 def test_without_an_anchor_the_missing_certificate_is_named(bench: Bench) -> None:
-    """Without an anchor, the report names the issuer, its key, and the place for its certificate."""
+    """For an unknown CA, the advice names the issuer, its key identifier and trust.d."""
     stranger = making.make_ci(Curve.NIST, name="Strange CI")
     server = bench.server(ACCEPTED, credential=making.make_dp_tls(stranger, NAME))
     found = checked(bench, server, bench.pki.ci[Curve.NIST].key_id)
     assert (found.trusted, found.anchor, found.cause) == (False, None, "unknown-ca")
-    assert "trust check" not in found.why, "that is where its reader is"
+    assert "trust check" not in found.why, "its reader has already run this command"
     assert found.advice is not None
     for told in ("Strange CI", stranger.key_id.hex(), "trust.d"):
         assert told in found.advice
 
 
 def test_a_forbidden_ci(bench: Bench) -> None:
-    """If the settings forbid the CI, the report names the setting."""
+    """If the settings forbid the server's CI, the advice names the setting."""
     ci = bench.pki.ci[Curve.NIST]
     trust = Trust(use_system_roots=False, forbidden=[ci.key_id])
     found = checked(bench, bench.server(ACCEPTED), ci.key_id, trust=trust)
@@ -122,7 +122,7 @@ def test_a_forbidden_ci(bench: Bench) -> None:
 
 
 def test_a_test_ci_left_in_a_product(bench: Bench, tmp_path: Path) -> None:
-    """Next to a production CI a known test CI confirms no server, unless the settings override this."""
+    """A test CI next to a production CI on a card does not count, unless nothing is forbidden."""
     ci, product = bench.pki.ci[Curve.NIST].key_id, bytes(range(20))
     server = bench.server(ACCEPTED)
     with knowing(tmp_path, production=product, test=ci):
@@ -130,13 +130,13 @@ def test_a_test_ci_left_in_a_product(bench: Bench, tmp_path: Path) -> None:
         assert (found.trusted, found.cause) == (False, "unknown-ca")
         assert [each.counts for each in found.card] == [False, True]
         assert "trust.forbidden_issuers" in str(found.advice)
-        assert checked(bench, server, ci).trusted, "a card for tests"
+        assert checked(bench, server, ci).trusted, "the card names only the test CI"
         allowing = Trust(use_system_roots=False, forbidden=[])
         assert checked(bench, server, ci, product, trust=allowing).trusted
 
 
 def test_too_short_an_identifier(bench: Bench) -> None:
-    """If the card names too few bytes of a key, the report states this."""
+    """If the card names too few bytes of the CI's key identifier, the advice states this."""
     ci = bench.pki.ci[Curve.NIST]
     found = checked(bench, bench.server(ACCEPTED), ci.key_id[:8])
     assert found.advice is not None
@@ -145,7 +145,7 @@ def test_too_short_an_identifier(bench: Bench) -> None:
 
 @pytest.mark.test_data
 def test_a_ci_known_by_name(bench: Bench, test_data: Path) -> None:
-    """A server under a known CI that the card does not list is for other cards; the report names the CI."""
+    """If lpad knows the server's CI, the report gives the CI's name."""
     published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
     name = "testsmdpplus1.example.com"
     server = bench.server(ACCEPTED, credential=published.dp_tls(name))
@@ -159,7 +159,7 @@ def test_a_ci_known_by_name(bench: Bench, test_data: Path) -> None:
 
 @pytest.mark.test_data
 def test_a_test_ci_on_a_product(bench: Bench, test_data: Path) -> None:
-    """A known test CI does not count if the card also names another CI; the report names the test CI."""
+    """SGP.26's test CI next to another CI on a card does not count, and the advice names it."""
     published = type(bench.pki).open(test_data / "sgp26", minted=bench.folder)
     name = "testsmdpplus1.example.com"
     server = bench.server(ACCEPTED, credential=published.dp_tls(name))
@@ -175,7 +175,7 @@ def test_a_test_ci_on_a_product(bench: Bench, test_data: Path) -> None:
 
 
 def test_another_fault_is_reported_with_its_cause_and_the_chain(bench: Bench) -> None:
-    """Another fault of a server is reported with its cause, and its chain is shown as well."""
+    """The report on a server with an expired certificate has the cause and the chain."""
     ci = bench.pki.ci[Curve.NIST]
     found = checked(bench, bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True)), ci.key_id)
     assert (found.trusted, found.cause, found.advice) == (False, "certificate-expired", None)
@@ -183,7 +183,7 @@ def test_another_fault_is_reported_with_its_cause_and_the_chain(bench: Bench) ->
 
 
 def test_without_a_server_there_is_no_report(bench: Bench) -> None:
-    """Without a server to ask, there is no report."""
+    """If the server cannot be reached, ServerUnreachable is raised."""
     server = bench.server(ACCEPTED)
     server.below_tls = lambda connection: connection.close()
     with pytest.raises(ServerUnreachable):
@@ -191,7 +191,7 @@ def test_without_a_server_there_is_no_report(bench: Bench) -> None:
 
 
 def test_the_connection_in_use_is_not_disturbed(bench: Bench) -> None:
-    """After a check, the same client continues with requests."""
+    """A client can check trust between two requests."""
     server = bench.server(ACCEPTED)
     client = bench.client(server)
     client.handle_notification(pending_notification=b"\x30\x00", deadline=Deadline.after(30))
@@ -201,7 +201,7 @@ def test_the_connection_in_use_is_not_disturbed(bench: Bench) -> None:
 
 
 def test_through_a_proxy(bench: Bench) -> None:
-    """A check takes the same route as requests."""
+    """A check of trust uses the proxy, like requests."""
     server = bench.server(ACCEPTED)
     with proxy_double.Proxy(server.port) as proxy:
         route = Route(proxy=Proxy.parse(f"http://127.0.0.1:{proxy.port}"))

@@ -1,4 +1,4 @@
-"""`deadlines` in the settings."""
+"""The setting `deadlines`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lpad.settings import Settings
 
 
 def test_a_silent_server_costs_less_than_a_minute() -> None:
-    """The defaults are 45 s of silence and 5 minutes for a whole answer, of a download's 15 minutes."""
+    """By default, a request ends after 45 s of silence or 5 minutes, less than a download's time."""
     by_default = Settings().deadlines
     assert (by_default.silence, by_default.request) == (45, 300)
     assert Limits(silence=by_default.silence, request=by_default.request) == Limits()

@@ -1,4 +1,4 @@
-"""`network` in the settings: the table of patterns, and mistakes in its lines."""
+"""The setting `network`: the applier, the patterns, and mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read(folder: Path, section: str) -> NetworkPolicy:
-    """Return the network settings of the card in a file with this section."""
+    """Return the network policy of a card with a settings file that has this `network` section."""
     path = folder / "lpad.yaml"
     path.write_text(f"state_folder: .\neuiccs: {{modem: {{port: /dev/x}}}}\nnetwork:\n{section}\n")
     (port,) = CardPorts(folder / "state").of(SettingsFile.read(path).settings)
@@ -35,12 +35,12 @@ def test_without_a_word_nothing_is_touched(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("applier", ["none", "networkmanager", "modemmanager", "at", "command"])
 def test_each_applier_has_its_name(tmp_path: Path, applier: str) -> None:
-    """The settings choose an applier by the name that it reports."""
+    """`network.applier` chooses each applier by its name."""
     assert read(tmp_path, f"  applier: {applier}\n  connect: true").applier.name == applier
 
 
 def test_a_table_of_patterns(tmp_path: Path) -> None:
-    """Each line has the settings of the matching profiles, in the file's order."""
+    """Each pattern has the network settings of the matching profiles, in the file's order."""
     policy = read(
         tmp_path,
         "  patterns:\n"
@@ -60,7 +60,7 @@ def test_a_table_of_patterns(tmp_path: Path) -> None:
 
 
 def test_a_pattern_of_hexadecimal_digits(tmp_path: Path) -> None:
-    """The pattern matches in either case, like ICCIDs everywhere."""
+    """A pattern with letters in an ICCID matches in either case."""
     (pattern,) = read(tmp_path, "  patterns: [{iccid: '898600b5', apn: x}]").patterns
     assert pattern.fits("898600B5000000000015", None)
     assert not pattern.fits("898600A5000000000015", None)
@@ -79,7 +79,7 @@ def test_a_pattern_of_hexadecimal_digits(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_reported_with_its_line(tmp_path: Path, section: str, told: str) -> None:
-    """A mistake is reported with its line."""
+    """A mistake in `network` is reported with the reason."""
     with pytest.raises(InvalidSettings) as refused:
         read(tmp_path, section)
     assert told in refused.value.sentence

@@ -24,7 +24,7 @@ def read(folder: Path, **settings: Any) -> SettingsFile:
 
 
 def test_sources_in_order(tmp_path: Path) -> None:
-    """A card uses the sources of `on_empty` in the given order; without `on_empty` it has no source."""
+    """A card has the sources of `on_empty` in this order; with `provision: never` it has none."""
     cards = {"modem": {"port": "/dev/ttyUSB2"}, "other": {"port": "/dev/ttyUSB3", "provision": "never"}}
     file = read(tmp_path, provisioning={"on_empty": ["my_desk", "default-smdp"]}, euiccs=cards)
     found = {name: file.settings.sources(card) for name, card in file.settings.euiccs.items()}
@@ -53,7 +53,7 @@ def test_the_older_form_means_the_default_smdp(tmp_path: Path) -> None:
 def test_impossible_sources_are_refused_with_their_place(
     tmp_path: Path, provisioning: dict[str, Any], told: str
 ) -> None:
-    """An impossible source or condition is refused, with its place and the possible ones."""
+    """An unknown source, platform or condition is refused with its key."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, provisioning=provisioning)
     assert told in caught.value.sentence
@@ -62,6 +62,6 @@ def test_impossible_sources_are_refused_with_their_place(
 
 @pytest.mark.parametrize("base", ["http://desk", "https://", "https://[x", "https://a\u2100b", "desk"])
 def test_an_invalid_platform_address_is_reported(tmp_path: Path, base: str) -> None:
-    """An invalid address is reported with its line, like any other mistake."""
+    """A platform's invalid base address is refused."""
     with pytest.raises(InvalidSettings, match="must begin with https"):
         read(tmp_path, platforms={"mine": {"like": "desk", "base": base}})

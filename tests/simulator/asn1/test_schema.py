@@ -1,4 +1,4 @@
-"""rsp.asn through asn1tools, and the table that is generated from it."""
+"""The ASN.1 schema rsp.asn with asn1tools, and the table that is generated from rsp.asn."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ WIRE = [
 def test_examples_from_the_field_are_read_and_written_unchanged(
     type_name: str, value: object, wire: str
 ) -> None:
-    """The examples from the field are encoded and decoded unchanged."""
+    """Messages from the field are encoded and decoded unchanged."""
     assert Schema.compile().encode(type_name, value).hex().upper() == wire
     assert Schema.compile().decode(type_name, bytes.fromhex(wire)) == value
 
 
 @pytest.mark.parametrize("oid", ["2.999.10", "2.999.12", "1.3.6.1.4.1.31746", "0.0", "1.39.1", "2.23.146.1"])
 def test_object_identifiers_are_preserved(oid: str) -> None:
-    """Object identifiers are preserved, whether their second number is below 40 or above."""
+    """Object identifiers are decoded unchanged, even if their second number is above 39."""
     value = {"dpOid": oid}
     data = Schema.compile().encode("DpProprietaryData", value)
     assert Schema.compile().decode("DpProprietaryData", data) == value
 
 
 def test_signed_parts_stay_bytes() -> None:
-    """Signed data are returned as the same bytes, whatever their form."""
+    """Signed parts of a message are decoded as the same bytes."""
     value = {
         "euiccCancelSessionSigned": bytes.fromhex("308103020105"),
         "euiccCancelSessionSignature": bytes(64),
@@ -66,14 +66,14 @@ def test_signed_parts_stay_bytes() -> None:
 
 @pytest.mark.parametrize("data", ["", "BF31", "BF3103800100FF", "BF2D00", "BF31028001", "BF410AA008300530"])
 def test_broken_bytes_are_malformed(data: str) -> None:
-    """Bytes that do not fit are a MalformedError, never one of asn1tools' own."""
+    """Bytes that do not fit the type raise MalformedError, and no error of asn1tools."""
     for type_name in ("EnableProfileResponse", "CancelSessionResponse"):
         with pytest.raises(MalformedError):
             Schema.compile().decode(type_name, bytes.fromhex(data))
 
 
 def test_values_that_do_not_fit_are_malformed() -> None:
-    """A value of another shape is a MalformedError."""
+    """Encoding a value that does not fit the type raises MalformedError."""
     for value in ({}, {"enableResult": "no"}, None):
         with pytest.raises(MalformedError, match="EnableProfileResponse cannot represent"):
             Schema.compile().encode("EnableProfileResponse", value)
@@ -85,7 +85,7 @@ def test_the_table_is_fresh() -> None:
 
 
 def test_the_daemon_codec_does_without_asn1tools() -> None:
-    """No module that the daemon imports for ES10 messages imports asn1tools."""
+    """Lpad's modules for ES10 messages import none of asn1tools, pyparsing and cryptography."""
     program = (
         "import sys, lpad.lpa.euicc, lpad.codec.bound_profile, lpad.codec.x509.server_certificate;"
         " sys.exit(any(name in sys.modules for name in ('asn1tools', 'pyparsing', 'cryptography')))"

@@ -1,4 +1,4 @@
-"""Cards, LPAs and servers for the simulated card's tests."""
+"""Fixtures for the simulated card's tests: cards, small LPAs and a small server."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def make_card(tmp_path: Path, pki: Pki) -> Iterator[MakeCard]:
-    """Make a card with the behaviour given by keywords; called again, the same card with another."""
+    """A function that makes a card with the given behaviour, and closes the card that it made earlier."""
     made: list[SoftCard] = []
 
     def make(folder: str = "card", **behaviour: object) -> SoftCard:
         for card in made:
             card.close()
-        made.append(SoftCard(tmp_path / folder, pki=pki, behaviour=CardBehaviour(**behaviour)))  # type: ignore[arg-type]  # each test names its own
+        made.append(SoftCard(tmp_path / folder, pki=pki, behaviour=CardBehaviour(**behaviour)))  # type: ignore[arg-type]  # each test gives its own
         return made[-1]
 
     yield make

@@ -1,4 +1,4 @@
-"""The settings of switching and failover."""
+"""The settings `switching` and `failover` of a card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORDER = (
 
 
 def read(folder: Path, section: str) -> CardPort:
-    """Return the card of a file with this section."""
+    """Return the card port of a settings file with this text in the card's section."""
     path = folder / "lpad.yaml"
     path.write_text(f"state_folder: .\neuiccs: {{modem: {{port: /dev/x, {section}}}}}\n", encoding="utf-8")
     (port,) = CardPorts(folder / "state").of(SettingsFile.read(path).settings)
@@ -31,7 +31,7 @@ def read(folder: Path, section: str) -> CardPort:
 
 
 def test_iccids_are_accepted_in_any_form(tmp_path: Path) -> None:
-    """ICCIDs are accepted in any form that people write."""
+    """ICCIDs in `switching` may contain blanks and padding."""
     lists = f"protected: ['8900 1010 0000 0000 017'], fallback: ['{SECOND}F']"
     policy = read(tmp_path, f"switching: {{{lists}, keep_enabled: true, per_day: 5}}").policy
     assert (policy.protected, policy.fallback) == ((FIRST,), (SECOND,))
@@ -39,14 +39,14 @@ def test_iccids_are_accepted_in_any_form(tmp_path: Path) -> None:
 
 
 def test_by_default_everything_may_be_switched_and_nothing_fails_over(tmp_path: Path) -> None:
-    """By default every profile may be switched, and there is no failover."""
+    """By default, no profile is protected, switches are not limited, and there is no failover."""
     port = read(tmp_path, "baud: 9600")
     assert (port.policy.protected, port.policy.keep_enabled, port.policy.per_day) == ((), False, None)
     assert port.failover is None
 
 
 def test_the_failover_order_is_read(tmp_path: Path) -> None:
-    """The failover order is read, with the health rule of each profile."""
+    """`failover` is read: its order, health rules with their defaults, time limit and cool-down."""
     failover = read(tmp_path, f"failover: {{{ORDER}, within: 60, cooldown: 120}}").failover
     assert failover is not None
     assert [rule.iccid for rule in failover.rules] == [FIRST, SECOND]
@@ -88,7 +88,7 @@ def test_the_failover_order_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_reported_with_their_key(tmp_path: Path, section: str, key: str, says: str) -> None:
-    """Mistakes are found before the daemon starts, not when the device needs a fallback."""
+    """A mistake in `switching` or `failover` is reported with its key."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, section)
     told = [line for line in caught.value.sentence.splitlines() if f"'euiccs.modem.{key}'" in line]

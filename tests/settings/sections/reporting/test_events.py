@@ -1,4 +1,4 @@
-"""`events`: a device name that can be the source of a CloudEvent."""
+"""The setting `events.device`, which is the source of CloudEvents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(folder: Path, text: str) -> SettingsFile:
 
 @pytest.mark.parametrize("name", ["gateway-17", "urn:example:gw:17", "https://example.com/gw/17", "a"])
 def test_names_that_can_be_a_source(tmp_path: Path, name: str) -> None:
-    """A device name may be any kind of URI reference."""
+    """A device name may be a simple name, a URN or a URL."""
     assert read(tmp_path, f"events: {{device: '{name}'}}").settings.events.device == name
 
 

@@ -1,4 +1,4 @@
-"""`webhooks`: mistakes are found before anything is sent."""
+"""The setting `webhooks`: valid endpoints, and mistakes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(folder: Path, name: str, section: str) -> SettingsFile:
     ],
 )
 def test_valid_endpoints_are_accepted(tmp_path: Path, section: str) -> None:
-    """Endpoints may have https, or http on this device, any number of patterns, and keys in files."""
+    """An endpoint with https, or with http on this device, and one or more keys is accepted."""
     assert list(read(tmp_path, "backend", section).settings.webhooks) == ["backend"]
 
 
@@ -50,7 +50,7 @@ def test_valid_endpoints_are_accepted(tmp_path: Path, section: str) -> None:
     ],
 )
 def test_mistakes_are_reported_with_their_line(tmp_path: Path, name: str, section: str, told: str) -> None:
-    """Each mistake is reported with its line and the right form."""
+    """A mistake in an endpoint is reported with the key or the value."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, name, section)
     assert told in str(caught.value)

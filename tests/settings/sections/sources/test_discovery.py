@@ -1,4 +1,4 @@
-"""`discovery`: the accepted settings, and the refused combinations."""
+"""The setting `discovery`: defaults, periods, sources and mistakes."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_discovery_is_off_by_default(tmp_path: Path) -> None:
 def test_only_daily_and_interval_have_a_period(
     tmp_path: Path, section: dict[str, Any], every: float | None
 ) -> None:
-    """Only `daily` and `interval` have a period."""
+    """Discovery has a period only with `when: daily` or `when: interval`."""
     assert read(tmp_path, discovery=section).settings.discovery.every == every
 
 
 def test_on_empty_is_a_source(tmp_path: Path) -> None:
-    """SM-DSs come last, unless the list of sources gives them another place."""
+    """With `when: on_empty`, discovery is the last source, unless `provisioning.on_empty` orders them."""
     discovery = {"when": "on_empty", "install": "ask"}
     assert sources(read(tmp_path, discovery=discovery)) == ("discovery",)
     assert sources(read(tmp_path, discovery=discovery, provision="on_empty")) == ("default-smdp", "discovery")
@@ -72,14 +72,14 @@ def test_on_empty_is_a_source(tmp_path: Path) -> None:
     ],
 )
 def test_each_mistake_is_refused_with_its_place(tmp_path: Path, discovery: dict[str, Any], told: str) -> None:
-    """Each mistake is refused with its place."""
+    """A mistake in `discovery` is refused with its key or the reason."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, discovery=discovery)
     assert told in caught.value.sentence
 
 
 def test_allowed_needs_named_servers(tmp_path: Path) -> None:
-    """`install: allowed` needs named servers, in the general policy and in each card's own."""
+    """`install: allowed` needs named servers in the general policy and in each card's policy."""
     file = read(tmp_path, discovery={"install": "allowed"}, policy=NAMED)
     assert file.settings.discovery.install == "allowed"
     cards = {"modem": {**CARD, "policy": {"servers": ["*"]}}}

@@ -31,7 +31,7 @@ def made(
     authority: bool = True,
     registered: bool = True,
 ) -> Credential:
-    """Make a certificate that is valid except for the test's deviations."""
+    """Make a certificate that `issuer` signs, and that is valid except for the given deviations."""
     key = key or ec.generate_private_key(issuer.curve.algorithm)
     now = datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "CA" if ca else "server")])
@@ -79,7 +79,7 @@ def fault(der: bytes, ci: Credential, others: tuple[bytes, ...] = ()) -> Certifi
 
 @pytest.mark.parametrize("curve", Curve)
 def test_a_valid_certificate_is_read(pki: Pki, curve: Curve) -> None:
-    """The owner, the issuer and the role of a valid certificate are read."""
+    """A valid certificate is accepted, and its owner, issuer and role are read."""
     found = check_chain(pki.dp_auth[curve].der, trusted=list(pki.ci.values()))
     assert found.oid == "2.999.10"
     assert found.issuer_key_id == pki.ci[curve].key_id
@@ -88,7 +88,7 @@ def test_a_valid_certificate_is_read(pki: Pki, curve: Curve) -> None:
 
 
 def test_a_chain_through_a_subca(ci: Credential) -> None:
-    """A chain may go through a SubCA that was sent along, and not through a missing one."""
+    """A chain through a SubCA is accepted if the SubCA's certificate was sent along."""
     subordinate = made(ci, ca=True)
     server = made(subordinate)
     found = check_chain(server.der, trusted=[ci], others=[subordinate.der])
@@ -98,7 +98,7 @@ def test_a_chain_through_a_subca(ci: Credential) -> None:
 
 
 def test_a_server_certificate_is_not_accepted_as_a_subca(ci: Credential) -> None:
-    """A server's certificate cannot replace a SubCA's."""
+    """A certificate that a server's certificate has signed is refused."""
     middle = made(ci)
     assert fault(made(middle).der, ci, (middle.der,)) is CertificateFault.INVALID
 
@@ -150,12 +150,12 @@ def test_a_certificate_without_issuer_leads_to_no_ci(ci: Credential) -> None:
     "key", [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)]
 )
 def test_an_unsupported_key_is_told_from_an_invalid_certificate(ci: Credential, key: Any) -> None:
-    """The error distinguishes a key on another curve, or of another kind, from an invalid certificate."""
+    """A certificate with a P-384 or RSA key is refused because of its unsupported curve."""
     assert fault(made(ci, key=key).der, ci) is CertificateFault.UNSUPPORTED_CURVE
 
 
 def test_a_chain_on_mixed_curves_is_refused(ci: Credential) -> None:
-    """All certificates of a chain are on one curve."""
+    """A certificate with a key on a curve other than its issuer's is refused."""
     key = ec.generate_private_key(ec.BrainpoolP256R1())
     assert fault(made(ci, key=key).der, ci) is CertificateFault.INVALID
 
@@ -168,7 +168,7 @@ def test_other_bytes_are_not_a_certificate(ci: Credential) -> None:
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # bad serials
 @pytest.mark.parametrize("byte", [0x00, 0x01, 0x30, 0x80, 0xFF])
 def test_a_changed_byte_makes_a_certificate_invalid(ci: Credential, byte: int) -> None:
-    """A byte changed anywhere in the signed part makes a certificate invalid, and disturbs nothing else."""
+    """A certificate with any byte of its signed part changed raises CertificateError."""
     credential = made(ci)
     der = credential.der
     for place in range(4 + len(credential.certificate.tbs_certificate_bytes)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_the_eid_is_reported_unswapped(tmp_path: Path, pki: Pki) -> None:
-    """The card reports its EID unswapped; its certificate contains the same EID."""
+    """GetEuiccData returns the EID with unswapped digits, and 6A88 for another tag."""
     eid = Eid.with_check_digits("890490320000000000000000000001")
     with SoftCard(tmp_path, pki=pki, eid=eid) as card:
         lpa = SmallLpa(card)
@@ -33,7 +33,7 @@ def test_the_eid_is_reported_unswapped(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_euiccinfo1_names_version_and_cis(lpa: SmallLpa, pki: Pki) -> None:
-    """EUICCInfo1 names version and CIs; fields of version 3 appear only on a card of version 3."""
+    """EUICCInfo1 has the version and the CIs for verification and signing."""
     cis = [pki.ci[curve].key_id for curve in (Curve.NIST, Curve.BRAINPOOL)]
     assert lpa.call("GetEuiccInfo1Request", {}, "EUICCInfo1") == {
         "svn": bytes([2, 2, 2]),
@@ -43,7 +43,7 @@ def test_euiccinfo1_names_version_and_cis(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_habits_decide_the_cis_and_their_order(make_card: MakeCard, pki: Pki) -> None:
-    """The CIs that the card trusts and signs for, and their order of preference, depend on its habits."""
+    """The card's behaviour determines its CIs and their order in EUICCInfo1."""
     card = make_card(verification_curves=(Curve.BRAINPOOL, Curve.NIST), signing_curves=(Curve.BRAINPOOL,))
     info = SmallLpa(card).call("GetEuiccInfo1Request", {}, "EUICCInfo1")
     assert info["euiccCiPKIdListForVerification"] == [
@@ -53,7 +53,7 @@ def test_habits_decide_the_cis_and_their_order(make_card: MakeCard, pki: Pki) ->
 
 
 def test_a_card_of_version_3_reports_this(make_card: MakeCard) -> None:
-    """A card of version 3 reports this in EUICCInfo1 and 2."""
+    """A card of version 3 has the fields of version 3 in EUICCInfo1 and EUICCInfo2."""
     lpa = SmallLpa(make_card(rsp_version=3, svn="3.1.0"))
     assert tlv.parse(lpa.command("BF2000")).find(0x88) is not None
     info = lpa.call("GetEuiccInfo2Request", {}, "EUICCInfo2")
@@ -62,7 +62,7 @@ def test_a_card_of_version_3_reports_this(make_card: MakeCard) -> None:
 
 
 def test_info2_reports_memory_and_number_of_profiles(lpa: SmallLpa, server: SmallServer) -> None:
-    """Free memory decreases with an installation, and the number of profiles increases."""
+    """In EUICCInfo2, an installation decreases the free memory and increases the number of profiles."""
 
     def resources() -> dict[int, int]:
         info = lpa.call("GetEuiccInfo2Request", {}, "EUICCInfo2")
@@ -78,13 +78,13 @@ def test_info2_reports_memory_and_number_of_profiles(lpa: SmallLpa, server: Smal
 
 
 def test_forbidden_rules_are_in_info2(make_card: MakeCard) -> None:
-    """Rules that a card forbids altogether are in EUICCInfo2."""
+    """EUICCInfo2 contains the policy rules that a card forbids."""
     info = SmallLpa(make_card(forbidden_pprs=(1,))).call("GetEuiccInfo2Request", {}, "EUICCInfo2")
     assert info["forbiddenProfilePolicyRules"] == (b"\x40", 2)
 
 
 def test_default_dp_address(lpa: SmallLpa) -> None:
-    """The default SM-DP+ address is set, survives a reset, and is cleared."""
+    """The default SM-DP+ address can be set, is kept across a reset, and can be cleared."""
 
     def addresses() -> dict[str, str]:
         got = lpa.call("EuiccConfiguredAddressesRequest", {}, "EuiccConfiguredAddressesResponse")
@@ -118,7 +118,7 @@ def test_empty_default_dp_address(make_card: MakeCard) -> None:
 
 
 def test_the_table_is_reported_as_made(make_card: MakeCard) -> None:
-    """The card was made with this Rules Authorisation Table, operators in their nibble order."""
+    """GetRat returns the RAT that the card was made with, with operators in nibble order."""
     rules = (
         RatRule(pprs=(1,), operators=(Operator(mcc_mnc="26202", gid1=None, gid2=None),), consent=False),
         RatRule(pprs=(1, 2), operators=(Operator(mcc_mnc="310150"), Operator(gid1="AB"))),

@@ -1,4 +1,4 @@
-"""Bound profile packages in the simulated card: the installed data, and the ends of an installation."""
+"""Installations in the simulated card: the stored data, the results and the errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def prepared(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def failed(lpa: SmallLpa, answer: bytes) -> tuple[Command, Reason, bytes | None]:
-    """Return the result's reason, and check that nothing of the profile is left."""
+    """Check that an installation has failed and left no profile; return command, reason and details."""
     kind, value = final_result(answer)
     assert kind == "errorResult"
     assert Iccid.from_bytes(bytes(ICCID)) not in [profile.iccid for profile in lpa.card.profiles]
@@ -56,7 +56,7 @@ def failed(lpa: SmallLpa, answer: bytes) -> tuple[Command, Reason, bytes | None]
 
 @pytest.mark.parametrize("curve", Curve)
 def test_a_downloaded_profile_is_stored_byte_for_byte(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
-    """A downloaded profile is in the card byte for byte, disabled, and its result is signed and kept."""
+    """A downloaded profile is stored unchanged and disabled, and its result is signed and kept."""
     server = SmallServer(pki, curve, metadata=metadata(profileOwner=OWNER))
     prepared(lpa, server)
     answer = server.load(lpa)
@@ -89,7 +89,7 @@ def test_a_downloaded_profile_is_stored_byte_for_byte(lpa: SmallLpa, pki: Pki, c
 def test_published_profiles_arrive_byte_for_byte(
     lpa: SmallLpa, server: SmallServer, test_data: Path, file: str
 ) -> None:
-    """TS.48 test profiles arrive byte for byte, as test and as operational profiles."""
+    """TS.48 profiles arrive unchanged as test profiles."""
     server.package = (test_data / "upp" / f"{file}.der").read_bytes()
     iccid = tlv.parse_all(server.package)[1].get(0xA4).get(0x83).value
     server.metadata = metadata(Iccid.from_bytes(iccid), profileClass=0)
@@ -102,7 +102,7 @@ def test_published_profiles_arrive_byte_for_byte(
 def test_pieces_may_have_any_size(
     lpa: SmallLpa, server: SmallServer, piece: int | None, keys: BspKeys | None
 ) -> None:
-    """Metadata and profile come in pieces of any size, with session keys or the profile's own."""
+    """Metadata and profile may be divided into pieces of any size, with session or replaced keys."""
     server.piece = piece
     server.replaced_keys = keys
     server.metadata = metadata(iconType=1, icon=bytes(1024))
@@ -134,7 +134,7 @@ def test_each_profile_has_its_own_aid(lpa: SmallLpa, server: SmallServer) -> Non
 def test_secure_channel_values(
     lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
 ) -> None:
-    """A remote operation or key form that the card does not support ends the installation at its start."""
+    """An unsupported remote operation or key form ends the installation with its own reason."""
     prepared(lpa, server)
     for name, value in wrong.items():
         setattr(server, name, value)
@@ -152,7 +152,7 @@ def test_secure_channel_values(
 def test_secure_channel_request(
     lpa: SmallLpa, server: SmallServer, wrong: dict[str, Any], reason: Reason
 ) -> None:
-    """A wrong transaction, a wrong signature, and a point outside the curve each have their own reason."""
+    """A wrong transaction ID, a wrong signature and a wrong point end the installation with their reasons."""
     prepared(lpa, server)
     answer = server.load(lpa, secure_channel=server.secure_channel_request(**wrong))
     assert failed(lpa, answer) == (Command.INITIALISE_SECURE_CHANNEL, reason, None)
@@ -171,17 +171,17 @@ def without(*tags: int) -> Callable[[list[bytes]], list[bytes]]:
 
 
 def glued(segments: list[bytes]) -> list[bytes]:
-    """Send the header of A1 together with its content, as a naive client does."""
+    """Return the segments with the header of A1 joined to its content, as a simple client sends them."""
     return [*segments[:2], segments[2] + segments[3]]
 
 
 def longer(segments: list[bytes]) -> list[bytes]:
-    """State more bytes in total than there are."""
+    """Return segments whose total length is larger than their content."""
     return [bytes.fromhex("BF3682FFFF") + segments[0][5:], *segments[1:]]
 
 
 def shorter(segments: list[bytes]) -> list[bytes]:
-    """State fewer bytes in total than the first element has."""
+    """Return a first segment whose total length is smaller than its first element."""
     return [bytes.fromhex("BF3605") + segments[0][5:]]
 
 
@@ -241,7 +241,7 @@ def test_wrong_structures_are_reported_immediately(
     command: Command,
     reason: Reason,
 ) -> None:
-    """A flipped bit is a security error, a wrong order or length a structure error, reported immediately."""
+    """A flipped bit is a security error, and a wrong order or length is a structure error."""
     server.replaced_keys = PROFILE_KEYS
     prepared(lpa, server)
     segments = change(server.segments(bytes(lpa.card.eid)))
@@ -278,14 +278,14 @@ def test_wrong_structures_are_reported_immediately(
 def test_impossible_metadata_end_the_installation(
     lpa: SmallLpa, server: SmallServer, changed: dict[str, Any], reason: Reason
 ) -> None:
-    """Metadata out of range, or with rules but no owner, end the installation."""
+    """Metadata that are invalid, or have policy rules without a proper owner, end the installation."""
     server.metadata = changed["metadata"]
     prepared(lpa, server)
     assert failed(lpa, server.load(lpa)) == (Command.STORE_METADATA, reason, None)
 
 
 def test_allowed_rules_are_stored_and_reported(lpa: SmallLpa, server: SmallServer) -> None:
-    """Rules of an owner that the table allows are stored and reported."""
+    """Policy rules that the RAT allows for their owner are stored and reported."""
     server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
     assert server.download(lpa)[0] == "successResult"
     (info,) = lpa.profiles(tagList=bytes.fromhex("B799"))
@@ -304,7 +304,7 @@ def test_allowed_rules_are_stored_and_reported(lpa: SmallLpa, server: SmallServe
 def test_forbidden_rules_end_the_installation(
     make_card: MakeCard, server: SmallServer, behaviour: dict[str, Any]
 ) -> None:
-    """Rules that the table or the card forbids end the installation."""
+    """Policy rules that the RAT or the card forbids end the installation."""
     lpa = SmallLpa(make_card(**behaviour))
     server.metadata = metadata(profilePolicyRules=PPR1, profileOwner=OWNER)
     prepared(lpa, server)
@@ -314,7 +314,7 @@ def test_forbidden_rules_end_the_installation(
 def test_a_second_operational_profile_that_cannot_be_disabled_is_refused(
     make_card: MakeCard, server: SmallServer
 ) -> None:
-    """Some cards refuse a profile that cannot be disabled next to another operational one."""
+    """With `ppr1_on_empty_card_only`, a card with a profile refuses one that must not be disabled."""
     lpa = SmallLpa(make_card(ppr1_on_empty_card_only=True))
     server.metadata = metadata(OTHER_ICCID)
     server.package = made_up_profile(OTHER_ICCID)
@@ -325,7 +325,7 @@ def test_a_second_operational_profile_that_cannot_be_disabled_is_refused(
 
 
 def test_an_iccid_is_installed_once_only(lpa: SmallLpa, server: SmallServer) -> None:
-    """A profile that the card already has is not installed again, and the existing one is kept."""
+    """A profile with an ICCID on the card is refused, and the existing profile is kept."""
     server.download(lpa)
     kind, value = server.download(lpa)
     assert kind == "errorResult"
@@ -343,7 +343,7 @@ def test_an_iccid_is_installed_once_only(lpa: SmallLpa, server: SmallServer) -> 
 def test_a_full_memory_ends_the_installation_and_is_freed(
     make_card: MakeCard, server: SmallServer, memory: int, command: Command, sima: str | None
 ) -> None:
-    """If memory runs out, the installation ends, and its memory is free again."""
+    """If the card's memory is full, the installation ends, and its memory is freed."""
     lpa = SmallLpa(make_card(memory=memory))
     prepared(lpa, server)
     before = lpa.card.free_memory
@@ -363,7 +363,7 @@ def test_a_full_memory_ends_the_installation_and_is_freed(
 def test_a_broken_package_is_reported_with_its_status(
     lpa: SmallLpa, server: SmallServer, package: bytes, status: str
 ) -> None:
-    """A wrong profile element, or a missing end, is reported with its status."""
+    """A package with a wrong element, or without its end, is reported with the element's status."""
     server.package = package
     prepared(lpa, server)
     command, reason, sima = failed(lpa, server.load(lpa))
@@ -375,7 +375,7 @@ def test_a_broken_package_is_reported_with_its_status(
 
 
 def test_the_result_comes_with_the_wrong_piece(lpa: SmallLpa, server: SmallServer) -> None:
-    """The result comes with the wrong piece, not with the last one."""
+    """The result for a wrong profile element is given at the piece with this element."""
     server.package = b"\xa0\x03\x80\x01\x09" + bytes(5000)
     prepared(lpa, server)
     segments = server.segments(bytes(lpa.card.eid))
@@ -385,7 +385,7 @@ def test_the_result_comes_with_the_wrong_piece(lpa: SmallLpa, server: SmallServe
 
 
 def test_a_profile_that_needs_a_missing_service_is_refused(make_card: MakeCard, server: SmallServer) -> None:
-    """A profile that needs a missing service of the card is not installed."""
+    """A profile that needs a service that the card lacks is refused."""
     lpa = SmallLpa(make_card(unsupported_services=(0x84,)))
     prepared(lpa, server)
     assert failed(lpa, server.load(lpa))[1] is Reason.PE_PROCESSING_ERROR
@@ -400,7 +400,7 @@ def test_a_profile_that_needs_a_missing_service_is_refused(make_card: MakeCard, 
     ],
 )
 def test_metadata_and_files_must_agree(lpa: SmallLpa, server: SmallServer, wrong: dict[str, bytes]) -> None:
-    """Metadata and files must agree on the ICCID and on the owner."""
+    """A profile whose metadata and files disagree on ICCID or owner is refused."""
     for name, value in wrong.items():
         setattr(server, name, value)
     prepared(lpa, server)
@@ -409,7 +409,7 @@ def test_metadata_and_files_must_agree(lpa: SmallLpa, server: SmallServer, wrong
 
 
 def test_a_test_profile_needs_a_willing_card_and_test_keys(make_card: MakeCard, server: SmallServer) -> None:
-    """A test profile needs a card that accepts test profiles, and test keys."""
+    """A test profile without test keys, or for a card that accepts none, is refused."""
     server.metadata = metadata(profileClass=0)
     good, server.package = server.package, server.package.replace(bytes(range(16)), bytes(range(1, 17)))
     lpa = SmallLpa(make_card())
@@ -436,7 +436,7 @@ def test_a_test_profile_needs_a_willing_card_and_test_keys(make_card: MakeCard, 
 def test_proprietary_data_are_kept(
     lpa: SmallLpa, server: SmallServer, configuration: str, oid: str | None
 ) -> None:
-    """Proprietary data of any maker are kept; data that are too long are refused."""
+    """Proprietary data are stored; data that are too long or of another type are refused."""
     server.configuration = bytes.fromhex(configuration)
     prepared(lpa, server)
     answer = server.load(lpa)
@@ -448,7 +448,7 @@ def test_proprietary_data_are_kept(
 
 
 def test_files_in_a_missing_directory_end_the_installation(make_card: MakeCard, server: SmallServer) -> None:
-    """Files in a missing directory end the installation, as on cards of other makers."""
+    """Files in a missing directory end the installation, unless `strict_files` is off."""
     good = server.package
     elements = [element.raw for element in tlv.parse_all(good) if element.tag != TELECOM]
     server.package = b"".join(elements)
@@ -468,7 +468,7 @@ def test_files_in_a_missing_directory_end_the_installation(make_card: MakeCard, 
 
 
 def test_the_habit_decides_about_long_segments(make_card: MakeCard, server: SmallServer) -> None:
-    """Segments of 1,036 bytes, as from a public server, are refused or accepted, by the card's habit."""
+    """Segments of 1,036 bytes are refused, unless `largest_segment` allows them."""
     server.piece = 1023
     lpa = SmallLpa(make_card())
     prepared(lpa, server)
@@ -480,7 +480,7 @@ def test_the_habit_decides_about_long_segments(make_card: MakeCard, server: Smal
 
 
 def test_a_segment_needs_a_prepared_download(lpa: SmallLpa, server: SmallServer) -> None:
-    """No segment is accepted before a download is prepared, nor after its result."""
+    """A segment before a download is prepared, or after its result, is refused with 6985."""
     for segment in ("BF3600", "A000", "8600"):
         with pytest.raises(StatusError, match="6985"):
             lpa.command(segment)
@@ -490,7 +490,7 @@ def test_a_segment_needs_a_prepared_download(lpa: SmallLpa, server: SmallServer)
 
 
 def begun(lpa: SmallLpa, server: SmallServer) -> list[bytes]:
-    """Load the first half; return the other."""
+    """Load the first six segments of a package, and return the remaining ones."""
     prepared(lpa, server)
     segments = server.segments(bytes(lpa.card.eid))
     for segment in segments[:6]:
@@ -499,7 +499,7 @@ def begun(lpa: SmallLpa, server: SmallServer) -> list[bytes]:
 
 
 def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another function in the middle of an installation does not disturb the installation."""
+    """Another ES10 function during an installation does not disturb the installation."""
     rest = begun(lpa, server)
     assert lpa.profiles() == []
     for segment in rest:
@@ -508,7 +508,7 @@ def test_other_commands_meanwhile(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_no_other_commands_meanwhile(make_card: MakeCard, server: SmallServer) -> None:
-    """Some cards refuse other functions, and continue with the installation."""
+    """With `other_commands_while_loading`, other functions are refused, and the installation continues."""
     lpa = SmallLpa(make_card(other_commands_while_loading="6985"))
     rest = begun(lpa, server)
     with pytest.raises(StatusError, match="6985"):
@@ -519,7 +519,7 @@ def test_no_other_commands_meanwhile(make_card: MakeCard, server: SmallServer) -
 
 
 def test_a_cancelled_installation_leaves_nothing(lpa: SmallLpa, server: SmallServer) -> None:
-    """A cancelled installation leaves no profile and no result: the cancellation informs the server."""
+    """A cancelled installation leaves no profile and no notification."""
     rest = begun(lpa, server)
     asked = {"transactionId": server.transaction_id, "reason": 5}
     kind, _ = lpa.call("CancelSessionRequest", asked, "CancelSessionResponse")
@@ -532,7 +532,7 @@ def test_a_cancelled_installation_leaves_nothing(lpa: SmallLpa, server: SmallSer
 
 @pytest.mark.parametrize("how", ["challenge", "reset", "close"])
 def test_an_interruption_leaves_a_result(make_card: MakeCard, server: SmallServer, how: str) -> None:
-    """A new session, or a loss of power, during an installation leaves a result with reason 11."""
+    """A new session or a loss of power during an installation leaves a result with an interruption."""
     lpa = SmallLpa(make_card())
     begun(lpa, server)
     if how == "challenge":
@@ -551,7 +551,7 @@ def test_an_interruption_leaves_a_result(make_card: MakeCard, server: SmallServe
 
 
 def test_installations_are_notified(lpa: SmallLpa, server: SmallServer) -> None:
-    """In addition to the result, each address that asks for installations gets a notification."""
+    """After an installation, there is a notification for each address in addition to the result."""
     entries = [*everything_notified("a.example.com"), *everything_notified("b.example.com")]
     server.metadata = metadata(notificationConfigurationInfo=entries)
     server.download(lpa)

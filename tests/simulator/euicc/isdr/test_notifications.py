@@ -36,7 +36,7 @@ def install(lpa: SmallLpa, server: SmallServer, iccid: Iccid, **changed: Any) ->
 
 
 def told(lpa: SmallLpa, **asked: Any) -> list[tuple[int, int, bytes]]:
-    """Return number, event and ICCID of each."""
+    """Return number, event and ICCID of each notification in the list."""
     return [
         (one["seqNumber"], min(bits_of(one["profileManagementOperation"])), one["iccid"])
         for one in lpa.notifications(**asked)
@@ -47,7 +47,7 @@ def told(lpa: SmallLpa, **asked: Any) -> list[tuple[int, int, bytes]]:
 def test_each_event_of_a_profiles_life_is_reported(
     make_card: MakeCard, server: SmallServer, first: int
 ) -> None:
-    """Each event of a profile's life is reported, in ascending numbers from 0 or 1 on."""
+    """Each event of a profile leads to a notification, with ascending numbers from 0 or 1 on."""
     lpa = SmallLpa(make_card(first_notification=first))
     a, b = bytes(ICCID), bytes(OTHER_ICCID)
     install(lpa, server, ICCID, **TELL_ALL)
@@ -58,7 +58,7 @@ def test_each_event_of_a_profiles_life_is_reported(
     lpa.delete(a)
     lpa.reset_memory(0)
     events = [
-        (INSTALL, a),  # the result
+        (INSTALL, a),  # the installation result
         (INSTALL, a),
         (INSTALL, b),
         (INSTALL, b),
@@ -73,7 +73,7 @@ def test_each_event_of_a_profiles_life_is_reported(
 
 
 def test_a_profile_without_addresses_causes_no_notification(lpa: SmallLpa, server: SmallServer) -> None:
-    """A profile whose metadata name no address causes no notification after its result."""
+    """A profile without notification addresses causes no notification other than its result."""
     install(lpa, server, ICCID)
     lpa.enable(bytes(ICCID))
     lpa.disable(bytes(ICCID))
@@ -82,7 +82,7 @@ def test_a_profile_without_addresses_causes_no_notification(lpa: SmallLpa, serve
 
 
 def test_a_test_profile_causes_no_notification(lpa: SmallLpa, server: SmallServer) -> None:
-    """A test profile causes no notification, whatever its metadata contain."""
+    """A test profile causes no notification other than its result, whatever its metadata contain."""
     install(lpa, server, ICCID, profileClass=0, **TELL_ALL)
     lpa.enable(bytes(ICCID))
     lpa.reset_memory(1)
@@ -90,7 +90,7 @@ def test_a_test_profile_causes_no_notification(lpa: SmallLpa, server: SmallServe
 
 
 def test_each_address_gets_the_requested_events(lpa: SmallLpa, server: SmallServer) -> None:
-    """Each address is notified of the events that it has requested."""
+    """For each address there are notifications only of the events that the metadata give for it."""
     entries = [
         {"profileManagementOperation": bit_string([ENABLE]), "notificationAddress": "one.example.com"},
         {
@@ -108,7 +108,7 @@ def test_each_address_gets_the_requested_events(lpa: SmallLpa, server: SmallServ
 
 @pytest.mark.parametrize("curve", Curve)
 def test_a_notification_is_signed_with_the_key_of_its_ci(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
-    """A notification is signed with the key of the CI of its profile, and contains the certificates."""
+    """A notification is signed under the CI of its profile, and contains the certificates."""
     install(lpa, SmallServer(pki, curve), ICCID, **TELL_ALL)
     lpa.enable(bytes(ICCID))
     signed = SCHEMA.decode("OtherSignedNotification", lpa.retrieve()[-1])
@@ -141,21 +141,21 @@ def test_lists_and_retrievals_are_filtered(lpa: SmallLpa, server: SmallServer) -
 
 
 def test_an_empty_list_is_returned_as_a_list(lpa: SmallLpa) -> None:
-    """An empty list is returned as a list."""
+    """Without notifications, lists and retrievals return an empty list."""
     assert lpa.command("BF2800").hex() == "bf2802a000"
     assert lpa.command("BF2B00").hex() == "bf2b02a000"
     assert lpa.command("BF2B05A003800105").hex() == "bf2b02a000"
 
 
 def test_unknown_is_an_error(make_card: MakeCard) -> None:
-    """Some cards return an error for a missing number."""
+    """With `unknown_notification_is_error`, retrieving an unknown number is an error."""
     lpa = SmallLpa(make_card(unknown_notification_is_error=True))
     assert lpa.command("BF2B05A003800105").hex() == "bf2b03810101"
     assert lpa.command("BF2B00").hex() == "bf2b02a000"
 
 
 def test_a_removed_notification_is_deleted_permanently(lpa: SmallLpa, server: SmallServer) -> None:
-    """A removed notification is deleted permanently, and its number is not used again."""
+    """A removed notification stays deleted after a reset, and its number is not used again."""
     install(lpa, server, ICCID)
     assert lpa.remove(2) == 1
     assert lpa.remove(1) == 0

@@ -28,7 +28,7 @@ A, B, C, D = (Iccid.parse(f"894900000000000{number}018") for number in range(4))
 
 
 def install(lpa: SmallLpa, pki: Pki, iccid: Iccid, **changed: Any) -> bytes:
-    """Install a made-up profile and return its ICCID in the card's form."""
+    """Install a made-up profile, and return the bytes of its ICCID."""
     server = SmallServer(pki, metadata=metadata(iccid, **changed), package=made_up_profile(iccid, size=1500))
     assert server.download(lpa)[0] == "successResult"
     return bytes(iccid)
@@ -43,13 +43,13 @@ def enabled(card: SoftCard) -> list[Iccid]:
 
 
 def refresh(card: SoftCard, response: str = PERFORMED) -> None:
-    """Answer 91xx as a modem does."""
+    """Fetch a REFRESH from the card, and answer it as a modem does."""
     assert card.transmit(bytes.fromhex(FETCH)).hex() == "d0098103010104820281829000"
     assert card.transmit(bytes.fromhex(response)) == b"\x90\x00"
 
 
 def test_a_list_has_the_default_fields(lpa: SmallLpa, pki: Pki) -> None:
-    """Without a tag list the card reports the default fields that are set."""
+    """Without a tag list, the card reports those default fields that a profile has."""
     assert lpa.profiles() == []
     a = install(
         lpa, pki, A, iconType=0, icon=b"\xff\xd8", notificationConfigurationInfo=everything_notified()
@@ -89,7 +89,7 @@ def test_profiles_are_found_by_iccid_aid_and_class(lpa: SmallLpa, pki: Pki) -> N
 
 
 def test_a_tag_list_selects_the_fields(lpa: SmallLpa, pki: Pki) -> None:
-    """A tag list selects the fields, even beyond the default; unknown tags are ignored."""
+    """A tag list selects the reported fields, even other than the default ones."""
     entries = everything_notified()
     install(lpa, pki, A, notificationConfigurationInfo=entries, **ruled(1))
     (found,) = lpa.profiles(tagList=bytes.fromhex("5AB6B7999F709F44BF22"))
@@ -107,19 +107,19 @@ def test_a_tag_list_selects_the_fields(lpa: SmallLpa, pki: Pki) -> None:
 
 @pytest.mark.parametrize("wrong", ["BF2D035C019F", "BF2D025C00", "BF2D03A00101", "BF2D05A003960102"])
 def test_a_request_with_wrong_grammar_is_refused(lpa: SmallLpa, wrong: str) -> None:
-    """A tag list or a search with wrong grammar leads to incorrectInputValues."""
+    """A malformed tag list or search is refused with incorrectInputValues."""
     assert lpa.command(wrong).hex() == "bf2d03810101"
 
 
 def test_an_unset_nickname_is_empty_or_omitted(make_card: MakeCard, pki: Pki) -> None:
-    """Some cards report an empty nickname if none is set."""
+    """With `empty_optional_fields`, the card reports an empty nickname if none is set."""
     lpa = SmallLpa(make_card(empty_optional_fields=True))
     install(lpa, pki, A)
     assert lpa.profiles()[0]["profileNickname"] == ""
 
 
 def test_a_long_list_arrives_in_portions(make_card: MakeCard, pki: Pki) -> None:
-    """A list longer than one answer arrives completely, in portions."""
+    """A list of profiles that is longer than one answer arrives completely."""
     lpa = SmallLpa(make_card(portion=200))
     for iccid in (A, B, C, D):
         install(lpa, pki, iccid, iconType=1, icon=bytes(1024))
