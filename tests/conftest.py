@@ -29,20 +29,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of tests that read published test data."""
+    """Register the markers of tests, and start to listen for secrets in the log."""
     secret_sources.listen()
     config.addinivalue_line(
         "markers", "test_data: reads the folder named by LPAD_TEST_DATA; left out without it"
     )
     config.addinivalue_line(
-        "markers", "programs(*names): runs these; left out where one is missing, except in CI"
+        "markers", "programs(*names): runs these programs; left out if one is missing, except in CI"
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests that need published data, or another language's tools, if these are missing.
+    """Leave out tests that need published data, or certain programs, if these are missing.
 
-    A test of published data has a twin without it. In CI all tools are installed, or tests fail.
+    A test of published data has a twin without it. In CI all programs are installed, or tests fail.
     """
     left_out = [
         item
@@ -61,26 +61,26 @@ def _has_programs(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """The folder with published test data (SGP.26 PKI, TS.48 profiles, bound profile packages)."""
+    """Return the folder with published test data (SGP.26 PKI, TS.48 profiles, bound profile packages)."""
     assert TEST_DATA is not None, "mark the test with test_data"
     return Path(TEST_DATA)
 
 
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """Certificates for all tests: making them takes a moment."""
+    """Return certificates for all tests, which are made once because this takes a moment."""
     return Pki.open(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki) -> Iterator[Lab]:
-    """A card, a server and an engine, for one test."""
+    """Yield a lab for one test: a card, a server and an engine."""
     with Lab(tmp_path, pki) as made:
         yield made
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skipped test fails the run, and so does a secret in any log."""
+    """Let a secret in any log fail the run, and in CI also a skipped test."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:  # In a parallel run, each process sends its findings to the one that judges them.
         output["hunt"] = HUNT.report()

@@ -19,7 +19,7 @@ PATIENCE = 120.0
 
 
 class Gateway:
-    """A context manager that serves the API of a lab's engine, and stops server and engine."""
+    """A context manager that serves the API of a lab's engine, and stops the server at its end."""
 
     def __init__(self, lab: Lab, *, rules: AccessRules | None = None) -> None:
         self.lab = lab

@@ -42,7 +42,7 @@ def test_a_switch_waits_for_its_confirmation(gateway: Gateway) -> None:
 
 
 def test_a_switch_that_is_not_confirmed_is_taken_back(gateway: Gateway) -> None:
-    """An unconfirmed switch is rolled back, and the error has a kind and details for programs."""
+    """A switch whose confirmation is refused is rolled back, and the error has a kind and details."""
     change = switch(gateway, {"until": ["confirm"], "within": 60})
     back = gateway.http.post(f"/v1/changes/{change['id']}/answer?wait=120", json={"confirm": False}).json()
     assert (back["state"], back["error"]["kind"]) == ("failed", "switch-rolled-back")
@@ -73,7 +73,7 @@ def test_a_guard_that_can_t_be_is_refused(gateway: Gateway, guard: Any) -> None:
 
 
 def test_a_download_takes_a_guard_for_its_switch(gateway: Gateway) -> None:
-    """A download takes the same guards as enabling; a guard on a download without a switch is refused."""
+    """A download with a switch accepts a guard, as enabling does; without a switch, it refuses it."""
     downloads = f"/v1/euiccs/{CARD}/downloads"
     code = gateway.lab.code(gateway.lab.order())
     for body in (
@@ -96,7 +96,7 @@ def test_a_download_takes_a_guard_for_its_switch(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"confirm": True, "decision": "accept"}, {"confirm": "yes"}])
 def test_an_answer_is_one_of_three(gateway: Gateway, answer: dict[str, Any]) -> None:
-    """An answer contains exactly one of a code, a decision and a confirmation."""
+    """An answer must contain exactly one of a code, a decision and a confirmation."""
     response = gateway.http.post("/v1/changes/1/answer", json=answer)
     assert response.status_code in (400, 404)
     assert response.json()["kind"] in ("invalid-value", "not-found")

@@ -20,7 +20,7 @@ EUICC = f"/v1/euiccs/{CARD}"
 
 
 def test_a_repeated_post_starts_nothing_twice(gateway: Gateway) -> None:
-    """A repeated request gets the same change, marked as repeated; another request with its key gets 422."""
+    """A repeated request gets the same change, marked as repeated; another with the same key gets 422."""
     body = {"activation_code": gateway.lab.code(gateway.lab.order())}
     headers = {"Idempotency-Key": "5f0c"}
     first = gateway.http.post(f"{EUICC}/downloads", json=body, headers=headers)

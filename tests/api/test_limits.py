@@ -47,7 +47,7 @@ def test_a_user_can_hold_so_many_connections_and_no_more(gateway: Gateway) -> No
 
 @pytest.mark.parametrize("query", [f"change={DIGITS}", "change=1%0A2"])
 def test_numbers_too_long_are_the_callers_mistake(gateway: Gateway, query: str) -> None:
-    """Python refuses to read thousands of digits; that must not look like an internal error."""
+    """A number of thousands of digits, or with a line break, is refused as an invalid value."""
     response = gateway.http.get(f"/v1/events?{query}")
     assert (response.status_code, response.json()["kind"]) == (400, "invalid-value")
 

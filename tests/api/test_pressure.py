@@ -52,7 +52,7 @@ def problem(answer: bytes) -> tuple[int, str]:
 
 
 def test_two_hundred_clients_at_the_same_time(gateway: Gateway) -> None:
-    """All clients, connected at the same time, are answered."""
+    """Two hundred clients that are connected at the same time all get an answer."""
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(gateway)) for _ in range(200)]
         for each in clients:
@@ -66,7 +66,7 @@ def test_two_hundred_clients_at_the_same_time(gateway: Gateway) -> None:
 def test_a_client_that_hangs_up_is_not_an_error(
     gateway: Gateway, caplog: pytest.LogCaptureFixture, rest_of_it: bytes
 ) -> None:
-    """A body that ends too early causes no traceback in the log, and no other client notices."""
+    """A body that ends too early causes no error in the log, and other clients still get answers."""
     with connect(gateway) as made:
         made.sendall(f"POST /v1/euiccs/{CARD}/refresh HTTP/1.1\r\nHost: lpad\r\n".encode() + rest_of_it)
         made.shutdown(socket.SHUT_WR)
@@ -160,7 +160,7 @@ def test_an_endless_body(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("one", [b"X-Flood: " + b"a" * 1000 + b"\r\n", b"X: " + b"a" * 1_000_000])
 def test_a_flood_of_headers(gateway: Gateway, one: bytes) -> None:
-    """If a request has too many headers, the answer is a problem, and the connection is closed."""
+    """If a request's headers are too long, the answer is a problem, and the connection is closed."""
     with connect(gateway) as flood:
         flood.sendall(b"GET /v1/system HTTP/1.1\r\nHost: lpad\r\n")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):

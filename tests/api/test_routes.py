@@ -93,7 +93,7 @@ def test_the_whole_life_of_a_profile(gateway: Gateway) -> None:
 
 
 def test_an_iccid_may_be_written_as_modems_do(gateway: Gateway) -> None:
-    """An ICCID with the padding F, as modems write it, is accepted, in paths, too."""
+    """A path may contain an ICCID with the padding F, as modems write it."""
     done(download(gateway))
     assert gateway.get(f"{EUICC}/profiles/{FIRST}F")["iccid"] == FIRST
     problem(gateway.http.get(f"{EUICC}/profiles/89F3"), 400, "invalid-value")
@@ -163,7 +163,7 @@ def test_secrets_are_redacted(gateway: Gateway) -> None:
     ],
 )
 def test_a_download_names_one_source(gateway: Gateway, body: Any) -> None:
-    """A download must have either an activation code or `default`, each with a value of its type."""
+    """A download must name exactly one source, with a value of the right type."""
     problem(gateway.http.post(f"{EUICC}/downloads", json=body), 400, "invalid-value")
 
 
@@ -193,7 +193,7 @@ def test_a_reset_names_what_it_takes(gateway: Gateway) -> None:
 
 
 def test_the_outbox_is_shown_and_delivered_on_request(gateway: Gateway) -> None:
-    """The outbox is shown with age and state, and can be delivered on request."""
+    """The outbox shows each notification's age and state, and can be delivered on request."""
     done(download(gateway))
     empty = {
         "euicc": CARD,
@@ -250,7 +250,7 @@ def test_an_icon_has_its_media_type(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/nix", f"{EUICC}/nix", "/v1/euiccs/nix", "/v2/system"])
 def test_unknown_paths_are_problems(gateway: Gateway, path: str) -> None:
-    """A missing path or object is not-found, as problem+json."""
+    """A request for an unknown path or object gets a problem of the kind not-found."""
     problem(gateway.http.get(path), 404, "not-found")
 
 
@@ -264,7 +264,7 @@ def test_other_methods_are_problems(gateway: Gateway, route: Any) -> None:
 
 
 def test_unknown_fields_and_parameters_are_named(gateway: Gateway) -> None:
-    """A misspelt field or parameter is refused by name: it would be ignored silently otherwise."""
+    """A misspelt field or parameter is refused by name, because it would otherwise be ignored silently."""
     response = gateway.http.post(f"{EUICC}/downloads", json={"default": True, "confirm_code": "1"})
     assert "confirm_code" in problem(response, 400, "invalid-value")["detail"]
     response = gateway.http.post(f"{EUICC}/refresh?waiting=3")
@@ -283,7 +283,7 @@ def test_bodies_that_are_not_json(gateway: Gateway, body: bytes) -> None:
 
 
 def test_a_body_that_is_too_long(gateway: Gateway) -> None:
-    """A body is read up to its limit and no further."""
+    """A body that is longer than the limit is refused."""
     body = b" " * (LARGEST_BODY + 1)
     problem(gateway.http.post(f"{EUICC}/downloads", content=body), 400, "invalid-value")
 

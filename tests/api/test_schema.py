@@ -1,4 +1,4 @@
-"""The OpenAPI document is right: schemathesis makes valid and invalid requests, and checks answers."""
+"""Schemathesis checks the answers to valid and invalid requests against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 schema = schemathesis.openapi.from_dict(document(ROUTES))
 schema.config.update(base_url="http://lpad")
-schema.config.max_stream_events = 1  # After this time, the test has read enough of an event stream.
+schema.config.max_stream_events = 1  # One event is enough of an event stream, which does not end.
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[requests.Session]:
-    """A real server on a real socket, with a profile on its card."""
+    """Yield an HTTP session with a real server on a real socket, whose card has a profile."""
     folder: Path = tmp_path_factory.mktemp("schema")
     with Lab(folder, pki) as lab, Gateway(lab) as gateway, requests.Session() as made:
         lab.until(lambda: lab.engine.snapshot(CARD), lambda seen: seen.state is CardState.READY)

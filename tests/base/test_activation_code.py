@@ -68,7 +68,7 @@ def test_codes_from_the_specification_and_the_field_are_parsed(
     ],
 )
 def test_case_and_blanks(text: str) -> None:
-    """The case of prefix and address is ignored, and so are blanks that copying leaves behind."""
+    """The case of prefix and address is ignored, as are blanks, quotes, and a set-up link around a code."""
     assert str(ActivationCode.parse(text)) == f"LPA:1$smdp.gsma.com${TOKEN}"
 
 
@@ -78,13 +78,13 @@ def test_the_matching_id_keeps_its_case() -> None:
 
 
 def test_the_port_of_an_activation_codes_server_is_kept() -> None:
-    """A lab's server may use a port other than 443."""
+    """The address in an activation code may have a port other than 443."""
     assert ActivationCode.parse("LPA:1$localhost:8443$X").address.port == 8443
 
 
 @pytest.mark.parametrize("more", ["$$$F54172BD", "$$1$F54172BD$AAEC", "$1.2.3$1$$x", "$$$$"])
 def test_later_fields_are_ignored(more: str) -> None:
-    """Fields that only later versions define are ignored, empty ones too."""
+    """Fields that only later versions define are ignored, even empty ones."""
     assert ActivationCode.parse(f"LPA:1$smdp.gsma.com$X{more}").matching_id == "X"
 
 
@@ -114,7 +114,7 @@ def test_later_fields_are_ignored(more: str) -> None:
     ],
 )
 def test_invalid_activation_codes_are_refused(text: str, said: str) -> None:
-    """Any other text is refused; the error names the wrong field, and contains no secret."""
+    """An invalid activation code is refused; the error names the wrong part, and contains no secret."""
     with pytest.raises(InvalidActivationCode, match=said) as caught:
         ActivationCode.parse(text)
     assert TOKEN not in caught.value.sentence
@@ -122,7 +122,7 @@ def test_invalid_activation_codes_are_refused(text: str, said: str) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_a_code_or_refused(text: str) -> None:
-    """Reading any text gives a code or raises InvalidActivationCode, and no other error."""
+    """Parsing any text returns a code or raises InvalidActivationCode, and no other error."""
     for full in (text, f"LPA:1${text}", f"LPA:1$smdp.gsma.com${text}"):
         try:
             code = ActivationCode.parse(full)
@@ -176,6 +176,6 @@ def test_a_link_without_a_code_is_refused(link: str) -> None:
 
 
 def test_a_text_without_end_is_refused() -> None:
-    """A very long text, such as a pasted page, is refused without being read."""
+    """A very long text, such as a pasted page, is refused."""
     with pytest.raises(InvalidActivationCode, match="4096"):
         ActivationCode.parse("x" * 5000)

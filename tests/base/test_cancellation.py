@@ -47,7 +47,7 @@ def test_first_sentence_stays() -> None:
 
 
 def test_wakes_what_is_not_a_socket() -> None:
-    """A cancellation wakes a thread by the thread's own function, even if the wait begins later."""
+    """A cancellation calls the function that a waiting thread has given, even if the wait begins later."""
     cancellation = Cancellation()
     early, late, never = threading.Event(), threading.Event(), threading.Event()
     with cancellation.waking(never.set):

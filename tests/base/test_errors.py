@@ -1,4 +1,4 @@
-"""The tree of errors: the class of each has the types of its details."""
+"""Each error class declares the types of its details."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_a_path_that_leads_elsewhere_does_not_stop_lpad(
 
 
 def test_without_a_path_nothing_is_stored() -> None:
-    """Without a path, the content is only in the memory of the object that uses it."""
+    """Without a path, a write stores nothing, and a read returns None."""
     file = ExpendableFile(None, str)
     file.write("x")
     assert file.read() is None

@@ -27,7 +27,7 @@ class Account(Frozen, kw_only=True):
 
 
 def types_below(type_: type[Frozen]) -> Iterator[type[Frozen]]:
-    """Return all types derived from a type."""
+    """Yield all types derived from a type."""
     for each in type_.__subclasses__():
         yield each
         yield from types_below(each)

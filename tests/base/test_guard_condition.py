@@ -53,6 +53,6 @@ def test_reads_a_condition(text: str, fields: dict[str, object]) -> None:
     ],
 )
 def test_refuses_invalid_conditions(text: str) -> None:
-    """Lpad finds a mistake when the guard is requested, not after the connection is lost."""
+    """An invalid condition is refused as soon as it is parsed, before any switch."""
     with pytest.raises(InvalidValue):
         Condition.parse(text)

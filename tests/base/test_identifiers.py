@@ -11,7 +11,7 @@ from lpad.base.identifiers import ISD_R, Aid, Eid, Iccid, Imei, Tac, Transaction
 
 TEST_EID = "89049032123451234512345678901235"
 IMEI = "352906110123454"
-IMEI_OF_THE_SPECIFICATION = Imei("352906110123451")  # its check digit is wrong
+IMEI_OF_THE_SPECIFICATION = Imei("352906110123451")  # The check digit in the specification is wrong.
 
 
 def digits(low: int, high: int) -> st.SearchStrategy[str]:
@@ -48,14 +48,14 @@ def test_eid_as_people_write_it() -> None:
 
 @pytest.mark.parametrize("text", ["", TEST_EID[:-1], TEST_EID + "0", TEST_EID[:-1] + "F", "٣" * 32])
 def test_invalid_eids_are_refused(text: str) -> None:
-    """An EID with another number of digits, or other digits than 0 to 9, is refused."""
+    """A text that does not have exactly 32 digits from 0 to 9 is refused as an EID."""
     with pytest.raises(InvalidValue):
         Eid.parse(text)
 
 
 @pytest.mark.parametrize("data", ["", TEST_EID[:-2], TEST_EID[:-2] + "A0"])
 def test_bytes_that_are_not_an_eid(data: str) -> None:
-    """A card's EID of another length or with other digits is malformed."""
+    """A card's EID is malformed if it is not 16 bytes of decimal digits."""
     with pytest.raises(MalformedError):
         Eid.from_bytes(bytes.fromhex(data))
 
@@ -88,7 +88,7 @@ def test_iccid_there_and_back(text: str) -> None:
 
 
 def test_iccid_as_modems_report_it() -> None:
-    """A padding F, in either case, blanks and dashes do not make another ICCID."""
+    """Padding with F in either case, blanks and dashes do not change an ICCID."""
     plain = Iccid.parse("8949449999999990098")
     for text in ("8949449999999990098F", "8949449999999990098f", " 8949 4499-9999 9990 098\r\n"):
         assert Iccid.parse(text) == plain
@@ -98,7 +98,7 @@ def test_iccid_as_modems_report_it() -> None:
     "text", ["", "F", "8" * 21, "8949F49999999990098", "F89", "89494499999999900X8", "٣" * 19]
 )
 def test_invalid_iccids_are_refused(text: str) -> None:
-    """An ICCID of another length, or with F anywhere but at the end, is refused."""
+    """An ICCID that is not 1 to 20 digits, or has an F anywhere but at the end, is refused."""
     with pytest.raises(InvalidValue):
         Iccid.parse(text)
 
@@ -107,7 +107,7 @@ def test_invalid_iccids_are_refused(text: str) -> None:
     "data", ["", "98" * 9, "98" * 11, "FF" * 10, "98F01032547698103214", "FFFFFFFFFFFFFFFFFF1F"]
 )
 def test_bytes_that_are_not_an_iccid(data: str) -> None:
-    """Bytes of another length, of nothing but padding, or with F before a digit are not an ICCID."""
+    """An ICCID that is not 10 bytes, is only padding, or has F before a digit is malformed."""
     with pytest.raises(MalformedError):
         Iccid.from_bytes(bytes.fromhex(data))
 
@@ -147,14 +147,14 @@ def test_the_tac_is_the_first_8_digits_with_swapped_nibbles() -> None:
 
 @pytest.mark.parametrize("text", ["", "35290611012345"[:13], "352906110123452", "35290611012345x", "3" * 17])
 def test_invalid_imeis_are_refused(text: str) -> None:
-    """An IMEI with another number of digits, or a wrong check digit, is refused."""
+    """An IMEI with a wrong number of digits, a letter, or a wrong check digit is refused."""
     with pytest.raises(InvalidValue):
         Imei.parse(text)
 
 
 @pytest.mark.parametrize("data", ["", "53926011103254", "5392601110325AAA", "FFFFFFFFFFFFFFFF"])
 def test_bytes_that_are_not_an_imei(data: str) -> None:
-    """Bytes of another length, or that are not digits, are not an IMEI."""
+    """An IMEI of a wrong length, or with bytes that do not encode digits, is malformed."""
     with pytest.raises(MalformedError):
         Imei.from_bytes(bytes.fromhex(data))
 

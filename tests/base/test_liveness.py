@@ -79,7 +79,7 @@ def test_the_last_deadline_counts(run: Run) -> None:
 
 
 def test_a_thread_that_rests_is_healthy(run: Run) -> None:
-    """Waiting for something to do is not a hang, however long it takes."""
+    """A thread that waits for work does not count as stuck, however long it waits."""
     run(lambda: Deadline.after(-100).remaining(), rest=True)
     assert stuck(grace=0) == []
 

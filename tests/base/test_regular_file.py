@@ -23,7 +23,7 @@ def test_a_regular_file_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_CREAT])
 def test_a_fifo_is_refused_immediately(tmp_path: Path, flags: int) -> None:
-    """A FIFO without a reader at its other end is opened without waiting."""
+    """A FIFO is refused without a wait, even if no process has its other end open."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     with pytest.raises(OSError, match=r"not a regular file|No such device"):
@@ -31,7 +31,7 @@ def test_a_fifo_is_refused_immediately(tmp_path: Path, flags: int) -> None:
 
 
 def test_other_things_are_refused(tmp_path: Path) -> None:
-    """Devices, folders and sockets are not files, and no descriptor is left of them."""
+    """Devices, folders and sockets are refused, and no descriptor of them stays open."""
     with closing(socket.socket(socket.AF_UNIX)) as bound:
         bound.bind(str(tmp_path / "socket"))
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -1,4 +1,4 @@
-"""Numbers in text from outside."""
+"""Reading numbers from text and JSON that lpad did not write."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def test_long_number_in_json() -> None:
 
 @pytest.mark.parametrize("value", [None, "12", True, math.nan, math.inf, -1, 10**30, [1]])
 def test_an_impossible_stored_number_is_replaced(value: object) -> None:
-    """A stored number that is impossible is replaced."""
+    """A stored number that is impossible is replaced by the default."""
     assert noted_number(value, default=3.0, most=100.0) == 3.0
 
 
 @given(st.text(max_size=40) | st.from_regex(r"-?[0-9]{1,40}\.?[0-9]*", fullmatch=True))
 def test_any_text_is_a_number_in_range_or_nothing(text: str) -> None:
-    """Whatever the text is, the readers return a number in range or nothing."""
+    """Whatever the text is, the readers return a number in range or None."""
     whole, hexadecimal = whole_number(text, most=99), hexadecimal_number(text, most=99)
     assert whole is None or 0 <= whole <= 99
     assert hexadecimal is None or 0 <= hexadecimal <= 99

@@ -25,7 +25,7 @@ def test_a_row_needs_a_reason() -> None:
 
 
 def test_a_page_without_the_section_is_refused() -> None:
-    """If the heading was renamed, the check fails instead of taking the list for empty."""
+    """If the heading was renamed, the check fails instead of treating the list as empty."""
     with pytest.raises(ValueError, match="no section"):
         listed_misses("# Bench\n")
 
@@ -51,7 +51,7 @@ def test_an_unlisted_miss_fails() -> None:
 
 
 def test_another_python_needs_other_instructions_and_memory() -> None:
-    """Under another Python, only counts are compared, and a notice states this."""
+    """Under a different version of Python, only counts are compared, and a notice states this."""
     figures = [at_most("lines", 3, 2, "calls"), at_most("memory", 50, 38, "MiB", spread=0.03)]
     assert comparable(figures, PYTHON) == (figures, None)
     compared, notice = comparable(figures, "3.13.1")

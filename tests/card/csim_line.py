@@ -26,9 +26,9 @@ def open_csim_link(
 
     Args:
         port: the modem's AT port, locked until the link is closed.
-        baud: bits per second; USB modems take any.
+        baud: bits per second; USB modems accept any.
         patience: how long to wait for the modem's answers.
-        terminal_capability: value for cards that want TERMINAL CAPABILITY first, see `RawLink`.
+        terminal_capability: value for cards that need TERMINAL CAPABILITY first, see `RawLink`.
         unredacted: whether the APDU trace shows payloads.
 
     Raises:

@@ -49,7 +49,7 @@ class LinkContract:
         raise NotImplementedError
 
     def command(self, rig: Rig, data: bytes, *, block_size: int = 255) -> bytes:
-        """Carry one ES10 command in a session of its own."""
+        """Send one ES10 command in its own session; return the card's answer."""
         with isdr_session(rig.link, block_size=block_size, deadline=soon()) as isdr:
             return isdr.command(
                 data,
@@ -64,7 +64,7 @@ class LinkContract:
         assert rig.card.commands == [GET_EID]
 
     def test_closes_the_channel(self, rig: Rig) -> None:
-        """After a session its channel is closed, so each of a hundred sessions finds a free one."""
+        """After a session its channel is closed, so each of many sessions finds a free one."""
         for _ in range(5):
             self.command(rig, GET_EID)
         assert rig.card.open == set()
@@ -132,7 +132,7 @@ class LinkContract:
         assert rig.card.commands == [bytes(100), bytes(200), bytes(10)]
 
     def test_tells_how_far_a_command_has_got(self, rig: Rig) -> None:
-        """After each block the listener gets the number of bytes that the card has."""
+        """After each block, `on_block` gets the number of bytes that the card has received."""
         heard: list[int] = []
         with isdr_session(rig.link, block_size=60, deadline=soon()) as isdr:
             isdr.command(bytes(150), deadline=soon(), on_block=heard.append)
@@ -174,7 +174,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("status", [0x6985, 0x6A80, 0x6A88, 0x6F00, 0x6999])
     def test_tells_a_refusal_with_its_status_word(self, rig: Rig, status: int) -> None:
-        """Any other status word is an error whose details contain it."""
+        """A status word that refuses a command is an error whose details contain it."""
         rig.card.status = status
         with pytest.raises(CardStatus) as caught:
             self.command(rig, GET_EID)
@@ -188,7 +188,7 @@ class LinkContract:
         assert all(command.ins != 0xE2 for command in rig.card.sent)
 
     def test_survives_a_card_reset_under_the_session(self, rig: Rig) -> None:
-        """After a refresh the channel is gone: closing it fails, but the operation was successful."""
+        """If the card is reset at a session's end, the channel still closes, and the next session works."""
         rig.card.answers[GET_EID] = EID
         with isdr_session(rig.link, deadline=soon()) as isdr:
             assert isdr.command(GET_EID, intent=es10_intents.GET_EID, deadline=soon()) == EID
@@ -217,7 +217,7 @@ class LinkContract:
 
     @pytest.mark.parametrize("status", [0x6D00, 0x6E00])
     def test_takes_an_unknown_function_for_what_it_is(self, rig: Rig, status: int) -> None:
-        """Status words that refuse a SELECT have another meaning from the ISD-R: it lacks the function."""
+        """If the ISD-R refuses a function with 6D00 or 6E00, the error contains this status word."""
         rig.card.answers[GET_EID] = EID
         rig.card.refusals[bytes(10)] = status
         with isdr_session(rig.link, deadline=soon()) as isdr:
@@ -243,7 +243,7 @@ class LinkContract:
         assert len(rig.card.sent) == before
 
     def test_tells_the_imei(self, rig: Rig) -> None:
-        """The device's IMEI is read if it has one."""
+        """The link returns the IMEI of the device."""
         assert rig.link.imei(deadline=soon()) == IMEI
 
     def test_closing_the_link_twice_does_nothing(self, rig: Rig) -> None:

@@ -1,8 +1,8 @@
 """ModemManager as far as lpad sees it, on a private bus.
 
 Run as a program it is a process named ModemManager that has modems' ports open, as the real one has:
-`python modem_manager_double.py ADDRESS [--refuse ERROR TEXT] UID=PORT…`. It writes a line for each thing
-that it does.
+`python modem_manager_double.py ADDRESS [--refuse ERROR TEXT] UID=PORT…`. It prints a line for each of
+its actions.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ MODEM = "org.freedesktop.ModemManager1.Modem"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 REGISTERED, CONNECTING = 8, 10
-"""MMModemState."""
+"""Values of MMModemState."""
 UID = "/sys/devices/platform/usb1/1-1"
 PATIENCE = 60.0
-"""Seconds within which anything that a test waits for has happened, even on a slow machine."""
+"""Seconds for which a test waits at most, which suffice even on a slow machine."""
 
 
 HUGE = "x" * 1_000_000
@@ -195,7 +195,7 @@ class ModemManagerDouble:
         self.process.communicate()
 
     def wait_for(self, line: str) -> list[str]:
-        """Return the program's log since the last call, up to this line."""
+        """Return the program's output since the last call, up to the first line that begins with `line`."""
         assert self.process.stdout is not None
         done = []
         patience = threading.Timer(PATIENCE, self.process.kill)

@@ -45,7 +45,7 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 class PrivatePcscd:
     """pcscd with two virtual readers; a context manager that stops it.
 
-    pcscd knows one socket only, unless it inherits another one, as it does from systemd.
+    pcscd listens on one fixed socket, unless it inherits a socket, as from systemd.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class PrivatePcscd:
             assert len(context.readers()) == 2, (FOLDER / "log").read_text()
 
     def kill(self) -> None:
-        """Stop pcscd without notice to its clients."""
+        """Kill pcscd without notice to its clients."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -112,7 +112,7 @@ def _without_polkit(pcscd: str) -> tuple[str, ...]:
 
 
 class Slot:
-    """The slot of a virtual reader, in which each test puts another card."""
+    """The slot of a virtual reader, into which tests put cards."""
 
     def __init__(self) -> None:
         self.card: ScriptedCard | SoftCard = ScriptedCard()

@@ -25,7 +25,7 @@ class ScriptedCard:
     applications: tuple[bytes, ...] = (bytes(ISD_R),)
     free_channels: list[int] = field(default_factory=lambda: [1, 2, 3])
     taken: set[int] = field(default_factory=set)
-    """Channels that another program keeps open, even over a reset."""
+    """Channels that another program keeps open, even across a reset."""
     portion: int | None = None
     """Bytes returned by one GET RESPONSE (61xx); None: all data immediately."""
     asks_for_length: bool = False
@@ -60,7 +60,7 @@ class ScriptedCard:
     _waiting: dict[int, bytes] = field(default_factory=dict)
 
     def reset(self) -> bytes:
-        """Lose all channels, as a card does."""
+        """Close all channels, as a reset does; return the ATR."""
         self.resets += 1
         self.free_channels += sorted(self.open)
         self.open.clear()
@@ -70,7 +70,7 @@ class ScriptedCard:
         return bytes.fromhex("3B9F96801FC78031E073FE211B63")
 
     def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
-        """Take a command APDU, return data and status word."""
+        """Carry out a command APDU; return data and status word."""
         command = Command.parse(apdu)
         self.sent.append(command)
         channel = channel_of(command.cla)
@@ -168,7 +168,7 @@ class ScriptedCard:
 
 
 class BenchDevice:
-    """The device around a card on the bench, with an IMEI."""
+    """A device that contains a card and has an IMEI."""
 
     def __init__(self) -> None:
         self.closed = 0

@@ -1,4 +1,4 @@
-"""The contract of links on AT+CSIM, through real pyserial on a pty, for modems of many habits."""
+"""The contract of links on AT+CSIM, through real pyserial on a pty, for modems with various habits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A modem with an AT port and an MBIM port, only one of which reaches the card."""
+"""A modem with an AT port and an MBIM or QMI port, only one of which reaches the card."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def ask_modem(link: Link) -> None:
 
 
 def test_a_port_that_is_silent_for_the_modem_comes_last_once(ports: Ports) -> None:
-    """If a port is silent in use, the next opening uses the other port; the one after it, the first port."""
+    """If a port is silent in use, the next opening uses the other port, and the one after it the first."""
     modem = ports.control()
     way = ports.way()
     link = way.open_link(soon())
@@ -236,7 +236,7 @@ def test_an_empty_slot_is_listened_to(ports: Ports) -> None:
 
 
 def test_a_set_aside_port_is_closed_once_another_one_works(ports: Ports) -> None:
-    """The control port reports an empty slot, and the AT port reaches the card: only that one stays open."""
+    """If the control port reports an empty slot but the AT port has the card, only the AT port stays open."""
     ports.control().do(lambda function: function.remove_card())
     link: Any = ports.way().open_link(soon())
     assert kind_that_answers(link) == "csim"

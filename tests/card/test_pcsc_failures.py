@@ -159,7 +159,7 @@ def test_a_reader_without_a_card_is_reported(bench: Bench) -> None:
 
 @pytest.mark.parametrize("mode", ["alone", "shared"])
 def test_reader_taken_by_another_program(bench: Bench, mode: str) -> None:
-    """Lpad cannot lock a reader in use; the error names its user (PCSC#215, YubiKey-Guide#277)."""
+    """Lpad cannot lock a reader in use; the error names the other program (PCSC#215, YubiKey-Guide#277)."""
     with (
         other_program(mode) as other,
         pytest.raises(
@@ -206,7 +206,7 @@ def test_other_programs_wait_for_the_end_of_a_session(shared: PcscLink) -> None:
 
 
 def test_a_turn_that_does_not_end(shared: PcscLink) -> None:
-    """A program that keeps its turn delays lpad until the deadline; after the program's end, lpad works."""
+    """A program that keeps its turn delays lpad until the deadline; once the turn has ended, lpad works."""
     with other_program("shared") as other:
         other("begin")
         with pytest.raises(CardBusy, match=rf"another program .*\(pid {other.pid}\).* did not end its turn"):
@@ -219,7 +219,7 @@ def test_a_turn_that_does_not_end(shared: PcscLink) -> None:
 
 
 def test_no_connecting_during_another_turn(bench: Bench) -> None:
-    """Even connecting waits for a program that has its turn; the error names it."""
+    """Even connecting waits for a program that has its turn; the error names the program."""
     with other_program("shared") as other:
         other("begin")
         with pytest.raises(
@@ -242,7 +242,7 @@ def test_a_card_reset_by_another_program(bench: Bench, shared: PcscLink) -> None
 
 @contextmanager
 def suppress_reset() -> Iterator[None]:
-    """Allow a session to fail, but only with an error that is worth another attempt."""
+    """Allow a session to fail, but only with a retryable error."""
     try:
         yield
     except CardError as error:
@@ -317,7 +317,7 @@ def test_card_pulled_and_back_between_sessions(bench: Bench, link: PcscLink) -> 
 def test_a_reader_that_is_released_slowly(
     bench: Bench, link: PcscLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next connection waits until pcscd has released the lost one, and reports no reader in use."""
+    """The next connection waits until pcscd has released the lost one, which does not count as in use."""
     assert works(link)
     released = Connection.close
 
@@ -334,7 +334,7 @@ def test_a_reader_that_is_released_slowly(
 
 
 def test_a_card_whose_contacts_broke_during_a_reset(bench: Bench) -> None:
-    """Pcscd reports an empty reader although the card is back; lpad has pcscd check the reader again."""
+    """If pcscd reports an empty reader although the card is back, lpad has pcscd check the reader again."""
     with closing(Context()) as context:
         connection = context.connect(FIRST, shared=False)
         bench.inserted.pull()
@@ -389,7 +389,7 @@ def mute(bench: Bench) -> Iterator[MuteCard]:
 
 
 def test_a_silent_card(mute: MuteCard, link: PcscLink) -> None:
-    """PC/SC waits forever for a silent card; lpad does not wait, and sends no second call after the first."""
+    """Lpad waits for a silent card only until its deadline; while the call hangs, it makes no other."""
     threads = threading.active_count()
     mute.mute.set()
     with pytest.raises(CardUnreachable, match="no answer came in time; take the card out"):
@@ -467,7 +467,7 @@ def test_pcscd_restarted_between_sessions(bench: Bench, link: PcscLink) -> None:
 
 
 def test_an_unplugged_reader_is_reported_with_the_others(bench: Bench, link: PcscLink) -> None:
-    """A missing reader is reported, with the readers that are left (PCSC#261)."""
+    """An unplugged reader is reported, with the readers that are left (PCSC#261)."""
     assert works(link)
     bench.pcscd.kill()
     bench.pcscd.start(reader="another reader")

@@ -78,7 +78,7 @@ def test_two_cards_live_at_the_same_time(
     habits: tuple[CardBehaviour, CardBehaviour],
     shared: bool,  # noqa: FBT001 - from parametrize
 ) -> None:
-    """Download, enable, switch, disable, delete and notifications, on both readers in parallel."""
+    """On both readers in parallel, profiles are downloaded, enabled, switched, disabled and deleted."""
     failures: list[BaseException] = []
 
     def live(bench: PcscBench) -> None:

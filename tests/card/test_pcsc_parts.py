@@ -1,4 +1,4 @@
-"""The parts of PC/SC links, without pcscd: the choice of a reader, error codes, the thread, suspects."""
+"""Parts of PC/SC links, without pcscd: the choice of a reader, errors, the call thread, other programs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_without_any_reader_the_error_states_this() -> None:
     ],
 )
 def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> None:
-    """The error for each PC/SC code has a meaning and a remedy, and the code in its details."""
+    """Each PC/SC code becomes an error with its meaning and a remedy, and with the code in its details."""
     error = failure(code, "connecting")
     assert type(error) is kind
     assert str(error).startswith("connecting: ")
@@ -100,7 +100,7 @@ def test_codes_become_errors(code: int, kind: type[CardError], words: str) -> No
 
 
 def test_which_errors_end_a_connection() -> None:
-    """After an error about a reader in use, the connection works; after a removed card, it does not."""
+    """A connection survives an error about a reader in use, but not the removal of the card."""
     assert not is_lost(failure(0x8010000B, ""))
     assert not is_lost(failure(0x80100004, ""))
     assert is_lost(failure(0x80100069, ""))
@@ -190,7 +190,7 @@ except CardUnreachable as error:
 
 
 def test_a_killed_pcscd_is_a_broken_connection(tmp_path: Path) -> None:
-    """A pcscd that ends with an unread request counts as a broken connection, despite "refused"."""
+    """If pcscd ends with an unread request, the error reports a broken connection, and allows a retry."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED_WITH_A_QUESTION_UNREAD, str(tmp_path / "pcscd.comm")],
         check=True,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def card_of(personality: Personality) -> ScriptedCard:
-    """The scripted card with a personality's habits, as far as it has them."""
+    """Return a scripted card with a personality's habits, as far as `ScriptedCard` has them."""
     card = ScriptedCard()
     behaviour = personality.card
     card.asks_for_length = behaviour.answers is Answers.CORRECTED
@@ -36,7 +36,7 @@ def card_of(personality: Personality) -> ScriptedCard:
 
 
 def warm_up(link: Link, card: ScriptedCard, *, size: int) -> None:
-    """Have lpad find the link and carry a long command, in two attempts if +CGLA fails at the first."""
+    """Have lpad find the link and send a long command, in two attempts if +CGLA fails at the first."""
     for _ in range(2):
         try:
             with isdr_session(link, deadline=soon()) as isdr:
@@ -71,7 +71,7 @@ class TestPersonality(LinkContract):
 
 
 def test_half_a_second_for_each_answer() -> None:
-    """Lpad waits for a slow modem as long as the caller allows, although manuals promise 300 ms."""
+    """Lpad waits for a modem that needs half a second for each answer, although manuals promise 300 ms."""
     slow = find_personality("slow")
     card = card_of(slow)
     card.answers[GET_EID] = EID

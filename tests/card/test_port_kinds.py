@@ -33,7 +33,7 @@ def test_a_modems_port_opens_its_link() -> None:
 
 @pytest.mark.parametrize("port", [ModemPort(path="/dev/gone"), ReaderPort(reader="no such reader")])
 def test_a_port_that_is_not_there_is_named(port: Port, tmp_path: Path) -> None:
-    """If a port or reader does not exist, the error names it."""
+    """Opening a missing port or reader raises CardUnreachable; a port's description contains its name."""
     way = port.way(memory=None, folder=tmp_path, watch=PortWatch())
     with pytest.raises(CardUnreachable):
         way.open_link(soon())
@@ -42,7 +42,7 @@ def test_a_port_that_is_not_there_is_named(port: Port, tmp_path: Path) -> None:
 
 
 def test_equal_ports_lead_to_the_same_card_in_the_same_way() -> None:
-    """Two ports that compare equal open the same card through the same kind of link."""
+    """Ports with equal settings compare equal; ports with different settings do not."""
     assert ModemPort(path="x", quirks={"links": ["csim"]}) == ModemPort(path="x", quirks={"links": ["csim"]})
     assert ModemPort(path="x") != ModemPort(path="x", hold=None)
     assert ReaderPort(reader="x") != ReaderPort(reader="x", shared=True)

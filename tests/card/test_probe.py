@@ -135,7 +135,7 @@ def test_failure_is_part_of_the_report() -> None:
 
 
 def test_a_missing_port_leads_to_a_report() -> None:
-    """A missing port leads to a report, too."""
+    """The probe of a missing port returns a report; its error hides the serial number in the port's name."""
     report = probe(
         lambda: open_at_link("/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02"),
         port="/dev/serial/by-id/usb-Maker_0123456789ABCDEF-if02",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Slot(ScriptedCard):
-    """A card slot that keeps deadlines and refuses the commands that a test lists."""
+    """A card slot that observes deadlines and refuses the commands that a test lists."""
 
     longest: int | None = None
     refuse_after: int | None = None
@@ -71,7 +71,7 @@ def test_terminal_capability_goes_first_and_its_refusal_does_no_harm(slot: Slot)
 
 
 def test_no_apdu_is_sent_that_is_not_needed(slot: Slot) -> None:
-    """A session with one short command takes four APDUs: open, SELECT, STORE DATA, close."""
+    """A session with one short command needs four APDUs: open, SELECT, STORE DATA, close."""
     link = RawLink(slot, device=BenchDevice())
     with isdr_session(link, deadline=soon()) as isdr:
         isdr.command(GET_EID, deadline=soon())
@@ -79,7 +79,7 @@ def test_no_apdu_is_sent_that_is_not_needed(slot: Slot) -> None:
 
 
 def test_blocks_shrink_if_the_link_refuses_the_first(slot: Slot) -> None:
-    """A modem whose lines are too short for 255-byte blocks gets 120-byte or 63-byte ones from then on."""
+    """A link that refuses 255-byte blocks gets 120-byte or 63-byte blocks from then on."""
     slot.longest = 5 + 63
     with isdr_session(RawLink(slot, device=BenchDevice()), deadline=soon()) as isdr:
         isdr.command(bytes(300), deadline=soon())
@@ -90,7 +90,7 @@ def test_blocks_shrink_if_the_link_refuses_the_first(slot: Slot) -> None:
 
 
 def test_a_refusal_inside_a_chain_is_final(slot: Slot) -> None:
-    """ERROR in the middle of a command ends it: an APDU inside a chain is never sent again."""
+    """A refusal in the middle of a command ends the command; an APDU inside a chain is never sent again."""
     slot.refuse_after = 1
     link = RawLink(slot, device=BenchDevice())
     with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
@@ -136,7 +136,7 @@ def test_a_refused_get_response_is_not_a_reason_to_repeat(slot: Slot) -> None:
 
 
 def test_an_early_answer_ends_the_command(slot: Slot) -> None:
-    """If the card answers before the last block, it has finished the command; the rest is not sent."""
+    """If the card answers before the last block, the command is complete, and lpad sends no further block."""
 
     class Early:
         aid = ISD_R

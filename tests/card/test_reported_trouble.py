@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bench(name: str, card: ScriptedCard | None = None, **overrides: Any) -> Iterator[tuple[PtyModem, AtLink]]:
-    """Put a card into a modem of the table, and open lpad's link to it."""
+    """Yield a simulated modem with a card, and lpad's open link to the card."""
     card = card or ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=find_personality(name).modem) as modem:
         link = open_at_link(modem.path, overrides=overrides)
@@ -70,7 +70,7 @@ def test_class_bytes_name_no_channel_and_the_handle_is_not_a_number() -> None:
 
 
 def test_a_modem_that_wants_the_channel_in_the_class_byte_gets_it() -> None:
-    """If a modem passes class bytes on, 80 goes to the basic channel, which lpad notices (lpac#143)."""
+    """If a modem passes class bytes on, lpad puts the channel into the class byte (lpac#143)."""
     with bench("cgla-channel-in-class") as (modem, link):
         assert get_eid(link) == EID
         assert link.kind is LinkKind.CGLA_CHANNEL_IN_CLASS
@@ -93,7 +93,7 @@ def test_no_test_form_is_asked(name: str) -> None:
 
 
 def test_a_bare_number_is_a_handle() -> None:
-    """FM350-GL answers +CCHO with '1' alone (lpac#209, lpac#445)."""
+    """The answer '1' alone to +CCHO, as from FM350-GL, is a handle (lpac#209, lpac#445)."""
     with bench("cgla-bare-number") as (_, link):
         assert get_eid(link) == EID
         assert link.kind is LinkKind.CGLA
@@ -129,7 +129,7 @@ def test_csim_that_opens_no_channel_is_left_for_cgla() -> None:
 
 
 def test_a_modem_without_cchc_gets_its_channel_closed_by_the_card() -> None:
-    """EM9191 has no +CCHC: MANAGE CHANNEL goes through +CGLA (lpac#187)."""
+    """EM9191 has no +CCHC, so lpad closes the channel with MANAGE CHANNEL through +CGLA (lpac#187)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with bench("no-cchc", card) as (_, link):
         for _ in range(5):
@@ -164,7 +164,7 @@ def test_a_parameter_error_to_ccho_is_a_refusal_like_others() -> None:
 
 
 def test_a_sim_that_is_not_ready_is_waited_for() -> None:
-    """If the SIM is busy at the first call, lpad repeats the call by itself (lpac#241)."""
+    """If the SIM is busy at the first call, lpad repeats the call (lpac#241)."""
     with bench("busy-at-first") as (_, link):
         assert get_eid(link) == EID
 
@@ -200,7 +200,7 @@ def test_a_port_that_answers_nothing_ends_in_time() -> None:
 
 
 def test_a_session_left_by_a_crash_is_closed_before_the_next(tmp_path: Path) -> None:
-    """Lpad closes the session that a crash has left open, without a reboot of the modem (openpilot#37271)."""
+    """Lpad closes the channel that a crash has left open, without a reboot of the modem (openpilot#37271)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=find_personality("cgla-number").modem) as modem:
         crashed = open_at_link(modem.path, memory=LinkMemory(tmp_path))
@@ -225,7 +225,7 @@ def test_all_channels_taken_by_crashes_are_freed() -> None:
 
 
 def test_a_modem_that_fails_within_a_profile_package_is_not_asked_again_within_it() -> None:
-    """EC20F's +CGLA answers ERROR: no APDU is repeated, and the next attempt uses +CSIM (lpac#186)."""
+    """If +CGLA fails in a command (EC20F), no APDU is repeated; the next attempt uses +CSIM (lpac#186)."""
     card = ScriptedCard(answers={GET_EID: EID})
     with bench("cgla-breaks-in-profile", card, links=["cgla", "csim"]) as (_, link):
         with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
@@ -255,13 +255,13 @@ def test_a_modem_that_keeps_the_old_state_is_power_cycled_step_by_step() -> None
 
 
 def test_an_ec20_gets_its_operator_settings_reset_after_a_switch() -> None:
-    """An EC20 would otherwise keep the old carrier's MBN and never register (VoCat#110)."""
+    """After a switch, an EC20 gets the generic MBN; with the old one, it would not register (VoCat#110)."""
     quirks = quirks_of("Quectel", "EC20F")
     assert quirks.after_switch == ('AT+QMBNCFG="Select","ROW_Generic_3GPP"', "AT+CFUN=1,1")
 
 
 def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
-    """Each command that takes something down has one that brings it up, even if cancelled (VoCat#82)."""
+    """Each step that takes something down also has a command that brings it up again (VoCat#82)."""
     for manufacturer, model in (
         ("Quectel", "EC25"),
         ("Telit", "LE910C4"),
@@ -273,7 +273,7 @@ def test_nothing_is_taken_down_that_is_not_brought_up() -> None:
 
 
 def test_l850_and_t77w968_are_refreshed_without_modemmanager() -> None:
-    """If mmcli -r cannot reset L850 or T77W968, the ladder's commands do (openmptcprouter-feeds#320)."""
+    """L850 and T77W968 have commands for a reset, which mmcli -r cannot do (openmptcprouter-feeds#320)."""
     for manufacturer, model in (("Fibocom", "L850-GL"), ("Dell", "DW5821e")):
         assert quirks_of(manufacturer, model).refresh_ladder[-1].up
 
@@ -295,5 +295,5 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(told: str) -> None:
 
 
 def test_profiles_are_listed_with_their_notification_addresses() -> None:
-    """Without tag B6, the recipients of notifications are unknown (euicc-go#8)."""
+    """Lpad's list of profiles requests tag B6, the recipients of notifications (euicc-go#8)."""
     assert 0xB6 in ProfileInfoListRequest(tags=TAGS).tags

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def two(terminal: Terminal) -> Terminal:
-    """A card with two profiles, the first enabled."""
+    """Return a terminal at a gateway whose card has two profiles, the first of which is enabled."""
     terminal.lab.install()
     terminal.lab.install(iccid=SECOND, name="Second")
     assert terminal.lpactl("enable", FIRST).code == 0
@@ -41,7 +41,7 @@ def test_a_guard_that_is_met(two: Terminal, listener: int) -> None:
 
 
 def test_a_guard_that_is_not_met(two: Terminal) -> None:
-    """If a guard is not met, the command ends with its own exit code, and states what was observed."""
+    """If a guard is not met, the exit code is that of a rollback, and the output states what was observed."""
     failed = two.lpactl("enable", "Second", "--guard", "tcp:127.0.0.1:1@lo", "--within", "2")
     assert failed.code == exit_codes.TAKEN_BACK
     assert "connection refused" in failed.err
@@ -50,7 +50,7 @@ def test_a_guard_that_is_not_met(two: Terminal) -> None:
 
 
 def test_a_change_is_confirmed_by_its_number(two: Terminal) -> None:
-    """Status, the list and the change itself show the question; the change's number confirms the switch."""
+    """Status and change show that a confirmation is needed; the change's number confirms the switch."""
     asked = two.lpactl("enable", "Second", "--guard", "confirm", "--no-wait", "--json")
     number = json.loads(asked.out)["id"]
     two.lab.asked(number)

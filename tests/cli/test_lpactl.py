@@ -30,7 +30,7 @@ HEX = "898600B5000000E00015"
 
 
 def test_the_life_of_a_profile_with_a_hexadecimal_iccid(terminal: Terminal) -> None:
-    """A profile whose ICCID has digits from A to E can be named by it, or by its last digits."""
+    """A profile whose ICCID has digits from A to E can be named by the whole ICCID, or by its last digits."""
     done = terminal.lpactl("download", terminal.lab.code(terminal.lab.order(iccid=HEX))).ok()
     assert done.out.split()[0] == HEX
     assert terminal.lpactl("rename", HEX.lower(), "home").ok().out == f"{HEX} is renamed\n"
@@ -44,7 +44,7 @@ def test_the_life_of_a_profile_with_a_hexadecimal_iccid(terminal: Terminal) -> N
 
 
 def test_the_life_of_a_profile(terminal: Terminal) -> None:
-    """Every verb works by ICCID, by its last digits and by name, and states its result."""
+    """Commands for a profile accept an ICCID, its last digits or a nickname, and state their result."""
     code = terminal.lab.code(terminal.lab.order())
     done = terminal.lpactl("download", code).ok()
     assert done.out.split() == [FIRST, "First", "lpad", "simulator", "installed"]
@@ -69,7 +69,7 @@ def test_the_life_of_a_profile(terminal: Terminal) -> None:
 
 
 def test_every_command_prints_json_on_request(terminal: Terminal) -> None:
-    """With --json, before or behind the command, standard output is one JSON value."""
+    """With --json, before or after the command, standard output is one JSON value."""
     code = terminal.lab.code(terminal.lab.order())
     change = terminal.lpactl("--json", "download", code, "--enable").ok().json
     assert (change["state"], change["result"]["enabled"]) == ("done", True)
@@ -194,7 +194,7 @@ def test_ctrl_c_leaves_the_change_alone(terminal: Terminal) -> None:
 
 
 def test_events_come_as_they_happen(terminal: Terminal) -> None:
-    """`events` prints a line for each event, or JSON lines."""
+    """`events` prints a line for each event as it happens."""
     with subprocess.Popen(
         [*terminal.command, "events"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -265,7 +265,7 @@ class TestOnATerminal:
     """The output at a terminal."""
 
     def converse(self, command: list[str], answers: list[tuple[str, str]]) -> tuple[int, str]:
-        """Run a command on a pty, type each answer once its question has appeared."""
+        """Run a command on a pty and type each answer after its question; return exit code and output."""
         process, descriptor = pty.fork()
         if process == 0:
             os.environ["TERM"] = "xterm"
@@ -287,7 +287,7 @@ class TestOnATerminal:
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
 
     def test_codes_and_consent_are_asked_for(self, terminal: Terminal) -> None:
-        """The code is typed without echo, the profile is shown before consent, a bar shows the bytes."""
+        """The confirmation code is typed without echo, and the question for consent shows the profile."""
         order = terminal.lab.order(confirmation_code="code-98761")
         command = [*terminal.command, "download", terminal.lab.code(order), "--confirm"]
         answers = [("Confirmation code: ", "code-98761"), ("Install it?", "y")]
@@ -315,7 +315,7 @@ class TestOnATerminal:
 
 
 def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
-    """The command returns immediately; the download shows what it waits for, and can be cancelled."""
+    """With --when-online, the command does not wait; the change shows its wait, and can be cancelled."""
     lab = terminal.lab
     code = lab.code(lab.order())
     lab.server.stop()

@@ -31,7 +31,7 @@ LPAD = [sys.executable, "-m", "lpad.cli.lpad"]
 
 @pytest.fixture
 def playing() -> Iterator[list[subprocess.Popen[str]]]:
-    """Simulators that a test has started; SIGTERM ends them, and their exit status must be 0."""
+    """Yield a list for the simulators of a test; SIGTERM ends them, and their exit status must be 0."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:
@@ -87,7 +87,7 @@ def test_check_config_shows_where_each_value_comes_from(tmp_path: Path) -> None:
 
 
 def test_check_config_checks_platforms(tmp_path: Path) -> None:
-    """A wrong description is a mistake; an unreadable credential is a note, because systemd may load it."""
+    """A wrong section of a platform is a mistake; a credential that other users can read causes a note."""
     path = tmp_path / "lpad.yaml"
     path.write_text("platforms: {mine: {like: korre}}\n", encoding="utf-8")
     done = run([*LPAD, "check-config", str(path)])
@@ -217,7 +217,7 @@ def test_the_demo_can_be_kept() -> None:
     end = time.monotonic() + PATIENCE
     while socket in _command_lines() or Path(socket).parent.exists():
         assert time.monotonic() < end, "the demo did not end"
-        time.sleep(0.05)  # The demo has left this process, which thus cannot wait for its end.
+        time.sleep(0.05)  # The demo is not a child of this process, which therefore cannot wait for its end.
 
 
 def _command_lines() -> str:

@@ -29,7 +29,7 @@ PROFILES = f"/v1/euiccs/{CARD}/profiles"
 
 @pytest.fixture
 def two(tmp_path: Path, pki: Pki) -> Iterator[tuple[Terminal, Gateway]]:
-    """Two profiles, the first enabled."""
+    """Yield a terminal and a gateway whose card has two profiles, the first of which is enabled."""
     with guarding(tmp_path, pki) as lab, Gateway(lab) as gateway:
         yield Terminal(lab, gateway.path), gateway
 
@@ -81,7 +81,7 @@ def test_lpactl_addresses_by_aid(two: tuple[Terminal, Gateway]) -> None:
 
 
 def test_an_ambiguous_iccid_names_its_candidates(two: tuple[Terminal, Gateway]) -> None:
-    """For an ambiguous ICCID, every route that takes one answers 409 with the AIDs, and makes no change."""
+    """For an ambiguous ICCID, every route with an ICCID answers 409 with the AIDs, and creates no change."""
     terminal, gateway = two
     lab = terminal.lab
     lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))
@@ -112,7 +112,7 @@ def test_an_ambiguous_iccid_names_its_candidates(two: tuple[Terminal, Gateway]) 
 
 
 def test_an_iccid_is_ambiguous_no_longer_than_it_is(two: tuple[Terminal, Gateway]) -> None:
-    """After a 409 for an ambiguous ICCID, lpad reads the card again: another program may have changed it."""
+    """After a 409 for an ambiguous ICCID, lpad reads the card again, as a program may have changed it."""
     terminal, gateway = two
     lab = terminal.lab
     lab.card.distort(SECOND, told=bytes(Iccid.parse(FIRST)))

@@ -19,9 +19,9 @@ EXTRAS = (
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with lpad and all libraries but those of the extras."""
+    """Return a folder with lpad and all libraries but those of the extras."""
     folder = tmp_path_factory.mktemp("libraries")
-    (folder / "lpad").symlink_to(Path(lpad.__file__).parent)  # lpad may be installed with them
+    (folder / "lpad").symlink_to(Path(lpad.__file__).parent)  # lpad may be elsewhere
     for each in Path(sysconfig.get_path("purelib")).iterdir():
         if not each.name.startswith((*EXTRAS, "lpad")) and each.suffix != ".pth":
             (folder / each.name).symlink_to(each)
@@ -49,7 +49,7 @@ def run(gateway: Path, *arguments: str, module: str = "lpad.cli.lpad") -> subpro
     ],
 )
 def test_the_simulators_commands_say_what_to_install(gateway: Path, arguments: tuple[str, ...]) -> None:
-    """The output is one sentence with the remedy, and the exit code is that of an impossible command."""
+    """The output is one sentence with the remedy, and the exit code is that of a usage error."""
     done = run(gateway, *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -70,7 +70,7 @@ def test_the_platforms_command_says_what_to_install(gateway: Path) -> None:
 
 
 def test_the_help_lists_them_all_the_same(gateway: Path) -> None:
-    """The help lists a missing command, with the extra that it needs."""
+    """The help lists a command whose libraries are missing, with the extra that the command needs."""
     done = run(gateway, "--help")
     assert done.returncode == 0
     assert done.stdout.count("pip install 'lpad[sim]'") == 2

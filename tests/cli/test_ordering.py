@@ -1,4 +1,4 @@
-"""Orders and servers that the command line creates."""
+"""Orders and simulated servers that the command line creates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OID = "2.999.10"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder that a simulated server has made."""
+    """Return a folder as a simulated server leaves it."""
     folder = tmp_path / "smdp"
     folder.mkdir()
     AddressFile(address="localhost:8443", oid=OID).write(folder)
@@ -78,7 +78,7 @@ def test_without_options_nothing_is_limited_otherwise(folder: Path) -> None:
 
 @pytest.mark.parametrize(("given", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("7d", 604800)])
 def test_a_time_from_now_on(folder: Path, given: str, seconds: int) -> None:
-    """An order ends after the given number of seconds, minutes, hours or days."""
+    """An order expires after the given number of seconds, minutes, hours or days."""
     before = datetime.now(UTC)
     made, _ = order(folder, "--expires", given)
     assert made.expires is not None
@@ -86,7 +86,7 @@ def test_a_time_from_now_on(folder: Path, given: str, seconds: int) -> None:
 
 
 def test_an_order_ends_at_a_date(folder: Path) -> None:
-    """An order ends at the given date, which is in this machine's time zone if it names none."""
+    """An order expires at the given date, which is in this machine's time zone if it names none."""
     assert order(folder, "--expires", "2030-01-31T12:00+00:00")[0].expires == datetime(
         2030, 1, 31, 12, tzinfo=UTC
     )
@@ -99,7 +99,7 @@ def test_an_order_ends_at_a_date(folder: Path) -> None:
 def test_the_kind_of_an_icon_is_recognised(
     folder: Path, tmp_path: Path, start: bytes, kind: IconType
 ) -> None:
-    """The first bytes of an icon determine the kind of picture."""
+    """The first bytes of an icon determine its type; an icon of more than 1,024 bytes is refused."""
     (tmp_path / "icon").write_bytes(start.ljust(1024, b"x"))
     made, _ = order(folder, "--icon", str(tmp_path / "icon"))
     assert made.metadata.icon is not None
@@ -131,7 +131,7 @@ def refused(folder: Path, *options: str) -> str:
     ],
 )
 def test_impossible_options_order_nothing(folder: Path, options: list[str], told: str) -> None:
-    """Impossible options order nothing, and the error names the mistake."""
+    """With impossible options, no order is added, and the error names the mistake."""
     assert told in refused(folder, *options)
 
 

@@ -1,4 +1,4 @@
-"""A journal on a read-only file system: every command that shows a state reports this."""
+"""If the journal is on a read-only file system, `lpactl status` and `lpactl doctor` report this."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READ_ONLY = 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"'
 
 @pytest.fixture
 def lpactl(tmp_path: Path, pki: Pki) -> Iterator[Callable[..., Finished]]:
-    """Run lpactl against a daemon whose state folder has become read-only."""
+    """Yield a function that runs lpactl against a daemon whose state folder has become read-only."""
     settings = tmp_path / "lpad.yaml"
     settings.write_text(
         f"socket: {tmp_path}/lpad.sock\nstate_folder: {tmp_path}/state\n"

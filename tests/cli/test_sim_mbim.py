@@ -50,7 +50,7 @@ def test_a_modem_with_an_mbim_port(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_contradict_each_other(tmp_path: Path, options: list[str], says: str) -> None:
-    """An MBIM port has no speed, and habits of an MBIM port need an MBIM port."""
+    """--pty is refused with --mbim, and --mbim-habits without --mbim or with a wrong value."""
     result = CliRunner().invoke(sim, ["euicc", str(tmp_path / "card"), *options])
     assert result.exit_code != 0
     assert re.search(says, result.output + str(result.exception))

@@ -63,7 +63,7 @@ def test_a_modem_with_a_qmi_port(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_contradict_each_other(tmp_path: Path, options: list[str], says: str) -> None:
-    """A QMI port has no speed, and the option for its habits needs a QMI port."""
+    """With --qmi, other ports' options are refused, as is --qmi-habits without --qmi or a valid value."""
     result = CliRunner().invoke(sim, ["euicc", str(tmp_path / "card"), *options])
     assert result.exit_code != 0
     assert re.search(says, result.output + str(result.exception))

@@ -26,7 +26,7 @@ NOT_NEEDED = frozenset(
         "subprocess",
     }
 )
-"""Libraries that cost as much as the command itself. A table at a terminal needs rich."""
+"""Libraries that take as long to load as the command itself; a table at a terminal needs rich."""
 OF_THE_DAEMON = (
     "lpad.api",
     "lpad.card",
@@ -73,7 +73,7 @@ assert cli.get_command(click.Context(cli), "status") is not None
 
 
 def test_lpactl_loads_what_a_command_needs() -> None:
-    """A command of lpactl loads the client, a socket and h11; only pictures and tables need more."""
+    """A command of lpactl loads h11, but no other large library, and no module of the daemon."""
     modules = loaded(COMMAND)
     assert "h11" in modules
     assert modules & NOT_NEEDED == set()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -> None:
-    """Until the card has its profile, the status shows how often it was requested, and the next time."""
+    """Until an empty card has its profile, the status shows how often lpad asked, and when it asks next."""
     with Lab(tmp_path, pki) as lab:
         address = ServerAddress.parse(lab.server.address)
         lab.start(replace(lab.port, provisioning=FROM_DEFAULT_SMDP, default_smdp=address))
@@ -141,7 +141,7 @@ def test_a_program_that_fails_is_no_layer(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_settings_of_a_deleted_profile(tmp_path: Path, pki: Pki) -> None:
-    """Data that the applier could not remove are reported with the reason until they are removed."""
+    """The status reports the network settings of a deleted profile that the applier could not remove."""
     (tmp_path / "runner").mkdir()
     with runner(tmp_path / "runner") as serving, guarding(tmp_path, pki) as lab:
         serving.script(serving.command, "exit 1")
@@ -156,7 +156,7 @@ def test_settings_of_a_deleted_profile(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_failed_layer_without_a_guard(tmp_path: Path, pki: Pki) -> None:
-    """An applier's report on a completed switch is shown, too."""
+    """The status names the failed layer of the last switch even if the switch had no guard."""
     with guarding(tmp_path, pki, subscriptions={SECOND: Subscription(addresses=False)}) as lab:
         lab.engine.become([replace(port(lab), network=NetworkPolicy(applier=AtApplier()))])
         with Gateway(lab) as gateway:

@@ -40,7 +40,7 @@ def test_a_full_disk(terminal: Terminal, arguments: tuple[str, ...]) -> None:
 def test_lpad_handles_streams_like_lpactl(
     arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rules for lpactl also hold for lpad's own commands."""
+    """Like lpactl, lpad reports a full disk as an error, and ends silently if its output's reader is gone."""
     monkeypatch.chdir(tmp_path)
     Path("lpad.yaml").touch()
     command = [sys.executable, "-m", "lpad.cli.lpad", *arguments]

@@ -1,7 +1,7 @@
 """The text of lpad.client's asynchronous client, made from the synchronous one.
 
-`cd tests && python -m client.async_text` writes it. Each method has the same name, arguments and result; the
-methods are awaited, and streams are asynchronous generators.
+`cd tests && python -m client.async_text` writes the file. Each method has the same name, arguments and
+result; the methods are awaited, and streams are asynchronous generators.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def test_every_method_is_there_and_asynchronous(made: type, source: type) -> Non
 
 
 def test_the_life_of_a_profile(lab: Lab, path: str) -> None:
-    """Requests are awaited, also several at a time, and a change is followed to its end."""
+    """Requests are awaited, even several at a time, and a change is followed to its end."""
 
     async def live() -> None:
         async with AsyncClient(path) as client:
@@ -74,7 +74,7 @@ def test_the_life_of_a_profile(lab: Lab, path: str) -> None:
 
 
 def test_errors_are_those_of_the_synchronous_client(tmp_path: Path, path: str) -> None:
-    """A refusal has its kind and status, and a missing daemon is named."""
+    """A refusal raises ApiError with kind and status, and a missing daemon raises DaemonUnreachable."""
 
     async def fail() -> None:
         async with AsyncClient(path) as client:

@@ -27,7 +27,7 @@ def client(lab: Lab) -> Iterator[Client]:
 
 
 def test_the_life_of_a_profile(lab: Lab, client: Client) -> None:
-    """Every verb of the API has its method, and answers come typed."""
+    """The client has a method for each step in a profile's life, and returns typed answers."""
     assert client.system().health.cards_ready == 1
     assert [euicc.name for euicc in client.euiccs()] == [CARD]
     picture = b"\x89PNG" + bytes(50)
@@ -79,7 +79,7 @@ def test_failed_changes_raise_when_asked(client: Client) -> None:
 
 
 def test_problems_are_errors(client: Client) -> None:
-    """An answer of problem+json is raised with kind, status and sentence."""
+    """An answer of problem+json is raised as ApiError, with kind and status."""
     with pytest.raises(ApiError) as caught:
         client.euicc("n i x/")
     assert (caught.value.kind, caught.value.status) == ("not-found", 404)
@@ -89,7 +89,7 @@ def test_problems_are_errors(client: Client) -> None:
 
 
 def test_following_ends_with_the_change(lab: Lab, client: Client) -> None:
-    """`follow` yields the present record, each event and the last record; an ended change's record alone."""
+    """`follow` yields a change's record, each event and the last record; of an ended one, its record."""
     change = client.download(CARD, activation_code=lab.code(lab.order()))
     events = list(client.follow(change.id))
     assert events[0].type == "change"

@@ -110,7 +110,7 @@ def test_a_connection_that_the_daemon_closed_is_replaced(tmp_path: Path, serve: 
 
 @pytest.mark.parametrize("lost", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"no HTTP\r\n\r\n"])
 def test_a_lost_answer_is_asked_for_again(tmp_path: Path, serve: Serve, lost: bytes) -> None:
-    """The client even repeats a request for a change, because its key makes the repetition harmless."""
+    """If an answer is lost, the client repeats even a request for a change, whose key makes this harmless."""
 
     def answer(number: int, _request: bytes) -> bytes:
         return Last(lost) if number == 1 else b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -152,7 +152,7 @@ def test_a_head_has_a_limit(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_a_refusal_before_the_body_was_read_is_heard(tmp_path: Path) -> None:
-    """The daemon answers an oversized request and closes the connection; the client shows the answer."""
+    """If the daemon answers and closes before it has read the whole body, the client reads the answer."""
     path = tmp_path / "lpad.sock"
     problem = b'{"kind":"too-large","detail":"the body is too large"}'
 

@@ -1,4 +1,4 @@
-"""Values of every type of rsp.asn, made from the daemon's table."""
+"""Random values of every type of rsp.asn, made from the daemon's table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LEAVES: dict[str, st.SearchStrategy[Any]] = {
 
 
 def values_of(type_name: str) -> st.SearchStrategy[Any]:
-    """Values of a type of rsp.asn, in the conventions of asn1tools."""
+    """Return a strategy for values of a type of rsp.asn, in the conventions of asn1tools."""
     return _of_node(TYPES[type_name])
 
 

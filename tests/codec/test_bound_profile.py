@@ -80,7 +80,7 @@ def test_a_package_is_cut_into_segments() -> None:
 
 
 def test_without_replaced_keys() -> None:
-    """If A2 is missing, the profile is protected with the session's own keys."""
+    """A package without A2, whose profile is protected with the session's keys, has no segment for keys."""
     bound = BoundProfile.parse(package(SECURE_CHANNEL, a0(CONFIGURE), a1(STORE), a3(*LOAD)))
     assert SegmentKind.REPLACE_SESSION_KEYS not in {segment.kind for segment in bound.segments}
 
@@ -139,7 +139,7 @@ def test_lengths_longer_than_needed_are_kept() -> None:
     ],
 )
 def test_wrong_structure_is_found_before_anything_is_sent(raw: bytes, said: str) -> None:
-    """The error names missing, misplaced, unknown, too short and too long parts."""
+    """A package with a missing, misplaced, unknown, short or long part is refused; the error names it."""
     with pytest.raises(MalformedError, match=said):
         BoundProfile.parse(raw)
 

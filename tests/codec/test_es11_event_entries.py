@@ -30,7 +30,7 @@ def entry(event_id: object = "EVENT-1", address: object = "smdp.example.com", **
 
 
 def test_events_in_the_order_of_the_server() -> None:
-    """Each event has its ID as written and the server's parsed address, oldest first."""
+    """Events keep the server's order, each with its ID as written and the parsed address of its SM-DP+."""
     listed = answered(eventEntries=[entry("b-2", "SMDP.example.com:8443"), entry("A-1")])
     found = EventEntries.of(listed)
     assert lists_events(listed)

@@ -108,13 +108,13 @@ def test_empty_body_is_executed(empty: bytes) -> None:
     ],
 )
 def test_no_answer_at_all(bad: bytes) -> None:
-    """An answer without a JSON object with a function execution status is malformed."""
+    """An answer that is not a JSON object with a function execution status is malformed."""
     with pytest.raises(MalformedError):
         Answer.decode(bad)
 
 
 def test_initiate_authentication_answer() -> None:
-    """All fields arrive as bytes, the transaction ID also as the server wrote it."""
+    """InitiateAuthentication's answer is decoded; the transaction ID is also kept as written."""
     answer = Answer.decode(
         body(
             transactionId="0a1B",
@@ -133,7 +133,7 @@ def test_initiate_authentication_answer() -> None:
 
 
 def test_authenticate_client_answer() -> None:
-    """All fields arrive as bytes."""
+    """The fields of AuthenticateClient's answer are decoded to bytes."""
     answer = Answer.decode(
         body(
             transactionId="01",
@@ -151,7 +151,7 @@ def test_authenticate_client_answer() -> None:
     ["MAOAAQE=", "MAOAAQE", "MAOA\r\nAQE=\n", " MAO AAQE= ", "MAOAAQE=\t"],
 )
 def test_base64_as_servers_write_it(written: str) -> None:
-    """Blanks, line breaks and missing padding are not errors."""
+    """Blanks, line breaks and missing padding in base64 are accepted."""
     answer = Answer.decode(body(transactionId="01", boundProfilePackage=written))
     assert GetBoundProfilePackageAnswer.of(answer).bound_profile_package == SIGNED
 

@@ -1,4 +1,4 @@
-"""Status codes in words."""
+"""The meanings and remedies of servers' status codes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MET_BY_AN_LPA = {
 
 @pytest.mark.parametrize(("pair", "remedy"), MET_BY_AN_LPA.items())
 def test_known_pairs_have_their_remedy(pair: tuple[str, str], remedy: Remedy) -> None:
-    """Each pair of codes that an LPA can get is in the table with its class and remedy."""
+    """Each pair of codes that an LPA can get is in the table with its remedy."""
     assert pair in PAIRS
     assert meaning_of(*pair).remedy is remedy
 
@@ -58,7 +58,7 @@ def test_pairs_are_made_of_known_codes(pair: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("meaning", PAIRS.values(), ids=lambda meaning: meaning.sentence)
 def test_meanings_read_inside_a_sentence(meaning: Meaning) -> None:
-    """Sentence and advice are lower-case clauses without full stop: they are joined into one sentence."""
+    """Sentence and advice are lower-case clauses without a full stop, which one sentence can join."""
     for clause in (meaning.sentence, meaning.advice):
         assert clause == clause.strip(" .")
         assert re.match(r"[a-z]", clause)

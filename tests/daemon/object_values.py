@@ -1,4 +1,4 @@
-"""A picture of an object: every plain value that can be reached from it, by its path."""
+"""Every plain value that can be reached from an object, by its path."""
 
 from __future__ import annotations
 

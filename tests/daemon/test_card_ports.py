@@ -40,7 +40,7 @@ def card_ports(folder: Path, text: str) -> list[CardPort]:
 
 
 def each_answers(ports: Iterable[CardPort]) -> None:
-    """Open all ports, have a session with each under its own name, and close them."""
+    """Open all ports, and assert that each one's eUICC answers under its own AID."""
     with ExitStack() as stack:
         for port, link in [(port, stack.enter_context(closing(port.open_link(soon())))) for port in ports]:
             with isdr_session(link, aids=port.aids, deadline=soon()) as isdr:

@@ -107,7 +107,7 @@ def test_killed_between_act_and_answer(lab: Lab) -> None:
 
 
 def test_stopping_with_listeners_and_a_waiting_change(lab: Lab) -> None:
-    """SIGTERM ends streams and waits for no answer; the next start ends the server's session and waits on."""
+    """SIGTERM ends streams and awaits no answer; the next start ends the session, and the change waits."""
     with Daemon(lab) as daemon, daemon.client() as client:
         order = lab.order()
         change = client.download(CARD, activation_code=lab.code(order), confirm=True, wait=PATIENCE)
@@ -181,7 +181,7 @@ def switches(pid: int) -> int:
 
 
 def test_an_inherited_socket_is_used(lab: Lab) -> None:
-    """With socket activation the daemon answers on the manager's socket, which is there before it."""
+    """With socket activation the daemon answers on the manager's socket, which exists before it starts."""
     path = lab.folder / "activated.sock"
     daemon = Daemon(lab)
     with socket.socket(socket.AF_UNIX) as listener:

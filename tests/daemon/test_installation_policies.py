@@ -1,4 +1,4 @@
-"""The policies in the settings."""
+"""The install policies in the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(tmp_path: Path, text: str) -> Settings:
 
 
 def test_without_a_word_it_is_lpads_own() -> None:
-    """Without settings, the install policy is lpad's default: both have the same values."""
+    """Without settings, a card has lpad's default install policy."""
     assert install_policies(Settings()).of("modem") == InstallPolicy()
 
 
@@ -70,7 +70,7 @@ def test_a_card_s_own_counts_from_a_reload(tmp_path: Path) -> None:
     ],
 )
 def test_a_pattern_that_fits_nothing_is_refused(tmp_path: Path, line: str, told: str) -> None:
-    """A pattern that can match no server, OID or operator is refused, as it would silently forbid all."""
+    """A value that matches no server, OID, operator, class or rule is refused: it would forbid all."""
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, f"policy:\n  {line}\n")
     assert told in caught.value.sentence

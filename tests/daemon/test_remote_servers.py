@@ -1,4 +1,4 @@
-"""From settings to servers."""
+"""The settings about servers determine which certificates lpad trusts, and the route to servers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_log_states_the_number_of_trusted_certificates(
 
 
 def test_a_bad_file_in_trust_d(tmp_path: Path) -> None:
-    """A file in trust.d without a certificate or revocation list is named."""
+    """A file in trust.d without a certificate or revocation list is refused by name."""
     (tmp_path / "trust.d").mkdir()
     (tmp_path / "trust.d" / "bad.pem").write_text("nothing")
     with pytest.raises(InvalidSettings, match=r"bad\.pem"):
@@ -74,7 +74,7 @@ def test_the_systems_store_is_trusted_by_default(tmp_path: Path, monkeypatch: py
 
 
 def test_the_settings_determine_the_oldest_tls(tmp_path: Path) -> None:
-    """The oldest TLS is 1.2, or 1.3 if the settings require it."""
+    """The oldest accepted version of TLS is 1.2, or 1.3 if the settings require it."""
     for text, version in (
         ("", ssl.TLSVersion.TLSv1_2),
         ('remote: {minimum_tls: "1.3"}', ssl.TLSVersion.TLSv1_3),
@@ -95,7 +95,7 @@ def test_cis_are_forbidden_by_their_identifier(tmp_path: Path) -> None:
 
 
 def test_proxy_and_interface_are_read(tmp_path: Path) -> None:
-    """Proxy, its password's file and interface are read."""
+    """The proxy, its credentials in a file, and the interface are read."""
     (tmp_path / "secret").write_text("user:pass")
     (tmp_path / "secret").chmod(0o600)
     text = "remote: {proxy: 'http://proxy.example:3128', proxy_credentials: secret, interface: wwan0}"

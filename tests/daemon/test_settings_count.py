@@ -265,14 +265,14 @@ def built(file: SettingsFile) -> Iterator[Built]:
 
 
 def reload(made: Built, file: SettingsFile) -> None:
-    """Do what SIGHUP does."""
+    """Apply a settings file to a daemon, as SIGHUP does."""
     prepared = made.prepare(file)
     prepared.apply()
     prepared.serve()
 
 
 def seen(made: Built) -> dict[str, str]:
-    """Return everything in a daemon that comes from the settings."""
+    """Return all values in a daemon that may come from the settings, by their paths."""
     root = logging.getLogger()
     (handler,) = root.handlers
     return picture(
@@ -287,13 +287,13 @@ def seen(made: Built) -> dict[str, str]:
 
 
 def differences(one: dict[str, str], another: dict[str, str], steady: set[str]) -> set[str]:
-    """Return the paths at which two pictures differ, without those that always differ."""
+    """Return the paths at which the values of two daemons differ, without those that always differ."""
     appeared = one.keys() ^ another.keys()
     return appeared | {path for path in steady & one.keys() & another.keys() if one[path] != another[path]}
 
 
 def taken(folder: Path, *, reloaded: bool) -> dict[str, str]:
-    """Return the picture of BASE, as built or after a reload of the same file."""
+    """Return the values in a daemon with the settings BASE, as built or after a reload of the same file."""
     with built(settings_file(folder, BASE)) as made:
         if reloaded:
             reload(made, settings_file(folder, BASE))
@@ -301,7 +301,7 @@ def taken(folder: Path, *, reloaded: bool) -> dict[str, str]:
 
 
 def taken_twice(folder: Path, *, reloaded: bool = False) -> tuple[dict[str, str], set[str]]:
-    """Return the picture of BASE, and the paths whose values are the same whenever it is taken.
+    """Return the values in a daemon with the settings BASE, and the paths whose values are always the same.
 
     After a reload, a worker has a new port in addition to the one that its card still has, so values have
     other paths than before it.
@@ -312,7 +312,7 @@ def taken_twice(folder: Path, *, reloaded: bool = False) -> tuple[dict[str, str]
 
 
 def test_each_setting_counts(folder: Path) -> None:
-    """Another value of any setting changes the picture of the daemon that is built from it."""
+    """Another value of any setting changes a value in the daemon that is built from the settings."""
     base, steady = taken_twice(folder)
     without_effect = []
     for path in LEAVES:
@@ -323,7 +323,7 @@ def test_each_setting_counts(folder: Path) -> None:
 
 
 def test_each_setting_takes_effect_when_promised(folder: Path) -> None:
-    """A reload changes a running daemon's picture, except for settings that wait for the next start."""
+    """A reload changes values in a running daemon, except for settings that wait for the next start."""
     _, steady = taken_twice(folder, reloaded=True)
     wrong = []
     for path in LEAVES:
@@ -338,7 +338,7 @@ def test_each_setting_takes_effect_when_promised(folder: Path) -> None:
 
 
 def test_the_picture_of_one_setting_is_steady(folder: Path) -> None:
-    """Equal settings give equal pictures, and hardly any value is too unsteady to be compared."""
+    """Equal settings lead to equal values, and over 90% of the values can be compared."""
     base, steady = taken_twice(folder)
     with built(settings_file(folder, BASE)) as made:
         assert differences(base, seen(made), steady) == set()

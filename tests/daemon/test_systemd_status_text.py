@@ -34,7 +34,7 @@ def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_is_not_set() -> None:
-    """If the clock is not set, the status line reports that nothing is downloaded until it is."""
+    """If the clock is not set, the status line reports that lpad contacts no server."""
     line = status_line((), (), Configuration(), journal=JournalHealth(), clock_set=False)
     assert line == f"{NO_CARD}; the clock is not set, so lpad contacts no server"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a private system bus."""
+    """Yield the address of a private system bus."""
     with tempfile.TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield address

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60.0
-"""Seconds within which anything that a test waits for has happened, even on a slow machine."""
+"""Seconds for which a test waits at most, which suffice even on a slow machine."""
 
 
 @contextmanager
 def private_bus(folder: Path) -> Iterator[str]:
-    """Run a message bus for the test and return its address."""
+    """Run a message bus for the test, and yield its address."""
     process = subprocess.Popen(
         ["dbus-daemon", "--session", "--nofork", "--print-address=1", f"--address=unix:path={folder}/bus"],
         stdout=subprocess.PIPE,
@@ -39,7 +39,7 @@ class ScriptedService:
     """A program on the bus, in a thread of its own; a function of the test gives its answers."""
 
     def __init__(self, address: str, name: str, answer: Callable[[Message], Message | None]) -> None:
-        """Take a name.
+        """Connect to the bus, and take a name.
 
         Args:
             address: the bus's address.
@@ -73,7 +73,7 @@ class ScriptedService:
         self.do(lambda: [self._bus.send(message) for message in messages])
 
     def hear(self, sender: str, member: str, then: Callable[[Message], None]) -> None:
-        """Subscribe to the signals of a name; the service's thread passes them on."""
+        """Subscribe to the signals of a name; the service's thread passes them to `then`."""
 
         async def asked() -> None:
             rule = f"type='signal',sender='{sender}',member='{member}'"

@@ -59,14 +59,14 @@ def answer(message: Message) -> Message | None:
 
 @pytest.fixture
 def service(address: str) -> Iterator[ScriptedService]:
-    """A program that echoes, refuses, or reports nothing."""
+    """Yield a program that echoes, refuses, shows properties and objects, or does not answer."""
     with ScriptedService(address, NAME, answer) as made:
         yield made
 
 
 @pytest.fixture
 def bus(service: ScriptedService) -> Iterator[Bus]:
-    """A connection to the bus."""
+    """Yield a connection to the bus."""
     with Bus(deadline=soon()) as made:
         yield made
 
@@ -82,7 +82,7 @@ def test_values_keep_their_types(bus: Bus) -> None:
 
 
 def test_properties_are_read_with_one_call(bus: Bus) -> None:
-    """Properties and objects are read with one call."""
+    """One call reads all properties of an object, and another one all objects of a program."""
     assert bus.properties(NAME, PATH, NAME, deadline=soon()).number("Count") == 7
     objects = bus.objects(NAME, PATH, deadline=soon())
     assert objects[PATH][NAME].records("Ports") == (("ttyUSB2", 3),)
@@ -172,7 +172,7 @@ def test_a_listener_gets_the_signals_of_its_rule(bus: Bus, service: ScriptedServ
 
 
 def test_a_listener_may_make_calls(bus: Bus, service: ScriptedService) -> None:
-    """A listener may make a call, whatever its answer is, and does not wait for it."""
+    """A listener may begin a call without waiting; a function gets None after an answer, or the refusal."""
     answers: queue.Queue[Any] = queue.Queue()
 
     def hear(signal: Signal) -> None:
@@ -189,7 +189,7 @@ def test_a_listener_may_make_calls(bus: Bus, service: ScriptedService) -> None:
     [("unix:path=/nowhere/at/all", False), ("unix:abstract=somewhere", True), ("tcp:host=bus", True)],
 )
 def test_the_check_finds_the_bus_socket(monkeypatch: pytest.MonkeyPatch, address: str, there: bool) -> None:  # noqa: FBT001 - pytest gives it by name
-    """The check finds whether the bus has a socket in the file system."""
+    """`can_ask` is false only if the bus has an address in the file system, and no socket is there."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     assert can_ask() is there
 

@@ -1,4 +1,4 @@
-"""When ModemManager is asked to release a modem, and what is done before."""
+"""When lpad asks ModemManager to release a modem, and what lpad does first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REGISTERED, DISCONNECTING, CONNECTING, CONNECTED = 8, 9, 10, 11
 
 
 class Daemons:
-    """ModemManager and NetworkManager as far as the request concerns them."""
+    """The answers of ModemManager and NetworkManager to lpad's calls for a modem."""
 
     def __init__(self, states: list[object]) -> None:
         self.states = states
@@ -42,7 +42,7 @@ class Daemons:
         self.returned = threading.Event()
         """Set when NetworkManager manages the modem again."""
         self.left: Callable[[], object] = lambda: None
-        """Called when NetworkManager leaves the modem."""
+        """Called when NetworkManager stops managing the modem."""
 
     def modem_manager(self, message: Message) -> Message:
         if message.member == "GetAll":
@@ -84,7 +84,7 @@ class Daemons:
 
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a private system bus."""
+    """Yield the address of a private system bus."""
     with private_bus(tmp_path) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield address
@@ -138,7 +138,7 @@ def test_without_network_managers_permission(address: str) -> None:
 
 @contextmanager
 def running(address: str, daemons: Daemons) -> Iterator[Bus]:
-    """Run both daemons, and connect to their bus."""
+    """Run both daemons, and yield a connection to their bus."""
     with (
         ScriptedService(address, MODEM_MANAGER, daemons.modem_manager),
         ScriptedService(address, NETWORK_MANAGER, daemons.network_manager),
@@ -159,7 +159,7 @@ def test_a_modem_that_keeps_changing_is_not_asked_for(address: str, monkeypatch:
 
 
 def test_a_modem_is_returned_when_lpad_stops(address: str) -> None:
-    """A stop of lpad returns the modem immediately, not after two minutes; a second stop returns nothing."""
+    """`return_all`, called when lpad stops, returns the modem immediately; a second call does nothing."""
     daemons = Daemons([DISCONNECTING])
     with running(address, daemons) as bus:
         with pytest.raises(BusUnanswered):
@@ -182,7 +182,7 @@ def test_a_cancelled_request_returns_the_modem(address: str) -> None:
 
 
 def test_a_closed_bus_returns_the_modem(address: str) -> None:
-    """Closing the bus returns the modem, even one that appeared after lpad stopped using the port."""
+    """If the connection to the bus is closed during a request, the modem is returned to NetworkManager."""
     daemons = Daemons([DISCONNECTING])
     with running(address, daemons) as bus:
         daemons.left = threading.Thread(target=bus.close).start

@@ -1,4 +1,4 @@
-"""Properties that are missing, or of another type than in any version of a daemon so far."""
+"""Properties on the bus with the expected types, and properties that are missing or of unexpected types."""
 
 from __future__ import annotations
 

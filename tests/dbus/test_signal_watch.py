@@ -88,7 +88,7 @@ def test_a_closed_watch_reports_nothing(watched: Watched, monkeypatch: pytest.Mo
 
 
 def test_a_bus_that_is_not_there_is_no_error(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a bus, as on some gateways, the watch only tries again, each time later."""
+    """Without a bus, as on some gateways, `open` returns False, and the watch stays due."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere/bus")
     for _ in range(3):
         assert not watched.watch.open()

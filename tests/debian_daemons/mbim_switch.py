@@ -43,7 +43,7 @@ def mount(*words: str) -> None:
 
 
 def make_places(folder: Path) -> None:
-    """Make /sys and /dev with one USB modem; the caller's namespace for mounts is its own."""
+    """Make /sys and /dev with one USB modem; this process must have its own namespace for mounts."""
     mount("--make-rprivate", "/")
     mount("-t", "tmpfs", "tmpfs", "/sys")
     interface = DEVICE / "1-1:1.0"
@@ -99,7 +99,7 @@ def mmcli(*words: str) -> str:
 
 
 def main(folder: Path) -> None:
-    """Switch between the two profiles."""
+    """Switch between the two profiles while ModemManager uses the port, and print the findings as JSON."""
     make_places(folder)
     loopback_up()
     address = f"unix:path={folder}/bus"
@@ -110,7 +110,7 @@ def main(folder: Path) -> None:
     gateway = Gateway(euicc={"port": str(PORT)})
     with ExitStack() as stack:
         modem = stack.enter_context(MbimModem(gateway.card, path=PORT))
-        # lpad looks up the device that the port's name leads to: a pty has another name.
+        # lpad looks up the device that the port's name leads to, here a pty with a different name.
         entry = DEVICE / "1-1:1.0" / "usbmisc" / PORT.name
         Path("/sys/class/usbmisc", PORT.resolve().name).symlink_to(entry)
 

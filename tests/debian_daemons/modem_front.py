@@ -38,11 +38,11 @@ class ModemFront:
     """One AT port; a context manager that closes it."""
 
     def __init__(self, name: str, modem: PtyModem) -> None:
-        """Listen.
+        """Listen on the abstract socket.
 
         Args:
-            name: what ModemManager calls the port, without `abstract:`.
-            modem: answers what this does not.
+            name: the port's name for ModemManager, without `abstract:`.
+            modem: answers the commands that this class does not answer.
         """
         self.name = f"abstract:{name}"
         self._modem = modem

@@ -35,7 +35,7 @@ NETWORK_MANAGER = "org.freedesktop.NetworkManager"
 MODEM = f"{MODEM_MANAGER}.Modem"
 SIM = f"{MODEM_MANAGER}.Sim"
 REGISTERED, CONNECTING = 8, 10
-"""MMModemState."""
+"""Values of MMModemState."""
 UID = "/virtual/rig"
 """ModemManager's name of the modem's device."""
 PATIENCE = 60.0
@@ -90,7 +90,7 @@ class IccidCard:
         self.iccid = iccid
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Answer what a modem asks to find the ICCID."""
+        """Answer the commands by which a modem reads the ICCID."""
         if apdu[:4] == bytes.fromhex("00B00000"):
             return bytes(Iccid.parse(self.iccid)) + b"\x90\x00"
         return b"\x90\x00" if apdu[1] == 0xA4 else b"\x6d\x00"
@@ -104,11 +104,11 @@ class Rig:
     """A rig of both daemons and a modem; a context manager that stops them."""
 
     def __init__(self, iccid: str, *, modem: PtyModem | None = None) -> None:
-        """Prepare.
+        """Create a rig; entering its context starts the daemons.
 
         Args:
-            iccid: of the profile that is enabled at first.
-            modem: around a card; None: one of the rig's own.
+            iccid: the ICCID of the profile that is enabled at first.
+            modem: a simulated modem with a card; None: the rig makes one with `IccidCard`.
         """
         self.card = IccidCard(iccid)
         self._modem = modem
@@ -172,7 +172,7 @@ class Rig:
         path.chmod(0o600)
 
     def modem_path(self) -> str:
-        """Wait until ModemManager shows the modem with the card's present ICCID; return its path."""
+        """Wait until ModemManager shows the modem with the card's current ICCID; return its path."""
         until(lambda: self._found() is not None, f"the modem with {self.card.iccid}")
         found = self._found()
         assert found is not None

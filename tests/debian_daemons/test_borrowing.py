@@ -23,7 +23,7 @@ ICCID = "8988211000000000001"
 
 
 def connecting(rig: Rig, *, dialling: float) -> Rig:
-    """Have NetworkManager connect the modem, over and over; the network rejects it after some seconds."""
+    """Have NetworkManager connect repeatedly; the network rejects each attempt after `dialling` seconds."""
     rig.keyfile(
         "a",
         connection={
@@ -43,7 +43,7 @@ def connecting(rig: Rig, *, dialling: float) -> Rig:
 
 
 def test_an_attempt_to_connect_is_aborted(rig_of: Callable[..., Rig]) -> None:
-    """Lpad has the attempt to connect aborted: ModemManager would fail after 10 s with an inhibited modem."""
+    """Lpad has an attempt to connect aborted before it inhibits the modem, and repeated afterwards."""
     rig = connecting(rig_of(ICCID), dialling=12)
     with rig.inhibited():
         assert rig.state() == 0

@@ -58,7 +58,7 @@ def test_a_switch_and_back(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_modem_managers_signals_are_heard(rig_of: Callable[..., Rig]) -> None:
-    """A new connection, and a modem that disappears, are signals that lpad hears."""
+    """Lpad hears ModemManager's signals about a new connection, and about a modem that appears again."""
     rig = rig_of(A)
     heard: queue.Queue[Signal] = queue.Queue()
     applier = ModemManagerApplier(connects=True)

@@ -50,7 +50,7 @@ BACK = wanted(A, SETTINGS_A, previous=B)
 
 @pytest.fixture
 def rig(rig_of: Callable[..., Rig]) -> Rig:
-    """A gateway whose owner has a connection that fits any SIM and does not autoconnect."""
+    """Return a rig whose owner has a connection that fits any SIM and does not autoconnect."""
     rig = rig_of(A)
     rig.keyfile(
         "foreign",
@@ -134,7 +134,7 @@ def test_a_password_outlives_the_changes_of_autoconnect(rig: Rig) -> None:
 
 
 def test_a_restart_of_network_manager_in_between(rig: Rig) -> None:
-    """A stored connection autoconnects, so a gateway without lpad is online after a boot."""
+    """On disk, a profile's connection autoconnects, so that a gateway without lpad is online after a boot."""
     applier = NetworkManagerApplier()
     applier.apply(TO_A, deadline=soon())
     applier.prepare(TO_B, deadline=soon())

@@ -51,7 +51,7 @@ def test_network_managers_recipes(rig_of: Callable[..., Rig]) -> None:
 
 
 def test_modem_managers_recipes(rig_of: Callable[..., Rig]) -> None:
-    """The recipe's script finds the modem, whatever number ModemManager has given it."""
+    """The recipe's commands find the modem, whatever number ModemManager has given to the modem."""
     rig = rig_of(A)
     rig.modem_path()
     rig.switch(A)

@@ -1,4 +1,4 @@
-"""The clocks of a device that a test sets, and whose boots it decides."""
+"""The clocks of a device; a test sets them, and decides when the device boots."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def guarding(
     notice_in: float | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
-    """Make a lab with two profiles, the first of them enabled; its modem has these habits.
+    """Yield a lab with two profiles, the first of them enabled; its modem has these habits.
 
     Reduce `patience` if no step may succeed, or `notice_in` if only the first may not.
     """
@@ -61,7 +61,7 @@ def guarding(
 
 
 def ladder(patience: float = UNHURRIED, *, notice_in: float | None = None) -> list[dict[str, Any]]:
-    """Return two steps that help a modem; each lasts the given number of seconds."""
+    """Return a refresh ladder of two steps, each of which lasts the given number of seconds."""
     return [
         {"step": "wait", "seconds": patience if notice_in is None else notice_in},
         {"step": "radio-cycle", "down": ["AT+CFUN=0"], "up": ["AT+CFUN=1"], "seconds": patience},
@@ -112,7 +112,7 @@ def told(lab: Lab, change: Change, seen: str) -> None:
 
 
 def enabled(lab: Lab) -> str | None:
-    """Return the profile that the card has enabled."""
+    """Return the ICCID of the card's enabled profile, or None."""
     iccid = lab.card.enabled_iccid
     return None if iccid is None else str(iccid)
 
@@ -136,7 +136,7 @@ def unused_port() -> int:
 
 
 def rolled_back(change: Change) -> dict[str, object]:
-    """Return the details of a switch that was rolled back."""
+    """Assert that a switch was rolled back; return the details of its error."""
     assert change.state is State.FAILED, change
     assert change.error is not None
     assert change.error.kind == "switch-rolled-back", change.error

@@ -50,7 +50,7 @@ def held(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def silent(lab: Lab, function: str, *, times: int = 1) -> Iterator[threading.Semaphore]:
-    """Have the server hold a function's answer until the context is left, and count the calls."""
+    """Hold back the server's answers to a function in the context; yield a semaphore that counts them."""
     asked, end = threading.Semaphore(0), threading.Event()
     carry_out = lab.server.carry_out
     left = iter(range(times))

@@ -56,7 +56,7 @@ CARD = "modem"
 FIRST = "8900101000000000017"
 SECOND = "8900101000000000025"
 LONG = 120.0
-"""Seconds within which anything that a test waits for happens."""
+"""Seconds for which a test waits at most."""
 FROM_DEFAULT_SMDP = ProvisioningPolicy(on_empty=(DEFAULT_SMDP,))
 
 
@@ -99,7 +99,7 @@ class Lab:
         self.policies = Policies()
         self.platforms = Platforms()
         self.clocks: Clocks | None = None
-        """The device's capabilities, if a test sets them."""
+        """The device's clocks, if a test sets them."""
         self._engine: Engine | None = None
         self._ports: tuple[CardPort, ...] = ()
 
@@ -208,7 +208,7 @@ class Lab:
         return change
 
     def copying(self, euicc: str = CARD) -> bool:
-        """Return whether notifications are yet to be copied, which needs a card that is ready."""
+        """Return whether a card that is ready still has notifications to be copied."""
         try:
             snapshot = self.engine.snapshot(euicc)
         except NotFound:

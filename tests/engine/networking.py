@@ -74,7 +74,7 @@ class Spy:
 
 @contextmanager
 def networking(folder: Path, pki: Pki, applier: Any = None, **habits: Any) -> Iterator[Lab]:
-    """Make a lab with two profiles, the first enabled and its APN in the modem."""
+    """Yield a lab with two profiles, the first enabled; without another applier, its APN is in the modem."""
     more: dict[str, Any] = {name: habits.pop(name) for name in _POLICY & habits.keys()}
     with guarding(folder, pki, **habits) as lab:
         chosen: dict[str, Any] = {"patterns": PATTERNS, "limit": 5.0, **more}

@@ -30,7 +30,7 @@ def fill(path: Path) -> None:
 
 
 def refused(journal: Journal) -> str | None:
-    """Return the reason why new changes are refused."""
+    """Return the reason why new changes are refused, or None if they are accepted."""
     try:
         journal.changes.add("modem", RefreshParams(), secrets={})
     except JournalUnavailable as error:

@@ -48,7 +48,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def both(lab: Lab) -> Lab:
-    """A card with two profiles, the first of them enabled."""
+    """Return a lab whose card has two profiles, the first of them enabled."""
     lab.install()
     lab.install(iccid=SECOND, name="Second")
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
@@ -72,7 +72,7 @@ def gone(lab: Lab, case: str, *, executed: bool) -> Change:
 
 
 def gone_while_loading(lab: Lab, *, installed: bool, **params: Any) -> Change:
-    """Remove the port in place of the answer to an early segment, or to the last."""
+    """Request a download; remove the port at the answer to an early or the last segment."""
     lab.until_true(lambda: lab.card.open_channels == ())
     lab.modem.received.clear()
     lab.modem.once(SEGMENT, delay=0.3, executed=installed, vanish=not installed)
@@ -93,7 +93,7 @@ def back(lab: Lab) -> None:
 
 
 def interrupted(change: Change) -> str:
-    """Return the error of a change that was interrupted."""
+    """Assert that a change was interrupted; return the sentence of its error."""
     assert change.state is State.FAILED
     assert change.error is not None
     assert change.error.details["interrupted"] is True
@@ -102,7 +102,7 @@ def interrupted(change: Change) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_switch_that_the_card_made_is_done(both: Lab, case: str) -> None:
-    """A switch whose answer is lost waits for the card, and is done if the card has carried it out."""
+    """A change whose answer is lost waits for the card, and is done if the card has carried it out."""
     change = gone(both, case, executed=True)
     back(both)
     both.carry_out(Kind.REFRESH)
@@ -116,7 +116,7 @@ def test_a_switch_that_the_card_made_is_done(both: Lab, case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_switch_that_never_reached_the_card_fails(both: Lab, case: str) -> None:
-    """If a switch never reached the card, the error states that nothing was done, once the card is back."""
+    """If a command never reached the card, the error states that nothing was done, once the card is back."""
     change = gone(both, case, executed=False)
     back(both)
     both.carry_out(Kind.REFRESH)
@@ -226,7 +226,7 @@ def test_a_command_that_was_not_sent_fails_immediately(both: Lab) -> None:
 
 
 def test_a_card_that_is_there_again_is_asked_immediately(both: Lab) -> None:
-    """If an answer is lost but the card's port stays, the change neither fails nor waits."""
+    """If an answer is lost but the card's port stays, lpad immediately asks the card for its state."""
     both.patient(read=3)
     both.stop()
     both.start()
@@ -273,7 +273,7 @@ def test_a_change_waits_for_the_card_on_a_full_disk(both: Lab, tmp_path: Path) -
 
 
 def test_another_card_does_not_settle_a_change(both: Lab, tmp_path: Path, pki: Pki) -> None:
-    """A profile that a card never had was not deleted from it: the change fails with its reason."""
+    """If another card is in the place of a deletion's card, the deletion fails with this reason."""
     change = gone(both, "delete", executed=False)
     with SoftCard(tmp_path / "other", pki=pki, eid=Eid.parse(OTHER_EID)) as other:
         both.modem.swap_card(other)

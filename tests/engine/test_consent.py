@@ -33,7 +33,7 @@ LOCKED = ProfileMetadata(
 
 
 class Heard(logging.Handler):
-    """The fields that journald would get."""
+    """A log handler that keeps the fields that journald would get."""
 
     def __init__(self) -> None:
         super().__init__()

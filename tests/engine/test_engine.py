@@ -89,7 +89,7 @@ def test_a_download_makes_one_connection(lab: Lab) -> None:
 
 
 def test_steps_and_bytes_are_reported(lab: Lab) -> None:
-    """Listeners see each step and the bytes that the card has taken, up to all of them."""
+    """Listeners see each step and the bytes that the card has received, up to all of them."""
     subscription = lab.engine.subscribe(lambda: None)
     lab.install()
     events = subscription.take()
@@ -101,7 +101,7 @@ def test_steps_and_bytes_are_reported(lab: Lab) -> None:
 
 
 def test_verbs_are_idempotent(lab: Lab) -> None:
-    """Enabling the enabled, disabling the disabled and renaming to the same name are done, not refused."""
+    """A repeated enable, disable, rename or default address is done, and reports that nothing has changed."""
     iccid = lab.install()
     verbs: tuple[tuple[Kind, dict[str, Any]], ...] = (
         (Kind.ENABLE, {}),
@@ -140,7 +140,7 @@ def test_a_card_that_hides_its_profiles_during_the_switch(tmp_path: Path, pki: P
 
 
 def test_an_answer_lost_on_the_way_is_not_a_failure(lab: Lab) -> None:
-    """If the modem reports nothing after EnableProfile, the card's state shows that it was enabled."""
+    """If the answer to EnableProfile is lost, the card's state shows that the profile was enabled."""
     iccid = lab.install()
     lab.card.faults.corrupt(0xBF31, lambda _answer: 0x6F00)
     change = good(lab.carry_out(Kind.ENABLE, iccid=iccid))
@@ -149,7 +149,7 @@ def test_an_answer_lost_on_the_way_is_not_a_failure(lab: Lab) -> None:
 
 
 def test_a_switch_that_the_card_refuses(lab: Lab) -> None:
-    """If the card refuses a switch, the change has its error code, and the snapshot the old state."""
+    """If the card refuses a switch, the change has the card's error code, and the snapshot the old state."""
     iccid = lab.install()
     lab.card.faults.refuse(0xBF31, 3)
     change = lab.carry_out(Kind.ENABLE, iccid=iccid)
@@ -219,7 +219,7 @@ class TestQuestions:
     """Changes that wait for the caller."""
 
     def test_a_missing_confirmation_code_is_asked_for(self, lab: Lab) -> None:
-        """A download without its confirmation code waits, shows the offer, and continues with the code."""
+        """A download without its confirmation code waits for the code, and then continues."""
         order = lab.order(confirmation_code="code-1234")
         change = lab.asked(lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}).id)
         assert change.question is not None
@@ -305,7 +305,7 @@ class TestQuestions:
             lab.engine.answer(999, Answer(decision="accept"))
 
     def test_secrets_are_in_no_record_and_no_event(self, lab: Lab) -> None:
-        """Neither the code nor the matching ID appears in any output or event."""
+        """Neither the confirmation code nor the matching ID appears in the change's record or in an event."""
         subscription = lab.engine.subscribe(lambda: None)
         order = lab.order(confirmation_code="code-9137")
         secrets = {"activation_code": lab.code(order), "confirmation_code": "code-9137"}
@@ -495,7 +495,7 @@ def test_two_cards_work_in_parallel(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_an_unknown_card(lab: Lab) -> None:
-    """A name that the settings do not have is not found, and the error lists the names that they have."""
+    """A card that the settings do not name is not found, and the error lists the cards that they name."""
     with pytest.raises(NotFound, match=CARD):
         lab.engine.snapshot("nix")
     with pytest.raises(NotFound):

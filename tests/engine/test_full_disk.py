@@ -83,7 +83,7 @@ def test_a_change_that_ends_while_the_disk_is_full_has_ended(lab: Lab) -> None:
 
 
 def test_an_answer_reaches_the_worker_though_it_cant_be_written(lab: Lab) -> None:
-    """A caller's no is carried out immediately, even if it cannot be written."""
+    """A caller's answer is carried out immediately, even if it cannot be written to the journal."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     question = lab.asked(asked.id).question
@@ -112,7 +112,7 @@ def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> Non
 
 
 SOON = {course: Backoff((0.3,)) for course in retry_rules.BACKOFF} | {Course.JOURNAL: Backoff((3600.0,))}
-"""The wait between two attempts, except the journal's attempts, for which the test waits."""
+"""The waits between two attempts: 0.3 seconds, but an hour after a failure of the journal."""
 
 
 def download(lab: Lab, **params: bool) -> Change:
@@ -132,7 +132,7 @@ def paused_for(lab: Lab, change: Change, reason: PauseReason) -> Change:
 
 @pytest.fixture
 def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A lab that soon retries downloads and writes to the journal."""
+    """Return a lab that soon retries downloads and writes to the journal."""
     monkeypatch.setattr(retry_rules, "BACKOFF", SOON)
     monkeypatch.setattr(write_retry, "EVERY", 0.01)
     monkeypatch.setattr(awaiting_retry, "REST", 0.1)
@@ -140,7 +140,7 @@ def tried_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 def test_a_waiting_download_whose_turn_comes_without_space_keeps_waiting(tried_again: Lab) -> None:
-    """A waiting download whose turn comes on a full disk waits on, and continues once there is space."""
+    """A waiting download whose turn comes on a full disk waits further, and continues once there is space."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
     change = download(lab)
@@ -177,7 +177,7 @@ def test_a_download_that_loses_its_space_on_the_way_waits_too(tried_again: Lab) 
 
 
 def test_a_download_can_be_taken_back_while_it_waits_for_space(tried_again: Lab) -> None:
-    """An ended change stays ended, even while its end cannot be written."""
+    """A download that waits for space can be cancelled, even while its end cannot be written."""
     lab = tried_again
     lab.server.faults.add(Fault(function="initiateAuthentication", kind=FaultKind.HTTP_STATUS, value=503))
     change = download(lab)

@@ -106,7 +106,7 @@ def test_a_switch_whose_parameters_cannot_be_read_is_taken_back(tmp_path: Path, 
 def test_a_mistake_in_lpad_on_the_way_back_leads_to_the_next_profile(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If one profile cannot be enabled, the next one of the fallback order is tried."""
+    """If a mistake ends the return to the old profile, the next one in the fallback order is tried."""
     policy = SwitchPolicy(fallback=(THIRD,))
     with time_lapse() as pass_by, guarding(tmp_path, pki, registration={SECOND: 2}, policy=policy) as lab:
         lab.install(iccid=THIRD, name="Third")

@@ -165,7 +165,7 @@ def test_a_mistake_in_lpad_takes_the_switch_back(
 
 
 class Lender:
-    """ModemManager, as far as the engine uses it for a card."""
+    """A loan of a modem from ModemManager, as far as the engine uses it."""
 
     def __init__(self) -> None:
         self.given_back = 0
@@ -177,7 +177,7 @@ class Lender:
 
 
 def test_a_borrowed_modem_is_given_back_for_the_reachability_checks(tmp_path: Path, pki: Pki) -> None:
-    """Lpad returns a borrowed modem before these checks, because ModemManager makes the connection."""
+    """Lpad returns a borrowed modem before reachability checks, because ModemManager makes the connection."""
     lender = Lender()
     with guarding(tmp_path, pki) as lab, listening() as number:
         lab.stop()

@@ -53,7 +53,7 @@ def test_a_channel_that_is_open_is_noted(seen: dict[str, object]) -> None:
 
 
 def test_a_disk_without_room_for_a_reserve(tmp_path: Path) -> None:
-    """On a disk without room for the reserve, the journal works without it."""
+    """If the reserve cannot be created, the journal works without it."""
     (tmp_path / "journal.reserve").mkdir()
     journal = Journal(tmp_path / "journal.db")
     assert journal.health.ok

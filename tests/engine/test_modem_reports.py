@@ -1,4 +1,4 @@
-"""Switches on modems that report ICCIDs in their own ways, lie about them, or want a PIN first."""
+"""Switches on modems that report ICCIDs in their own ways, lie about them, or need a PIN first."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIES = {
 
 
 def hint(change: Change) -> str:
-    """Return the result's report on the modem."""
+    """Return the remark in a change's result, or an empty text."""
     return str(result_of(change).get("remark", ""))
 
 
@@ -82,7 +82,7 @@ def test_no_modem_is_restarted_for_an_unknown_report(tmp_path: Path, pki: Pki, l
 def test_a_modem_that_begins_to_lie_with_the_switch_is_not_restarted(
     tmp_path: Path, pki: Pki, line: str
 ) -> None:
-    """If the modem reports the old profile correctly and the new one wrongly, the result states this."""
+    """If the modem reports only the new profile wrongly, lpad states this and does not restart it."""
     with bench(tmp_path, pki, iccid_commands=("+CCID",), quirks={"iccid_commands": ["AT+CCID"]}) as lab:
         both(lab)
         lab.modem.once("AT+CCID")  # the answer before the switch
@@ -218,7 +218,7 @@ def test_a_modem_that_each_switch_needs_a_restart_for_gets_it(tmp_path: Path, pk
 def test_commands_after_a_switch_are_limited_too(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a quirk's command after a switch costs the modem its card three times, lpad then omits it."""
+    """After a quirk's command has lost the modem its card three times, lpad no longer sends it."""
     quirks = {"after_switch": ["AT+CFUN=1,1"], "refresh_ladder": [{**WAIT, "seconds": 0.3}]}
     with bench(tmp_path, pki, quirks=quirks) as lab:
         both(lab)

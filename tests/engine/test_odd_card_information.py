@@ -21,7 +21,7 @@ ALWAYS = 1_000_000
 
 
 def switched(lab: Lab) -> None:
-    """Check that lpad can switch between two profiles in both directions."""
+    """Assert that lpad can switch between two profiles in both directions."""
     for iccid in (FIRST, SECOND, FIRST):
         change = lab.carry_out(Kind.ENABLE, iccid=iccid)
         assert change.state is State.DONE, change.error
@@ -87,7 +87,7 @@ def test_mistake_in_lpad_over_one_profile(lab: Lab, monkeypatch: pytest.MonkeyPa
 
 
 def test_mistake_in_lpad_over_a_policy(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake while the day's switches are counted does not prevent a rollback."""
+    """A mistake in lpad while the day's switches are counted does not prevent a switch."""
     lab.install()
     monkeypatch.setattr(SwitchPolicy, "check_limit", lambda *_, **__: 1 // 0)
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).state is State.DONE

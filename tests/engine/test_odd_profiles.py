@@ -209,7 +209,7 @@ def test_a_profile_without_a_state_is_switched(tmp_path: Path, pki: Pki) -> None
 
 
 def test_an_unreadable_profile_is_deleted_by_aid(tmp_path: Path, pki: Pki) -> None:
-    """An unreadable profile does not count as deleted, neither by its ICCID nor with `missing_ok`."""
+    """While an entry is unreadable, deletion by ICCID fails, even with `missing_ok`; by AID, it works."""
     with guarding(tmp_path, pki) as lab:
         lab.card.distort(SECOND, told=NO_ICCID)
         for missing_ok in (False, True):
@@ -306,7 +306,7 @@ def test_a_guarded_switch_returns_though_the_list_cannot_be_read(tmp_path: Path,
 
 @pytest.mark.parametrize("tail", [BROKEN, b""])
 def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail: bytes) -> None:
-    """An unreadable entry may be the enabled profile: `provision: on_empty` waits."""
+    """An unreadable entry may be the enabled profile, so `provision: on_empty` waits."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     lab.card.distort(FIRST, told=NO_ICCID, tail=tail)
@@ -321,7 +321,7 @@ def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail
 
 
 def test_an_unreadable_entry_may_be_any_profile(tmp_path: Path, pki: Pki) -> None:
-    """An unreadable entry may be any profile, unless its AID is another's."""
+    """An unreadable entry may be any profile, unless it has a different AID."""
     with guarding(tmp_path, pki) as lab:
         second = aid(lab, SECOND)
         lab.card.distort(SECOND, told=NO_ICCID)

@@ -58,7 +58,7 @@ def port(lab: Lab, way: Counted) -> CardPort:
 
 @pytest.fixture
 def other(lab: Lab) -> Iterator[CardPort]:
-    """Another card in another modem."""
+    """Yield the port of another card in another modem."""
     path = str(lab.folder / "other-tty")
     with (
         SoftCard(lab.folder / "other", pki=lab.pki, eid=Eid.parse(OTHER_EID)) as card,

@@ -43,7 +43,7 @@ LEFT_OUT = {
 
 
 def named(schema: object) -> Iterator[str]:
-    """Yield the names of all schemas that a schema leads to."""
+    """Yield the names of all schemas that a schema refers to, directly or through others."""
     ahead, found = [schema], set()
     while ahead:
         each = ahead.pop()
@@ -65,7 +65,7 @@ def test_the_document_has_each_operation_once() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_operation_is_described(name: str) -> None:
-    """Each operation has a summary, a longer description, a described group, and the problems of a call."""
+    """Each operation has a summary, a description, a described tag, and the problems of any call."""
     operation = OPERATIONS[name]
     assert operation["summary"].endswith(".")
     assert len(operation["description"]) > 40
@@ -108,7 +108,7 @@ def test_a_default_is_for_requests() -> None:
 
 
 def test_an_answer_has_its_fields() -> None:
-    """An answer always has all its fields, even those with defaults, except a few that are never empty."""
+    """An answer always has all fields, except those in LEFT_OUT, details, params and results."""
     answers = {each for name in OPERATIONS for each in named(OPERATIONS[name]["responses"])}
     left_out = {
         name: frozenset(SCHEMAS[name]["properties"]) - set(SCHEMAS[name].get("required", ()))
@@ -122,7 +122,7 @@ def test_an_answer_has_its_fields() -> None:
 
 
 def test_dates_and_numbers_have_a_format() -> None:
-    """A date is `date-time`; a number has 64 bits, although most are small."""
+    """The document gives each date the format `date-time`, and each whole number the format `int64`."""
     dates = 0
     for name, schema in SCHEMAS.items():
         for field, shown in schema.get("properties", {}).items():
@@ -137,7 +137,7 @@ def test_dates_and_numbers_have_a_format() -> None:
 
 
 def test_each_error_has_a_type() -> None:
-    """The type of each problem has its status and kinds; a change's error has a type for each kind."""
+    """The schema of each problem allows the problem's status; a change's error has a schema for each kind."""
     for operation in OPERATIONS.values():
         for status, answer in operation["responses"].items():
             if status < "400":

@@ -1,4 +1,4 @@
-"""The history over the API: in pages, newest first."""
+"""The API lists changes in pages, newest first."""
 
 from __future__ import annotations
 

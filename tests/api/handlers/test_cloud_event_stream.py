@@ -1,4 +1,4 @@
-"""The stream from the outbox: CloudEvents, resumed by number, even after a restart."""
+"""The stream of CloudEvents from the outbox of events can be resumed by number, even after a restart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENABLED, INSTALLED = "org.lpad.profile.enabled.v1", "org.lpad.profile.installed.
 
 
 def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
-    """An event's ID is its number; a listener that sends it misses no event and gets none twice."""
+    """An event's ID is its number; a listener that resumes with the last ID gets each event once."""
     lab.start()
     with Gateway(lab) as gateway, listening(gateway, PATH) as events:
         start = next(events)
@@ -56,7 +56,7 @@ def test_events_come_as_they_happen_and_again_after_a_restart(lab: Lab) -> None:
 
 
 def test_events_missing_from_the_outbox_are_reported_as_lost(lab: Lab) -> None:
-    """The report has the number of missing events; an ID that was never assigned means another journal."""
+    """`lost` has the number of missing events; after an ID never assigned, `lost` precedes all events."""
     lab.install()
     lab.until_true(lambda: lab.engine.events.last() >= 3)
     with lab.engine.events.writing([]) as db:
@@ -74,7 +74,7 @@ def test_events_missing_from_the_outbox_are_reported_as_lost(lab: Lab) -> None:
 
 
 def until_enabled(events: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the events up to that of an enabled profile, without the one that begins the stream."""
+    """Return the events up to the first enabled profile, without the stream's first event, `listening`."""
     assert next(events)["event"] == "listening"
     seen = []
     for event in events:
@@ -111,7 +111,7 @@ def test_an_unknown_form_is_refused(gateway: Gateway, form: str) -> None:
 
 
 def test_the_present_form_stays_as_it_is(lab: Lab) -> None:
-    """For programs without CloudEvents, the stream stays the same byte for byte."""
+    """A request without `form` gets the same lines as one with `form=lpad`, and no CloudEvents."""
     lab.start()
     with (
         Gateway(lab) as gateway,

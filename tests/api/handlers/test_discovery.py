@@ -1,4 +1,4 @@
-"""`POST /v1/euiccs/{name}/discover`, and a download of an event."""
+"""Discovery over the API, and a download of a discovered event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EUICC = f"/v1/euiccs/{CARD}"
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
-    """A card whose settings name the root SM-DS."""
+    """Yield a lab whose card's settings name the root SM-DS."""
     with DiscoveryLab(tmp_path, pki) as made:
         made.start(made.policy())
         yield made
@@ -29,7 +29,7 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
 
 @pytest.fixture
 def gateway(lab: DiscoveryLab) -> Iterator[Gateway]:
-    """The API in front of the lab."""
+    """Yield a gateway that serves the API of the lab."""
     with Gateway(lab) as made:
         yield made
 

@@ -67,7 +67,7 @@ def test_a_listener_continues_where_it_was(lab: Lab) -> None:
 
 
 def test_dropped_events_are_counted_until_acknowledged(lab: Lab) -> None:
-    """Dropped events are reported until they are acknowledged; the outbox does not grow for a listener."""
+    """Only unacknowledged events count as dropped; the outbox of events stays within its limit."""
     lab.start()
     lab.engine.events.most = 100
     with Gateway(lab) as gateway:
@@ -84,7 +84,7 @@ def test_dropped_events_are_counted_until_acknowledged(lab: Lab) -> None:
 
 
 def test_an_id_of_another_journal_is_reported_as_lost(lab: Lab) -> None:
-    """A listener that sends an ID that lpad never assigned gets `lost`, then all events, unacknowledged."""
+    """A listener that sends an ID never assigned gets `lost`, then all events; its position stays 0."""
     lab.install()
     with Gateway(lab) as gateway:
         for unknown in ("999999", "abc"):
@@ -125,7 +125,7 @@ def test_no_position_of_an_event(lab: Lab, position: int) -> None:
 
 
 def test_roles_of_listeners(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user with the role read may have a few listeners; only an administrator may change other users'."""
+    """A user with the role read may have up to MOST_OF_A_USER listeners, but may not use another user's."""
     lab.start()
     with Gateway(lab) as gateway:
         with ExitStack() as stack:
@@ -153,7 +153,7 @@ def test_roles_of_listeners(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_while_the_disk_is_full(lab: Lab) -> None:
-    """A listener gets the events on the full disk, and once there is space the later ones in order."""
+    """Events that happen while the disk is full reach a listener in order once there is space."""
     lab.start()
     lab.until_true(lambda: lab.engine.snapshot(CARD).eid is not None)
     with Gateway(lab) as gateway, listening(gateway, f"{STREAM}&after=0") as events:

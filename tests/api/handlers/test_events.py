@@ -66,7 +66,7 @@ def test_a_change_is_reported_from_beginning_to_end(gateway: Gateway) -> None:
 
 
 def test_a_stream_can_be_resumed(gateway: Gateway) -> None:
-    """With Last-Event-ID, no event is missed or repeated; an unknown ID is reported as lost."""
+    """With Last-Event-ID, no event is missed or repeated; after an unknown ID, the stream reports `lost`."""
     with listening(gateway) as events:
         start = next(events)["id"]
     number = refresh(gateway)
@@ -94,7 +94,7 @@ def test_a_stream_can_be_narrowed(gateway: Gateway) -> None:
 
 
 def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
-    """A server with a listener and a waiting request ends both within seconds when it stops."""
+    """A stopping server ends open streams and answers waiting requests within seconds."""
     order = gateway.lab.order()
     body = {"activation_code": gateway.lab.code(order)}
     answers: list[dict[str, Any]] = []
@@ -109,7 +109,7 @@ def test_stopping_ends_open_streams_and_waits(gateway: Gateway) -> None:
         while not any(f"'id': {queued['id']}, " in str(each) for each in told):
             told.append(next(events))
         waiting.start()
-        # The server reports to no client that a request waits.
+        # No answer shows that a request waits, so the test counts the hub's subscriptions.
         gateway.lab.until_true(lambda: len(gateway.lab.engine._hub._subscriptions) >= 2)
         gateway.stop()
         assert list(events) == []
@@ -134,7 +134,7 @@ def test_a_reader_without_its_role_gets_no_more_events(lab: Lab, monkeypatch: py
 
 @pytest.mark.parametrize("count", [20])
 def test_closed_streams_leave_nothing_in_the_hub(gateway: Gateway, count: int) -> None:
-    """Streams that are closed leave nothing behind in the hub."""
+    """Closed streams leave no subscriptions in the hub."""
     for _ in range(count):
         with listening(gateway) as events:
             next(events)

@@ -42,7 +42,7 @@ def post(gateway: Gateway, path: str, **body: Any) -> Any:
 def test_requests_that_take_the_device_offline_are_refused(
     online: Gateway, path: str, body: dict[str, Any]
 ) -> None:
-    """The answer is 409, names the profile, and explains how to accept being offline; nothing is done."""
+    """The answer, a 409, names the profile and explains how to accept being offline; nothing is done."""
     response = post(online, path, **body)
     problem = response.json()
     assert (response.status_code, problem["kind"]) == (409, "would-go-offline")
@@ -63,7 +63,7 @@ def test_accept_offline_has_such_a_request_carried_out(
 
 
 def test_changes_that_leave_the_enabled_profile_are_done(online: Gateway) -> None:
-    """Disabling a disabled profile, or resetting test profiles or an address, takes nothing offline."""
+    """Disabling a disabled profile, or resetting test profiles or the address, takes no device offline."""
     assert post(online, f"profiles/{SECOND}/disable").json()["state"] == "done"
     assert post(online, "reset", test_profiles=True, default_smdp=True).json()["state"] == "done"
 
@@ -107,7 +107,7 @@ def test_a_card_that_was_moved_to_a_reader_is_exempt_when_it_runs(online: Gatewa
 
 
 def test_rescue_is_exempt(online: Gateway) -> None:
-    """Rescue may return to no profile if none was enabled before the switch that ended stuck."""
+    """Rescue may disable the only enabled profile, although the device then goes offline."""
     lab = online.lab
     change = lab.engine.submit(CARD, DisableParams(iccid=FIRST), origin=RESCUE).change
     assert lab.ended(change.id).error is None
@@ -137,6 +137,6 @@ def test_a_repetition_is_not_a_new_request(online: Gateway) -> None:
 
 
 def test_deleting_the_enabled_profile_stays_a_conflict(online: Gateway) -> None:
-    """Deleting the enabled profile is refused as always, even with accept_offline."""
+    """Deleting the enabled profile is refused as a `conflict`, not as `would-go-offline`."""
     change = online.http.delete(f"{EUICC}/profiles/{FIRST}?wait=30").json()
     assert change["error"]["kind"] == "conflict"

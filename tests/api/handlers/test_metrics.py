@@ -1,4 +1,4 @@
-"""The figures for Prometheus, after real work."""
+"""The metrics for Prometheus follow the work with cards, servers, webhooks and listeners."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def sample(name: str, **labels: str) -> str:
 
 
 def test_figures_follow_what_happens(gateway: Gateway) -> None:
-    """The figures for card, profiles, memory, changes, outbox and durations match the work that was done."""
+    """The metrics for card, profiles, memory, changes, outbox and durations match the work that was done."""
     before = scraped(gateway)
     assert before[sample("lpad_card_state", euicc=CARD, state="ready")] == 1
     assert before[sample("lpad_card_state", euicc=CARD, state="absent")] == 0
@@ -170,7 +170,7 @@ def test_events_of_an_sm_ds_are_reported(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_each_figure_moves(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every documented metric except lpad_build_info changes when its event has happened."""
+    """Every documented metric except lpad_build_info changes in the course of this test."""
     rules = tuple(
         HealthRule(iccid=iccid, conditions=(Condition.parse("registered"),), interval=0.2, lasting=600)
         for iccid in (FIRST, SECOND)
@@ -244,7 +244,7 @@ def _have_events_dropped(lab: Lab) -> None:
 def _endpoint_that_fails(
     gateway: Gateway, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> list[dict[str, float]]:
-    """Return all figures after each step: an endpoint's dropped, failed, given-up and accepted events."""
+    """Have an endpoint's events dropped, failed, given up and accepted; return the metrics of each step."""
     webhooks = gateway.lab.engine.webhooks
     webhooks.become([endpoint(receiver)])
     figures = [scraped(gateway)]
@@ -266,7 +266,7 @@ def _endpoint_that_fails(
 
 
 def _listener_that_comes_and_goes(gateway: Gateway) -> list[dict[str, float]]:
-    """Have a named listener connect, acknowledge all events, and leave; return all figures."""
+    """Have a named listener connect, acknowledge all events, and leave; return the metrics of each step."""
     listeners = gateway.lab.engine.listeners
     listeners.connect("bridge", READER, after=0)
     figures = []

@@ -1,4 +1,4 @@
-"""The network settings of profiles over the API: set, shown with their source, cleared."""
+"""The network settings of profiles can be set, shown with their source, and cleared over the API."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def put(gateway: Gateway, iccid: str, **body: Any) -> dict[str, Any]:
 
 
 def test_a_profile_without_settings_has_the_networks_default(gateway: Gateway) -> None:
-    """For a profile without settings, the answer reports this, and gives the reason."""
+    """For a profile without settings, the answer shows the defaults, `given_by` `nothing`, and the reason."""
     shown = gateway.get(network(FIRST))
     assert (shown["given_by"], shown["apn"], shown["ip"], shown["roaming"]) == ("nothing", "", "ipv4v6", True)
     assert "default" in shown["why"]
@@ -58,7 +58,7 @@ def test_settings_are_set_shown_and_cleared(gateway: Gateway) -> None:
 
 
 def test_the_password_never_comes_back(gateway: Gateway) -> None:
-    """No answer contains the password; updates keep it until it is emptied, or no authentication uses it."""
+    """No answer contains the password; an update keeps it unless it empties it or names no authentication."""
     put(gateway, FIRST, **FULL, password=PASSWORD)
     assert PASSWORD not in gateway.http.get(network(FIRST)).text
     assert put(gateway, FIRST, **{**FULL, "apn": "other"})["password_set"] is True
@@ -88,7 +88,7 @@ def test_impossible_network_settings_are_refused(gateway: Gateway, body: dict[st
 
 
 def test_a_pattern_of_the_settings_applies(gateway: Gateway) -> None:
-    """The settings file's table, by ICCID and provider, applies unless the owner has set its own."""
+    """A pattern of the settings file, by ICCID or provider, applies unless the owner has set others."""
     lab = gateway.lab
     patterns = (
         Pattern(iccid=FIRST[:-1], settings=NetworkSettings(apn="by-prefix")),
@@ -127,7 +127,7 @@ def test_a_download_with_wrong_settings_is_refused(gateway: Gateway) -> None:
 
 
 def test_deleting_the_profile_deletes_its_settings(gateway: Gateway) -> None:
-    """The owner's settings are deleted with the profile, and so are the settings from its order."""
+    """The owner's settings are deleted with the profile, whether by a deletion or by a reset."""
     lab = gateway.lab
     lab.install()
     lab.install(iccid=SECOND)
@@ -143,7 +143,7 @@ def test_deleting_the_profile_deletes_its_settings(gateway: Gateway) -> None:
 
 
 def test_an_aid_names_the_profile_too(gateway: Gateway) -> None:
-    """A profile named by AID has its settings under its ICCID; a missing profile has none."""
+    """Settings for a profile named by AID are stored under its ICCID; a missing profile's AID is refused."""
     gateway.lab.install()
     aid = gateway.get(f"{EUICC}/profiles/{FIRST}")["isdp_aid"]
     assert put(gateway, aid, apn="by-aid")["iccid"] == FIRST

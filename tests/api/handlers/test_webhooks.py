@@ -78,7 +78,7 @@ def test_the_whole_way_of_an_event(lab: Lab, receiver: Receiver) -> None:
 
 
 def test_test_pause_and_resume(lab: Lab, receiver: Receiver) -> None:
-    """A test event reports the receiver's answer; a paused endpoint gets only test events."""
+    """The answer to a test reports the receiver's answer; a paused endpoint still gets test events."""
     lab.engine.webhooks.become([endpoint(receiver)])
     with Gateway(lab) as gateway:
         lab.until_true(lambda: one(gateway)["pending"] == 0)

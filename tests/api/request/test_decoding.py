@@ -1,4 +1,4 @@
-"""Bodies of requests: lpad describes a mistake in its own words."""
+"""The error for a mistake in a request's body names the field, and the value that is expected."""
 
 from __future__ import annotations
 

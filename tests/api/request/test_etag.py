@@ -26,7 +26,7 @@ EUICC = f"/v1/euiccs/{CARD}"
     ],
 )
 def test_nothing_has_changed(gateway: Gateway, path: str) -> None:
-    """A request with the present ETag gets 304 without a body; one with another ETag gets the content."""
+    """A request with the current ETag gets 304 without a body; one with a different ETag gets the content."""
     gateway.lab.install()
     gateway.lab.until_true(lambda: gateway.lab.engine.gauges.unfinished() == {CARD: 0})
     first = gateway.http.get(path)

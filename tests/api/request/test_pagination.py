@@ -32,7 +32,7 @@ def pages(gateway: Gateway, path: str, name: str, limit: int) -> list[list[Any]]
 
 
 def test_every_list_has_a_limit_and_a_cursor() -> None:
-    """For every list, the document names a limit and a cursor, and the answer has `next`."""
+    """For every list, the OpenAPI document names a limit and a cursor, and the answer's schema has `next`."""
     written = document(ROUTES)
     lists = 0
     for path in written["paths"].values():

@@ -1,4 +1,4 @@
-"""Problems: every kind is listed, with its status, cause and remedy."""
+"""Every kind of problem is documented with its status, and no two errors share a kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def classes() -> Iterator[type[LpadError]]:
 
 
 def test_every_kind_is_documented() -> None:
-    """The table in docs/api.md matches the tree of errors, down to the statuses."""
+    """The table in docs/api.md lists every kind of error with its status."""
     text = DOCUMENT.read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| ([0-9, ]*)\| (.+) \| (.+) \|$", text, re.MULTILINE)
     told = {kind: [int(each) for each in status.split(",") if each.strip()] for kind, status, *_ in rows}

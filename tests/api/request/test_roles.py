@@ -106,7 +106,7 @@ def test_only_reading_needs_no_more_than_the_role_read() -> None:
 
 
 def call(gateway: Gateway, uid: int, groups: str, request: str) -> tuple[int, str, str]:
-    """Send a request as another user, which only root can do."""
+    """Send a request as another user, which only root can do; return the answer's status, kind and role."""
     gateway.lab.folder.chmod(0o755)
     # The path is relative, because each new run of pytest closes the folders above it to other users.
     found = subprocess.run(
@@ -181,7 +181,7 @@ def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
 
 
 def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
-    """Cancelling or answering a change needs the role of its kind; without a role, a user gets no details.
+    """Cancelling or answering a change needs its kind's role; a user without roles sees no change.
 
     Only root can become another user, so a run by any other user checks nothing.
     """
@@ -204,7 +204,7 @@ def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
 
 
 def test_enabling_what_is_downloaded_needs_both_roles(lab: Lab) -> None:
-    """A download with `enable` is a switch as well."""
+    """A download with `enable` needs the role switch in addition to the role install."""
     rules = AccessRules(
         {Role.INSTALL: Holders(users=frozenset({5000})), Role.SWITCH: Holders(users=frozenset({5001}))}
     )

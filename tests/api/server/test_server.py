@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_only_owner_and_group_may_connect(tmp_path: Path) -> None:
-    """The socket is closed to others unless it is opened to them."""
+    """By default, only the socket's owner and group may connect."""
     with listen(tmp_path / "lpad.sock"):
         assert stat.S_IMODE((tmp_path / "lpad.sock").stat().st_mode) == 0o660
 
@@ -31,7 +31,7 @@ def test_a_folder_is_made(tmp_path: Path) -> None:
 
 
 def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
-    """Files that a killed daemon has left behind do not prevent a start."""
+    """A socket that a killed daemon has left behind is replaced."""
     path = tmp_path / "lpad.sock"
     listen(path).close()
     with listen(path), socket.socket(socket.AF_UNIX) as client:

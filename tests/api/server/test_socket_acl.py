@@ -21,13 +21,13 @@ OWN = {"user::rw-", "group::rw-", "other::---"}
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
-    """A socket with a listener."""
+    """Yield the path of a listening socket."""
     with listen(tmp_path / "lpad.sock"):
         yield tmp_path / "lpad.sock"
 
 
 def entries(path: Path) -> set[str]:
-    """The permissions of a file, as Debian's acl reports them."""
+    """Return the entries of a file's access control list, as getfacl reports them."""
     found = subprocess.run(
         ["getfacl", "--numeric", "--omit-header", str(path)], capture_output=True, text=True, check=True
     )

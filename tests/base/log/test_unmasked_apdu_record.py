@@ -1,4 +1,4 @@
-"""The APDU record: complete, private, and never a reason to fail."""
+"""The APDU record is complete and private, and a failing record file does not stop the work with the card."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_card_that_goes_away(tmp_path: Path) -> None:
 
 
 def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
-    """Settings whose path cannot be written are refused; a running record continues."""
+    """A path that cannot be written is refused as an invalid setting; a running record continues."""
     record_apdus(tmp_path / "apdus")
     with pytest.raises(InvalidSettings, match="No such file"):
         record_apdus(tmp_path / "nowhere" / "apdus")

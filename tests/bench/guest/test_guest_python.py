@@ -28,7 +28,7 @@ def test_no_count_is_an_error(counts: bytes) -> None:
 
 
 def test_the_guest_gets_the_arguments_of_this_machines_interpreter(tmp_path: Path) -> None:
-    """The launcher drops this machine's interpreter, and starts the system's with the plugin."""
+    """The launcher replaces this machine's interpreter with the guest's, which runs with the plugin."""
     programs = tmp_path / "programs"
     programs.mkdir()
     emulator = programs / EMULATORS["armhf"].program

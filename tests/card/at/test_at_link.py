@@ -63,13 +63,13 @@ def opened(modem: PtyModem, folder: Path | None = None, **overrides: Any) -> Ite
 
 
 def sent(modem: PtyModem) -> list[str]:
-    """Return the sent commands in order, without their parameters and without immediate repetitions."""
+    """Return the received commands, in order, without parameters and without immediate repetitions."""
     heads = [line.partition("=")[0] for line in modem.received]
     return [head for index, head in enumerate(heads) if index == 0 or heads[index - 1] != head]
 
 
 def test_a_working_link_is_remembered_and_tried_first(tmp_path: Path) -> None:
-    """A second link to the same modem does not search, and does not ask the modem for its identity."""
+    """A second link to the same modem does not search, and does not ask for make, model and firmware."""
     card = card_with_eid()
     with modem_with(card, csim=Csim.BASIC_CHANNEL_ONLY, handles=Handles.HEX64) as modem:
         with opened(modem, tmp_path, links=["csim", "cgla"]) as link:
@@ -85,7 +85,7 @@ def test_a_working_link_is_remembered_and_tried_first(tmp_path: Path) -> None:
 
 
 def test_the_modem_is_asked_what_it_is_once_for_each_opened_port() -> None:
-    """Two searches on one opened port ask for make and firmware once."""
+    """Two searches on one opened port ask for make, model and firmware once."""
     with modem_with(card_with_eid()) as modem, opened(modem) as link:
         get_eid(link)
         modem.once("AT+CSIM", instead=("ERROR",))
@@ -140,7 +140,7 @@ def test_no_identifier_is_in_the_memory(tmp_path: Path) -> None:
 
 
 def test_blocks_begin_as_the_quirks_say() -> None:
-    """If a quirk says that a modem takes only short lines, lpad sends it no long ones."""
+    """If a quirk limits the block size, lpad sends the modem no larger blocks."""
     card = card_with_eid()
     with modem_with(card) as modem:
         link = open_at_link(modem.path, overrides={"block_size": 120})
@@ -153,7 +153,7 @@ def test_blocks_begin_as_the_quirks_say() -> None:
 
 
 def test_the_block_size_that_works_is_remembered(tmp_path: Path) -> None:
-    """A modem that takes only short lines refuses a long block once, because lpad remembers the size."""
+    """A modem that accepts only short lines refuses a long block once, because lpad remembers the size."""
     card = card_with_eid()
     with modem_with(card, line_limit=300) as modem:
         for expected in (255, 120):
@@ -225,7 +225,7 @@ def test_a_link_that_cannot_close_its_channels_is_not_taken() -> None:
 
 
 def test_a_refusal_inside_a_command_is_final_and_the_next_command_takes_another_link(tmp_path: Path) -> None:
-    """No APDU inside a chain is sent again; the next command uses another link, even in another process."""
+    """No APDU inside a chain is sent again; after the refusal, the next opened link is of another kind."""
     card = card_with_eid()
     habits = find_personality("cgla-breaks-in-profile").modem
     with modem_with(card, habits, model="X") as modem:
@@ -296,7 +296,7 @@ def test_a_busy_sim_is_waited_for_until_the_deadline() -> None:
 
 
 def test_handles_are_text_to_be_sent_back() -> None:
-    """A 64-bit handle is sent back as the modem wrote it, with its leading zeros and in its case."""
+    """A 64-bit handle is sent back as the modem wrote it, with leading zeros and in the same case."""
     with modem_with(card_with_eid(), handles=Handles.HEX64, csim=Csim.ABSENT) as modem:
         with opened(modem) as link:
             get_eid(link)
@@ -304,7 +304,7 @@ def test_handles_are_text_to_be_sent_back() -> None:
 
 
 def test_a_name_that_is_not_a_channel_number_is_not_put_into_class_bytes() -> None:
-    """A handle that is not a channel number does not fit into class bytes; the channel is closed."""
+    """If a handle cannot be a channel number, a link that needs one is refused, and its channel closed."""
     card = card_with_eid()
     with (
         modem_with(card, handles=Handles.HEX64, csim=Csim.ABSENT) as modem,
@@ -337,7 +337,7 @@ sys.stdin.read()
 
 
 def kill_with_open_channel(modem: PtyModem, folder: Path) -> None:
-    """Have a process open a channel, and kill it as the kernel does when memory is short."""
+    """Have a process open a channel, and kill the process with SIGKILL."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, modem.path, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -375,7 +375,7 @@ def test_a_killed_process_leaves_no_channel_after_the_restart(tmp_path: Path, na
     ],
 )
 def test_a_process_killed_while_opening_leaves_no_channel(tmp_path: Path, habits: dict[str, Any]) -> None:
-    """If lpad is killed before the modem reports the channel's name, the unowned channel is closed."""
+    """If lpad is killed before the modem reports the channel's name, the next link closes the channel."""
     card = card_with_eid()
     with modem_with(card, **habits) as modem:
         with opened(modem, tmp_path) as link:

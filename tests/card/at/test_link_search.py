@@ -18,7 +18,7 @@ OTHER = Aid.parse("A0000005591010FFFFFFFF8900000177")
 
 
 def test_a_card_that_comes_back_in_the_middle_is_not_called_another_card() -> None:
-    """If the card was unreachable for its first AID, refusals of the others do not make it another card."""
+    """If the card was unreachable for the first AID, the error reports this, not other AIDs' refusal."""
 
     def try_out(_kind: LinkKind, names: Sequence[Aid]) -> None:
         if ISD_R in names:

@@ -20,7 +20,7 @@ USIM = bytes.fromhex("A0000000871002")
 
 
 def full_card(*, selected: dict[int, bytes]) -> ScriptedCard:
-    """A card with three channels, all of them open."""
+    """Return a card whose three channels are open, with the selected application of each."""
     card = ScriptedCard(answers={GET_EID: EID})
     card.free_channels.clear()
     card.open = {1, 2, 3}
@@ -39,14 +39,14 @@ def test_an_isdr_left_open_makes_room() -> None:
 
 
 def test_a_channel_without_application_makes_room() -> None:
-    """A process that dies before SELECT, or forgets to close after a failed one, leaves the master file."""
+    """If no channel is free, lpad closes one without a selected application, and uses it."""
     card = full_card(selected={1: USIM, 3: USIM})
     RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon()).close(deadline=soon())
     assert card.open == {1, 3}
 
 
 def test_the_modems_own_channels_are_spared() -> None:
-    """Channels with the network's applications are never closed: the error states the remedy."""
+    """If network applications use all channels, none is closed, and the error states the remedy."""
     card = full_card(selected={1: USIM, 2: USIM, 3: USIM})
     with pytest.raises(CardStatus, match="stop other programs, or reset the modem") as caught:
         RawLink(card, device=BenchDevice()).open_channel((ISD_R,), deadline=soon())
@@ -56,7 +56,7 @@ def test_the_modems_own_channels_are_spared() -> None:
 
 @pytest.mark.parametrize("number", [1, 3, 4, 19])
 def test_any_channel_is_found(number: int) -> None:
-    """Abandoned channels are found among the numbers 4 to 19, too."""
+    """An abandoned channel is found and closed, whatever its number from 1 to 19."""
     card = ScriptedCard(open={number}, selected={number: bytes(ISD_R)})
     assert close_leftovers(card, deadline=soon()) == 1
     assert card.open == set()
@@ -78,7 +78,7 @@ def test_another_isdr_is_recognised_by_its_answer() -> None:
 
 
 def test_garbage_for_parameters_is_not_a_reason_to_close() -> None:
-    """A channel whose STATUS cannot be read belongs to another program."""
+    """A channel whose answer to STATUS is malformed is not closed, because another program may use it."""
 
     class Odd(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:

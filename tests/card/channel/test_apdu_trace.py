@@ -44,7 +44,7 @@ def test_payloads_are_shown_on_request(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_debug_does_not_show_apdus(caplog: pytest.LogCaptureFixture) -> None:
-    """At the level DEBUG, APDUs are not logged, because the trace has a level of its own below it."""
+    """At the level DEBUG, APDUs are not logged, because the trace has its own, lower level."""
     with caplog.at_level(logging.DEBUG, logger="lpad.card.apdu"):
         run(unredacted=True)
     assert caplog.text == ""

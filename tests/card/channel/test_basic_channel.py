@@ -43,7 +43,7 @@ def eid_of(link: RawLink, *aids: Aid) -> bytes:
 
 
 def test_the_basic_channel_serves_if_no_other_does(tmp_path: Path, pki: Pki) -> None:
-    """In a reader the ISD-R is selected on the basic channel, and deselected afterwards (NekokoLPA2#31)."""
+    """In a reader, lpad selects the ISD-R on the basic channel if no other works (NekokoLPA2#31)."""
     behaviour = CardBehaviour(isdr_on_logical_channels=False)
     with SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card:
         contacts = Contacts(card)
@@ -57,7 +57,7 @@ def test_the_basic_channel_serves_if_no_other_does(tmp_path: Path, pki: Pki) -> 
 
 
 def test_a_card_that_has_no_other_channel(tmp_path: Path, pki: Pki) -> None:
-    """6A81 also means that the card has no logical channels: if none is open, the basic one is free."""
+    """If a card in a reader has no logical channels (6A81), lpad uses the basic channel."""
     with SoftCard(tmp_path / "card", pki=pki, behaviour=CardBehaviour(channels=0)) as card:
         contacts = Contacts(card)
         link = RawLink(contacts, device=contacts)
@@ -95,7 +95,7 @@ def test_the_basic_channel_of_a_modem_is_the_modems(tmp_path: Path, pki: Pki) ->
 def test_whatever_the_first_name_is_refused_with_the_next_is_tried(
     tmp_path: Path, pki: Pki, status: str
 ) -> None:
-    """A card whose ISD-R has a vendor's AID may answer the SELECT of the standard AID with anything."""
+    """Whatever status word refuses the standard AID, lpad tries the next; without one, the error names it."""
     behaviour = CardBehaviour(isdr_aid=FIVE_BER, select_refusals={str(ISD_R): status})
     with SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card:
         contacts = Contacts(card)
@@ -129,7 +129,7 @@ def test_a_modem_searches_on_after_an_odd_refusal(tmp_path: Path, pki: Pki, stat
     ],
 )
 def test_an_m2m_euicc_is_reported_as_such(tmp_path: Path, pki: Pki, status: str, words: str) -> None:
-    """An ISD-R that can be selected and knows no ES10 is probably that of SGP.02 (lpac#212, EasyLPAC#34)."""
+    """If an ISD-R refuses ES10, the error names M2M eUICCs as a cause (SGP.02; lpac#212, EasyLPAC#34)."""
     with SoftCard(tmp_path / "card", pki=pki, behaviour=CardBehaviour(es10_status=status)) as card:
         contacts = Contacts(card)
         with pytest.raises(CardStatus, match=words) as caught:

@@ -48,7 +48,7 @@ def closings(card: Picky) -> list[str]:
 
 @pytest.mark.parametrize("how", ["refused", "wrong"])
 def test_four_bytes_where_five_are_too_many(how: str) -> None:
-    """A link that refuses P3 gets the header without P3, and in later sessions at the first attempt."""
+    """After a link has refused a header with P3, lpad sends headers without P3, even in later sessions."""
     card = Picky()
     setattr(card, how, (5,))
     link = RawLink(BareHeader(card), device=BenchDevice())
@@ -68,7 +68,7 @@ def test_if_both_forms_are_refused_the_first_reason_is_reported() -> None:
 
 
 def test_a_port_that_goes_is_not_a_refusal() -> None:
-    """Lpad does not send the other form to a link that is gone."""
+    """If the link is gone, lpad does not send the command again in the other form."""
 
     class Gone(ScriptedCard):
         def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
@@ -83,7 +83,7 @@ def test_a_port_that_goes_is_not_a_refusal() -> None:
 
 @pytest.mark.parametrize("refusal", [3, 50, 100, None])
 def test_modems_that_take_ten_characters_at_least(refusal: int | None) -> None:
-    """Some modems refuse AT+CSIM with 8 characters: lpad sends 10, and leaks no channel in many sessions."""
+    """To a modem that refuses AT+CSIM with 8 characters, lpad sends 10, and no channel stays open."""
     card = ScriptedCard()
     habits = ModemPersonality(csim_least=10, csim_refusal=refusal)
     with PtyModem(card, personality=habits) as modem:
@@ -98,7 +98,7 @@ def test_modems_that_take_ten_characters_at_least(refusal: int | None) -> None:
 
 
 def test_a_channel_that_cannot_be_closed_at_all_is_used_again() -> None:
-    """Whatever a modem refuses, at most one channel is lost, and the card can be used."""
+    """If a link refuses to close channels, one channel stays open, and later sessions use it again."""
     card = Picky()
     card.refused = (4, 5)
     link = RawLink(BareHeader(card), device=BenchDevice(), basic_channel=False)

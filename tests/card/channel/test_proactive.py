@@ -57,7 +57,7 @@ def served(card: WishfulCard) -> ProactiveCard:
 
 
 def test_nothing_is_done_if_nothing_is_wanted() -> None:
-    """Without a proactive command, status 9000 and errors are passed on unchanged."""
+    """Without a proactive command, the status word 9000 is passed on unchanged."""
     card = WishfulCard()
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x90\x00"
     assert card.heard == [0xE2]
@@ -72,7 +72,7 @@ def test_reset_without_terminal_response() -> None:
 
 
 def test_profile_state_change() -> None:
-    """REFRESH 'eUICC profile state change' is answered, and then the card is reset."""
+    """REFRESH 'eUICC profile state change' gets a TERMINAL RESPONSE, and then the card is reset."""
     card = WishfulCard(STATE_CHANGE)
     served(card).transmit(STORE_DATA, deadline=soon())
     assert card.heard == [0xE2, 0x12, 0x14]
@@ -124,7 +124,7 @@ def test_the_commands_answer_stands(caplog: pytest.LogCaptureFixture, fails_at: 
     [(0x12, b"\x6f\x00"), (0x12, b"\x90\x00"), (0x12, b"\xd0\x01\x90\x00"), (0x14, b"\x6f\x00")],
 )
 def test_odd_answers_to_fetch_are_logged(caplog: pytest.LogCaptureFixture, ins: int, answer: bytes) -> None:
-    """A card that refuses FETCH, or returns something else, is reported in the log."""
+    """If the card refuses FETCH or TERMINAL RESPONSE, or sends a malformed command, the log reports it."""
     card = WishfulCard(DISPLAY)
     card.status_of[ins] = answer
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91\x0b"
@@ -133,7 +133,7 @@ def test_odd_answers_to_fetch_are_logged(caplog: pytest.LogCaptureFixture, ins: 
 
 
 def test_malformed_answers_pass() -> None:
-    """An answer without a status word is passed on: this layer does not judge it."""
+    """An answer without a status word is passed on unchanged."""
     card = WishfulCard()
     card.status_of[0xE2] = b"\x91"
     assert served(card).transmit(STORE_DATA, deadline=soon()) == b"\x91"

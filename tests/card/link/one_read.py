@@ -1,4 +1,4 @@
-"""A port whose stream delivers an answer together with what the modem sends next."""
+"""A port that delivers an answer and the modem's next message in one read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class OneRead:
-    """Passes everything to another port, and appends bytes to the first read with a certain message."""
+    """Passes calls to a port; appends `extra` to the first read with a message for which `after` is true."""
 
     def __init__(self, port: Any, receiver: Any, *, after: Callable[[Any], bool], extra: bytes) -> None:
         self._port = port

@@ -46,7 +46,7 @@ KINDS = {
         ("mbimcli", "-p"),
         ("--query-device-caps", "--query-subscriber-ready-status", "--query-registration-state"),
     ),
-    # A modem that reads the card at each query would do this between an answer 61xx and its GET RESPONSE.
+    # By default, the double reads the card at each query, even between an answer 61xx and its GET RESPONSE.
     "qmi": Shared(
         partial(qmi_gateway, personality=ModemPersonality(notices=Notices.REFRESH)),
         ("qmicli", "-p", "--device-open-qmi"),
@@ -72,7 +72,7 @@ def ask(kind: Shared, port: str, done: threading.Event, answers: list[int]) -> N
 
 
 def main(kind: Shared) -> None:
-    """Switch between the two profiles."""
+    """Switch between the two profiles while the other program asks, and print the numbers."""
     loopback_up()
     answers: list[int] = []
     done = threading.Event()
@@ -91,7 +91,7 @@ def main(kind: Shared) -> None:
         finally:
             done.set()
             other.join()
-        # the last notifications are still to be delivered
+        # Wait until the last notifications are delivered.
         gateway.until(lambda: not gateway.card.notifications and not gateway.card.open_channels)
         left = len(gateway.card.open_channels)
     print(len(answers), sum(map(bool, answers)), switched, left)

@@ -1,4 +1,4 @@
-"""Le, for cards and modems that return no data without it."""
+"""Lpad sends Le to cards and modems that return no data without it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_question_that_brings_nothing_is_asked_with_le(tmp_path: Path) -> None
 
 
 def test_a_command_that_alters_the_card_is_never_sent_twice(tmp_path: Path) -> None:
-    """An empty answer to EnableProfile is not repeated: the card may have carried it out."""
+    """EnableProfile is not repeated after an empty answer, because the card may have carried it out."""
     card = ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card) as modem:
         session(modem.path, LinkMemory(tmp_path), GET_EID, ENABLE)

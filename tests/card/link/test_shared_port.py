@@ -86,7 +86,7 @@ def test_a_link_waits_while_the_other_one_works() -> None:
 
 
 def test_waiting_ends_with_the_deadline() -> None:
-    """A user that waits until its deadline gets an error that gives the reason."""
+    """A link that waits without success until its deadline raises CardBusy with the reason."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     with isdr_session(first, aids=(ESTK_SE0,), deadline=soon()):
@@ -97,7 +97,7 @@ def test_waiting_ends_with_the_deadline() -> None:
 
 
 def test_a_failure_to_open_ends_the_turn() -> None:
-    """If one user cannot open its link, the other user can still use the port."""
+    """If one link cannot open a channel, the other link can still use the port."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     bench.card.taken.update(bench.card.free_channels)
@@ -110,7 +110,7 @@ def test_a_failure_to_open_ends_the_turn() -> None:
 
 
 def test_a_vanished_port_is_reopened_for_all_links() -> None:
-    """A port that disappeared is reopened when it is back; a session in progress is not interrupted."""
+    """If a link is closed during another's session, the session continues; the next reopens the port."""
     bench = Bench()
     first, second = bench.shared.open_link(soon()), bench.shared.open_link(soon())
     with isdr_session(second, aids=(ESTK_SE1,), deadline=soon()) as isdr:
@@ -126,7 +126,7 @@ def test_a_vanished_port_is_reopened_for_all_links() -> None:
 
 
 def test_the_last_to_leave_in_a_session_does_not_tear_it() -> None:
-    """If a link is closed within a session, its port is closed at the end of the session."""
+    """If the only link is closed within its session, the port is closed at the end of the session."""
     bench = Bench()
     link = bench.shared.open_link(soon())
     with isdr_session(link, aids=(ESTK_SE0,), deadline=soon()) as isdr:

@@ -86,7 +86,7 @@ class TestContract(LinkContract):
             yield Rig(link, card)
 
     def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
-        """A modem that fetches an endless answer itself gives up, too, and returns the last status word."""
+        """If the modem itself fetches an answer without end, it gives up, and lpad reports an error."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
         with pytest.raises(CardError):
@@ -131,7 +131,7 @@ def test_another_type_of_class_byte_is_tried_after_each_refusal(refusal: int, tm
 
 
 def test_a_command_that_may_not_be_repeated_is_sent_once(tmp_path: Path) -> None:
-    """6985 may be the card's own answer, so only a harmless command shows which type the firmware takes."""
+    """A command that must not be repeated is sent once, because 6985 may be the card's own answer to it."""
     habits: dict[str, Any] = {"class_byte_types": (0,), "class_refusal": 0x6985}
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), **habits) as (modem, link),
@@ -298,7 +298,7 @@ def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
 
 
 def test_an_indication_among_the_answers_is_not_lost(tmp_path: Path) -> None:
-    """An indication that arrives with an answer sets `reported` until `hear` is called."""
+    """An indication of a changed connection before an answer sets `reported` until `hear` is called."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         get_eid(link)
         link.hear(deadline=soon())
@@ -314,7 +314,7 @@ def test_an_indication_among_the_answers_is_not_lost(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "report"), [(1, CardReport.GONE), (0, NO_CARD_REPORT)])
 def test_only_the_slot_in_use_is_reported(number: int, report: CardReport, tmp_path: Path) -> None:
-    """Of two slots, the settings select the second; an indication that the first is empty is ignored."""
+    """If the settings select the second of two slots, an indication that the first is empty is ignored."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(slots=2, card_slot=1)
     with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
@@ -345,7 +345,7 @@ def test_an_insertion_during_a_failing_attempt_is_not_lost(tmp_path: Path) -> No
 
 
 def test_an_insertion_read_together_with_the_refusal_is_not_lost(tmp_path: Path) -> None:
-    """A stream may deliver the refusal and the report after it in one read; the report is kept."""
+    """A report on the card that arrives in one read with the refusal before it is kept."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         modem.do(lambda function: function.remove_card())
@@ -412,7 +412,7 @@ def test_a_card_without_isdr_is_told_from_a_full_one(tmp_path: Path) -> None:
 
 
 def test_a_card_that_hides_its_isdr_gets_the_terminal_capability(tmp_path: Path) -> None:
-    """The modem declares an LPA to the card and restarts it, once after each start of the modem."""
+    """If a card hides its ISD-R, the modem declares an LPA and restarts the card, once per modem start."""
     card = ScriptedCard(answers={GET_EID: EID})
     memory = LinkMemory(tmp_path / "links")
     for place in ("wdm0", "wdm1"):  # It is the same modem, which was switched off in between.
@@ -425,7 +425,7 @@ def test_a_card_that_hides_its_isdr_gets_the_terminal_capability(tmp_path: Path)
 
 
 def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
-    """If the modem's restart of the card was lost, the next opening restarts the card."""
+    """If the order to restart the card was lost, lpad restarts the card at the next opening."""
     card = ScriptedCard(answers={GET_EID: EID})
     memory = LinkMemory(tmp_path / "links")
     habits = MbimHabits(hides_isdr=True)
@@ -442,7 +442,7 @@ def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("memory", "forgets"), [(LinkMemory(None), True), (None, False)])
 def test_a_card_is_not_restarted_in_vain(tmp_path: Path, memory: LinkMemory | None, *, forgets: bool) -> None:
-    """In a trial, as by lpad setup, or if the modem reports no declaration, the card is not restarted."""
+    """In a trial, as by lpad setup, or if the modem forgets its declaration, the card is not restarted."""
     habits = MbimHabits(hides_isdr=True, forgets_capabilities=forgets)
     with MbimModem(ScriptedCard(applications=()), path=tmp_path / "wdm", habits=habits) as modem:
         link = open_mbim_link(modem.path, memory=memory)
@@ -540,7 +540,7 @@ def slot_changes(modem: MbimModem) -> int:
 
 
 def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
-    """The card is in the second slot and the modem uses the first: lpad names both and changes nothing."""
+    """If the card is in the second slot and the modem uses the first, lpad names both and changes nothing."""
     with rig_with(str(tmp_path / "wdm"), slots=2, card_slot=1) as (modem, link):
         with pytest.raises(CardUnreachable, match="slot 2 has a card"):
             get_eid(link)
@@ -562,7 +562,7 @@ def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
 
 
 def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) -> None:
-    """The card in the new slot needs longer than the first second, and is not asked before (lpac#241)."""
+    """If the card in the new slot starts slowly, lpad opens no channel before it has started (lpac#241)."""
     card = ScriptedCard(answers={GET_EID: EID})
     habits = MbimHabits(slots=2, card_slot=1, slot_start=1.2)
     with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:

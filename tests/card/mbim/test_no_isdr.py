@@ -48,13 +48,13 @@ def get_eid(link: MbimLink) -> bytes:
 
 @dataclass
 class PlainSim(ScriptedCard):
-    """A card with an ICCID that is not an eUICC, or shows no ISD-R."""
+    """A card with an ICCID, which is a plain SIM or an eUICC that hides its ISD-R."""
 
     applications: tuple[bytes, ...] = ()
     iccid: str = "8988211000000355518"
 
     def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
-        """Answer the modem's reading of the ICCID on the basic channel, and all else as the double does."""
+        """Answer the modem's reading of the ICCID on channel 0, and the rest as `ScriptedCard` does."""
         if apdu[:2] == b"\x00\xa4":
             return b"\x90\x00"
         if apdu[:2] == b"\x00\xb0":
@@ -72,7 +72,7 @@ def try_to_open(modem: MbimModem, memory: LinkMemory, *, times: int = 3) -> None
 
 
 def test_a_card_that_is_no_euicc_is_restarted_once_in_its_life(tmp_path: Path) -> None:
-    """A plain SIM is restarted once, not again at each start of modem or lpad; a new card is, too."""
+    """A plain SIM is restarted once, even if modem or lpad restarts; another card is restarted once, too."""
     sim = PlainSim()
     for place, card, resets in (("wdm0", sim, 1), ("wdm1", sim, 0), ("wdm2", PlainSim(iccid="8944123"), 1)):
         with MbimModem(card, path=tmp_path / place) as modem:
@@ -82,9 +82,9 @@ def test_a_card_that_is_no_euicc_is_restarted_once_in_its_life(tmp_path: Path) -
 
 
 def test_an_euicc_that_was_silent_is_found_once_its_card_starts(tmp_path: Path) -> None:
-    """If an eUICC was mistaken for a plain SIM, lpad need not restart it.
+    """An eUICC that was mistaken for a plain SIM is found once it restarts, without an order from lpad.
 
-    The modem declares the terminal capability already.
+    The modem has already declared the terminal capability.
     """
     memory = LinkMemory(tmp_path / "links")
     with MbimModem(PlainSim(), path=tmp_path / "wdm0") as modem:
@@ -106,7 +106,7 @@ def test_an_euicc_that_was_silent_is_found_once_its_card_starts(tmp_path: Path) 
 
 
 def test_a_card_without_an_iccid_is_restarted_with_each_start_of_its_modem(tmp_path: Path) -> None:
-    """An eUICC without an enabled profile has no ICCID either, and must be found whenever it starts."""
+    """A card without an ICCID, perhaps an eUICC without a profile, is restarted once per modem start."""
     memory = LinkMemory(tmp_path / "links")
     for place in ("wdm0", "wdm1"):
         with MbimModem(ScriptedCard(applications=()), path=tmp_path / place) as modem:

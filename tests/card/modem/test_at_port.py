@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def briefly() -> Deadline:
-    """The time limit of failing calls; successful ones get `soon`, even on a busy machine."""
+    """Return the deadline of calls that fail; successful ones get `soon`, enough even on a busy machine."""
     return Deadline.after(0.2)
 
 
@@ -48,7 +48,7 @@ def bench(
     habits: ModemPersonality | None = None,
     patience: AtTimeouts | None = None,
 ) -> Iterator[tuple[PtyModem, Link, ScriptedCard]]:
-    """Plug a card into a modem, and the modem into the host."""
+    """Yield a modem with a card, an open link over +CSIM, and the card."""
     card = card or ScriptedCard(answers={GET_EID: EID})
     with PtyModem(card, personality=habits) as modem:
         link = open_csim_link(modem.path, patience=patience)
@@ -132,7 +132,7 @@ def test_csim_that_fails_on_logical_channels_leaks_none() -> None:
 
 
 def test_error_in_the_middle_of_a_command_is_never_answered_by_sending_it_again() -> None:
-    """A modem that answers ERROR inside a chain may have passed the block on: the command has failed."""
+    """If a modem answers ERROR inside a chain, the command fails, and no block is sent again."""
     with bench() as (modem, link, card):
         modem.once('AT+CSIM=520,"81E21101', instead=("ERROR",))
         with isdr_session(link, deadline=soon()) as isdr, pytest.raises(LinkRefused):
@@ -142,7 +142,7 @@ def test_error_in_the_middle_of_a_command_is_never_answered_by_sending_it_again(
 
 
 def test_short_lines_shrink_the_blocks() -> None:
-    """A modem that takes 256 hex digits in a line gets 120-byte blocks."""
+    """A modem that accepts at most 300 characters in a line gets 120-byte blocks."""
     card = ScriptedCard()
     with bench(card, habits=ModemPersonality(line_limit=300)) as (_, link, _):
         with isdr_session(link, deadline=soon()) as isdr:
@@ -170,7 +170,7 @@ def test_the_callers_deadline_caps_the_modems_patience() -> None:
 
 @pytest.mark.parametrize("kind", [LinkKind.CSIM, LinkKind.CGLA])
 def test_commands_that_alter_the_card_have_more_time(kind: LinkKind, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each block of a function that alters the card may take long; questions and GET RESPONSE may not."""
+    """Each block of a command that alters the card may take longer than a query and its GET RESPONSE."""
     given: list[float] = []
     ask = AtPort.ask
 
@@ -212,7 +212,7 @@ def test_a_late_answer_is_not_the_next_commands(echo_stays: bool) -> None:  # no
 
 @pytest.mark.parametrize("late", [(), ("ERROR",), ("OK",), ('+CSIM: 4,"6F00"', "OK"), ('=4,"9000"', "OK")])
 def test_the_answer_to_an_earlier_apdu_is_ignored(late: tuple[str, ...]) -> None:
-    """A port opened again, after a crash in the middle of an APDU, may still bring that APDU's answer."""
+    """After a port is opened again, the answer to an APDU from before is ignored."""
     with bench() as (modem, link, _):
         with isdr_session(link, deadline=soon()) as isdr:
             modem.once('AT+CSIM=16,"81E2', delay=0.3, instead=late or None)
@@ -295,7 +295,7 @@ def test_a_length_that_contradicts_the_hex_is_malformed() -> None:
 
 @pytest.mark.parametrize("told", ["+CGSN: 1", "490154203237510", "ERROR", "+CME ERROR: 4", "+CME ERROR: 100"])
 def test_no_valid_imei_is_none(told: str) -> None:
-    """A modem without an IMEI, or with a wrong one, is not an error: the settings can contain the IMEI."""
+    """If the modem reports no valid IMEI, the link returns None, because the settings can contain one."""
     with bench() as (modem, link, _):
         final = () if "ERROR" in told else ("OK",)
         modem.once("AT+CGSN", instead=(told, *final))
@@ -312,7 +312,7 @@ def test_unsolicited_lines_between_commands_are_ignored() -> None:
 
 
 def test_a_line_that_is_waited_for_ends_the_waiting() -> None:
-    """Unsolicited lines are reported, even after other lines or before a wait begins."""
+    """`wait_for` returns an unsolicited line, even one after other lines, or from before the wait."""
     with PtyModem(ScriptedCard()) as double:
         modem = AtPort(SerialLine(double.path))
         try:
@@ -329,7 +329,7 @@ def test_a_line_that_is_waited_for_ends_the_waiting() -> None:
 
 
 def test_a_port_that_vanishes_in_the_middle_is_unreachable() -> None:
-    """A modem that is unplugged during a command is an error, neither a hang nor a crash."""
+    """If a modem is unplugged during a command, the error reports that the port has disappeared."""
     with bench() as (modem, link, _):
         modem.once("AT+CSIM=16", vanish=True)
         with isdr_session(link, deadline=soon()) as isdr, pytest.raises(CardUnreachable, match="disappeared"):

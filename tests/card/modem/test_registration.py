@@ -43,7 +43,7 @@ class Card:
 
 @contextmanager
 def bench(**habits: Any) -> Iterator[tuple[PtyModem, AtModem, Card]]:
-    """Plug a card into a modem with these habits, and open the port."""
+    """Yield a modem with these habits, its opened port and its card."""
     card = Card()
     with PtyModem(card, personality=ModemPersonality(**habits)) as modem:
         host = AtModem(AtPort(SerialLine(modem.path)))
@@ -82,14 +82,14 @@ def test_a_modem_without_any_of_the_commands_reports_nothing() -> None:
 
 @pytest.mark.parametrize("reason", [10, 14], ids=["no SIM", "SIM busy"])
 def test_a_modem_without_a_sim_knows_the_command_nevertheless(reason: int) -> None:
-    """Without an enabled profile the modem answers that it is not registered, so a guard may wait."""
+    """An error because of the SIM counts as a modem that is not registered, so a guard may wait."""
     with bench(registration_commands=("+CEREG",)) as (modem, host, _):
         modem.once("AT+CEREG?", instead=(f"+CME ERROR: {reason}",), executed=False)
         assert [str(each) for each in host.registrations(deadline=soon())] == ["CEREG 0 (not registered)"]
 
 
 def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() -> None:
-    """If the modem does not answer one command, lpad still gets the answers to the others."""
+    """A command that the modem does not answer is sent once; the other commands still get their answers."""
     with bench() as (modem, host, _):
         host.at_port.patience = AtTimeouts(information=0.3)
         modem.once("AT+C5GREG?", instead=(), executed=False)
@@ -100,7 +100,7 @@ def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() ->
 
 
 def test_hears_that_the_modem_has_registered() -> None:
-    """If the modem announces that it has registered, lpad has asked only once."""
+    """The modem's announcement that it has registered is heard, so lpad asks for each network only once."""
     with bench(registers_after=0.3) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())
         assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]
@@ -115,7 +115,7 @@ def test_hears_that_the_modem_has_registered() -> None:
 
 @pytest.mark.parametrize(("status", "word"), [(2, "searching"), (3, "denied")])
 def test_hears_that_it_does_not(status: int, word: str) -> None:
-    """A profile without service leaves the modem searching, or the network refuses it."""
+    """With a profile without service, the registration is reported as searching or denied."""
     with bench(registration={SECOND: status}, registration_commands=("+CEREG",)) as (modem, host, card):
         watch = RegistrationWatch(host, deadline=soon())
         assert watch.registered
@@ -152,7 +152,7 @@ def test_reports_are_switched_back_afterwards() -> None:
 
 
 def test_a_modem_that_was_taken_down_is_not_registered() -> None:
-    """AT+CFUN=0 ends the registration, and AT+CFUN=1 begins another, with a search in between."""
+    """After AT+CFUN=0 and AT+CFUN=1, the modem is searching, and no longer registered."""
     with bench(registers_after=0.3, notices=Notices.RADIO_CYCLE) as (_, host, card):
         watch = RegistrationWatch(host, deadline=soon())
         while not watch.registered:

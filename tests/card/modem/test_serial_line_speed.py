@@ -1,4 +1,4 @@
-"""A faster serial line: set, proven, and restored, whatever happens in between."""
+"""A faster speed of a serial line is set, checked, and restored, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def soon() -> Deadline:
 
 @contextmanager
 def bench(**habits: Any) -> Iterator[PtyModem]:
-    """Switch on a modem that offers several speeds."""
+    """Yield a modem that offers several speeds."""
     with PtyModem(ScriptedCard(), personality=ModemPersonality(**{"line_rates": RATES, **habits})) as modem:
         yield modem
 
@@ -72,13 +72,13 @@ def host(
     fast: int | None = FAST,
     line: type[SerialLine] = SerialLine,
 ) -> AtPort:
-    """Open the modem's port as a new process does."""
+    """Return the modem's AT port, newly opened, as in a new process."""
     speed = LineSpeed(usual=usual, fast=fast, note=folder / "modem.speed")
     return AtPort(line(modem.path, baud=usual), patience=AtTimeouts(information=2.0), speed=speed)
 
 
 def give_back(opened: AtPort) -> None:
-    """Close the port, and give it back as a daemon does that stops."""
+    """Close the port, and give it back as a stopping daemon does."""
     opened.close()
     assert opened._speed is not None
 
@@ -95,7 +95,7 @@ def lasting(folder: Path) -> dict[str, Any]:
 
 
 def long_command_passes(opened: AtPort) -> None:
-    """Send a line as long as those with a full block; the modem's refusal is an answer, too."""
+    """Assert that the modem answers a line as long as one with a full block; ERROR is such an answer."""
     assert opened.converse(LONG, patience=2.0, deadline=soon()).final == "ERROR"
 
 
@@ -175,7 +175,7 @@ def test_a_killed_restoration_is_repeated(tmp_path: Path) -> None:
     with bench() as modem:
         killed = host(modem, tmp_path)
         model(killed)
-        for _ in range(3):  # AT+CMEE?, ATE0 and AT+CMEE=1 are answered before
+        for _ in range(3):  # AT+CMEE?, ATE0 and AT+CMEE=1 are answered as usual.
             modem.once("AT")
         modem.once(f"AT+IPR={USUAL}")
         for _ in range(9):
@@ -255,7 +255,7 @@ def test_a_modem_that_says_ok_and_stays(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 def test_a_port_whose_speed_the_modem_does_not_name_is_left_alone(tmp_path: Path) -> None:
-    """If AT+IPR? reports another speed than the port's, lpad changes nothing: +IPR may mean another port."""
+    """If AT+IPR? reports another speed, lpad changes nothing, as +IPR may concern another port."""
     with bench() as modem:
         modem.once("AT+IPR?", instead=("+IPR: 57600", "OK"))
         assert model(host(modem, tmp_path)) == "PtyModem"
@@ -273,7 +273,7 @@ def test_without_a_note_the_speed_is_not_raised(tmp_path: Path, caplog: pytest.L
 
 @pytest.mark.parametrize("keeps", [False, True])
 def test_a_modem_that_restarts_is_found_again(tmp_path: Path, *, keeps: bool) -> None:
-    """A modem that lost its speed under an open port is found at the usual one, after one error."""
+    """A modem that restarts while its port is open is found again, after at most one error."""
     with bench(keeps_line_rate=keeps) as modem:
         opened = host(modem, tmp_path)
         model(opened)
@@ -323,7 +323,7 @@ def test_a_port_that_is_no_serial_line_is_left_alone(
 def test_a_port_that_cannot_have_the_speed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, *, fast: int | None
 ) -> None:
-    """If the host's port cannot have the speed, the modem's speed is not changed: it would be unreachable."""
+    """If the host's port cannot have the speed, the modem keeps its own, so that it stays reachable."""
     with bench(keeps_line_rate=True) as modem:
         opened = host(modem, tmp_path, line=SlowLine)
         assert model(opened) == "PtyModem"
@@ -390,7 +390,7 @@ def test_a_command_lost_at_the_new_speed_ends_it(tmp_path: Path, *, reopened: bo
 
 @pytest.mark.parametrize("other", [57_600, AUTOMATIC])
 def test_a_modem_that_takes_any_speed_and_misses_the_first_commands(tmp_path: Path, other: int) -> None:
-    """A modem that answers at the faster speed without a note, but reports another one, is left alone."""
+    """A modem that answers at the faster speed without a note, but reports a different one, is left alone."""
     with bench() as modem:
         first = host(modem, tmp_path, fast=None)
         first.ask(AtCommand(f"AT+IPR={AUTOMATIC}"), patience=2.0, deadline=soon())

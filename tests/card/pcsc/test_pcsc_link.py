@@ -44,7 +44,7 @@ class Readers:
 
 @pytest.fixture(scope="module")
 def readers() -> Iterator[Readers]:
-    """A pcscd with two cards, for all tests: it takes half a second to notice a card."""
+    """Yield one pcscd's slots with two cards, for all tests, as pcscd needs half a second to see a card."""
     slots = Readers(Slot(), Slot())
     with (
         PrivatePcscd() as pcscd,
@@ -88,7 +88,7 @@ class TestPcscLink(LinkContract):
             link.close()
 
     def test_tells_the_imei(self, rig: Rig) -> None:
-        """A reader has no IMEI, and reports this without asking the card."""
+        """A link to a reader returns no IMEI, and does not ask the card."""
         before = len(rig.card.sent)
         assert rig.link.imei(deadline=soon()) is None
         assert len(rig.card.sent) == before
@@ -96,7 +96,7 @@ class TestPcscLink(LinkContract):
 
 @pytest.fixture
 def card(readers: Readers) -> ScriptedCard:
-    """A standard card in the first reader."""
+    """Put a standard card into the first reader; return the card."""
     made = ScriptedCard()
     put_in(readers.first, FIRST, made)
     return made
@@ -104,7 +104,7 @@ def card(readers: Readers) -> ScriptedCard:
 
 @pytest.fixture
 def link(card: ScriptedCard) -> Iterator[PcscLink]:
-    """A link with exclusive use of the reader."""
+    """Yield a link with exclusive use of the reader."""
     opened = open_pcsc_link(FIRST, deadline=soon())
     yield opened
     opened.close()
@@ -180,7 +180,7 @@ def test_a_refresh_is_fetched_and_the_card_reset(link: PcscLink, card: ScriptedC
 
 
 def test_the_next_session_finds_the_card_after_a_refresh(link: PcscLink, card: ScriptedCard) -> None:
-    """A card that answers 6985 until it is reset gets a reset, and the link works (onomondo-ipa#3)."""
+    """After REFRESH of type 'eUICC profile state change', the next session works (onomondo-ipa#3)."""
     card.status = 0x910B
     card.proactive = bytes.fromhex("D009810301010982028182")
     with isdr_session(link, deadline=soon()) as isdr:
@@ -213,7 +213,7 @@ def test_closing_takes_the_cards_power(link: PcscLink, card: ScriptedCard) -> No
 
 
 def test_no_thread_stays_behind(card: ScriptedCard) -> None:
-    """A link has one thread of its own, which ends with it."""
+    """A link has one thread of its own, which ends when the link is closed."""
     before = threading.active_count()
     for _ in range(5):
         link = open_pcsc_link(FIRST, deadline=soon())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_ports_of_a_usb_modem_share_its_device(tmp_path: Path) -> None:
-    """usb-serial ports have a folder of their own below the interface; ACM and cdc-wdm ports have none."""
+    """Ports of one USB modem have the same device, with or without a folder below the interface."""
     places = {"ttyUSB2": "1-2:1.2/ttyUSB2", "ttyACM0": "1-2:1.3", "cdc-wdm0": "1-2:1.4"}
     modem = usb_device(tmp_path, "1-2", **places)
     other = usb_device(tmp_path, "1-3", ttyUSB3="1-3:1.2/ttyUSB3")
@@ -41,7 +41,7 @@ def test_the_device_is_unknown(tmp_path: Path) -> None:
 
 
 def test_ports_are_listed_by_device(tmp_path: Path) -> None:
-    """A lasting name stands for its port; a device with one port is not listed."""
+    """A port's lasting name replaces its device node; a device with only one port is not listed."""
     devices, sysfs = tmp_path / "dev", tmp_path / "sys"
     (devices / "serial" / "by-id").mkdir(parents=True)
     for name in ("ttyUSB2", "ttyUSB3", "cdc-wdm0"):

@@ -30,7 +30,7 @@ def told() -> queue.SimpleQueue[bool]:
 
 @pytest.fixture
 def kernel() -> Iterator[tuple[socket.socket, PortWatch]]:
-    """The kernel's end of the socket, and a watch that listens at the other."""
+    """Yield the kernel's end of a socket, and a watch that listens at the other end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with ours:
         yield ours, PortWatch(uevents=lambda: theirs)
@@ -84,7 +84,7 @@ def test_the_thread_ends_with_the_last_watch(
 
 
 def test_a_system_that_reports_nothing_is_not_an_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
-    """In some containers no program may listen; lpad then checks the port from time to time."""
+    """If the kernel allows no listening, as in some containers, a watch reports no port and no error."""
     end = PortWatch(uevents=lambda: None).watch(tmp_path.exists, told.put)
     end()
     assert told.empty()
@@ -101,7 +101,7 @@ def test_the_kernels_socket_opens_or_not() -> None:
     ("message", "subsystem"), [(KERNEL, b"tty"), (UDEV, b"tty"), (b"add@/x\0ACTION=add\0", None)]
 )
 def test_the_subsystem_is_read_from_either_form(message: bytes, subsystem: bytes | None) -> None:
-    """The subsystem is read from the kernel's messages, and from udev's, which have another header."""
+    """The subsystem is read from the kernel's messages, and from udev's, which have a different header."""
     assert subsystem_of(message) == subsystem
 
 

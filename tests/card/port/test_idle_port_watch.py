@@ -46,7 +46,7 @@ def alarm(rings: Rings) -> Iterator[PortAlarm]:
 
 @pytest.fixture
 def port() -> Iterator[tuple[int, int]]:
-    """The reading and the writing end of a pty, in place of a port."""
+    """Yield the reading and the writing end of a pty, which replaces a port."""
     ours, theirs = os.openpty()
     yield ours, theirs
     os.close(ours)
@@ -71,7 +71,7 @@ def test_an_alarm_rings_once_until_it_is_set_again(
 
 
 def test_a_port_in_use_does_not_ring(alarm: PortAlarm, rings: Rings, port: tuple[int, int]) -> None:
-    """The alarm ignores a port whose owner reads it, and rings for another one."""
+    """The alarm does not ring for a disarmed port, which is in use, but still rings for another port."""
     ours, theirs = port
     alarm.arm(ours)
     alarm.disarm(ours)
@@ -98,7 +98,7 @@ def test_a_port_that_went_away_rings(alarm: PortAlarm, rings: Rings) -> None:
 
 
 def test_a_port_that_hangs_up_rings_once(alarm: PortAlarm, rings: Rings) -> None:
-    """A port that is gone rings once, and not again before it is set again."""
+    """The alarm of a vanished port rings once, and not again until it is set again."""
     ours, theirs = os.openpty()
     alarm.arm(ours)
     os.close(theirs)
@@ -124,7 +124,7 @@ def test_a_port_that_hangs_up_in_use_does_not_ring(alarm: PortAlarm, rings: Ring
 
 
 def _another_rings(alarm: PortAlarm, rings: Rings) -> None:
-    """Let another port ring three times: any other alarm that was due has then rung as well."""
+    """Have the alarm ring three times for another port; any earlier event would have rung by then."""
     for _ in range(3):
         other, end = os.pipe()
         alarm.arm(other)

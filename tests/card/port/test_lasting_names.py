@@ -28,7 +28,7 @@ OTHERS = "352906110123454"
 
 @pytest.fixture
 def serial(tmp_path: Path) -> Path:
-    """The folder of udev's names, and a folder of device nodes next to it."""
+    """Return a folder that replaces udev's /dev/serial, with empty folders by-id and by-path."""
     (tmp_path / "serial" / "by-id").mkdir(parents=True)
     (tmp_path / "serial" / "by-path").mkdir()
     return tmp_path / "serial"
@@ -47,7 +47,7 @@ def low_numbers_taken() -> Iterator[None]:
 
 @contextmanager
 def occupied(port: str) -> Iterator[list[PtyModem]]:
-    """Have other modems take pty numbers until one has the number of the port that has vanished."""
+    """Have other modems take pty numbers until one has the vanished port's number; yield these modems."""
     with ExitStack() as ends:
         others: list[PtyModem] = []
         while not Path(port).exists():
@@ -57,7 +57,7 @@ def occupied(port: str) -> Iterator[list[PtyModem]]:
 
 @pytest.fixture
 def modem(serial: Path) -> Iterator[PtyModem]:
-    """A modem with a name in udev's folder by-id."""
+    """Yield a modem with a name in udev's folder by-id."""
     with low_numbers_taken():
         made = PtyModem(ScriptedCard(), path=serial / "by-id" / "usb-Ours-if02-port0")
     with made:
@@ -65,7 +65,7 @@ def modem(serial: Path) -> Iterator[PtyModem]:
 
 
 def names(port: str, serial: Path) -> PortNames:
-    """Return a function that makes the names again, as after a restart."""
+    """Return a port's names as after a restart, with nothing but the stored links."""
     return PortNames(port, folder=serial.parent / "links", serial=serial)
 
 
@@ -119,7 +119,7 @@ def test_another_modem_under_the_lasting_name_is_not_taken_for_it(modem: PtyMode
 def test_a_replaced_modem_is_taken_and_said(
     serial: Path, modem: PtyModem, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If no name leads to the old modem, the gateway uses the new one."""
+    """If no name leads to the old modem, lpad uses the new one, and logs this once."""
     port = modem.device
     opened(names(port, serial))
     modem.vanish()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a private system bus."""
+    """Yield the address of a private system bus."""
     with tempfile.TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield address
@@ -40,7 +40,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def port() -> Iterator[str]:
-    """A modem's port."""
+    """Yield the path of a modem's port."""
     with PtyModem(ScriptedCard()) as modem:
         yield modem.path
 

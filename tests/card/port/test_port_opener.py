@@ -26,7 +26,7 @@ OWN = frozenset({os.geteuid()})
 
 @contextmanager
 def serving(folder: Path, opener: PortOpener) -> Iterator[PortOpenerClient]:
-    """Run an opener, and start it again each time that it ends, as systemd does."""
+    """Run an opener, and start it again each time that it ends, as systemd does; yield a client of it."""
     path = folder / "opener.sock"
     done = threading.Event()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
@@ -48,7 +48,7 @@ def serving(folder: Path, opener: PortOpener) -> Iterator[PortOpenerClient]:
 
 @contextmanager
 def listener(folder: Path) -> Iterator[tuple[str, socket.socket]]:
-    """A listening socket in place of the proxy's."""
+    """Yield the address of a listening socket, which replaces the proxy's, and the socket."""
     address = str(folder / "proxy.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(address)
@@ -72,7 +72,7 @@ def test_a_device_is_opened(tmp_path: Path) -> None:
 
 
 def test_a_proxy_is_connected(tmp_path: Path) -> None:
-    """The connection belongs to the opener's user, whom the proxy accepts."""
+    """The opener connects to the proxy, and passes the connection to its client."""
     with listener(tmp_path) as (address, listening):
         opener = PortOpener(users=OWN, proxies={"mbim-proxy": address})
         with serving(tmp_path, opener) as client:
@@ -112,7 +112,7 @@ def test_nothing_else_is_opened(wanted: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "socket", "fifo"])
 def test_only_a_character_device_is_opened(kind: str, tmp_path: Path) -> None:
-    """Only a character device is opened; another file is not even opened if its name fits."""
+    """Only a character device is opened; any other file is refused, even if its name fits."""
     place = tmp_path / "cdc-wdm0"
     if kind == "file":
         place.write_bytes(b"secret")
@@ -131,7 +131,7 @@ def test_only_a_character_device_is_opened(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_missing_device_and_a_missing_proxy_are_reported(tmp_path: Path) -> None:
-    """For a missing device or proxy, the client gets the system's own reason."""
+    """For a missing device or proxy, the client raises the system's own error."""
     opener = PortOpener(users=OWN, proxies={"qmi-proxy": str(tmp_path / "none")})
     with serving(tmp_path, opener) as client:
         for wanted in ("/dev/cdc-wdm999", "qmi-proxy"):
@@ -141,7 +141,7 @@ def test_a_missing_device_and_a_missing_proxy_are_reported(tmp_path: Path) -> No
 
 
 def test_other_users_are_dropped(tmp_path: Path) -> None:
-    """A user who is neither lpad nor root gets no answer; the next client is served."""
+    """A client whose user is not one of the opener's users gets no answer."""
     with serving(tmp_path, PortOpener(users=frozenset({os.geteuid() + 1}))) as client:
         for _ in range(2):
             with pytest.raises(CardUnreachable, match="systemctl status lpad-ports"):
@@ -149,7 +149,7 @@ def test_other_users_are_dropped(tmp_path: Path) -> None:
 
 
 def test_a_proxy_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any user may take a proxy's abstract address first, so a proxy of another user gets no connection."""
+    """A proxy of another user is refused, because any user may take a proxy's abstract address first."""
     own = os.geteuid()
     with listener(tmp_path) as (address, _):
         opener = PortOpener(users=frozenset({own}), proxies={"mbim-proxy": address})

@@ -1,4 +1,4 @@
-"""The port opener's client against openers that are missing or odd, and the port behind it."""
+"""The port opener's client, with openers that are missing or answer oddly, and with a real one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def answering(path: Path, answer: bytes) -> Iterator[PortOpenerClient]:
 
 
 def test_no_opener_is_none(tmp_path: Path) -> None:
-    """Without the socket, or without a listener, the caller opens the port itself."""
+    """Without a socket, or without a listener, the result is None, so the caller opens the port itself."""
     assert PortOpenerClient(str(tmp_path / "none")).open("mbim-proxy") is None
     left = tmp_path / "left.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
@@ -61,7 +61,7 @@ def test_an_odd_answer_is_an_error_with_a_remedy(answer: bytes, tmp_path: Path) 
 
 
 def test_the_proxy_is_reached_through_the_opener(tmp_path: Path) -> None:
-    """If the proxy refuses lpad's own connection, lpad closes it and uses the one that the opener made."""
+    """Without privileges, lpad closes its own connection to the proxy and uses the opener's connection."""
     address = f"\0lpad-test-{os.getpid()}-{tmp_path.name}"
     name = address.removeprefix("\0")
     with (
@@ -90,7 +90,7 @@ def test_the_proxy_is_reached_through_the_opener(tmp_path: Path) -> None:
 
 
 def test_a_proxy_without_an_opener_is_tried_nevertheless(tmp_path: Path) -> None:
-    """A proxy may be built for another user than root; one that refuses is named with the remedy."""
+    """Without an opener, lpad still tries the proxy; if the proxy refuses, the error gives the remedy."""
     address = f"\0lpad-test-{os.getpid()}-{tmp_path.name}"
     none = PortOpenerClient(str(tmp_path / "none"))
     with socket.socket(socket.AF_UNIX) as proxy:

@@ -1,4 +1,4 @@
-"""The protocol of a port, as sysfs and names state it, and what lpad does with a port of another kind."""
+"""The protocol of a port is found in sysfs, in its name, at a proxy, or by asking the modem."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def driver(sysfs: Path, device: str, name: str) -> None:
-    """Make the links that the kernel makes for a cdc-wdm device."""
+    """Make the links in sysfs by which the kernel shows the driver of a cdc-wdm device."""
     place = sysfs / "class" / "usbmisc" / device / "device"
     place.mkdir(parents=True)
     (sysfs / name).mkdir()
@@ -67,7 +67,7 @@ def test_the_type_of_a_wwan_port_determines_the_protocol(protocol: PortProtocol,
 def test_otherwise_the_name_determines_the_protocol(
     port: str, protocol: PortProtocol | None, tmp_path: Path
 ) -> None:
-    """Without sysfs the name shows the protocol; a cdc-wdm device may use either, so lpad asks the modem."""
+    """Without sysfs, the port's name determines the protocol; that of a cdc-wdm device is unknown."""
     assert protocol_of(port, sysfs=tmp_path) is protocol
 
 
@@ -108,7 +108,7 @@ def questions(modem: QmiModem) -> int:
 
 
 def test_a_modem_that_speaks_neither_is_named(tmp_path: Path) -> None:
-    """The error names the protocols that were tried, and allows another attempt."""
+    """If a modem answers in neither protocol, the error names both, and allows another attempt."""
     with MbimModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem:
         modem.once(executed=False, lost=True)
         with pytest.raises(CardUnreachable, match="neither in QMI nor in MBIM") as caught:
@@ -183,7 +183,7 @@ def test_the_name_of_a_qmi_port_is_enough(tmp_path: Path) -> None:
 
 
 def test_control_ports_are_listed(tmp_path: Path) -> None:
-    """`lpad probe` lists the ports that it can use."""
+    """MBIM and QMI ports are listed together with AT ports; other devices are not listed."""
     for name in ("cdc-wdm0", "wwan0mbim0", "wwan0qmi0", "ttyUSB0", "wwan0"):
         (tmp_path / name).touch()
     found = find_ports(deadline=soon(), devices=tmp_path).serial

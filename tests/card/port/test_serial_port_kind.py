@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def with_driver(sysfs: Path, name: str, driver: str) -> None:
-    """Make the entry of a tty whose device has a driver."""
+    """Make the entry in sysfs of a tty whose device has the given driver."""
     device = sysfs / "devices" / name
     device.mkdir(parents=True)
     drivers = sysfs / "bus" / driver

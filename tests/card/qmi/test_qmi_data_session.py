@@ -48,7 +48,7 @@ def rig(
     personality: ModemPersonality | None = None,
     **habits: Any,
 ) -> Iterator[tuple[QmiModem, QmiLink]]:
-    """A modem that starts a data session of a given IP type by itself, and a link to the modem."""
+    """Yield a modem that starts a data session of the given IP type on its own, and a link to the modem."""
     made = QmiHabits(**{"starts_session": True, **habits})
     with QmiModem(card, path=path, personality=personality, habits=made) as modem:
         modem.function.modem.contexts.contexts[1].kind = kind
@@ -65,7 +65,7 @@ def report(link: QmiLink) -> SessionReport:
 
 @pytest.fixture
 def card(lab: Lab) -> Card:
-    """A card with an enabled profile."""
+    """Return a card with an enabled profile."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     return lab.card
@@ -85,7 +85,7 @@ def card(lab: Lab) -> Card:
 def test_state_and_addresses(
     kind: str, habits: dict[str, Any], expected: SessionReport, card: Card, tmp_path: Path
 ) -> None:
-    """Lpad asks about each IP version; one on which the modem does not report is unknown, not down."""
+    """The report has the session's addresses; if the modem reports no state, it is unknown, not down."""
     with rig(card, tmp_path / "cdc-wdm0", kind=kind, **habits) as (modem, link):
         assert report(link) == expected
         assert report(link) == expected, "the second time, too"
@@ -101,7 +101,7 @@ def test_a_session_without_an_address(card: Card, tmp_path: Path) -> None:
 
 
 def test_without_a_session_the_state_is_down(card: Card, tmp_path: Path) -> None:
-    """Without a profile, or if the network denies it, the session is reported as down."""
+    """Without a profile, or if the network denies registration, the session is reported as down."""
     with rig(ScriptedCard(), tmp_path / "cdc-wdm0") as (_, link):
         assert report(link) == DOWN
     personality = ModemPersonality(registration={FIRST: DENIED})
@@ -162,7 +162,7 @@ def test_the_session_of_a_killed_process_is_continued_and_closed(card: Card, tmp
 
 
 def test_a_session_noted_before_a_reset_is_left_alone(card: Card, tmp_path: Path) -> None:
-    """After a reset the noted clients may be another program's; the new device node shows this."""
+    """Clients of a note for an earlier device node are left alone, as they may be another program's now."""
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         killed = open_qmi_link(modem.path, memory=LinkMemory(folder))
@@ -188,7 +188,7 @@ def test_without_a_note_the_session_ends_with_the_link(card: Card, tmp_path: Pat
 
 @pytest.mark.parametrize("handle", [7, None])
 def test_a_handle_that_the_modem_does_not_know(handle: int | None, card: Card, tmp_path: Path) -> None:
-    """If the session has ended, or its start was never confirmed, lpad still releases its client."""
+    """If the session has ended, or its start was not confirmed, lpad still releases the session's client."""
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path, memory=LinkMemory(folder))
@@ -220,7 +220,7 @@ def test_a_modem_that_does_not_answer_the_stop(ipv6: bool, card: Card, tmp_path:
 
 
 def test_a_stop_leaves_most_of_a_step() -> None:
-    """If neither session's stop is answered, a step's default limit still leaves time for the next start."""
+    """If the stops of both IP versions get no answer, a third of a step's limit is left for the start."""
     left = STEP_LIMIT
     for _ in IpFamily:
         left -= qmi_data_session.stop_patience(left)
@@ -228,7 +228,7 @@ def test_a_stop_leaves_most_of_a_step() -> None:
 
 
 def test_a_session_client_that_another_program_gave_back(card: Card, tmp_path: Path) -> None:
-    """If another program releases the session's client, lpad reports it as down and uses its others."""
+    """If another program releases the session's client, the session is down; other clients are kept."""
     folder = tmp_path / "links"
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path, memory=LinkMemory(folder))

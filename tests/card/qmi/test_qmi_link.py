@@ -91,7 +91,7 @@ class TestContract(LinkContract):
             yield Rig(link, card)
 
     def test_gives_up_on_an_answer_without_end(self, rig: Rig) -> None:
-        """A modem that fetches an endless answer itself gives up, too, and returns the last status word."""
+        """If the modem itself fetches an answer without end, it gives up, and lpad reports an error."""
         rig.card.endless = True
         rig.card.answers[GET_EID] = EID
         with pytest.raises(CardError):
@@ -110,7 +110,7 @@ def test_a_session_sends_one_message_for_each_apdu(tmp_path: Path) -> None:
 
 
 def test_clients_are_given_back_and_sync_is_never_sent(tmp_path: Path) -> None:
-    """After a hundred links lpad has no client left in the modem, and other programs still have theirs."""
+    """After many links, lpad has no client left in the modem, and another program still has its client."""
     with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0") as modem:
         modem.do(lambda function: function.clients.update({(Service.UIM, 9): QmiClient()}))
         for _ in range(20):
@@ -140,7 +140,7 @@ def test_clients_of_a_killed_process_are_given_back(tmp_path: Path) -> None:
 
 
 def test_the_channel_of_a_killed_process_is_closed(tmp_path: Path) -> None:
-    """The next process closes the channel on which the ISD-R answers, and leaves others open."""
+    """The next process closes the channel on which the ISD-R answers, and leaves other channels open."""
     memory = LinkMemory(tmp_path / "links")
     card = ScriptedCard(answers={GET_EID: EID})
     habits = QmiHabits(leaked_channels=1)
@@ -158,7 +158,7 @@ def test_the_channel_of_a_killed_process_is_closed(tmp_path: Path) -> None:
 
 
 def test_clients_noted_before_a_reset_are_left_alone(tmp_path: Path) -> None:
-    """After a reset the noted clients may be another program's; the new device node shows this."""
+    """Clients of a note for an earlier device node are left alone, as they may be another program's now."""
     memory = LinkMemory(tmp_path / "links")
     with QmiModem(ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0") as modem:
         killed = open_qmi_link(modem.path, memory=memory)
@@ -266,7 +266,7 @@ def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
 
 
 def test_a_late_answer_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
-    """Answers are assigned by their transaction, so a late answer is not taken for that to a repetition."""
+    """A late answer is not taken for the next request's, because answers are assigned by transaction."""
     with rig_with(str(tmp_path / "cdc-wdm0"), quirks=QUICK) as (modem, link):
         get_eid(link)
         modem.once(uim.SendApdu, delay=2.5)
@@ -283,7 +283,7 @@ def test_noise_before_an_answer_is_skipped(tmp_path: Path) -> None:
 
 
 def test_a_silent_modem_is_named(tmp_path: Path) -> None:
-    """After two requests for a client without an answer, the error names the things to check."""
+    """If requests for a client get no answer, the error states what to check."""
     with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem:
         link = open_qmi_link(modem.path)
         for _ in range(4):
@@ -295,7 +295,7 @@ def test_a_silent_modem_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", [PtyModem, MbimModem])
 def test_a_port_of_another_kind_is_named(other: type[PtyModem | MbimModem], tmp_path: Path) -> None:
-    """If an AT or MBIM port has a QMI port's name, even a short wait ends with the remedy."""
+    """If an AT or MBIM port has a QMI port's name, the error gives the remedy and allows a retry."""
     with other(ScriptedCard(), path=tmp_path / "wwan0qmi0") as modem:
         link = open_qmi_link(modem.path)
         with pytest.raises(CardUnreachable, match="a QMI port and not an MBIM port") as caught:
@@ -338,7 +338,7 @@ def test_a_missing_card_is_reported_with_the_slots(tmp_path: Path) -> None:
 
 
 def test_firmware_that_bars_the_isdr_is_named(tmp_path: Path) -> None:
-    """SIM7600G-H and LE910C4 answer AccessDenied: another port may work, but no further attempt does."""
+    """If the firmware bars the ISD-R (SIM7600G-H, LE910C4), the error states this, and no retry helps."""
     with (
         rig_with(str(tmp_path / "cdc-wdm0"), bars_isdr=True) as (_, link),
         pytest.raises(CardUnreachable, match="firmware does not let programs select the ISD-R") as caught,
@@ -348,7 +348,7 @@ def test_firmware_that_bars_the_isdr_is_named(tmp_path: Path) -> None:
 
 
 def test_the_family_is_named(tmp_path: Path) -> None:
-    """The report on the link names the entry on the modem, which describes firmware that bars the ISD-R."""
+    """The link's report names the entries of the modem's family, whose ladder applies only to AT ports."""
     personality = ModemPersonality(manufacturer="Telit", model="LE910C4-EU")
     card = ScriptedCard(answers={GET_EID: EID})
     with QmiModem(card, path=tmp_path / "cdc-wdm0", personality=personality) as modem:
@@ -399,7 +399,7 @@ def test_a_refresh_does_not_wait_for_lpad(tmp_path: Path) -> None:
 
 
 def test_an_idle_link_hears_the_modem(tmp_path: Path) -> None:
-    """A refresh that the modem announces makes the link's descriptor readable, and `hear` answers it."""
+    """If an idle link's card is swapped, `hear` reports no change of the connection; the link works."""
     with rig_with(str(tmp_path / "cdc-wdm0"), refresh_patience=20.0) as (modem, link):
         get_eid(link)
         assert link.fileno() > 0
@@ -422,7 +422,7 @@ def test_no_channel_stays_open_after_a_refusal(tmp_path: Path) -> None:
 
 
 def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
-    """The card is in the second slot and the modem uses the first: lpad names both and changes nothing."""
+    """If the card is in the second slot and the modem uses the first, lpad names both and changes nothing."""
     with rig_with(str(tmp_path / "cdc-wdm0"), slots=2, card_slot=2) as (modem, link):
         with pytest.raises(CardUnreachable, match="slot 2 has a card"):
             get_eid(link)
@@ -444,7 +444,7 @@ def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
 
 
 def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) -> None:
-    """The card in the new slot needs longer than the first second, and is not asked before."""
+    """If the card in the new slot starts slowly, lpad opens no channel before the card has started."""
     habits: dict[str, Any] = {"slots": 2, "card_slot": 2, "slot_start": 1.2}
     with rig_with(str(tmp_path / "cdc-wdm0"), quirks={"sim_slot": 2}, **habits) as (modem, link):
         assert get_eid(link) == EID
@@ -476,7 +476,7 @@ def test_the_slot_of_the_first_logical_one_counts() -> None:
 
 
 def test_an_insertion_read_together_with_the_refusal_is_not_lost(tmp_path: Path) -> None:
-    """A stream may deliver the refusal and the report after it in one read; the report is kept."""
+    """A report on the card that arrives in one read with the refusal before it is kept."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         assert get_eid(link) == EID
         modem.do(lambda function: function.remove_card())

@@ -145,7 +145,7 @@ def test_lpad_and_qmicli_share_the_proxy(tmp_path: Path) -> None:
 
 @pytest.mark.programs("qmicli")
 def test_clients_of_a_killed_process_are_given_back_through_the_proxy(tmp_path: Path) -> None:
-    """qmi-proxy 1.32 leaves the clients allocated; lpad's next process releases those in the note."""
+    """qmi-proxy 1.32 keeps a killed process's clients; lpad's next process releases those in the note."""
     card = ScriptedCard(answers={GET_EID: EID})
     folder = str(tmp_path / "links")
     with QmiModem(card, path=tmp_path / "cdc-wdm0") as modem, ProxyNamespace("qmi-proxy") as namespace:
@@ -178,7 +178,7 @@ def test_a_data_session_outlives_its_process_behind_the_proxy(lab: Lab, tmp_path
 def test_profiles_are_switched_while_another_program_uses_the_proxy() -> None:
     """A daemon switches with a guard, and every call of qmicli in the meantime gets its own answer.
 
-    ModemManager was not put on a QMI port, so qmicli asks in a loop in its place.
+    ModemManager does not run in this test; qmicli asks in a loop in its place.
     """
     with ProxyNamespace("qmi-proxy") as namespace:
         environment = f"PYTHONPATH={os.pathsep.join(sys.path)}"
@@ -190,7 +190,7 @@ def test_profiles_are_switched_while_another_program_uses_the_proxy() -> None:
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
-    """qmi-proxy closes the connection of every user but root; the error states this."""
+    """If the proxy closes the connection, as qmi-proxy does except for root, the error reports this."""
     name = f"\0lpad-test-{uuid.uuid4()}"
     with (
         QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem,

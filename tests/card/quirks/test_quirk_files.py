@@ -1,4 +1,4 @@
-"""The quirks' files: each is found, typed and cites its sources."""
+"""Each quirk file is found by its modems, and its entries are typed and cite their sources."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ MODEMS = [
 
 @pytest.mark.parametrize(("manufacturer", "model", "firmware", "last"), MODEMS)
 def test_a_modem_finds_its_entries(manufacturer: str, model: str, firmware: str, last: str) -> None:
-    """A modem's model name leads to the generic entry, its family's and its own, in this order."""
+    """A modem's identity leads to the generic entry first, and to its most specific entry last."""
     identity = ModemIdentity(manufacturer=manufacturer, model=model, firmware=firmware)
     entries = find_quirks(identity).entries
     assert entries[0] == "generic"
@@ -62,7 +62,7 @@ def test_a_modem_finds_its_entries(manufacturer: str, model: str, firmware: str,
 
 
 def test_every_file_is_in_the_index_and_found_by_a_modem() -> None:
-    """Each family's file is read, and none in the index is missing."""
+    """Each quirk file is in the index, and at least one modem of the table leads to it."""
     listed = set(quirk_files._load(INDEX).values())
     assert listed | {GENERIC} == set(FILES)
     found = {family_file(ModemIdentity(manufacturer=row[0], model=row[1])) for row in MODEMS}
@@ -70,7 +70,7 @@ def test_every_file_is_in_the_index_and_found_by_a_modem() -> None:
 
 
 def test_no_manufacturer_is_taken_for_another() -> None:
-    """Each pattern of the index finds its own family's modems alone."""
+    """At most one pattern of the index matches a modem."""
     patterns: dict[str, str] = quirk_files._load(INDEX)
     for manufacturer, model, *_ in MODEMS:
         hits = [p for p in patterns if re.search(p, f"{manufacturer} {model}", re.IGNORECASE)]
@@ -110,7 +110,7 @@ def commands_of(quirks: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_vendors_command_was_seen_somewhere(file: str) -> None:
-    """A command that 3GPP does not define has a source in the file, or is marked as unconfirmed."""
+    """A command that 3GPP does not define is in a cited source, or is marked as unconfirmed."""
     entries = [*quirk_files.read(GENERIC), *quirk_files.read(file)]
     seen = " ".join(source for entry in entries for source in entry["seen"])
     for entry in quirk_files.read(file):
@@ -135,7 +135,7 @@ def test_nothing_rests_on_an_unconfirmed_command(file: str, entry: dict[str, Any
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_modem_that_refuses_its_familys_reset_is_still_reset(file: str) -> None:
-    """A modem that refuses its family's reset command is still reset."""
+    """A reset step's command has alternatives, so that a modem that refuses the first is still reset."""
     for entry in quirk_files.read(file):
         for rung in (entry.get("quirks") or {}).get("refresh_ladder", ()):
             if rung["step"] == "modem-reset" and not STANDARD.fullmatch(rung["up"][0]):
@@ -160,7 +160,7 @@ def test_every_ladder_climbs_and_brings_up_what_it_took_down(
 
 
 def test_only_the_familys_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For one modem, lpad reads the index, the generic file and its family's file; import reads nothing."""
+    """For one modem, lpad reads the index, the generic file and its family's file, and no other file."""
     read: list[str] = []
     load = quirk_files._load
 
@@ -231,6 +231,6 @@ class TestMerged:
         ],
     )
     def test_mistakes_are_named(self, overrides: dict[str, Any], says: str) -> None:
-        """If the settings name an unknown quirk or a value out of range, the error names it."""
+        """If the settings name an unknown quirk or a value out of range, the error names the quirk."""
         with pytest.raises(InvalidValue, match=says):
             Quirks().merged(overrides)

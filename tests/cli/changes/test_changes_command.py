@@ -30,7 +30,7 @@ def test_a_list_names_profile_state_and_requester(terminal: Terminal) -> None:
 
 
 def test_a_list_is_narrowed_down(terminal: Terminal) -> None:
-    """The list is narrowed by number, state and time, in any combination; a number limits its length."""
+    """The list is filtered by state and time, and --limit limits its length; the options can be combined."""
     for _ in range(3):
         terminal.lpactl("info", "--refresh").ok()
     assert terminal.lpactl("enable", "8900101000000000999").code != 0

@@ -1,4 +1,4 @@
-"""lpactl code show, and the forms of a code that lpactl download takes."""
+"""lpactl code show, and the forms of a code that lpactl download accepts."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_code_from_its_parts() -> None:
     ],
 )
 def test_a_code_that_cannot_be_shown_is_an_error(arguments: list[str], said: str) -> None:
-    """If a code cannot be shown, the command ends with exit code 2 and a sentence."""
+    """If a code cannot be shown, the command ends with exit code 2 and a sentence about the cause."""
     done = show(*arguments)
     assert done.returncode == 2
     assert said in done.stderr.decode()
@@ -88,7 +88,7 @@ def test_a_code_that_cannot_be_shown_is_an_error(arguments: list[str], said: str
     ("data", "said"), [(b"\x89PNG\r\n\x1a\n....", "read it with --qr"), (b"\xc3\x28", "the file is not text")]
 )
 def test_a_file_that_is_no_text(data: bytes, said: str) -> None:
-    """If a picture is given as a text file, the error suggests --qr."""
+    """If the file of --code-file is not text, the error states this, and suggests --qr for a picture."""
     done = show("--code-file", "-", given=data)
     assert (done.returncode, said in done.stderr.decode()) == (2, True)
 

@@ -61,7 +61,7 @@ def test_an_enable_without_guard_says_so(online: Terminal) -> None:
 
 
 def test_the_status_has_the_registration_as_last_seen(online: Terminal) -> None:
-    """Each layer is shown in the state that the last switch saw, with its age."""
+    """The status shows each layer as the last switch saw it, with its age, until the profile is disabled."""
     online.lpactl("enable", SECOND).ok()
     shown = online.lpactl("status").ok().err
     assert "s ago: CEREG 1 (registered at home)" in shown
@@ -76,7 +76,7 @@ def test_the_status_has_the_registration_as_last_seen(online: Terminal) -> None:
 def test_a_person_is_asked_before_going_offline(
     online: Terminal, command: tuple[str, ...], answer: str
 ) -> None:
-    """At a terminal the question has the profile's name and the consequence, and the answer decides."""
+    """At a terminal, the command asks with the profile's name and the consequence; the answer decides."""
     online.lab.carry_out(Kind.RENAME, iccid=FIRST, nickname="Winter")
     code, told = at_a_terminal([*online.command, *command], answer)
     assert "'Winter'" in told
@@ -121,7 +121,7 @@ def test_an_answer_with_a_wrong_code(terminal: Terminal) -> None:
 def test_a_server_that_cannot_be_reached(terminal: Terminal, server: str) -> None:
     """After the first failure, the output states how long lpad retries, and how to stop or watch it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        closed = taken.getsockname()[1]  # The server refuses connections from now on.
+        closed = taken.getsockname()[1]  # After this block, connections to this port are refused.
     host = {"unresolved": "smdp.does-not-exist.invalid", "refusing": f"localhost:{closed}"}[server]
     with subprocess.Popen(
         [*terminal.command, "download", f"LPA:1${host}$X", "--retry-for", "7200"],

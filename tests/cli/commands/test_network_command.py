@@ -51,7 +51,7 @@ def test_nothing_to_set_is_a_mistake(terminal: Terminal) -> None:
 
 
 def test_a_download_brings_settings(terminal: Terminal) -> None:
-    """`download` has the options of `network set`, too."""
+    """`download` accepts the options of `network set`, as settings of the new profile."""
     code = terminal.lab.code(terminal.lab.order())
     terminal.lpactl("download", code, "--apn", "order.example").ok()
     shown = terminal.lpactl("network", "show", FIRST).ok().out

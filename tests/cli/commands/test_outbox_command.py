@@ -69,7 +69,7 @@ def shown(terminal: Terminal, words: str) -> bool:
 
 
 def test_status_tells_what_waits(terminal: Terminal) -> None:
-    """Downloads that wait and notifications that could not be delivered are reported with the cards."""
+    """The status reports downloads that wait, and how many notifications could not be delivered yet."""
     lab = terminal.lab
     lab.install()
     lab.until_true(lambda: lab.card.notifications == ())
@@ -79,7 +79,7 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
     terminal.lpactl("download", code, "--when-online").ok()
     terminal.lpactl("download", code, "--no-wait", "--retry-for", "7200").ok()
     lab.until_true(lambda: any(each.attempts for each in lab.engine.card(CARD).notifications()))
-    # The change runs between two pauses.
+    # Between two pauses, the change runs, and the status does not report that it waits.
     for line in ("until it succeeds; 'lpactl cancel 3' ends it", "for up to 2 h; 'lpactl cancel 4' ends it"):
         lab.until_true(partial(shown, terminal, f"; lpad keeps trying {line}"))
     told = terminal.lpactl("status").ok().err
@@ -87,7 +87,7 @@ def test_status_tells_what_waits(terminal: Terminal) -> None:
 
 
 def test_a_list_that_cannot_be_read_is_not_empty(terminal: Terminal) -> None:
-    """The list of notifications and the status state that the card may have others, and give the reason."""
+    """If the card's list cannot be read, `notifications` and `status` report that there may be more."""
     terminal.lab.install()
     terminal.lab.until_true(lambda: terminal.lab.card.notifications == ())
     terminal.lab.card.faults.corrupt(0xBF28, lambda _: 0x6F00, times=1000)

@@ -33,7 +33,7 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[PlatformLab]:
 
 @pytest.fixture
 def terminal(lab: PlatformLab) -> Iterator[Terminal]:
-    """A shell at the device."""
+    """Yield a terminal that runs lpactl on the lab's gateway."""
     with Gateway(lab) as gateway:
         yield Terminal(lab, gateway.path)
 
@@ -71,7 +71,7 @@ def test_the_status_of_a_wish(lab: PlatformLab, terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_wish_at_another_platform(lab: PlatformLab, terminal: Terminal, *, waits: bool) -> None:
-    """A request for another platform resumes the open wish and reports this, whatever its change does."""
+    """A request for another platform resumes the open wish, whether its change waits or has ended."""
     mine = lab.platforms.get("mine")
     assert mine is not None
     lab.platforms.become([mine, lab.openable(name="other")])
@@ -95,7 +95,7 @@ def test_a_second_order_is_answered(
     orders: int,
     state: str,
 ) -> None:
-    """The command prints the question and how to answer it; yes orders again, no closes the wish."""
+    """The status shows the question and how to answer it; --yes orders again, and --no closes the wish."""
     hurry(monkeypatch)
     lab.platform.faults.add(PlatformFault.FAILS, call="order")
     change = str(terminal.lpactl("provision", "--no-wait", "--json").ok().json["id"])
@@ -125,7 +125,7 @@ def test_a_wish_is_closed(lab: PlatformLab, terminal: Terminal) -> None:
 
 
 def test_a_wish_whose_order_stays_is_closed(tmp_path: Path, pki: Pki) -> None:
-    """A platform that takes no order back keeps it; the wish is closed, and the command reports both."""
+    """If a platform takes no order back, the wish is closed, and the command reports the remaining order."""
     with PlatformLab(tmp_path, pki, like="kore") as lab, Gateway(lab) as gateway:
         terminal = Terminal(lab, gateway.path)
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")

@@ -46,7 +46,7 @@ def test_a_change_that_waits_shows_for_what(terminal: Terminal) -> None:
 
 
 def test_a_change_that_failed_shows_why(terminal: Terminal) -> None:
-    """A failed change shows the error's sentence and kind; after only one attempt, no number of attempts."""
+    """A failed change shows the error's sentence and kind."""
     code = terminal.lab.code(terminal.lab.order())
     terminal.lab.server.stop()
     terminal.lpactl("download", code)
@@ -55,7 +55,7 @@ def test_a_change_that_failed_shows_why(terminal: Terminal) -> None:
 
 
 def test_a_repaired_journal_is_told_in_a_line() -> None:
-    """After a repair of the journal, the status has a line with the losses, if any were detected."""
+    """The line about a repair of the journal lists the detected losses, or states that lpad detected none."""
     at = datetime(2026, 11, 29, 12, tzinfo=UTC)
     repair = JournalRepair(at=at, cause="a wrong bit", lost={"changes": 2}, lost_changes=(3, 4))
     assert repair_line(repair).endswith("at 2026-11-29 12:00:00 UTC; lost: 2 changes (changes 3, 4)")

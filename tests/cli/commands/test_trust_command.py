@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def card_alone(terminal: Terminal) -> Terminal:
-    """A card whose CIs alone confirm servers, because lpad does not use the system's certificates."""
+    """Return a terminal whose lpad trusts only the card's CIs, and not the system's certificates."""
     terminal.lab.trust = Trust(use_system_roots=False)
     return terminal
 
@@ -42,7 +42,7 @@ def test_a_check_states_which_ci_confirms_the_server(card_alone: Terminal, pki: 
 
 
 def test_a_check_of_an_unknown_server_names_the_missing_certificate(card_alone: Terminal, pki: Pki) -> None:
-    """If no known CI confirms a server, the output names the missing certificate; the exit code is not 0."""
+    """If all of the card's CIs are forbidden, the output names them and the setting; the exit code is 6."""
     card_alone.lab.trust = Trust(use_system_roots=False, forbidden=[ci.key_id for ci in pki.ci.values()])
     done = card_alone.lpactl("trust", "check", address(card_alone))
     assert done.code == 6
@@ -71,7 +71,7 @@ def test_info_names_cis(terminal: Terminal, pki: Pki) -> None:
 
 
 def test_info_names_cis_that_are_known(terminal: Terminal, pki: Pki, tmp_path: Path) -> None:
-    """A CI of lpad's table is shown by its name, and a test CI is marked, in the JSON, too."""
+    """A CI of lpad's table is shown by its name, and a test CI is marked, in the text and in the JSON."""
     production, test = (ci.key_id for ci in pki.ci.values())
     with knowing(tmp_path, production=production, test=test):
         out = terminal.lpactl("info", "--refresh").ok().out

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
-    """A card whose settings name the root SM-DS."""
+    """Yield a lab whose card's settings name the root SM-DS."""
     with DiscoveryLab(tmp_path, pki) as made:
         made.start(made.policy())
         yield made
@@ -32,7 +32,7 @@ def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
 
 @pytest.fixture
 def terminal(lab: DiscoveryLab) -> Iterator[Terminal]:
-    """A shell at the device."""
+    """Yield a terminal that runs lpactl on the lab's gateway."""
     with Gateway(lab) as gateway:
         yield Terminal(lab, gateway.path)
 
@@ -101,7 +101,7 @@ def test_without_waiting_the_daemon_downloads_by_itself(lab: DiscoveryLab, termi
 
 
 def test_the_default_smdp_is_named(tmp_path: Path, pki: Pki) -> None:
-    """If no event waits, the command names the server that no SM-DS leads to, and does not contact it."""
+    """If no event waits, the command names the card's default SM-DP+, and does not contact it."""
     behaviour = CardBehaviour(default_dp_address="smdp.example.com")
     with DiscoveryLab(tmp_path, pki, behaviour=behaviour) as lab:
         lab.start(lab.policy())

@@ -1,4 +1,4 @@
-"""lpactl doctor: one page with verdicts, in which nothing names card, device or subscriber."""
+"""lpactl doctor prints one page with verdicts, which identifies neither card, device nor subscriber."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def page(terminal: Terminal, folder: Path, *arguments: str) -> Finished:
 
 
 def verdicts(done: Finished) -> dict[str, str]:
-    """The first verdict of each subject."""
+    """Return the first verdict on each subject."""
     found: dict[str, str] = {}
     for each in done.json["lines"]:
         found.setdefault(each["about"], each["verdict"])
@@ -38,7 +38,7 @@ def verdicts(done: Finished) -> dict[str, str]:
 
 
 def test_a_device_that_is_well(terminal: Terminal, tmp_path: Path) -> None:
-    """Each subject has its line, and no problem is reported."""
+    """For a device without problems, each subject has its line, and no problem is reported."""
     terminal.lpactl("default-smdp", str(terminal.lab.server.address)).ok()
     done = page(terminal, tmp_path, "--json")
     assert done.code == 0, done.out
@@ -90,7 +90,7 @@ def test_no_secret_is_shown(terminal: Terminal, tmp_path: Path) -> None:
 
 
 def test_problems_have_a_verdict_and_an_exit_code(terminal: Terminal, tmp_path: Path) -> None:
-    """A server that does not resolve, and mistakes in the file, have a verdict; the exit code shows them."""
+    """An unknown server name and a mistake in the settings get the verdict `wrong` and an exit code."""
     terminal.lpactl("default-smdp", "smdp.does-not-exist.invalid").ok()
     (tmp_path / "settings.yaml").write_text("soket: x\n", encoding="utf-8")
     done = page(terminal, tmp_path, "--json")
@@ -101,7 +101,7 @@ def test_problems_have_a_verdict_and_an_exit_code(terminal: Terminal, tmp_path: 
 
 
 def test_without_a_daemon(tmp_path: Path, terminal: Terminal) -> None:
-    """Everything that can be found out without the daemon is shown."""
+    """Without a daemon, the page reports this, and shows everything that lpactl can check without it."""
     elsewhere = Terminal(terminal.lab, tmp_path / "none.sock")
     done = page(elsewhere, tmp_path)
     assert done.code == exit_codes.DAEMON

@@ -1,4 +1,4 @@
-"""lpactl line, and what other commands show of a profile's line, as processes."""
+"""`lpactl line`, and the other commands that show a profile's line, run as processes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def line_of(lab: LineLab, iccid: str) -> Line:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[LineLab]:
-    """Two profiles, and a platform that knows their lines, which lpad queries only on request."""
+    """Yield a lab with two profiles, and a platform with their lines, which lpad queries only on request."""
     monkeypatch.setattr(line_watch, "SPREAD", 1e6)
     monkeypatch.setattr(line_watch, "FRESH", 1e9)
     with lines(tmp_path, pki) as made:
@@ -48,7 +48,7 @@ def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[L
 
 @pytest.fixture
 def terminal(lab: LineLab) -> Iterator[Terminal]:
-    """A shell at the device."""
+    """Yield a terminal that runs lpactl on the lab's gateway."""
     with Gateway(lab) as gateway:
         yield Terminal(lab, gateway.path)
 
@@ -122,7 +122,7 @@ def test_a_script_must_accept_that_the_device_goes_offline(
 
 
 def test_profiles_and_status_show_lines(lab: LineLab, terminal: Terminal) -> None:
-    """The list has a column for lines if one is known, and the status names a line that is not served."""
+    """The list of profiles has a column for known lines, and the status names a line without service."""
     terminal.lpactl("line", "suspend", "First", "--accept-offline").ok()
     out = terminal.lpactl("profiles").ok().out
     assert "LINE" in out

@@ -1,4 +1,4 @@
-"""lpad platform, and lpad sim platform, as processes."""
+"""`lpad platform` and `lpad sim platform`, run as processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lpad(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def desk(tmp_path: Path, pki: Pki) -> Iterator[SimulatedPlatform]:
-    """A desk, and settings in the test's folder that name it."""
+    """Yield a simulated desk, which the settings in the test's folder name."""
     shelf = SmdpShelf(Orders(tmp_path / "orders"), address=lambda: "smdp.example.com")
     with SimulatedPlatform("desk", pki=pki, shelf=shelf) as server:
         (tmp_path / "ca.der").write_bytes(next(iter(pki.ci.values())).der)
@@ -93,7 +93,7 @@ def test_try_reads_only(desk: SimulatedPlatform, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("wrong", "told"), [(False, "answers and lists 1 products"), (True, "credentials")])
 def test_try_a_platform_that_finds_nothing(tmp_path: Path, pki: Pki, *, wrong: bool, told: str) -> None:
-    """If the search finds nothing, lpad also asks for the products, which a wrong key does not get."""
+    """If the search finds nothing, lpad also asks for the products, so that a wrong key is noticed."""
     shelf = SmdpShelf(Orders(tmp_path / "orders"), address=lambda: "smdp.example.com")
     with SimulatedPlatform("yoni", pki=pki, shelf=shelf) as yoni:
         (tmp_path / "ca.der").write_bytes(next(iter(pki.ci.values())).der)
@@ -165,7 +165,7 @@ def test_try_a_file_of_the_settings(desk: SimulatedPlatform, tmp_path: Path) -> 
 
 
 def test_try_reports_the_platforms_reason_for_a_refusal(desk: SimulatedPlatform, tmp_path: Path) -> None:
-    """If a platform refuses the key, the error has the platform's words, and the record is still written."""
+    """If a platform refuses the key, the error has the platform's reason, and the record is still written."""
     desk.faults.add(PlatformFault.TOKEN_EXPIRED, call="find", times=0)
     record = tmp_path / "record.json"
     config = str(tmp_path / "lpad.yaml")

@@ -28,7 +28,7 @@ TAG, OTHER = "field-test", "field"
 
 @pytest.fixture
 def things(tmp_path: Path, pki: Pki) -> Iterator[SimulatedPlatform]:
-    """Two lines with one tag, and a line with another tag; the settings name the platform."""
+    """Yield a platform of the settings, with two lines that have one tag, and one that has another tag."""
     shelf = SmdpShelf(Orders(tmp_path / "orders"), address=lambda: "smdp.example.com")
     with SimulatedPlatform("things", pki=pki, shelf=shelf) as server:
         (tmp_path / "ca.der").write_bytes(next(iter(pki.ci.values())).der)
@@ -73,7 +73,7 @@ def test_lines_with_a_tag_are_shown(things: SimulatedPlatform, tmp_path: Path) -
 
 
 def test_lines_with_a_tag_are_changed_together(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """At a terminal the command asks; elsewhere it needs --yes; only the whole tag matches."""
+    """A change of lines asks at a terminal, and else needs --yes; only lines with this tag are changed."""
     refused = lpad(*lines(tmp_path, "suspend", "--tag", TAG))
     assert (refused.returncode, "add --yes" in refused.stderr) == (exit_codes.USAGE, True)
     command = [sys.executable, "-m", "lpad.cli.lpad", *lines(tmp_path, "retire", "--tag", TAG)]
@@ -101,7 +101,7 @@ def test_a_refused_line_stops_no_other(things: SimulatedPlatform, tmp_path: Path
 
 
 def test_a_busy_platform_is_left_alone(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """After a 429 the command ends instead of asking for each line."""
+    """After the answer 429, the command ends, and sends no requests for the remaining lines."""
     things.faults.add(PlatformFault.BUSY, call="activate", times=0)
     done = lpad(*lines(tmp_path, "activate", "--tag", TAG, "--yes"))
     assert (done.returncode, words(things)) == (exit_codes.SERVER, [None, None, None])
@@ -110,7 +110,7 @@ def test_a_busy_platform_is_left_alone(things: SimulatedPlatform, tmp_path: Path
 
 
 def test_other_platforms_have_no_tags(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """The error states that a platform cannot list lines by tag; the list shows the platforms that can."""
+    """If a platform cannot list lines by tag, the error states this; `platform list` shows which ones can."""
     listed = lpad("platform", "list", "--config", str(tmp_path / "lpad.yaml"))
     assert "lists lines by tag" in " ".join(listed.stdout.split())
     path = tmp_path / "lpad.yaml"

@@ -137,7 +137,7 @@ def gateway(tmp_path: Path, pki: Pki) -> Iterator[Gateway]:
 
 
 def test_every_form_over_the_api(gateway: Gateway) -> None:
-    """The API accepts a download for the code's server, or refuses it with the error for a wrong code."""
+    """The API accepts each form of a code for a download, and refuses other texts as invalid codes."""
     for text, _ in ACCEPTED:
         answer = gateway.http.post(f"/v1/euiccs/{CARD}/downloads", json={"activation_code": text})
         assert answer.status_code == 202, (text, answer.text)

@@ -41,7 +41,7 @@ READ_ONLY = (
 
 @pytest.fixture
 def used(terminal: Terminal) -> Terminal:
-    """A card with a profile, some history and a listener."""
+    """Return a terminal at a gateway whose card has a profile and some changes, and which has a listener."""
     terminal.lpactl("download", terminal.lab.code(terminal.lab.order())).ok()
     terminal.lpactl("enable", FIRST).ok()
     # Once nothing is pending, two answers differ only in their times.
@@ -57,7 +57,7 @@ def answer(terminal: Terminal, path: str) -> Any:
 
 @pytest.mark.parametrize(("arguments", "path"), READ_ONLY)
 def test_the_json_is_the_api_s_answer(used: Terminal, arguments: tuple[str, ...], path: str) -> None:
-    """The output keeps the fields around a list, their order, and fields that the client does not know."""
+    """The output equals the API's answer, with the same fields in the same order."""
     shown = used.lpactl(*arguments, "--json").ok().json
     assert list(_without_ages(shown)) == list(_without_ages(answer(used, path)))
     assert _without_ages(shown) == _without_ages(answer(used, path))
@@ -112,7 +112,7 @@ def test_characters_that_control_the_terminal_are_escaped(used: Terminal) -> Non
 
 
 def test_a_question_that_cannot_be_asked(used: Terminal) -> None:
-    """One sentence names the data that would be deleted, and the option; --json prints a problem instead."""
+    """Without a terminal, one sentence names what would be deleted, and --yes; --json prints a problem."""
     refused = used.lpactl("delete", FIRST)
     assert refused.code == exit_codes.USAGE
     assert refused.err.count("\n") == 1
@@ -122,7 +122,7 @@ def test_a_question_that_cannot_be_asked(used: Terminal) -> None:
 
 
 def test_no_card_and_several_cards(tmp_path: Path, pki: Pki) -> None:
-    """Without a card, or with several, the exit code is the table's, and --json prints a problem."""
+    """Without a card, or with several, a card's command fails; --json prints a problem with the remedy."""
     with Lab(tmp_path, pki) as lab, Gateway(lab) as gateway:
         terminal = Terminal(lab, gateway.path)
         lab.engine.become([])

@@ -1,4 +1,4 @@
-"""A profile is addressed by its ICCID, the last digits of it, its nickname or its name, if unique."""
+"""A profile is addressed by its ICCID, or by the ICCID's last digits, nickname or name if unique."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""QR codes: segno draws them, and zxing-cpp and zbarimg both read what lpad takes from a picture."""
+"""Lpad reads QR codes from pictures with zxing-cpp or zbarimg; segno draws the codes for these tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READERS = ("zxing-cpp", pytest.param("zbarimg", marks=pytest.mark.programs("zbar
 
 
 def drawn(text: str = CODE) -> Image.Image:
-    """Return the picture of a QR code, with room around it."""
+    """Return the picture of a QR code, with a margin."""
     data = io.BytesIO()
     segno.make(text, error="q").save(data, kind="png", scale=8, border=8)
     return Image.open(data).convert("L")
@@ -120,7 +120,7 @@ def test_two_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> Non
 
 
 def test_two_invalid_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> None:
-    """If none of several QR codes is a valid activation code, the error gives their number and the form."""
+    """If none of several QR codes is an activation code, the error has their number and a code's form."""
     page = page_with(drawn("https://example.com/offers"))
     page.paste(drawn("https://example.com"), (10, 10))
     with pytest.raises(click.UsageError, match=r"none of the 2 QR codes .* should look like LPA:1\$"):

@@ -158,7 +158,7 @@ def listing(at: Path, *, more: str = "") -> str:
 def test_another_port_of_a_listed_modem(
     tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch, *, known: bool
 ) -> None:
-    """If setup is run again, it adds the port to the modem whose card has the same EID, and no more."""
+    """If setup is run again, it adds the port to the modem with the card's EID, and changes nothing else."""
     if not known:
         monkeypatch.setattr(port_or_reader_trial, "device_of", lambda _port: None)
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
@@ -197,7 +197,7 @@ def test_a_listed_modem_that_a_killed_daemon_left_at_another_speed(tmp_path: Pat
 
 
 def test_a_terminal_is_asked_before_a_port_is_added(tmp_path: Path, card: SoftCard) -> None:
-    """Setup offers no choice: the user only confirms the lines that are shown."""
+    """At a terminal, setup offers no choice of ports; the user only confirms the lines that setup shows."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(at))
     command = [sys.executable, "-m", "lpad.cli.lpad", "setup", "--config", str(tmp_path / "lpad.yaml")]
@@ -266,7 +266,7 @@ def test_a_port_on_the_line_below_its_key(tmp_path: Path, card: SoftCard, commen
     ],
 )
 def test_the_line_to_write_replaces_the_list(tmp_path: Path, card: SoftCard, listed: str) -> None:
-    """The shown line replaces the existing list: if it were added, the file would contain the key twice."""
+    """If setup cannot extend the list in the file, the error shows the line that is to replace the list."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(tmp_path / "away", more=listed.format(at=at)))
     before = (tmp_path / "lpad.yaml").read_bytes()
@@ -307,7 +307,7 @@ def test_a_second_card_of_the_same_adapter_is_not_hidden(tmp_path: Path, card: S
 
 
 def test_a_control_port_of_a_modem_that_does_not_reach_its_card(tmp_path: Path, card: SoftCard) -> None:
-    """Setup adds a control port to the device's listed port, even if that has never shown an EID."""
+    """Setup adds a control port to the device's listed port, even if this port has never shown an EID."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     settings_with(tmp_path, listing(at))
     with MbimModem(card, path=mbim):
@@ -335,7 +335,7 @@ def test_a_serial_port_of_an_unknown_card_is_left_to_the_user(
 def test_a_card_that_moved_to_another_device(
     tmp_path: Path, card: SoftCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a card's EID appears on another USB device, the card was moved: it is not the same modem."""
+    """If a listed card's EID appears on a different USB device, setup adds the port as a separate modem."""
     at, mbim = tmp_path / "ttyUSB2", tmp_path / "cdc-wdm0"
     devices = {str(at): "1-2", str(mbim): "1-3"}
     monkeypatch.setattr(port_or_reader_trial, "device_of", lambda port: devices[str(port)])

@@ -72,7 +72,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, port: Path) -> None:
 
 
 def test_without_a_terminal_it_needs_yes(tmp_path: Path, port: Path) -> None:
-    """Without --yes a script gets no file, and the output states this."""
+    """Without a terminal and without --yes, setup writes no file, and the error names --yes."""
     done = setup(tmp_path, "--port", str(port))
     assert done.code == exit_codes.USAGE
     assert "add --yes" in done.err
@@ -80,7 +80,7 @@ def test_without_a_terminal_it_needs_yes(tmp_path: Path, port: Path) -> None:
 
 
 def test_the_packaged_file_keeps_its_comments(tmp_path: Path, port: Path) -> None:
-    """Setup adds a card to the packaged example in place, and the file's mode stays."""
+    """Setup adds a card to the packaged example; the file keeps its lines and its mode."""
     from settings.test_example import TEXT  # noqa: PLC0415 - parametrized tests there
 
     path = tmp_path / "lpad.yaml"
@@ -209,7 +209,7 @@ def test_the_service_is_restarted_and_reads_the_card(tmp_path: Path, port: Path)
         assert "no card is configured; run 'lpad setup'" in daemon.log
         programs = tmp_path / "programs"
         programs.mkdir()
-        # This replaces systemd, which tests/system has: a reload brings the settings' cards into force.
+        # This script replaces systemd, which tests/system uses: it has the daemon reload its settings.
         (programs / "systemctl").write_text(
             f"#!/bin/sh\n[ \"$*\" = 'restart lpad.service' ] && kill -HUP {daemon.process.pid}\n",
             encoding="utf-8",

@@ -1,4 +1,4 @@
-"""Documents and help have one table of exit codes, and for each code a command ends with it."""
+"""Documents and help have the same table of exit codes, and for each code some command ends with it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
 
 
 def kinds(class_: type[LpadError]) -> Iterator[str]:
-    """Return the kinds of an error and of all errors of lpad that are derived from it."""
+    """Yield the kinds of an error and of all errors of lpad that are derived from it."""
     yield class_.kind
     for each in class_.__subclasses__():
         module = each.__module__
@@ -141,7 +141,7 @@ def test_the_help_has_the_table(program: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(kinds(LpadError)) - {LpadError.kind}))
 def test_each_kind_of_error_has_its_code(kind: str) -> None:
-    """Each kind of error has an exit code in the table; none gets the code for an internal error."""
+    """Each kind of error but internal and malformed has an exit code other than an internal error's."""
     expected = {
         exit_codes.CARD: kinds(CardError),
         exit_codes.SERVER: kinds(ServerError),
@@ -157,7 +157,7 @@ def test_each_kind_of_error_has_its_code(kind: str) -> None:
 
 @contextmanager
 def asking(terminal: Terminal) -> Iterator[subprocess.Popen[str]]:
-    """Run an lpactl that follows a download which waits for consent."""
+    """Run lpactl with a download that waits for consent; yield the process."""
     code = terminal.lab.code(terminal.lab.order())
     with subprocess.Popen(
         [*terminal.command, "download", code, "--confirm"],

@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 @pytest.fixture
 def mute(tmp_path: Path) -> Iterator[Path]:
-    """A daemon that never answers."""
+    """Yield the path of a socket on which no daemon ever answers."""
     path = tmp_path / "lpad.sock"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))

@@ -64,7 +64,7 @@ def test_identifiers_are_whole_at_80_columns() -> None:
 
 
 def test_columns_are_dropped_in_a_fixed_order() -> None:
-    """A column is dropped only after those before it; the other columns always stay."""
+    """A column is dropped only after those before it in the order; EID, ICCID and name always stay."""
     order = ("WAY", "BY", "CARD")
     dropped = set()
     for columns in range(160, 60, -4):

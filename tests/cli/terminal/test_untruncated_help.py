@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def commands(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
-    """Return the words of each command, groups included."""
+    """Yield the words of each command, groups included."""
     yield path
     if isinstance(command, click.Group):
         context = click.Context(command)
@@ -29,7 +29,7 @@ def commands(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("module", ["lpactl", "lpad"])
 def test_every_help_is_whole(module: str) -> None:
-    """Each command's help is whole, and so is the list that contains the command."""
+    """The help of each command and group has no control character and no shortened sentence."""
     for path in commands(lpactl if module == "lpactl" else lpad):
         group = {"lpactl": lpactl, "lpad": lpad}[module]
         context = click.Context(group, info_name=module)

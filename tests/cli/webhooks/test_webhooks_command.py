@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_endpoints_are_shown_and_acted_upon(terminal: Terminal) -> None:
-    """Each action states its result; the status names an endpoint that gets nothing."""
+    """Each action states its result; the status names a paused endpoint."""
     lab = terminal.lab
     lab.until_true(lambda: lab.engine.snapshot(CARD).eid is not None)
     assert terminal.lpactl("webhooks").ok().err == "the settings name no webhook\n"

@@ -65,7 +65,7 @@ def test_damaged_messages_are_malformed(data: st.DataObject) -> None:
 
 
 def test_unknown_elements_are_ignored_anywhere() -> None:
-    """Elements that rsp.asn does not know are skipped first, in the middle and last."""
+    """Elements that rsp.asn does not know are skipped wherever they are."""
     unknown = tlv.encode(0x9F7B, b"new") + tlv.encode(0xBF64, tlv.encode(0x80, b"x"))
     members = [tlv.encode(0x5A, ICCID), tlv.encode(0x9F70, b"\x01"), tlv.encode(0x92, b"name")]
     data = tlv.encode(0xE3, *(unknown + member for member in members), unknown)
@@ -95,7 +95,7 @@ def test_any_nonzero_is_true(data: str) -> None:
 
 @pytest.mark.parametrize("data", ["008000000000000000", "7F" + 400 * "FF"])
 def test_numbers_above_63_bits_are_malformed(data: str) -> None:
-    """SQLite and JSON readers can represent 63 bits and a sign; larger numbers of a card are malformed."""
+    """A number that needs more than 63 bits and a sign is malformed, because SQLite cannot store it."""
     raw = tlv.encode(0xBF30, tlv.encode(0x80, bytes.fromhex(data)))
     with pytest.raises(MalformedError):
         der.decode("NotificationSentRequest", raw)
@@ -156,7 +156,7 @@ def test_a_missing_member_is_named() -> None:
 
 
 def test_other_types_are_refused() -> None:
-    """Reading refuses an element of another type, and an unknown alternative or member."""
+    """An element of another type is refused, and so is an unknown alternative or member."""
     with pytest.raises(MalformedError, match="BF31 is not of type DisableProfileResponse"):
         der.decode("DisableProfileResponse", bytes.fromhex("BF3103800100"))
     with pytest.raises(MalformedError, match="alternative"):

@@ -140,7 +140,7 @@ def test_any_bytes_are_a_message_or_an_error(raw: bytes) -> None:
 
 @given(MESSAGES, st.data())
 def test_a_damaged_message_does_not_hide_the_next(message: Message, data: st.DataObject) -> None:
-    """A cut message and one with a wrong body are counted; after both, the next one is read."""
+    """After a cut message, or one with a damaged body, the next message is read."""
     raw = bytearray(encode(message)[0])
     at = data.draw(st.integers(12, len(raw))) if len(raw) > 12 else 12
     if at < len(raw):

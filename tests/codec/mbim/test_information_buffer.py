@@ -128,7 +128,7 @@ VECTORS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("information", "octets"), VECTORS, ids=lambda each: type(each).__name__)
 def test_writes_and_reads_by_the_letter(information: Any, octets: str) -> None:
-    """Offsets count from the start of the buffer; UICC access writes the size first."""
+    """Each value is written and read as MBIM defines it, with offsets from the start of the buffer."""
     raw = bytes.fromhex(octets)
     assert encode(information) == raw
     assert decode(type(information), raw) == information
@@ -148,7 +148,7 @@ def test_each_type_comes_back(data: st.DataObject) -> None:
 
 @given(st.sampled_from(TYPES), st.binary(max_size=200))
 def test_any_bytes_are_information_or_an_error(kind: type[Any], raw: bytes) -> None:
-    """Wrong counts, sizes and offsets end in one kind of error, and allocate nothing."""
+    """Any bytes are decoded or raise MalformedError, and no other error."""
     with suppress(MalformedError):
         decode(kind, raw)
 
@@ -185,7 +185,7 @@ def test_a_part_without_size_may_have_any_offset() -> None:
 
 
 def test_half_a_character_does_not_hide_the_other_fields() -> None:
-    """Text with an odd number of bytes, or a lone surrogate, becomes a replacement character."""
+    """A lone surrogate in a text becomes a replacement character, and the other fields are read."""
     caps = encode(DeviceCaps(device_id="490154203237518", firmware="x"))
     damaged = caps.replace("x".encode("utf-16-le"), b"\x00\xd8")
     found = decode(DeviceCaps, damaged)
@@ -223,7 +223,7 @@ def test_the_status_word_has_sw1_in_the_lowest_byte(sw: str) -> None:
 
 
 def test_no_status_word_is_an_error() -> None:
-    """A modem that leaves the field empty has not reported the card's answer, which is an error."""
+    """A status word of 0, from a modem that leaves the field empty, is an error."""
     with pytest.raises(MalformedError):
         status_word(0)
 

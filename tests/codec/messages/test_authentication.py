@@ -1,4 +1,4 @@
-"""AuthenticateServer."""
+"""The request and the response of AuthenticateServer."""
 
 from __future__ import annotations
 

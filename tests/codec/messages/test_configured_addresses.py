@@ -46,7 +46,7 @@ def test_additional_roots_in_another_form() -> None:
 
 
 def test_setting_the_default_address() -> None:
-    """The default address is set to a given one; an empty one clears it."""
+    """A request sets the default address, or clears it with an empty one; the card's result is read."""
     assert SetDefaultDpAddressRequest("ab").encode().hex() == "bf3f0480026162"
     assert SetDefaultDpAddressRequest("").encode().hex() == "bf3f028000"
     assert SetDefaultDpAddressResult.decode(bytes.fromhex("BF3F0380017F")).reason == "undefinedError"

@@ -1,4 +1,4 @@
-"""PrepareDownload and CancelSession."""
+"""The requests and responses of PrepareDownload and CancelSession."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_info1_of_version_3() -> None:
 
 
 def test_info2_is_read() -> None:
-    """EUICCInfo2 contains the information that an operator of gateways needs."""
+    """The fields of EUICCInfo2 are read, and its bytes are kept unchanged."""
     raw = Schema.compile().encode("EUICCInfo2", INFO2)
     info = EuiccInfo2.decode(raw)
     assert info.raw == raw

@@ -38,7 +38,7 @@ def result(outcome: str, value: dict[str, Any]) -> bytes:
 
 
 def test_a_successful_result_has_an_aid() -> None:
-    """An installed profile has an AID and no error."""
+    """A successful result has the profile's AID and no error."""
     raw = result("successResult", {"aid": AID, "simaResponse": OK})
     read = ProfileInstallationResult.decode(raw)
     assert read.succeeded

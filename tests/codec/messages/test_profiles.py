@@ -1,4 +1,4 @@
-"""The profiles on a card, and the requested data of each."""
+"""Requests about a card's profiles, and the card's answers."""
 
 from __future__ import annotations
 

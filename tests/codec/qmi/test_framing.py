@@ -1,4 +1,4 @@
-"""QMUX frames as bytes: known answers, back and forth, and whatever else arrives."""
+"""QMUX frames as bytes: known messages, messages that are written and read again, and arbitrary input."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_stream_is_cut_at_its_lengths(sent: list[Message], size: int) -> None:
 
 
 def test_a_message_is_found_after_noise() -> None:
-    """Bytes that begin no frame are skipped and counted; so is a frame of the other direction."""
+    """Bytes that begin no frame are skipped and counted, as are those of a frame in the other direction."""
     receiver = Receiver()
     ours = raw(VECTORS[0][1])
     assert receiver.receive(b"\r\nRDY\r\n" + ours + encode(ALLOCATED)) == [ALLOCATED]
@@ -157,7 +157,7 @@ def test_a_message_is_found_after_noise() -> None:
     ],
 )
 def test_a_frame_without_a_message_is_dropped(text: str) -> None:
-    """A frame without a message is counted as broken, and the next frame is read."""
+    """A frame whose message is malformed is counted as broken, and the next frame is read."""
     receiver = Receiver()
     assert receiver.receive(raw(text) + encode(ALLOCATED)) == [ALLOCATED]
     assert receiver.broken == 1

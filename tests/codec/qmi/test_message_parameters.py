@@ -137,7 +137,7 @@ KNOWN: list[tuple[Any, str]] = [
 
 
 def parameters(text: str) -> tuple[tuple[int, bytes], ...]:
-    """Read `01: 00 | 00 | 10: 01` as parameters; a bar before a number only makes it readable."""
+    """Parse a text such as `01: 00 | 00 | 10: 01` into parameters; a bar within a value has no meaning."""
     found: list[tuple[int, bytes]] = []
     for part in text.split("|"):
         head, colon, value = part.partition(":")
@@ -220,7 +220,7 @@ def test_a_number_too_large_is_never_written() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    """An APDU, its answer, and the credentials of a session stay out of a log."""
+    """`repr`, as in a log, shows neither an APDU, nor its answer, nor the credentials of a session."""
     shown = repr(card.SendApdu(slot=1, apdu=b"secret")) + repr(card.ApduAnswer(response=b"secret"))
     shown += repr(data_session.StartNetwork(user_name="secret", password="secret"))
     assert "secret" not in shown

@@ -1,4 +1,4 @@
-"""CIs by key identifier: their names, the evidence of a card's entry, and which entries count."""
+"""CIs by key identifier: their names, which CI a card's entry proves, and which entries count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN = bytes(range(20))
 
 
 def test_the_table_of_issuers_is_complete() -> None:
-    """The table has complete identifiers, names, and both kinds of issuers."""
+    """The table has complete identifiers, names, and both production and test issuers."""
     known = known_issuers()
     assert all(len(key_id) == 20 and issuer.name for key_id, issuer in known.items())
     assert {issuer.test for issuer in known.values()} == {True, False}
@@ -67,7 +67,7 @@ def test_how_many_bytes_of_an_identifier_prove_it(listed: bytes, key_id: bytes, 
     ],
 )
 def test_test_cis_on_products(listed: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
-    """Known test CIs count on a card that names no other CI."""
+    """A card's known test CIs count only if the card names no other CI."""
     assert permitted(listed) == counts
 
 
@@ -81,7 +81,7 @@ def test_test_cis_on_products(listed: tuple[bytes, ...], counts: tuple[bytes, ..
     ],
 )
 def test_an_explicit_list_replaces_the_rule(forbidden: tuple[bytes, ...], counts: tuple[bytes, ...]) -> None:
-    """An explicit list of forbidden issuers replaces the rule."""
+    """An explicit list of forbidden issuers replaces the rule about test CIs."""
     assert permitted((NIST, GSMA), forbidden=forbidden) == counts
 
 

@@ -82,7 +82,7 @@ SAMPLES = (CI.der, making.make_dp_tls(CI, "a.example").der, revocation_list(1, 2
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_damaged_bytes_are_read_or_refused(sample: bytes, data: st.DataObject) -> None:
-    """Arbitrary bytes are either read or refused with one kind of error."""
+    """Damaged bytes are either read or refused with MalformedError."""
     raw = bytearray(sample)
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""A server certificate's identity."""
+"""The names, identifiers and roles in a server's certificate."""
 
 from __future__ import annotations
 
@@ -104,14 +104,14 @@ def test_other_policies_are_not_a_role() -> None:
 
 @given(st.binary(max_size=200))
 def test_garbage_is_malformed(data: bytes) -> None:
-    """Bytes that are not a certificate are a MalformedError."""
+    """Bytes that are not a certificate raise MalformedError."""
     with pytest.raises(MalformedError):
         Certificate.decode(b"\x31" + data)
 
 
 @given(position=st.integers(0), byte=st.integers(0, 255))
 def test_damaged_certificates_are_malformed_or_read(position: int, byte: int) -> None:
-    """A certificate with one byte changed never raises anything but a MalformedError."""
+    """Decoding a certificate with one changed byte raises no error but MalformedError."""
     damaged = bytearray(WHOLE)
     damaged[position % len(damaged)] = byte
     try:
@@ -138,7 +138,7 @@ WHOLE = certificate(names("2.999.10"), SKI, policies("2.23.146.1.2.1.4"))
 def test_published_certificates_are_read_like_elsewhere(
     test_data: Path, file: str, oid: str, role: Role
 ) -> None:
-    """SGP.26's certificates give the same owner and role as with an independent library."""
+    """SGP.26's certificates have the right owner and role, and the key identifier that a library reads."""
     raw = (test_data / "sgp26" / file).read_bytes()
     read = Certificate.decode(raw)
     assert (read.registered_ids, read.roles) == ((oid,), (role,))

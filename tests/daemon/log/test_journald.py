@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def parsed(content: bytes) -> dict[str, str]:
-    """Parse a datagram by systemd.io/JOURNAL_NATIVE_PROTOCOL."""
+    """Return the fields of a datagram (systemd.io/JOURNAL_NATIVE_PROTOCOL)."""
     fields: dict[str, str] = {}
     rest = content
     while rest:
@@ -116,7 +116,7 @@ def test_a_traceback_is_one_entry(journal: Journal, log: logging.Logger) -> None
 
 
 def test_a_large_entry_is_sent_as_a_memory_file(journal: Journal, log: logging.Logger) -> None:
-    """A trace of megabytes arrives whole, in a sealed memory file."""
+    """An entry of megabytes arrives whole, in a memory file."""
     text = "x" * (4 << 20)
     log.log(TRACE, text)
     assert journal.entry()["MESSAGE"] == text
@@ -125,7 +125,7 @@ def test_a_large_entry_is_sent_as_a_memory_file(journal: Journal, log: logging.L
 def test_a_journal_that_is_away_loses_nothing(
     journal: Journal, log: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While journald is being restarted entries go to standard error, which it reads later."""
+    """While journald's socket is missing, entries go to standard error, which journald reads later."""
     journal.path.unlink()
     log.error("two\nlines")
     assert capsys.readouterr().err == "<3>two\n<3>lines\n"

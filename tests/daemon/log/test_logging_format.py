@@ -1,4 +1,4 @@
-"""The lines that the log passes on."""
+"""The redaction of identifiers and activation codes in log lines."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def log() -> Iterator[Log]:
 
 
 def test_a_repeated_line_is_logged_once(log: Log) -> None:
-    """The first line is logged immediately, the others as a count, after a minute."""
+    """The first line is logged immediately, its repetitions as a count, after a minute."""
     for _ in range(5):
         log.logger.warning("%s is absent", "modem")
     assert log.lines == ["modem is absent"]
@@ -60,7 +60,7 @@ def test_a_repeated_line_is_logged_once(log: Log) -> None:
 
 
 def test_a_line_that_continues_is_reported_once_a_minute(log: Log) -> None:
-    """A repeated line's count is logged once a minute; after a minute without the line, so is the line."""
+    """A repeated line's count is logged each minute; after a minute without it, the line is logged again."""
     for _ in range(3 * 60):
         log.logger.info("again")
         log.now += 1
@@ -77,7 +77,7 @@ def test_a_line_that_continues_is_reported_once_a_minute(log: Log) -> None:
 
 
 def test_other_lines_pass(log: Log) -> None:
-    """A line with another text, level, card, change or error counts as another line."""
+    """A line with a different text, level or card is not a repetition."""
     log.logger.info("one")
     log.logger.warning("one")
     log.logger.info("two")
@@ -121,7 +121,7 @@ def test_repetitions_are_reported_without_another_line(log: Log, monkeypatch: py
 
 
 def waiting(log: Log) -> threading.Timer:
-    """Return the timer that runs."""
+    """Return the running timer."""
     timer = log.repeats._timer
     assert timer is not None
     return timer
@@ -136,7 +136,7 @@ def test_an_end_reports_what_was_counted(log: Log) -> None:
 
 
 def test_a_flood_of_different_lines_fills_no_memory(log: Log) -> None:
-    """The oldest line is forgotten, and its count is logged."""
+    """If there are too many different lines, the oldest one is forgotten, and its count is logged."""
     log.logger.info("oldest")
     log.logger.info("oldest")
     for number in range(2 * MOST):
@@ -160,7 +160,7 @@ def test_a_traceback_is_reported_whole_the_first_time(log: Log) -> None:
 def test_the_program_continues_after_an_unformattable_line(
     log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The program that logs continues; Python reports the mistake on standard error."""
+    """After a line that cannot be formatted, the program continues; Python reports the mistake on stderr."""
     for _ in range(2):  # pytest's own handler would raise an exception.
         log.handle(log.logger.makeRecord("lpad", logging.INFO, "", 0, "%d needs a number", ("x",), None))
     assert log.lines == []

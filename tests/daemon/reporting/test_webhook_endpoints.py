@@ -74,7 +74,7 @@ def test_a_named_ca_takes_the_place_of_the_public_ones(tmp_path: Path, pki: Pki)
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    """A key file that others can read is refused, and so is a missing or empty one."""
+    """A key file that others can read is refused, and so is a missing file, or one without a key."""
     with pytest.raises(InvalidSettings, match="other users can read"):
         webhook_endpoints(file := settings(tmp_path, 1, mode=0o644), route=load_route(file))
     file = settings(tmp_path, 1)

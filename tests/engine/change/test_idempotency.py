@@ -70,7 +70,7 @@ def test_one_key_from_many_threads_is_one_change(lab: Lab) -> None:
 
 
 def test_an_answer_is_taken_once(lab: Lab) -> None:
-    """A repeated answer, whose confirmation was lost, is not a conflict."""
+    """An answer that is repeated with the same key, as after a lost response, is not a conflict."""
     secrets = {"activation_code": lab.code(lab.order())}
     change = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
     lab.asked(change.id)
@@ -82,7 +82,7 @@ def test_an_answer_is_taken_once(lab: Lab) -> None:
 
 
 def test_a_download_under_way_is_not_begun_twice(lab: Lab) -> None:
-    """A download requested again in the same words leads to the same change, until that has ended."""
+    """A download requested again with the same content leads to the same change until that has ended."""
     secrets = {"activation_code": lab.code(lab.order())}
     first = lab.submit(Kind.DOWNLOAD, secrets=secrets, confirm=True)
     lab.asked(first.id)

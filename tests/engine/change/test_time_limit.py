@@ -51,7 +51,7 @@ def test_a_clock_that_was_set_back_grants_the_limit_once_more() -> None:
 
 
 def test_the_limit_is_granted_again_only_once() -> None:
-    """A device that restarts repeatedly under the new profile returns to the previous one."""
+    """The limit is renewed only once, so a device that restarts repeatedly returns to the old profile."""
     again = LIMIT.carried_on(rebooted(-3600))
     assert again.left(rebooted(-7200, "third")) == 0
     # The wall clock has moved forward since the last boot, so the elapsed time counts.

@@ -95,7 +95,7 @@ BEFORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 def record(kind: str, params: object, result: object = None) -> bytes:
-    """Return a change as it is in the journal."""
+    """Return a change as it is encoded in the journal."""
     return msgspec.json.encode(
         {
             "id": 1, "euicc": CARD, "kind": kind, "params": params, "created_at": "2026-11-01T00:00:00Z",
@@ -105,7 +105,7 @@ def record(kind: str, params: object, result: object = None) -> bytes:
 
 
 def test_every_kind_has_its_types_an_operation_and_a_judge() -> None:
-    """The operation's result has the type of the table, and each kind has its own form of request."""
+    """Each kind's operation returns the result of the table, and each kind has its own form of request."""
     assert KINDS.keys() == OPERATIONS.keys() == JUDGES.keys() == set(Kind)
     for kind, row in KINDS.items():
         told = str(OPERATIONS[kind].__annotations__["return"])
@@ -230,7 +230,7 @@ ERRORS: list[tuple[str, object, object]] = [
 
 @pytest.mark.parametrize(("kind", "written", "read"), ERRORS)
 def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: object, read: object) -> None:
-    """In details, a later lpad's fields are ignored; misfits, or those of an unknown kind, are kept."""
+    """In an error's details, unknown fields are ignored; unfit details, or of an unknown kind, are kept."""
     error = {"kind": kind, "sentence": "…", "details": written}
     pause = {"reason": "card", "since": "2026-11-01T00:00:00Z", "retry_at": None, "error": error}
     found = msgspec.json.decode(record("refresh", {})) | {"error": error, "pause": pause}
@@ -241,7 +241,7 @@ def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: o
 
 
 def test_the_document_reports_the_details_of_each_kind_of_error() -> None:
-    """In the document, each kind of error has the type of its details, in changes and in answers."""
+    """In the OpenAPI document, each kind of error has the type of its details, in changes and in answers."""
     schemas = document(ROUTES)["components"]["schemas"]
     mapping = schemas["Failure"]["discriminator"]["mapping"]
     assert mapping.keys() == details_by_kind().keys()
@@ -263,7 +263,7 @@ def test_the_document_reports_the_details_of_each_kind_of_error() -> None:
 
 
 def test_the_document_reports_what_each_kind_holds() -> None:
-    """In the document, `kind` distinguishes the kinds of changes, each with the types of the table."""
+    """In the OpenAPI document, `kind` distinguishes the changes, each with the types of the table."""
     schemas = document(ROUTES)["components"]["schemas"]
     change = schemas["Change"]
     mapping = change["discriminator"]["mapping"]

@@ -38,7 +38,7 @@ class DiscoveryLab(Lab):
         self._running.close()
 
     def announce(self, order: Order, *, cascade: bool = False) -> None:
-        """Register an order as `lpad sim order --discovery` does."""
+        """Register an order's event at an SM-DS, as `lpad sim order --discovery` does; `cascade`: at both."""
         eid, files = self.card.eid.digits, []
         near = self.alternative if cascade else self.root
         forwarded = f"ROOT-{order.matching_id}" if cascade else None
@@ -60,7 +60,7 @@ class DiscoveryLab(Lab):
         return order
 
     def policy(self, **policy: Any) -> CardPort:
-        """Return the card with the root SM-DS in its settings."""
+        """Return the card's port with a policy for discovery, which by default names the root SM-DS."""
         policy.setdefault("servers", (ServerAddress.parse(self.root.address),))
         return replace(self.port, discovery=DiscoveryPolicy(**policy))
 

@@ -98,7 +98,7 @@ def test_a_list_that_is_not_whole_forgets_nothing() -> None:
 
 
 def test_an_odd_event_in_the_journal_hides_no_other(tmp_path: Path) -> None:
-    """An event that cannot be read leaves the others as they are: no deleted profile is installed again."""
+    """An unreadable event leaves the others as they are, so that no deleted profile is installed again."""
     journal = Journal(tmp_path / "journal.db")
     kept = KnownEvent(server=str(SMDP), event_id="A", listed_by=str(SMDS), state=EventState.INSTALLED)
     written = [msgspec.to_builtins(kept), {"state": "of a later lpad"}, 7]
@@ -128,7 +128,7 @@ def test_events_are_downloaded_one_by_one() -> None:
 
 
 def test_the_next_is_enabled_only_if_the_first_fails() -> None:
-    """If a profile's guard was not met, it is installed but not enabled, so the next event's is enabled."""
+    """If a profile's guard was not met, it is not enabled, so the next event's profile is enabled."""
     known = listed("A", "B", "C")
     error = failed(ServerUnreachable("the modem did not register"), installed=ICCID)
     known = after_downloads(known, [download("A", State.FAILED, **error)], at=START)
@@ -150,7 +150,7 @@ def test_an_enabled_profile_of_another_discovery_counts_not() -> None:
 
 @pytest.mark.parametrize(("unasked", "enables"), [(True, False), (False, True)])
 def test_a_repeated_event_takes_the_device_from_no_profile(*, unasked: bool, enables: bool) -> None:
-    """A repeated event's profile is not enabled if its discovery has enabled another one meanwhile."""
+    """Without a request, a repeated event's profile is not enabled if another's was enabled meanwhile."""
     known = listed("A", "B")
     error = failed(ServerUnreachable("no answer"))
     known = after_downloads(known, [download("A", State.FAILED, **error)], at=START)
@@ -174,7 +174,7 @@ def test_an_installed_event_is_not_tried_again() -> None:
 
 
 def test_a_repeated_download_that_fails_makes_no_installed_event_fail() -> None:
-    """A caller may repeat an installed event without success; lpad does not download it again by itself."""
+    """If a caller repeats an installed event without success, the event still counts as installed."""
     result = DownloadResult(iccid=ICCID)
     known = after_downloads(listed("A"), [download("A", State.DONE, result=result)], at=START)
     known = after_downloads(known, [download("A", State.RUNNING, number=9)], at=START)

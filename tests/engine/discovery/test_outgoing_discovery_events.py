@@ -22,7 +22,7 @@ def told(lab: DiscoveryLab) -> list[dict[str, Json]]:
 
 
 def test_from_the_list_to_the_card(tmp_path: Path, pki: Pki) -> None:
-    """Each stage is reported as one event of lpad, with the servers, without the SM-DS's event ID."""
+    """Each stage is reported as one event of lpad, with the servers, but without the SM-DS's event ID."""
     with DiscoveryLab(tmp_path, pki) as lab:
         lab.event()
         lab.start(lab.policy())

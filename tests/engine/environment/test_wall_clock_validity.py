@@ -23,7 +23,7 @@ def test_a_clock_that_is_set() -> None:
 
 
 def test_an_unset_clock_is_reported() -> None:
-    """The error states what the clock shows, and that lpad continues by itself."""
+    """The error states what the clock shows, and that lpad continues once the clock is set."""
     clock = Clock(unset_before=LATER)
     assert not clock.is_set
     with pytest.raises(ClockNotSet, match=r"shows 20\d\d-.* it continues") as caught:
@@ -32,7 +32,7 @@ def test_an_unset_clock_is_reported() -> None:
 
 
 def test_the_clock_watch_listens_without_polling() -> None:
-    """One thread sleeps until the kernel reports a set clock; after a second request, it is still one."""
+    """One thread sleeps until the kernel reports a set clock; a second request starts no second thread."""
     clock = Clock(unset_before=LATER)
     clock.await_set()
     clock.await_set()
@@ -43,7 +43,7 @@ def test_the_clock_watch_listens_without_polling() -> None:
 
 
 def test_whether_a_time_server_was_heard_can_be_asked() -> None:
-    """The kernel reports whether a time server has set the clock; lpad understands each of its answers."""
+    """`synchronised` states whether a time server has set the clock, as the kernel reports it."""
     assert Clock().synchronised in (True, False)
 
 

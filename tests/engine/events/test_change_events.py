@@ -25,7 +25,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(lab: Lab, after: int = 0) -> list[tuple[str, dict[str, Json]]]:
-    """The events of changes, without the layers of the connection."""
+    """Return the events of changes, without those of the connection's layers."""
     return [
         (each.type.removeprefix("org.lpad.").removesuffix(".v1"), each.body.data)
         for each in lab.engine.events.after(after, limit=999)

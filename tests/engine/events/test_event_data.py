@@ -1,4 +1,4 @@
-"""The data of events: small, and the same for every reader."""
+"""The data of events omit empty fields, and cannot be modified."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ADDRESSES = frozenset({"server", "listed_by"})
 
 
 def test_the_page_is_current() -> None:
-    """docs/events.md lists the types of the table."""
+    """docs/events.md matches the table of event types."""
     assert PAGE.read_text(encoding="utf-8") == events_document(), (
         "write it again: python -m lpad.engine.events.events_document > docs/events.md"
     )

@@ -117,7 +117,7 @@ def test_neither_key_nor_request_can_be_read_on_disk(tmp_path: Path, journal: Jo
 
 
 def test_a_notification_is_kept_once(journal: Journal) -> None:
-    """A notification that is read twice is stored once; one with other bytes under its number is another."""
+    """A notification that is read twice is stored once; other bytes under its number are another one."""
 
     def keep(raw: bytes) -> bool:
         return journal.notifications.keep(
@@ -134,7 +134,7 @@ def test_a_notification_is_kept_once(journal: Journal) -> None:
 
 
 def test_a_failure_postpones_those_behind_it(journal: Journal) -> None:
-    """A failed notification and the later ones for its recipient wait; only the failed one counts it."""
+    """A failed notification and the later ones for its recipient wait; only the former counts the attempt."""
     for seq in (1, 2):
         journal.notifications.keep(
             eid="89", seq=seq, event="enable", address="a.b", iccid=None, raw=b"x", at=1.0

@@ -29,7 +29,7 @@ def opened(folder: Path, clocks: Clocks) -> Journal:
 
 
 def ended(journal: Journal, key: IdempotencyKey | None = None) -> int:
-    """Return a change that has ended."""
+    """Add a change that has ended; return its number."""
     change = journal.changes.add("modem", RefreshParams(), secrets={}, key=key)
     journal.changes.save(change.run().done(RefreshResult()))
     return change.id

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 WORDS = {Line.IDLE: "SUSPENDED", Line.LIVE: "ACTIVE", Line.ENDED: "RETIRED"}
-"""The declaration of a platform that only knows lines."""
+"""The platform's words for the states of a line."""
 
 
 class LineLab(PlatformLab):
     """A lab with a platform that knows lines by ICCID and nothing else."""
 
     def set_line(self, iccid: str, line: Line, *, imei: str | None = None) -> Reserved:
-        """Give a profile a line at the platform, or change it there."""
+        """Set the state of a profile's line at the platform, which gets the line if needed; return it."""
         each = self.platform.stock.by_iccid(iccid)
         if each is None:
             each = self.platform.stock.order(reference=f"line-{iccid}")
@@ -36,7 +36,7 @@ class LineLab(PlatformLab):
         return each
 
     def known(self, iccid: str, line: str) -> LineRecord:
-        """Return lpad's record of a line once it satisfies a condition."""
+        """Return lpad's record of a profile's line once the line has the given state."""
         found = self.until(
             lambda: self.engine.line(iccid), lambda seen: seen is not None and seen.line == line
         )
@@ -46,7 +46,7 @@ class LineLab(PlatformLab):
 
 @contextmanager
 def lines(folder: Path, pki: Pki, *, like: str = "things", **habits: Any) -> Iterator[LineLab]:
-    """Make the lab, with both lines live; the first profile is enabled."""
+    """Yield a lab with two profiles, whose lines are live; the first profile is enabled."""
     with LineLab(folder, pki, like=like, personality=ModemPersonality(**habits)) as lab:
         lab.set_line(FIRST, Line.LIVE)
         lab.set_line(SECOND, Line.LIVE)

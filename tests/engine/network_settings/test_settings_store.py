@@ -1,4 +1,4 @@
-"""The network settings of profiles: kept by ICCID, gone with the profile, odd ones ignored."""
+"""Network settings are stored by ICCID and deleted with their profile; odd ones are ignored."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def networks(journal: Journal) -> NetworkStore:
 
 @pytest.fixture
 def restarted(journal: Journal, tmp_path: Path) -> Iterator[Callable[[], NetworkStore]]:
-    """Read the journal again, as after a restart."""
+    """Yield a function that opens the journal again, as after a restart, and returns its network settings."""
     opened: list[Journal] = []
 
     def restart() -> NetworkStore:
@@ -59,7 +59,7 @@ def restarted(journal: Journal, tmp_path: Path) -> Iterator[Callable[[], Network
 
 
 def test_settings_are_on_the_disk(networks: NetworkStore, restarted: Callable[[], NetworkStore]) -> None:
-    """Stored settings are read again after a restart, each field with its source."""
+    """Stored settings are read again after a restart, those of the owner and those of the order."""
     networks.put(FIRST, FULL)
     networks.put_ordered(FIRST, SHORT, change=7, eid=EID)
     again = restarted()

@@ -1,8 +1,8 @@
 """A fleet in simulated time: a thousand real wishes at a platform with a limit of calls per minute.
 
-Real are the operation with its waiting rules, the records of the wishes, the declared platform with its
-calls, and the simulated platform's answers. Simulated are the clock, the way to the platform, and card and
-SM-DP+.
+The operation with its waiting rules, the records of the wishes, the declared platform with its calls, and
+the simulated platform's answers are real. The clock, the way to the platform, the card and the SM-DP+ are
+simulated.
 """
 
 from __future__ import annotations
@@ -208,8 +208,8 @@ class Fleet:
         """Boot all devices, and run until each has its profile.
 
         Args:
-            devices: how many.
-            within: seconds in which they boot.
+            devices: the number of devices.
+            within: the seconds in which they boot.
         """
         runs = [FleetRun(number, self) for number in range(1, devices + 1)]
         chance = random.Random(3)
@@ -225,7 +225,7 @@ class Fleet:
         """Let one device work until it has its profile.
 
         Raises:
-            Postponed: it has to wait.
+            Postponed: the device has to wait.
         """
         run = FleetRun(number, self)
         provision(run, self._context(run))  # type: ignore[arg-type]  # as far as the operation sees it

@@ -130,7 +130,7 @@ def test_a_stale_event_hides_no_other(lab: EventLab) -> None:
 
 
 def test_an_event_for_another_profile(lab: EventLab) -> None:
-    """An event's profile that was not ordered is installed and reported, but not enabled."""
+    """The profile of an event that the platform did not order is installed and reported, but not enabled."""
     other = lab.order(iccid=FIRST, matching_id="OTHER-1", eid=lab.card.eid)
     lab.event(other)
     ended = lab.ended(lab.provision().id)
@@ -141,7 +141,7 @@ def test_an_event_for_another_profile(lab: EventLab) -> None:
 
 
 def test_no_sm_ds_answers(lab: EventLab) -> None:
-    """While no SM-DS answers, the wish waits, and its pause gives the reason."""
+    """If no SM-DS answers, the failed attempt counts, and the next attempt leads to the profile."""
     lab.smds.faults.add(Fault(kind=FaultKind.HTTP_STATUS, function="initiateAuthentication", value=500))
     change = lab.provision()
     ended = lab.ended(change.id)

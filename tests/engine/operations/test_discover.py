@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki) -> Iterator[DiscoveryLab]:
-    """A card, an SM-DP+ and two SM-DSs."""
+    """Yield a lab with a card, an SM-DP+ and two SM-DSs."""
     with DiscoveryLab(tmp_path, pki) as made:
         yield made
 
@@ -125,7 +125,7 @@ def test_an_event_that_cannot_be_had_now_holds_no_other(
 
 
 def test_an_event_that_is_still_listed_is_not_a_second_download(lab: DiscoveryLab) -> None:
-    """Lpad does not download an installed event again, even if it is still listed, or its profile deleted."""
+    """Lpad does not download an installed event again, even if it is listed, and its profile was deleted."""
     lab.root.faults.add(Fault(kind=FaultKind.DELETED_EVENTS, function="authenticateClient", times=0))
     lab.event()
     lab.start(lab.policy())
@@ -189,7 +189,7 @@ def test_if_no_server_answers_the_change_fails(lab: DiscoveryLab) -> None:
 
 
 def test_the_test_address_counts_as_not_set(lab: DiscoveryLab) -> None:
-    """The test address in the card counts as not set, and the sentence states what to do."""
+    """The test address in the card counts as not set, and the error names the setting."""
     lab.start(lab.policy(servers=()))
     change = lab.discover()
     assert change.error is not None
@@ -197,7 +197,7 @@ def test_the_test_address_counts_as_not_set(lab: DiscoveryLab) -> None:
 
 
 def test_lpad_asks_without_a_request(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A periodic discovery queries, downloads what the policy allows, and keeps its plan across restarts."""
+    """A periodic discovery downloads the profiles that the policy allows, and restarts keep its plan."""
     lab.event()
     monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
     port = lab.policy(every=86_400.0, install=Install.ALLOWED)
@@ -214,7 +214,7 @@ def test_lpad_asks_without_a_request(lab: DiscoveryLab, monkeypatch: pytest.Monk
 
 
 def test_lpad_only_looks_without_a_request(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `install: never`, events are known and nothing is downloaded."""
+    """With `install: never`, a periodic discovery only lists events."""
     lab.event()
     monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
     lab.start(lab.policy(every=86_400.0))
@@ -225,7 +225,7 @@ def test_lpad_only_looks_without_a_request(lab: DiscoveryLab, monkeypatch: pytes
 
 
 def test_an_owner_is_asked_for_each_profile(lab: DiscoveryLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `install: ask`, the download waits for consent."""
+    """With `install: ask`, the download after a periodic discovery waits for consent."""
     lab.event()
     monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
     lab.start(lab.policy(every=86_400.0, install=Install.ASK))

@@ -71,7 +71,7 @@ FAILED = (State.FAILED, "switch-rolled-back")
 
 @pytest.mark.parametrize("unasked", [False, True])
 def test_the_next_is_enabled_after_a_failed_guard(tmp_path: Path, pki: Pki, *, unasked: bool) -> None:
-    """The first profile stays disabled, the second is enabled, and the third is only installed."""
+    """If the first profile's guard is not met, the second is enabled, and the third only installed."""
     with GuardedLab(tmp_path, pki, FIRST) as lab:
         lab.install(iccid=LATER, name="Previous")
         assert lab.carry_out(Kind.ENABLE, iccid=LATER).error is None

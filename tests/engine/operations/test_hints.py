@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a platform that never has the profile ready, and planned queries an hour apart."""
+    """Yield a lab with a platform that never has the profile ready, and planned queries an hour apart."""
     monkeypatch.setattr(query_times, "BACKOFF", Backoff((3600.0,)))
     with PlatformLab(tmp_path, pki, like="desk") as made:
         made.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
@@ -58,7 +58,7 @@ def test_a_second_hint_within_the_minute_waits(lab: PlatformLab) -> None:
 
 
 def test_a_hint_leads_to_a_look(lab: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a hint's minute has passed, lpad queries the platform once, and then follows its plan again."""
+    """Several hints lead to one query, once enough time has passed; then lpad follows its plan again."""
     monkeypatch.setattr(platform_query_limit, "EVERY", 2.0)
     first = waiting(lab)
     looks = lab.platform.calls["look"]

@@ -30,7 +30,7 @@ NEVER = 1e6
 
 
 def with_profile(folder: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str) -> PlatformLab:
-    """A lab whose card has a profile, enabled, with a live line; lpad asks for lines only if requested."""
+    """Return a lab with an enabled profile and its live line, which lpad queries only if requested."""
     hurry(monkeypatch)
     monkeypatch.setattr(line_watch, "SPREAD", NEVER)
     lab = PlatformLab(folder, pki, like=like)
@@ -49,32 +49,32 @@ def with_profile(folder: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: 
 def lab(
     request: pytest.FixtureRequest, tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PlatformLab]:
-    """A lab for each kind of platform that knows lines."""
+    """Yield a lab for each kind of platform that knows lines."""
     with with_profile(tmp_path, pki, monkeypatch, request.param) as made:
         yield made
 
 
 @pytest.fixture
 def desk(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a desk."""
+    """Yield a lab with a desk."""
     with with_profile(tmp_path, pki, monkeypatch, "desk") as made:
         yield made
 
 
 @pytest.fixture
 def things(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a platform for lines only, whose states have words of their own."""
+    """Yield a lab with a platform for lines only, which has its own words for their states."""
     with with_profile(tmp_path, pki, monkeypatch, "things") as made:
         yield made
 
 
 def line_of(lab: PlatformLab) -> Reserved:
-    """Return the line at the platform."""
+    """Return the platform's record of the line."""
     return lab.platform.stock.reserved[0]
 
 
 def ask(lab: PlatformLab, action: str) -> Change:
-    """Request something for the line of the enabled profile; return the ended change."""
+    """Request an action on the line of the enabled profile; return the ended change."""
     return lab.carry_out(Kind.LINE, iccid=lab.enabled[0], action=action)
 
 
@@ -178,7 +178,7 @@ def test_an_answer_that_leaves_the_outcome_open(desk: PlatformLab, fault: Platfo
 
 
 def test_a_refusal_has_the_platforms_words(desk: PlatformLab) -> None:
-    """The error contains the platform's words and lpad's cause."""
+    """If the platform refuses to suspend a line, the error contains the platform's words and lpad's cause."""
     desk.platform.faults.add(PlatformFault.LINE_REFUSED, call="suspend")
     change = ask(desk, "suspend")
     assert change.error is not None
@@ -187,7 +187,7 @@ def test_a_refusal_has_the_platforms_words(desk: PlatformLab) -> None:
 
 
 def test_platforms_are_queried_until_one_has_the_line(desk: PlatformLab) -> None:
-    """Platforms are queried in turn until one has the line; that one comes first from then on."""
+    """Platforms are queried in turn until one has the line; later queries go to that platform first."""
     other = desk.openable(name="other", credentials={"key": "wrong"})
     desk.platforms.become([other, desk.openable()])
     assert result_of(ask(desk, "show"))["platform"] == PLATFORM
@@ -216,7 +216,7 @@ def test_a_report_outlives_a_restart(desk: PlatformLab) -> None:
 
 
 def test_a_changed_line_is_an_event(desk: PlatformLab) -> None:
-    """A report of another state of a line causes an event, which also has the previous state."""
+    """If a line's reported state has changed, there is an event with the previous and the new state."""
     subscription = desk.engine.subscribe(lambda: None)
     ask(desk, "suspend")
     told = [event.data for event in subscription.take() if event.type == "line"]

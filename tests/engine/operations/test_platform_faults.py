@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def lab(
     request: pytest.FixtureRequest, tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PlatformLab]:
-    """A lab for each kind of platform that activates lines."""
+    """Yield a lab for each kind of platform that activates lines."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=request.param) as made:
         yield made
@@ -47,14 +47,14 @@ def lab(
 
 @pytest.fixture
 def kore(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a platform that takes no order back."""
+    """Yield a lab with a platform that takes no order back."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="kore") as made:
         yield made
 
 
 def waiting(lab: PlatformLab) -> Change:
-    """Order a profile that stays pending, and stop lpad while it waits."""
+    """Order a profile that stays pending, and stop lpad while its change waits; return the change."""
     lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = lab.asked_or_paused(lab.provision().id)
     lab.until_true(lambda: lab.platform.calls["look"] > 0)
@@ -145,7 +145,7 @@ def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None
 
 
 def test_over_the_bootstrap_alone(kore: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All requests go over the bootstrap profile that is to be replaced; reports arrive over the new one."""
+    """All requests go over the bootstrap profile that is replaced, and notifications over the new one."""
     bootstrap = kore.install()
     assert kore.carry_out(Kind.ENABLE, iccid=bootstrap).error is None
     kore.until_true(lambda: kore.card.notifications == ())
@@ -191,7 +191,7 @@ def test_repeated_callbacks_cause_no_further_queries(
 
 
 def test_a_reservation_that_vanishes(lab: PlatformLab) -> None:
-    """A reservation that the platform no longer knows leads to a question, and to no order by itself."""
+    """A reservation that the platform no longer knows leads to a question, and not to another order."""
     lab.platform.faults.add(PlatformFault.VANISHES, call="look", times=0)
     change = lab.asked(lab.provision().id)
     assert change.question is not None
@@ -201,7 +201,7 @@ def test_a_reservation_that_vanishes(lab: PlatformLab) -> None:
 
 
 def test_a_line_that_the_operator_ends(lab: PlatformLab) -> None:
-    """If the operator ends the enabled profile's line, lpad sees this, orders nothing, keeps the profile."""
+    """If the operator ends the enabled profile's line, lpad orders nothing, and keeps the profile."""
     assert lab.ended(lab.provision().id).error is None
     lab.platform.faults.add(PlatformFault.LINE_ENDED)
     known = lab.platforms.get(PLATFORM)
@@ -220,7 +220,7 @@ SCRIPT = Path(__file__).with_name("wish_on_small_disk.py")
 
 
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    """While the step cannot be written, lpad sends no order; once there is space, it sends one."""
+    """While a full disk prevents the note of the step, lpad sends no order; with space, it sends one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
@@ -335,7 +335,7 @@ def test_a_code_for_another_card(kore: PlatformLab) -> None:
 def test_the_settings_drop_the_card_during_a_call(
     lab: PlatformLab, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """If the settings drop a card, its order and its wish stay, and are resumed once it is listed again."""
+    """If the settings drop a card, its order and wish stay, and are resumed once the card is listed again."""
     if call != "activate":
         lab.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     carry_out = lab.platform.carry_out

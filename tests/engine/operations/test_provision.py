@@ -42,7 +42,7 @@ LIKES = ("desk", "kore", "twilio")
 def lab(
     request: pytest.FixtureRequest, tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PlatformLab]:
-    """A lab for each kind of platform, in which nothing waits for long."""
+    """Yield a lab for each kind of platform, in which nothing waits for long."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like=request.param) as made:
         yield made
@@ -50,7 +50,7 @@ def lab(
 
 @pytest.fixture
 def desk(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a desk."""
+    """Yield a lab with a desk."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="desk") as made:
         yield made
@@ -58,7 +58,7 @@ def desk(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def kore(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a platform that takes no order back, and finds orders by EID."""
+    """Yield a lab with a platform that takes no order back, and finds orders by EID."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="kore") as made:
         yield made
@@ -189,7 +189,7 @@ def test_a_reservation_that_is_there_is_adopted(lab: PlatformLab) -> None:
 
 
 def test_the_only_available_profile_is_taken_without_a_question(kore: PlatformLab) -> None:
-    """If one profile is available, lpad takes it without a question and orders nothing."""
+    """If one profile is available for this card, lpad uses it without a question and orders nothing."""
     made = kore.platform.stock.order(eid=str(kore.card.eid))
     for _ in range(2):
         kore.platform.stock.look(made)
@@ -198,7 +198,7 @@ def test_the_only_available_profile_is_taken_without_a_question(kore: PlatformLa
 
 
 def test_two_available_together(kore: PlatformLab) -> None:
-    """Of two profiles that are available for this card, lpad asks the user; a yes takes the oldest."""
+    """If two profiles are available for this card, lpad asks; after a yes, it uses one and orders nothing."""
     made = [kore.platform.stock.order(eid=str(kore.card.eid)) for _ in range(2)]
     for each in made * 2:
         kore.platform.stock.look(each)
@@ -263,7 +263,7 @@ def test_the_days_limit_holds_for_answered_orders(desk: PlatformLab) -> None:
 
 
 def test_a_code_that_was_spent(lab: PlatformLab) -> None:
-    """An SM-DP+ that refuses the code permanently leads to a question, and never to an order by itself."""
+    """If the SM-DP+ refuses the code permanently, lpad asks, and orders nothing without an answer."""
     lab.platform.faults.add(PlatformFault.BUSY, call="activate", value="0", times=0)
     change = lab.provision()
     lab.until_true(lambda: len(lab.server.orders.all()) == 1)
@@ -435,7 +435,7 @@ def test_a_person_closes_a_paid_wish(
 
 
 def test_closing_waits_for_the_journal(desk: PlatformLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the disk cannot be written, the wish stays open, and the caller gets the error."""
+    """If the journal cannot be written, closing a wish raises this error, and the wish stays open."""
     desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = desk.asked_or_paused(desk.provision().id)
     desk.engine.cancel(change.id, undo=False)
@@ -470,7 +470,7 @@ def test_a_lost_journal(lab: PlatformLab) -> None:
 
 
 def test_a_platform_that_is_no_longer_named(desk: PlatformLab) -> None:
-    """A reservation keeps its platform's name, and waits until the settings name it again."""
+    """If the settings no longer list a wish's platform, the change waits until they list it again."""
     desk.platform.faults.add(PlatformFault.NEVER_AVAILABLE, call="order")
     change = desk.asked_or_paused(desk.provision().id)
     known = desk.platforms.get(PLATFORM)
@@ -588,7 +588,7 @@ def test_another_card_is_there(desk: PlatformLab) -> None:
 
 @pytest.mark.parametrize("told", [FIRST, FIRST[:-1], f"{FIRST}F"])
 def test_a_profile_that_is_there_already(desk: PlatformLab, told: str) -> None:
-    """If the ordered profile is already on the card, in whatever form its ICCID is, the wish is fulfilled."""
+    """A wish is fulfilled if the card has the ordered profile, in whatever form its ICCID is reported."""
     desk.install(iccid=FIRST)
     kept = KeptReservation(id="7", profile="installed", iccid=told)
     eid = str(desk.card.eid)

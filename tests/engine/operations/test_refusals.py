@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def desk(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformLab]:
-    """A lab with a desk, in which nothing waits for long."""
+    """Yield a lab with a desk, in which nothing waits for long."""
     hurry(monkeypatch)
     with PlatformLab(tmp_path, pki, like="desk") as made:
         yield made
@@ -95,7 +95,7 @@ def test_a_card_that_was_exchanged(desk: PlatformLab) -> None:
 
 
 def test_an_unknown_platform_leads_to_the_command_that_lists_them(desk: PlatformLab) -> None:
-    """A platform that the settings do not name leads to a sentence with the command that lists them."""
+    """If the settings do not name a platform, the error has the command that lists the platforms."""
     ended = desk.ended(desk.provision(platform="other").id)
     assert ended.error is not None
     assert "no platform 'other'; 'lpad platform list' shows the names" in ended.error.sentence

@@ -44,18 +44,18 @@ def read(lab: Lab) -> None:
 
 
 def twice(answer: bytes) -> bytes:
-    """Make the card list each notification twice."""
+    """Return the card's list with each notification twice."""
     entries = [each.raw for each in tlv.parse(answer).get(0xA0).children()]
     return tlv.encode(LIST, tlv.encode(0xA0, *entries, *entries))
 
 
 def with_a_broken_one(answer: bytes) -> bytes:
-    """Add a notification whose number cannot be read to the card's list."""
+    """Return the card's list with an additional notification whose number cannot be read."""
     return tlv.encode(LIST, tlv.encode(0xA0, tlv.parse(answer).get(0xA0).value, tlv.encode(0xBF2F)))
 
 
 def nothing(_answer: bytes) -> bytes:
-    """Make the card list no notification."""
+    """Return an empty list of notifications."""
     return tlv.encode(LIST, tlv.encode(0xA0))
 
 
@@ -97,7 +97,7 @@ def test_the_eid_in_the_certificate_is_not_read_again(
     eid: Callable[[AuthenticateServerResponse], None] | None,
     asked: int,
 ) -> None:
-    """If the card's certificate names no EID, the card is asked for it after the installation."""
+    """Lpad asks the card for its EID after an installation only if the card's certificate names none."""
     if eid is not None:  # The simulated server refuses such a certificate.
         monkeypatch.setattr(AuthenticateServerResponse, "eid", property(eid))
     lab.install()

@@ -26,7 +26,7 @@ ICCIDS = ("8900101000000000017", "8900101000000000025")
 
 @pytest.fixture
 def copies(tmp_path: Path) -> tuple[StoredNotification, StoredNotification]:
-    """Two copies of a card's notifications, both numbered 1; the second has taken the first one's number."""
+    """Return two copies of notifications numbered 1; the first has lost this number to the second."""
     with closing(Journal(tmp_path / "journal.db")) as journal:
         for number, iccid in enumerate(ICCIDS):
             journal.notifications.keep(

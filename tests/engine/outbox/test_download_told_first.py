@@ -174,7 +174,7 @@ def test_lpad_that_stops_after_the_result(lab: Lab, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("kind", [Kind.DELETE, Kind.RESET])
 def test_a_deletion_copies_them_first(lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
-    """A deletion or a reset right after the download waits until its notifications are copied."""
+    """A deletion or a reset right after the download waits until the download's notifications are copied."""
     with monkeypatch.context() as patched:
         patched.setattr(NotificationRemoval, "due_at", None)
         assert told(lab, _download(lab)).state is State.DONE
@@ -233,7 +233,7 @@ def test_nothing_is_loaded_once_the_profile_is_installed(lab: Lab, monkeypatch: 
 
 
 def test_a_guarded_download_copies_and_delivers_them_first(lab: Lab) -> None:
-    """A guarded download delivers first: its caller waits anyway, and the new profile may not work."""
+    """A guarded download delivers its notifications before its guard, as the new profile may not work."""
     change = _download(lab, enable=True, guard=GuardParams(until=("confirm",), within=LONG))
     assert not lab.asked(change.id).state.ended
     assert events(lab)[:2] == ["install", "install"]

@@ -78,7 +78,7 @@ def test_an_error_closes_it() -> None:
 
 
 def test_it_is_closed_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later connection of the same server and card replaces a kept one even before its time is over."""
+    """A kept connection closes when its time is over, or a later one of its server and card replaces it."""
     connections = _Connections()
     first = connections.kept()
     seconds = connections.seconds()

@@ -1,4 +1,4 @@
-"""Notifications: kept while a server is away, in order, and off the card only once they are accepted."""
+"""Notifications wait while a server is away, are sent in order, and leave the card once accepted."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_an_outbox_that_cannot_deliver_reports_this(lab: Lab) -> None:
 
 
 def test_news_bring_what_waited_along(lab: Lab) -> None:
-    """The next notification for a recipient has its whole queue tried, the oldest first."""
+    """After a new notification for a recipient, lpad tries the recipient's whole queue, the oldest first."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     iccid = lab.install()
     failed_once(lab)
@@ -175,7 +175,7 @@ def test_a_dead_recipient_does_not_delay_the_others(lab: Lab) -> None:
 
 
 def test_a_refused_notification_does_not_bury_the_next(lab: Lab) -> None:
-    """A server that will never take one notification still gets the later ones; the refused one stays."""
+    """A server that refuses one notification permanently still gets the later ones; the refused one stays."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.REFUSE, value="8.10/2.1", times=1))
     lab.install()
     seen = lab.until(lambda: pending(lab), lambda left: [each.attempts for each in left] == [1])
@@ -186,7 +186,7 @@ def test_a_refused_notification_does_not_bury_the_next(lab: Lab) -> None:
 
 
 def test_notifications_on_the_card_at_the_start_are_delivered(lab: Lab) -> None:
-    """When lpad opens a card, it finds the notifications from a time in which lpad did not run."""
+    """Notifications on the card that lpad's journal does not know are delivered after the start."""
     lab.server.faults.add(Fault(function=NOTIFY, kind=FaultKind.DROP_BEFORE, times=1))
     lab.install()
     failed_once(lab)
@@ -234,7 +234,7 @@ def _take_off_by_hand(lab: Lab) -> None:
 
 
 def test_notifications_not_removed_after_a_download_are_removed_later(lab: Lab) -> None:
-    """If the card is unreachable after a download, lpad removes the notifications later by itself."""
+    """If the card refuses the removal of a notification after a download, lpad removes it later."""
     lab.card.faults.status(0xBF30, 0x6F00)
     lab.install()
     lab.until_true(lambda: lab.card.notifications == () and lab.card.open_channels == ())

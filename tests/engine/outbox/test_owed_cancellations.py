@@ -53,7 +53,7 @@ def test_attempts_are_repeated_until_the_server_answers(lab: Lab) -> None:
 
 
 def test_no_attempt_without_end(lab: Lab) -> None:
-    """After the last failed attempt, lpad no longer informs the server, which has to end the session."""
+    """After the last failed attempt, lpad no longer tries to inform the server."""
     lab.server.faults.add(Fault(function="cancelSession", kind=FaultKind.DROP_BEFORE, times=99))
     given_up(lab)
     lab.until_true(lambda: told(lab) == TRIES)

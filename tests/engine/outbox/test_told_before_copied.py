@@ -30,7 +30,7 @@ THIRD = "8900101000000000033"
 
 @contextmanager
 def list_held(lab: Lab) -> Iterator[None]:
-    """Have the card hold its answer about notifications until the context is left; ask it nothing else."""
+    """Have the card hold back its list of notifications, and all later answers, until the context is left."""
     go_on = threading.Event()
 
     def hold(answer: bytes) -> bytes:

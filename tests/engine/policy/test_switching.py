@@ -1,4 +1,4 @@
-"""The settings for switching: protected profiles, one that must be enabled, a limit for a day."""
+"""The settings for switching: protected profiles, a profile that must stay enabled, and a daily limit."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_protected_profile_is_disabled_by_enabling_another_only(tmp_path: Path
 
 
 def test_a_card_that_must_have_one_enabled_is_never_left_without(tmp_path: Path, pki: Pki) -> None:
-    """No disable or reset leaves the card without an enabled profile; one without an effect is allowed."""
+    """With `keep_enabled`, a change that would leave no profile enabled is refused; other resets work."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(keep_enabled=True)) as lab:
         assert failure(lab.carry_out(Kind.DISABLE, iccid=FIRST)) == "protected"
         assert failure(reset(lab, operational_profiles=True)) == "protected"

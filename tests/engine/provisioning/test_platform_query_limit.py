@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """A monotonic clock that the test moves; the wall clock jumps back a year at each reading."""
+    """Return a function that moves the monotonic clock; the wall clock jumps back an hour at each reading."""
     moment, wall = [1000.0], [4e9]
 
     def read_wall() -> float:
@@ -44,7 +44,7 @@ def test_hints_lead_to_one_query_a_minute(passes: Callable[[float], None]) -> No
 
 
 def test_a_planned_look_counts(passes: Callable[[float], None]) -> None:
-    """After a planned query, a hint waits for the rest of the minute; before it, a hint changes nothing."""
+    """After a query, a hint waits for the rest of the minute, unless the next query is due by then."""
     limit = HintLimit()
     limit.looked("a")
     passes(20)

@@ -327,7 +327,7 @@ def test_settling_waits_for_so_long_and_no_longer(lab: Lab, *, again: bool) -> N
 
 
 def test_a_card_is_given_time_to_start_after_a_long_night(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device that was off beyond the limit does not give up a modem that is still starting."""
+    """If the device was off beyond the limit, lpad still gives its modem time to start."""
     monkeypatch.setattr(interrupted_changes, "STARTING", 20.0)
     iccid = lab.install()
     lab.patient(absence=3)

@@ -18,7 +18,7 @@ def test_every_hold_is_reached_and_left() -> None:
 
 @pytest.mark.parametrize("event", [HoldEvent.SHARE, HoldEvent.OVERTAKE])
 def test_others_may_want_the_card_at_any_time(event: HoldEvent) -> None:
-    """In any state, others may want the card; if they want it again, the state does not change."""
+    """In each state, other runs may want the card; if they want it again, the state does not change."""
     for hold in Hold:
         following = after(hold, event)
         assert after(following, event) is following

@@ -1,4 +1,4 @@
-"""The gauges: a change of a card that has left the settings is counted, too."""
+"""The gauges also count the changes of cards that the settings no longer list."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_a_risk_has_a_word_and_a_sentence(suspect: Profile, risk: str, told: str
 
 
 def test_an_enabled_one_is_worse() -> None:
-    """If a risky profile is enabled, the sentence states this."""
+    """A known risk states whether the risky profile is enabled."""
     (found,) = known_risks([profile("8949449999999990023", state="enabled")])
     assert found.enabled
 

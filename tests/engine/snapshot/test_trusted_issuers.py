@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_a_download_takes_no_extra_handshake(lab: Lab) -> None:
-    """Neither a download, not even the first, nor a notification takes an extra handshake."""
+    """Neither a download, not even the first, nor a notification needs an extra handshake."""
     lab.trust = Trust(use_system_roots=False, memory=TrustMemory(lab.folder / "servers.json"))
     lab.install()
     lab.until_true(lambda: not lab.card.notifications)
@@ -49,7 +49,7 @@ def test_a_card_that_was_not_read_yet() -> None:
 
 
 def info(key_id: str) -> CardInfo:
-    """The information from a card that trusts one CI."""
+    """Return the information of a card that trusts one CI."""
     return CardInfo(
         svn=None, profile_version=None, firmware=None, memory=Memory(), ci_ids_for_verification=(key_id,)
     )

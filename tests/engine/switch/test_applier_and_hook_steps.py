@@ -166,7 +166,7 @@ def test_wrong_settings_are_not_a_dead_profile(
 
 
 def test_a_cut_while_the_guard_is_awaited_ends_with_the_right_settings(tmp_path: Path, pki: Pki) -> None:
-    """After a restart during the guard, the profile that is enabled in the end has its own APN."""
+    """After a restart during the guard, the profile that is finally enabled has its own APN."""
     for confirm, iccid, wanted in ((True, SECOND, "second.example"), (False, FIRST, "first.example")):
         folder = tmp_path / iccid
         folder.mkdir()
@@ -206,7 +206,7 @@ def test_the_settings_can_have_it_ignored(tmp_path: Path, pki: Pki) -> None:
 
 @pytest.mark.parametrize("step", ["apply", "connect"])
 def test_a_failure_after_the_switch_is_reported(tmp_path: Path, pki: Pki, step: str) -> None:
-    """Once the card has switched, an applier's failure ends nothing: without a guard the switch is done."""
+    """After the card's switch, an applier's failure is only reported; without a guard, the switch is done."""
     spy = Spy(answers={step: [Failed(layer=Layer.BEARER, told="no bearer")]})
     with networking(tmp_path, pki, spy) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -244,7 +244,7 @@ def test_a_mistake_in_an_applier_ends_nothing(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_modem_that_is_away_is_awaited_within_the_limit(tmp_path: Path, pki: Pki) -> None:
-    """If the modem's port is away, the step waits for it within its limit."""
+    """If the modem's port is away, the applier's step waits for the port within the step's limit."""
     later = TryAgain(layer=Layer.MODEM, told="not yet", after=0.05)
     spy = Spy(answers={"connect": [later, later]})
     with networking(tmp_path, pki, spy) as lab:
@@ -370,7 +370,7 @@ def test_a_profile_that_another_program_deleted_is_forgotten(tmp_path: Path, pki
 
 
 def test_a_profile_that_is_back_is_not_forgotten(tmp_path: Path, pki: Pki) -> None:
-    """Data that could not be removed for a deleted profile belong to it again once it is installed again."""
+    """If a deleted profile is installed again, lpad no longer has the applier remove the profile's data."""
     spy = Spy(answers={"forget": [NO]})
     with networking(tmp_path, pki, spy) as lab:
         lab.carry_out(Kind.DELETE, iccid=SECOND)
@@ -417,7 +417,7 @@ def test_hooks_are_notified_of_the_end(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_time_of_a_hook_is_part_of_the_guards(tmp_path: Path, pki: Pki) -> None:
-    """A hook that hangs before the switch gets no more time than the guard has."""
+    """A hook that hangs after the switch gets no more time than the guard has."""
     with hanging(tmp_path, pki, "post-switch") as (lab, _spy, _started):
         details = rolled_back(ended(lab, REGISTERED, "confirm", within=4))
         assert details["reason"] == "time-limit"
@@ -459,7 +459,7 @@ HANGS = 'case "$LPAD_EVENT $LPAD_ICCID" in "{event} {iccid}") touch "$0.started"
 
 @contextmanager
 def hanging(folder: Path, pki: Pki, event: str) -> Iterator[tuple[Lab, Spy, Path]]:
-    """A lab whose hook hangs at an event, and the file that shows that it runs."""
+    """Yield a lab whose hook hangs at an event, its applier, and the file that shows that the hook runs."""
     (folder / "runner").mkdir()
     spy = Spy()
     with runner(folder / "runner") as serving:

@@ -130,7 +130,7 @@ def test_a_restart_over_the_limit(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_last_look_is_taken_once(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device that dies again during its last check is back on the old profile after the next start."""
+    """If lpad is stopped again during the last check, its next start makes no check, and rolls back."""
     monkeypatch.setattr(condition_watch, "LAST_LOOK", 30.0)
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab:
         change = guarded(lab, REGISTERED, within=5)
@@ -174,7 +174,7 @@ def test_a_confirmation_that_was_given_in_time_leaves_the_look_to_the_others(
 
 
 def test_a_standstill_is_known_before_its_own_thread_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a freeze, the switch's thread may run before the standstill's; the last check is made anyway."""
+    """A standstill is noticed even if the switch's thread runs before the one that looks for standstills."""
     ahead = [0.0]
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
     monkeypatch.setattr(daemon_standstill, "time", clock)
@@ -186,7 +186,7 @@ def test_a_standstill_is_known_before_its_own_thread_has_run(monkeypatch: pytest
 
 
 def _away_over_the_limit(lab: Lab, change: Change, **limit: str) -> None:
-    """Stop the engine, and let its journal say that the limit began an hour ago."""
+    """Stop the engine, and move the beginning of the noted time limit back by an hour."""
     lab.stop()
     journal = lab.journal()
     noted = _notes(lab, change, journal).limit

@@ -1,4 +1,4 @@
-"""The default guard: which switches get it, and how the result explains that others do not."""
+"""Which switches get the default guard, and how the result of another switch gives the reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def defaulting(folder: Path, pki: Pki, *, within: float = 20, **habits: Any) -> Iterator[Lab]:
-    """A lab with two profiles, the first enabled, and the default guard."""
+    """Yield a lab with two profiles, the first enabled, and the default guard."""
     with guarding(folder, pki, **habits) as lab:
         guard = GuardParams(until=(REGISTERED,), within=within)
         lab.engine.become([replace(port(lab), policy=SwitchPolicy(default_guard=guard), device="/dev/x")])
@@ -60,7 +60,7 @@ def test_a_plain_enable_is_guarded(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_profile_that_never_registers_is_not_kept(tmp_path: Path, pki: Pki) -> None:
-    """If the profile never registers, the default guard rolls back to the profile that was registered."""
+    """If the profile never registers, the default guard is not met, and lpad rolls back."""
     with defaulting(tmp_path, pki, within=2, registration={SECOND: SEARCHING}) as lab:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert rolled_back(change)["layer"] == "registered"
@@ -141,7 +141,7 @@ def test_a_locked_sim_ends_the_watch_immediately(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_default_guard_survives_a_restart(tmp_path: Path, pki: Pki) -> None:
-    """After a restart during a default guard, lpad waits on, and rolls back if the guard is unmet."""
+    """After a restart during a default guard, the guard continues, and a profile that registers is kept."""
     with defaulting(tmp_path, pki, within=60, registration={SECOND: SEARCHING}) as lab:
         ports = [replace(port(lab), policy=DEFAULT, device="/dev/x")]
         change = lab.submit(Kind.ENABLE, iccid=SECOND)

@@ -86,7 +86,7 @@ def test_a_silent_server_does_not_delay_a_rollback(
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The profile is kept once the modem registers after a search; lpad asks it once and then listens."""
+    """The profile is kept once the modem registers after a search; lpad listens, and asks seldom."""
     with guarding(tmp_path, pki, registers_after=1.0) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is None, change.error
@@ -273,7 +273,7 @@ def test_a_card_without_a_modem_takes_no_guard_by_registration(tmp_path: Path, p
 
 
 def test_a_reached_host_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """A reachability check that reaches its host through the named interface keeps the profile."""
+    """The profile is kept if a reachability check reaches its host through the named interface."""
     with guarding(tmp_path, pki) as lab, listening() as number:
         change = ended(lab, f"tcp:127.0.0.1:{number}@lo")
         assert change.error is None, change.error
@@ -281,7 +281,7 @@ def test_a_reached_host_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_host_that_is_reached_late_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """A check that fails at first is repeated until it reaches its host, and the profile is kept."""
+    """A check that first fails is repeated until it reaches its host, and the profile is kept."""
     number = unused_port()
     with guarding(tmp_path, pki) as lab:
         change = guarded(lab, f"tcp:127.0.0.1:{number}")
@@ -313,7 +313,7 @@ def test_all_conditions_are_needed(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_confirmation_keeps_the_profile(tmp_path: Path, pki: Pki) -> None:
-    """The change waits for a confirmation, and its question has a kind of its own."""
+    """The change asks for a confirmation, with a question of its own kind; a yes keeps the profile."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
         assert change.state is State.WAITING
@@ -355,7 +355,7 @@ def test_a_confirmation_may_come_before_the_rest(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_no_takes_it_back_immediately(tmp_path: Path, pki: Pki) -> None:
-    """If the answer is no, the rollback begins immediately, not at the end of the time."""
+    """If the answer is no, the rollback begins immediately, not at the end of the time limit."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm", within=600).id)
         lab.engine.answer(change.id, Answer(confirm=False))
@@ -450,7 +450,7 @@ def test_without_any_profile_to_go_back_to_the_new_one_stays(tmp_path: Path, pki
 def test_a_card_that_must_have_a_profile_enabled_falls_back_instead_of_to_none(
     tmp_path: Path, pki: Pki
 ) -> None:
-    """`keep_enabled` also applies to a rollback."""
+    """With `keep_enabled`, a rollback for which no profile was enabled before uses the fallback order."""
     with guarding(tmp_path, pki, policy=SwitchPolicy(fallback=(FIRST,))) as lab:
         lab.carry_out(Kind.DISABLE, iccid=FIRST)
         lab.stop()

@@ -32,7 +32,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def heard(lab: Lab) -> Iterator[Told]:
-    """Collect the reports on layers from now on, and compare them with the outbox of events."""
+    """Yield a function that returns the reports on layers so far, once the outbox has the same ones."""
     stored = lab.engine.events.last()
     subscription = lab.engine.subscribe(lambda: None)
     found: list[tuple[str, str, str]] = []
@@ -121,7 +121,7 @@ def test_without_an_applier(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_modem_that_still_searches(tmp_path: Path, pki: Pki) -> None:
-    """While the modem searches, the layer is reported as searching, not as down."""
+    """While the modem searches, the layer `registered` is reported neither as up nor as down."""
     with guarding(tmp_path, pki, registration={SECOND: 2}) as lab, heard(lab) as told:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert result_of(change)["registration"].startswith("CEREG 2 (searching)")

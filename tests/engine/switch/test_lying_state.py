@@ -53,7 +53,7 @@ def test_a_guarded_switch_goes_back(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_people_switch_back_and_get_no_guard(tmp_path: Path, pki: Pki) -> None:
-    """If the modem reports no ICCID, a guard has no known way back; each unguarded switch is still sent."""
+    """If the modem reports no ICCID, a guarded switch is refused, and an unguarded one is sent."""
     with guarding(tmp_path, pki, iccid_commands=frozenset(), patience=2) as lab:
         lie(lab)
         assert lab.carry_out(Kind.ENABLE, iccid=SECOND).error is None
@@ -79,7 +79,7 @@ def test_the_profile_that_the_modem_reads_is_not_switched_to_under_a_guard(tmp_p
 def test_a_profile_on_another_port_of_the_card_hinders_no_guard(
     tmp_path: Path, pki: Pki, *, works: bool
 ) -> None:
-    """Cards with several ports have several enabled profiles: the modem's ICCID shows the way back."""
+    """If a card with several ports has several enabled profiles, the modem's ICCID shows the way back."""
     with guarding(tmp_path, pki, registration={} if works else {SECOND: DENIED}) as lab:
         lab.install(iccid=THIRD, name="Third")
         lab.card.distort(THIRD, without=(STATE,), tail=ALWAYS_ENABLED)

@@ -38,7 +38,7 @@ def profile(type_: EventType = types.PROFILE_ENABLED, change: int = 1) -> Happen
 
 
 def ready(euicc: str = "modem", state: str = "") -> Happening:
-    """An event that may be dropped; one with a state is recorded only if the state is new."""
+    """Return an event that may be dropped; one with a state is recorded only if the state is new."""
     key = f"card:{euicc}" if state else None
     return Happening(type=types.CARD_READY, data=CardData(euicc=euicc), euicc=euicc, key=key, state=state)
 
@@ -180,7 +180,7 @@ def test_a_record_is_written_even_if_its_event_is_not(
 def test_memory_is_bounded_while_the_journal_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the journal cannot be written, droppable events go first; a later event counts dropped events."""
+    """Of many unwritten events, droppable ones go first, then the oldest; a later event counts them."""
     monkeypatch.setattr(event_log, "UNWRITTEN", 3)
     with closing(Journal(tmp_path / "journal.db")) as journal:
         with no_space(tmp_path / "journal.db-wal"):
@@ -225,7 +225,7 @@ def test_a_repair_keeps_events_and_never_repeats_a_number(tmp_path: Path) -> Non
 
 
 def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -> None:
-    """Reading from a closed file fails with an error of its own kind, after which listeners wait."""
+    """Reading events from a closed journal raises JournalUnavailable."""
     journal = Journal(tmp_path / "journal.db")
     journal.close()
     with pytest.raises(JournalUnavailable):
@@ -234,7 +234,7 @@ def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: bool) -> None:
-    """If an event cannot be written, its change and the other events are, and it is not tried again."""
+    """If an event cannot be encoded, its record and the other events are written, and it is not retried."""
     odd = Happening(type=types.CARD_READY, data=CardData(euicc="\ud800"), euicc="\ud800")
     if late:
         journal.events.postpone([odd, profile()])
@@ -247,7 +247,7 @@ def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: 
 
 
 def test_an_event_counts_as_awaited_if_that_cannot_be_found_out(journal: Journal) -> None:
-    """If lpad cannot find out whether an event is awaited, it counts as such; a full outbox drops it."""
+    """If lpad cannot read whether an event is awaited, it counts as awaited, but a full outbox drops it."""
 
     def fails(*_: object) -> NoReturn:
         raise ValueError("a mistake in lpad")

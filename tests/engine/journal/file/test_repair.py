@@ -59,12 +59,12 @@ sys.addaudithook(count)
 Journal(Path(sys.argv[1]))
 os._exit(0)
 """
-"""Open a journal in a process, and end this process at one step of its file operations."""
+"""A program that opens a journal, and ends itself at one step of its file operations."""
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Contents]]:
-    """Journals that contain every kind of entry."""
+    """Return a folder of journals with every kind of entry, and the contents of each journal."""
     folder = tmp_path_factory.mktemp("worn") / "bases"
     folder.mkdir()
     return folder, make(folder)
@@ -72,7 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, C
 
 @pytest.fixture
 def worn(made: tuple[Path, Mapping[str, Contents]], tmp_path: Path) -> Path:
-    """A copy of the sample journal that was closed."""
+    """Return the path of a copy of the closed sample journal."""
     shutil.copytree(made[0] / CLOSED, tmp_path / "state")
     return tmp_path / "state" / JOURNAL
 
@@ -87,7 +87,7 @@ def spoil(path: Path, pattern: bytes, *, which: int = 0, behind: int = 0, bit: i
 
 
 def holds_all(journal: Journal, said: Contents) -> None:
-    """Check that no entry is missing."""
+    """Assert that a journal has exactly the given contents."""
     assert {each.id: each for each in journal.changes.latest()} == said.changes
     assert {each.id: journal.changes.private(each) for each in journal.changes.unfinished()} == said.private
     assert {each.id: each for each in journal.notifications.all()} == said.notifications
@@ -172,7 +172,7 @@ def test_a_row_that_cant_be_believed_is_dropped_and_named(
 
 
 def test_a_wrong_due_time_is_not_believed(worn: Path, made: tuple[Path, Mapping[str, Contents]]) -> None:
-    """A damaged number may look valid, but not match its checksum; lpad copies the notification again."""
+    """A notification with a damaged number is dropped because of its checksum, and can be copied again."""
     said = made[1][CLOSED]
     with sqlite3.connect(worn) as db:
         db.execute("UPDATE notifications SET next_attempt_at = next_attempt_at * 1024 WHERE seq = 4")
@@ -228,7 +228,7 @@ def test_second_copies_go_with_what_they_are_of(tmp_path: Path) -> None:
 def test_a_damaged_write_ahead_log(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path, frame: int, at: int
 ) -> None:
-    """In a damaged log, transactions after the wrong bit are kept, although SQLite would drop them."""
+    """In a damaged write-ahead log, transactions after the wrong bit are kept; SQLite would drop them."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     log = path.with_name(f"{JOURNAL}-wal")
@@ -258,7 +258,7 @@ def test_a_log_that_a_power_cut_tore_is_not_damage(
 def test_a_journal_whose_file_is_gone_and_whose_log_is_there(
     made: tuple[Path, Mapping[str, Contents]], tmp_path: Path
 ) -> None:
-    """If the file is gone, lpad saves the content of the log, which SQLite would remove."""
+    """If the journal's file is empty, lpad saves its write-ahead log's content, which SQLite would remove."""
     shutil.copytree(made[0] / KILLED, tmp_path / "state")
     path = tmp_path / "state" / JOURNAL
     path.write_bytes(b"")
@@ -271,7 +271,7 @@ def test_a_journal_whose_file_is_gone_and_whose_log_is_there(
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 def test_a_damaged_file_of_an_earlier_version(tmp_path: Path, version: int) -> None:
-    """The file's rows are saved by their checksums; without checksums, by whether they look valid."""
+    """A damaged file's rows are saved by their checksums or, in versions without them, if they look valid."""
     path = tmp_path / JOURNAL
     db = sqlite3.connect(path, isolation_level=None)
     migrate(db, to=version)
@@ -405,7 +405,7 @@ def test_a_link_is_followed_and_stays(
 
 
 def test_a_removed_journal_leaves_no_empty_file(tmp_path: Path) -> None:
-    """A removed journal leaves no empty file that looks like a damaged one."""
+    """Setting a missing journal aside creates no file."""
     assert file_replacement.set_aside(tmp_path / JOURNAL) is None
     assert list(tmp_path.iterdir()) == []
 
@@ -450,7 +450,7 @@ def test_two_that_repair_at_the_same_time(worn: Path) -> None:
 
 @pytest.fixture
 def others(public: Path) -> Path:
-    """A journal that belongs to another user, in lpad's own folder."""
+    """Return the path of a journal that lpad's user cannot write, in a folder that this user can write."""
     path = public / JOURNAL
     filled(path)
     path.chmod(0o644 if os.geteuid() == 0 else 0o444)
@@ -500,7 +500,7 @@ def test_a_folder_that_cant_be_written_is_not_damage(public: Path, monkeypatch: 
 
 
 def test_a_journal_that_cant_be_read_is_an_error_and_not_empty(public: Path) -> None:
-    """In a read-only folder with an unreadable file, lpad does not report "0 changes"."""
+    """If the journal's file cannot be read, each read raises an error instead of returning nothing."""
     path = public / JOURNAL
     filled(path)
     path.chmod(0o600 if os.geteuid() == 0 else 0)

@@ -20,7 +20,7 @@ HEADER = 32
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A journal's write-ahead log."""
+    """Return the bytes of a journal's write-ahead log."""
     folder: Path = tmp_path_factory.mktemp("log")
     make(folder)
     return (folder / KILLED / FILES[1]).read_bytes()
@@ -66,7 +66,7 @@ def test_the_first_sector_is_gone(log: bytes) -> None:
 
 @pytest.mark.parametrize("frames", [2, 6, 16])
 def test_frames_of_an_earlier_round_stay_out(log: bytes, frames: int) -> None:
-    """After the new frames of a restarted log there are earlier ones, whose pages are outdated."""
+    """Frames of an earlier round, which follow the new frames of a restarted log, are not read."""
     salt = int.from_bytes(log[16:20], "big")
     earlier = (salt - 1).to_bytes(4, "big") + bytes(4)
     content = bytearray(bytes(512) + log[512:])

@@ -1,4 +1,4 @@
-"""Blocks larger than a quirk says: lpad tries them once after a download, and gives them up after a loss."""
+"""Lpad tries blocks larger than a quirk's once, after a download, and gives them up if one is lost."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def blocks(lab: Lab, *, but_trial: bool = False) -> list[int]:
     """Return the sizes in bytes of the STORE DATA blocks that the modem has received since the last call.
 
     Args:
-        lab: with the modem.
-        but_trial: leave out the trial's block, as it may follow a download at any moment.
+        lab: the lab with the modem.
+        but_trial: whether to leave out the trial's block, which may follow a download at any moment.
     """
     found = [_STORE_DATA.search(line) for line in lab.modem.received]
     lab.modem.received.clear()

@@ -33,7 +33,7 @@ def modem(tmp_path: Path) -> Iterator[MbimModem]:
 
 @pytest.fixture
 def card(modem: MbimModem) -> Iterator[Card]:
-    """A card with a session that was kept open."""
+    """Yield a card with a session that was kept open."""
     card = Card(CardPort(name="card", transport="mbim", open_link=lambda _: open_mbim_link(modem.path)))
     _keep_session(card)
     modem.received.clear()

@@ -98,7 +98,7 @@ def test_a_port_that_came_back_is_reopened(at: PtyModem) -> None:
 
 
 def test_a_refusal_is_not_repeated(mbim: MbimModem) -> None:
-    """If the modem refuses a switch, lpad does not repeat it on another port."""
+    """If the modem refuses a request, lpad does not repeat the request."""
     card = card_at(mbim.path)
     card.open(deadline=soon())
     asked: list[object] = []
