@@ -1,4 +1,4 @@
-"""The ways in which a call on the bus can end without an answer.
+"""The ways in which a call on the bus can fail.
 
     BusError
     ├── BusUnreachable   there is no bus, or the connection to it is gone

@@ -103,20 +103,20 @@ class ProfileParams(Params, frozen=True, kw_only=True):
 
 
 class EnableParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to enable; `unguarded`: even the default guard must not apply."""
+    """The profile to enable; with `unguarded`, even the default guard does not apply."""
 
     guard: GuardParams | None = None
     unguarded: bool = False
 
 
 class DisableParams(ProfileParams, frozen=True, kw_only=True):
-    """The profile to disable; `accept_offline`: even if the device loses its connection."""
+    """The profile to disable; `accept_offline` allows the device to lose its connection."""
 
     accept_offline: bool = False
 
 
 class LineParams(ProfileParams, frozen=True, kw_only=True):
-    """The action for a profile's line; `accept_offline`: even if the device loses its connection."""
+    """The action for a profile's line; `accept_offline` allows the device to lose its connection."""
 
     action: LineAction
     accept_offline: bool = False
@@ -141,7 +141,7 @@ class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
 
 
 class ResetParams(Params, frozen=True, kw_only=True):
-    """The data that the memory reset deletes; `accept_offline`: even if the device loses its connection."""
+    """The data that the memory reset deletes; `accept_offline` allows the device to lose its connection."""
 
     operational_profiles: bool = always(False)
     test_profiles: bool = always(False)

@@ -71,7 +71,7 @@ class _Record:
             yield from self._done() if change.state is State.DONE else self._failed()
 
     def _began(self, step: str) -> bool:
-        """Return whether this record begins a step."""
+        """Return whether the new record begins the step with this name."""
         before = self._before
         return self._change.step == step and (before is None or len(before.steps) < len(self._change.steps))
 

@@ -1,7 +1,7 @@
 """A card's unfinished switch with network settings: on disk from the first step to the last.
 
-lpad settles entries that remain after a power cut or a failed switch by the card's state: the
-enabled profile gets its settings, and preparations for another one are undone.
+lpad settles entries that remain after a power cut or a failed switch by the card's state: the enabled profile
+gets its settings, and preparations for another one are undone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The profiles on a card, including unreadable ones, and the lookup of a profile by name.
 
 A profile's address is its ICCID. If the card reports no ICCID for a profile, or the same ICCID for two
-profiles, the address is the AID of its security domain (ISD-P). If an entry
-cannot be read, lpad does not know whether a profile is missing, because that entry may be the profile.
+profiles, the address is the AID of its security domain (ISD-P). If an entry cannot be read, lpad does not
+know whether a profile is missing, because that entry may be the profile.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class ModemAtHand(Frozen):
 
     @contextmanager
     def dialogue(self, *, deadline: Deadline) -> Iterator[ModemDialogue | None]:
-        """Borrow the modem's AT port; yield None if there is none, or another program uses the modem.
+        """Borrow the modem's AT port; yield None if there is none, or the modem was returned to its owner.
 
         Raises:
             CardError: the port is gone, or another program uses it.
