@@ -73,7 +73,7 @@ def test_a_guard_that_can_t_be_is_refused(gateway: Gateway, guard: Any) -> None:
 
 
 def test_a_download_takes_a_guard_for_its_switch(gateway: Gateway) -> None:
-    """A download with a switch accepts a guard, as enabling does; without a switch, it refuses it."""
+    """A download that enables its profile accepts a guard; for one that does not, a guard is refused."""
     downloads = f"/v1/euiccs/{CARD}/downloads"
     code = gateway.lab.code(gateway.lab.order())
     for body in (

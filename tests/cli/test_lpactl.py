@@ -315,7 +315,7 @@ class TestOnATerminal:
 
 
 def test_a_download_for_when_there_is_a_network(terminal: Terminal) -> None:
-    """With --when-online, the command does not wait; the change shows its wait, and can be cancelled."""
+    """With --when-online, the command ends; the change shows what it waits for, and can be cancelled."""
     lab = terminal.lab
     code = lab.code(lab.order())
     lab.server.stop()

@@ -26,7 +26,7 @@ SIM = [sys.executable, "-m", "lpad.cli.lpad", "sim", "euicc"]
 
 @pytest.mark.parametrize(("options", "status"), [([], 1), (["--without-service", FIRST], 2)])
 def test_a_profile_without_service(tmp_path: Path, pki: Pki, options: list[str], status: int) -> None:
-    """With a profile of --without-service, the modem is searching; without it, it is registered at home."""
+    """With a profile of --without-service, the modem is searching; otherwise it is registered at home."""
     with Lab(tmp_path, pki) as lab:
         lab.install()
         assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None

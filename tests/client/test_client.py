@@ -89,7 +89,7 @@ def test_problems_are_errors(client: Client) -> None:
 
 
 def test_following_ends_with_the_change(lab: Lab, client: Client) -> None:
-    """`follow` yields a change's record, each event and the last record; of an ended one, its record."""
+    """`follow` yields a change's record, each event and the last record; of an ended change, one record."""
     change = client.download(CARD, activation_code=lab.code(lab.order()))
     events = list(client.follow(change.id))
     assert events[0].type == "change"

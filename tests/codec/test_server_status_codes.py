@@ -58,7 +58,7 @@ def test_pairs_are_made_of_known_codes(pair: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("meaning", PAIRS.values(), ids=lambda meaning: meaning.sentence)
 def test_meanings_read_inside_a_sentence(meaning: Meaning) -> None:
-    """Sentence and advice are lower-case clauses without a full stop, which one sentence can join."""
+    """Sentence and advice are lower-case clauses without a full stop, so one sentence can hold both."""
     for clause in (meaning.sentence, meaning.advice):
         assert clause == clause.strip(" .")
         assert re.match(r"[a-z]", clause)

@@ -72,7 +72,7 @@ def gone(lab: Lab, case: str, *, executed: bool) -> Change:
 
 
 def gone_while_loading(lab: Lab, *, installed: bool, **params: Any) -> Change:
-    """Request a download; remove the port at the answer to an early or the last segment."""
+    """Request a download, remove the port at an early or the last segment, and return the change."""
     lab.until_true(lambda: lab.card.open_channels == ())
     lab.modem.received.clear()
     lab.modem.once(SEGMENT, delay=0.3, executed=installed, vanish=not installed)

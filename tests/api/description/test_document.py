@@ -65,7 +65,7 @@ def test_the_document_has_each_operation_once() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_operation_is_described(name: str) -> None:
-    """Each operation has a summary, a description, a described tag, and the problems of any call."""
+    """Each operation has a summary, description and described tag, and the problems that any call can get."""
     operation = OPERATIONS[name]
     assert operation["summary"].endswith(".")
     assert len(operation["description"]) > 40

@@ -63,7 +63,7 @@ def test_accept_offline_has_such_a_request_carried_out(
 
 
 def test_changes_that_leave_the_enabled_profile_are_done(online: Gateway) -> None:
-    """Disabling a disabled profile, or resetting test profiles or the address, takes no device offline."""
+    """Disabling a disabled profile, or a reset of test profiles or address, takes no device offline."""
     assert post(online, f"profiles/{SECOND}/disable").json()["state"] == "done"
     assert post(online, "reset", test_profiles=True, default_smdp=True).json()["state"] == "done"
 

@@ -295,7 +295,7 @@ def test_a_length_that_contradicts_the_hex_is_malformed() -> None:
 
 @pytest.mark.parametrize("told", ["+CGSN: 1", "490154203237510", "ERROR", "+CME ERROR: 4", "+CME ERROR: 100"])
 def test_no_valid_imei_is_none(told: str) -> None:
-    """If the modem reports no valid IMEI, the link returns None, because the settings can contain one."""
+    """If the modem reports no valid IMEI, the link returns None, because the settings can contain an IMEI."""
     with bench() as (modem, link, _):
         final = () if "ERROR" in told else ("OK",)
         modem.once("AT+CGSN", instead=(told, *final))

@@ -190,7 +190,7 @@ def test_profiles_are_switched_while_another_program_uses_the_proxy() -> None:
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
-    """If the proxy closes the connection, as qmi-proxy does except for root, the error reports this."""
+    """If the proxy closes the connection, as qmi-proxy does unless root calls, the error reports this."""
     name = f"\0lpad-test-{uuid.uuid4()}"
     with (
         QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0") as modem,

@@ -73,7 +73,7 @@ def test_lines_with_a_tag_are_shown(things: SimulatedPlatform, tmp_path: Path) -
 
 
 def test_lines_with_a_tag_are_changed_together(things: SimulatedPlatform, tmp_path: Path) -> None:
-    """A change of lines asks at a terminal, and else needs --yes; only lines with this tag are changed."""
+    """A change of lines asks at a terminal, otherwise needs --yes, and changes only lines with this tag."""
     refused = lpad(*lines(tmp_path, "suspend", "--tag", TAG))
     assert (refused.returncode, "add --yes" in refused.stderr) == (exit_codes.USAGE, True)
     command = [sys.executable, "-m", "lpad.cli.lpad", *lines(tmp_path, "retire", "--tag", TAG)]

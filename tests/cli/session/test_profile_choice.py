@@ -1,4 +1,4 @@
-"""A profile is addressed by its ICCID, or by the ICCID's last digits, nickname or name if unique."""
+"""A profile is addressed by its ICCID, the ICCID's last digits, its nickname or its name, if unique."""
 
 from __future__ import annotations
 

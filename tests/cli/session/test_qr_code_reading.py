@@ -120,7 +120,7 @@ def test_two_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> Non
 
 
 def test_two_invalid_codes_in_a_picture_are_refused(read: Callable[[bytes], str]) -> None:
-    """If none of several QR codes is an activation code, the error has their number and a code's form."""
+    """If none of several QR codes is an activation code, the error gives their number and a code's form."""
     page = page_with(drawn("https://example.com/offers"))
     page.paste(drawn("https://example.com"), (10, 10))
     with pytest.raises(click.UsageError, match=r"none of the 2 QR codes .* should look like LPA:1\$"):

@@ -230,7 +230,7 @@ ERRORS: list[tuple[str, object, object]] = [
 
 @pytest.mark.parametrize(("kind", "written", "read"), ERRORS)
 def test_the_details_of_an_error_have_the_type_of_its_kind(kind: str, written: object, read: object) -> None:
-    """In an error's details, unknown fields are ignored; unfit details, or of an unknown kind, are kept."""
+    """In an error's details, unknown fields are ignored; details that do not fit are kept."""
     error = {"kind": kind, "sentence": "…", "details": written}
     pause = {"reason": "card", "since": "2026-11-01T00:00:00Z", "retry_at": None, "error": error}
     found = msgspec.json.decode(record("refresh", {})) | {"error": error, "pause": pause}

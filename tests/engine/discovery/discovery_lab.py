@@ -38,7 +38,7 @@ class DiscoveryLab(Lab):
         self._running.close()
 
     def announce(self, order: Order, *, cascade: bool = False) -> None:
-        """Register an order's event at an SM-DS, as `lpad sim order --discovery` does; `cascade`: at both."""
+        """Register an order's event at the root SM-DS; with `cascade`, at the alternative SM-DS as well."""
         eid, files = self.card.eid.digits, []
         near = self.alternative if cascade else self.root
         forwarded = f"ROOT-{order.matching_id}" if cascade else None

@@ -128,7 +128,7 @@ def test_events_are_downloaded_one_by_one() -> None:
 
 
 def test_the_next_is_enabled_only_if_the_first_fails() -> None:
-    """If a profile's guard was not met, it is not enabled, so the next event's profile is enabled."""
+    """A profile whose guard was not met is not enabled, so the next event's profile is enabled."""
     known = listed("A", "B", "C")
     error = failed(ServerUnreachable("the modem did not register"), installed=ICCID)
     known = after_downloads(known, [download("A", State.FAILED, **error)], at=START)

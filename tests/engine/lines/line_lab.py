@@ -27,7 +27,7 @@ class LineLab(PlatformLab):
     """A lab with a platform that knows lines by ICCID and nothing else."""
 
     def set_line(self, iccid: str, line: Line, *, imei: str | None = None) -> Reserved:
-        """Set the state of a profile's line at the platform, which gets the line if needed; return it."""
+        """Set the state of a profile's line at the platform, which gets a missing line; return the line."""
         each = self.platform.stock.by_iccid(iccid)
         if each is None:
             each = self.platform.stock.order(reference=f"line-{iccid}")

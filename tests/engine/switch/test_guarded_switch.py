@@ -86,7 +86,7 @@ def test_a_silent_server_does_not_delay_a_rollback(
 
 
 def test_a_profile_that_registers_is_kept(tmp_path: Path, pki: Pki) -> None:
-    """The profile is kept once the modem registers after a search; lpad listens, and asks seldom."""
+    """The profile is kept once the modem registers after a search; lpad listens, and rarely asks."""
     with guarding(tmp_path, pki, registers_after=1.0) as lab:
         change = ended(lab, REGISTERED)
         assert change.error is None, change.error
