@@ -118,7 +118,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cards:
-    """The cards, and the applications in use: slot number in the high byte, application number in the low."""
+    """The cards, and the applications in use, each as slot (high byte) and application (low byte)."""
 
     primary: int = field(default=0xFFFF, metadata=part(Kind.U16))
     primary_1x: int = field(default=0xFFFF, metadata=part(Kind.U16))

@@ -36,8 +36,8 @@ _DEBUG = 7
 def is_journal(stream: TextIO, *, environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether a stream leads to systemd's journal, by systemd's environment variable.
 
-    Child processes with redirected output inherit $JOURNAL_STREAM, so the variable contains the identity of
-    the file.
+    $JOURNAL_STREAM contains the identity of the file, because child processes with redirected output inherit
+    the variable, too.
     """
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:

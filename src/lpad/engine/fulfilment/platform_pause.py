@@ -1,4 +1,4 @@
-"""The pause of a wish whose platform is not ready, cannot be reached or has too many requests."""
+"""The pause of a wish whose platform is not ready, cannot be reached or receives too many requests."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Icon(Frozen, kw_only=True):
 
 
 class Memory(Frozen, kw_only=True):
-    """The card's memory in bytes, from EUICCInfo2's extCardResource; None if the card does not report it."""
+    """The card's memory in bytes, and its number of applications (extCardResource); None: not reported."""
 
     free_non_volatile: int | None = None
     free_volatile: int | None = None
