@@ -66,7 +66,7 @@ def test_a_missing_reader_may_come_later(wanted: str | int) -> None:
 
 
 def test_without_any_reader_the_error_states_this() -> None:
-    """If there is no reader at all, the error states this."""
+    """If there is no reader, the error states this."""
     with pytest.raises(CardUnreachable, match="no reader is plugged in"):
         choose_reader("*", [])
 

@@ -17,7 +17,7 @@ A, B = "8988211000000000001", "8988211000000000002"
 
 
 def test_the_connection_with_the_cards_sim_id_is_dialled(rig_of: Callable[..., Rig]) -> None:
-    """With one connection for each profile, NetworkManager follows the card to another APN by itself."""
+    """With one connection for each profile, NetworkManager follows the card to another APN without lpad."""
     rig = rig_of(A)
     for name, iccid in (("a", A), ("b", B)):
         rig.keyfile(

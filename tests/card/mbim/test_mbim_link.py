@@ -222,7 +222,7 @@ def test_a_lost_answer_ends_in_time_and_the_next_command_works(tmp_path: Path) -
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
-    """A late answer is not taken for the next one, because answers are assigned by their transaction."""
+    """A late answer is not taken for the next request's, because answers are assigned by transaction."""
     card = ScriptedCard(answers={GET_EID: EID})
     with MbimModem(card, path=tmp_path / "cdc-wdm0") as modem:
         link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3}})

@@ -151,7 +151,7 @@ def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
 def test_a_path_that_is_not_a_port_is_named(kind: str, tmp_path: Path) -> None:
-    """A path to anything but a port is refused before anything is sent."""
+    """A path that leads to no port is refused with the reason."""
     path = tmp_path / "cdc-wdm0"
     if kind == "file":
         path.write_bytes(b"")

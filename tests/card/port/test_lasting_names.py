@@ -47,7 +47,7 @@ def low_numbers_taken() -> Iterator[None]:
 
 @contextmanager
 def occupied(port: str) -> Iterator[list[PtyModem]]:
-    """Have other modems take pty numbers until one has the vanished port's number; yield these modems."""
+    """Have other modems occupy pty numbers until one has the vanished port's number; yield these modems."""
     with ExitStack() as ends:
         others: list[PtyModem] = []
         while not Path(port).exists():

@@ -47,7 +47,7 @@ class GuardedLab(DiscoveryLab):
         super().__init__(folder, pki, personality=ModemPersonality(registration=registration))
 
     def begin(self, *, unasked: bool, on_empty: bool = False) -> None:
-        """Have lpad discover events, by itself or on request, and install their profiles."""
+        """Have lpad discover events, without a request or on request, and install their profiles."""
         policy = DiscoveryPolicy(
             servers=(ServerAddress.parse(self.root.address),),
             every=86_400.0 if unasked and not on_empty else None,

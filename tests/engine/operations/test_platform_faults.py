@@ -316,7 +316,7 @@ def test_the_package_and_the_journal_are_lost(
 
 
 def test_a_code_for_another_card(kore: PlatformLab) -> None:
-    """If the code is for another card, lpad asks the user, and makes no further order by itself."""
+    """If the code is for another card, lpad asks the user, and makes no further order without an answer."""
     kore.platform.faults.add(PlatformFault.BUSY, call="activate", value="0", times=0)
     change = kore.provision()
     kore.until_true(lambda: len(kore.server.orders.all()) == 1)

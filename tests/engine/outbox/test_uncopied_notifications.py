@@ -148,7 +148,7 @@ def test_card_that_hangs_over_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_card_that_is_gone_over_one(lab: Lab) -> None:
-    """A card that no longer answers at all is absent, and none of its notifications counts as uncopied."""
+    """A card that no longer answers is absent, and none of its notifications counts as uncopied."""
     lab.patient(switch=3, read=3, open=3)
     away(lab)
     lab.install()
