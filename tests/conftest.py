@@ -14,6 +14,7 @@ import secret_sources
 from engine.lab import Lab
 from lpad.simulator.pki.pki import Pki
 from secret_hunt import HUNT
+from slow_first import slow_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out tests that need published data, or certain programs, if these are missing.
 
     A test of published data has a twin without it. In CI all programs are installed, or tests fail.
+    In a parallel run, slow tests come first.
     """
     left_out = [
         item
@@ -52,6 +54,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    if processes > 1:
+        items[:] = slow_first(items, processes)
 
 
 def _has_programs(item: pytest.Item) -> bool:
