@@ -43,6 +43,8 @@ class ControlLink(ABC, Generic[_M]):
 
     kind: ClassVar[str]
     """The name of the kind of link, such as mbim."""
+    ladder: ClassVar[tuple[RefreshStep, ...]]
+    """The steps that make a modem of this kind notice another profile."""
     of_family: ClassVar[tuple[str, ...]] = ()
     """The names of the family's quirks that concern this kind of link; the other quirks concern AT ports."""
 
@@ -51,7 +53,6 @@ class ControlLink(ABC, Generic[_M]):
         modem: _M,
         *,
         name: str,
-        ladder: tuple[RefreshStep, ...],
         memory: LinkMemory,
         overrides: Mapping[str, Any] | None = None,
         unredacted: bool = False,
@@ -61,7 +62,6 @@ class ControlLink(ABC, Generic[_M]):
         Args:
             modem: the modem, which only this link uses, and which is closed with the link.
             name: name of the port, for the log.
-            ladder: the steps that make a modem of this kind notice another profile.
             memory: the remembered modems.
             overrides: the settings' quirks; those for AT commands have no effect.
             unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
@@ -70,7 +70,7 @@ class ControlLink(ABC, Generic[_M]):
         self.name = name
         self._memory = memory
         self.unredacted = unredacted
-        self.quirks = Quirks(refresh_ladder=ladder, announcements=(), iccid_commands=()).merged(
+        self.quirks = Quirks(refresh_ladder=self.ladder, announcements=(), iccid_commands=()).merged(
             overrides or {}
         )
         modem.patience = self.quirks.patience
@@ -82,6 +82,8 @@ class ControlLink(ABC, Generic[_M]):
         self._imei: Imei | None = None
         self.channel: int | None = None
         self.channels_closed = 0
+        self.slots_told: tuple[str, ...] = ()
+        """The modem's SIM slots in words, as read when the port was opened."""
 
     @property
     def block_size(self) -> int:
@@ -101,6 +103,7 @@ class ControlLink(ABC, Generic[_M]):
             firmware=identity.firmware or None,
             quirks=self._entries,
             handle=None if self.channel is None else handle_form(str(self.channel)),
+            slots=self.slots_told,
             channels_closed=self.channels_closed,
         )
 
@@ -159,6 +162,20 @@ class ControlLink(ABC, Generic[_M]):
         known = {name: getattr(found.quirks, name) for name in self.of_family}
         self.quirks = replace(self.quirks, **known).merged(self._overrides)
         self._entries = found.entries
+
+    @property
+    def reported(self) -> bool:
+        """Whether an indication has reported on the connection (see `Listening`)."""
+        return self.modem.dialogue.reported
+
+    def fileno(self) -> int:
+        """Return the port's descriptor (see `Listening`)."""
+        return self.modem.dialogue.fileno()
+
+    def hear(self, *, deadline: Deadline) -> bool:
+        """Read the indications; return whether one reported on the connection (see `Listening`)."""
+        del deadline  # reading what has arrived takes no time
+        return self.modem.dialogue.hear()
 
     @property
     @abstractmethod

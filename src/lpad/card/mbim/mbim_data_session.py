@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
+from lpad.card.modem.data_session_cause import known_cause
 from lpad.codec.mbim.data_connection import ActivationState, Connect, ConnectStatus, IpConfiguration
 from lpad.codec.mbim.information_buffer import decode
 from lpad.codec.mbim.messages import Action
@@ -23,7 +24,6 @@ _log = logging.getLogger(__name__)
 
 _OPENING = 60.0
 """Seconds that a network may take to open or refuse a session."""
-_MOST_CAUSE = 255
 _DEFAULT, _IPV4, _IPV6, _BOTH = 0, 1, 2, 3
 _UP = (ActivationState.ACTIVATED, ActivationState.DEACTIVATING)
 
@@ -57,7 +57,7 @@ class MbimSession:
             self._opened = None
         if status.activation not in _UP:
             self._opened = None
-            return SessionReport(active=False, cause=_cause(status.network_error) or self._cause.value)
+            return SessionReport(active=False, cause=known_cause(status.network_error) or self._cause.value)
         self._cause.value = None
         return SessionReport(active=True, addresses=self._addresses(patience=patience, deadline=deadline))
 
@@ -113,7 +113,7 @@ class MbimSession:
             return None
         _log.info("%s: %s: MBIM status %d", self._dialogue.name, attempted, done.status)
         try:
-            return _cause(decode(ConnectStatus, done.info).network_error)
+            return known_cause(decode(ConnectStatus, done.info).network_error)
         except MalformedError:  # most refusals contain no information
             return None
 
@@ -139,10 +139,6 @@ class MbimSession:
             deadline=deadline,
         )
         return None if found is None else tuple(map(str, (*found.ipv4, *found.ipv6)))
-
-
-def _cause(network_error: int) -> int | None:
-    return network_error if 0 < network_error <= _MOST_CAUSE else None
 
 
 def ip_type_of(wish: SessionWish) -> int:

@@ -7,8 +7,6 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from lpad.base.errors import CardBusy, CardError, CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.modem_owned_channel import ModemOwnedChannel
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
     from lpad.card.link.card_change_reports import CardReportLog
-    from lpad.card.link.link_description import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
 _log = logging.getLogger(__name__)
@@ -52,6 +49,7 @@ class MbimLink(ControlLink[MbimModem]):
     """A link over an MBIM port, which remembers the requirements of the modem's firmware."""
 
     kind = "mbim"
+    ladder = LADDER
     of_family = ("select_p2", "class_byte_type", "channel_in_class")
 
     def __init__(
@@ -65,29 +63,8 @@ class MbimLink(ControlLink[MbimModem]):
         unredacted: bool = False,
     ) -> None:
         """Use a modem (see `ControlLink`); `declares`: whether lpad may declare an LPA to the card."""
-        super().__init__(
-            modem, name=name, ladder=LADDER, memory=memory, overrides=overrides, unredacted=unredacted
-        )
-        self._slots_told: tuple[str, ...] = ()
+        super().__init__(modem, name=name, memory=memory, overrides=overrides, unredacted=unredacted)
         self._declares, self._declared = declares, False
-
-    def describe(self) -> LinkFacts:
-        """Return the link's description of itself."""
-        return replace(super().describe(), slots=self._slots_told)
-
-    @property
-    def reported(self) -> bool:
-        """Whether an indication has reported on the connection (see `Listening`)."""
-        return self.modem.dialogue.reported
-
-    def fileno(self) -> int:
-        """Return the port's descriptor (see `Listening`)."""
-        return self.modem.dialogue.fileno()
-
-    def hear(self, *, deadline: Deadline) -> bool:
-        """Read the indications; return whether one reported on the connection (see `Listening`)."""
-        del deadline  # reading what has arrived takes no time
-        return self.modem.dialogue.hear()
 
     @property
     def card_reports(self) -> CardReportLog:
@@ -99,7 +76,7 @@ class MbimLink(ControlLink[MbimModem]):
         slot = self.quirks.sim_slot
         if slot is not None and self._slots.select(slot, deadline=deadline):
             _log.warning("%s: the modem now uses SIM slot %d", self.name, slot)
-        self._slots_told = tuple(map(str, self._slots.read(deadline=deadline)))
+        self.slots_told = tuple(map(str, self._slots.read(deadline=deadline)))
         try:
             self.modem.dialogue.ask(
                 UICC,

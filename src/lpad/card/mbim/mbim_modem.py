@@ -9,7 +9,7 @@ from lpad.base.errors import CardMalformed
 from lpad.card.mbim.lte_attach import LteAttach
 from lpad.card.mbim.mbim_data_session import MbimSession, ip_type_of
 from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
-from lpad.card.modem.data_session_cause import SessionCause
+from lpad.card.modem.data_session_cause import SessionCause, known_cause
 from lpad.card.modem.modem import ControlModem
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
@@ -66,7 +66,6 @@ _ACTIONS: dict[str, tuple[UUID, int, Information | None]] = {
     ATTACH: (BASIC_CONNECT, Basic.PACKET_SERVICE, basic.SetPacketService(action=0)),
 }
 _POWERING = 40.0
-_MOST_CAUSE = 255
 _USER = 1
 """MBIM's number for settings that the device's owner has chosen."""
 _IPV6 = 2
@@ -76,18 +75,14 @@ _WITH_IPV6 = (2, 3, 4)
 class MbimModem(ControlModem):
     """The modem behind a dialogue (see `ControlModem`)."""
 
+    dialogue: MbimDialogue
     unreported = "the modem does not report its registration over MBIM"
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: MbimDialogue) -> None:
         """Use a dialogue; nothing is sent before the first query."""
         cause = SessionCause()
-        super().__init__(dialogue.name, MbimSession(dialogue, cause), cause)
-        self.dialogue = dialogue
-
-    def close(self) -> None:
-        """Release the port."""
-        self.dialogue.close()
+        super().__init__(dialogue, MbimSession(dialogue, cause), cause)
 
     def device_id(self, *, deadline: Deadline) -> str | None:
         """Return the text that the modem reports as its IMEI; None if it reports none."""
@@ -135,10 +130,8 @@ class MbimModem(ControlModem):
         """Return the causes of the last refused attach and data session, as far as they are known."""
         status = self._registration(deadline)
         self._forget_stale_cause(deadline=deadline)
-        esm = self._cause.value
-        if status is None or not 0 < status.network_error <= _MOST_CAUSE:
-            return RejectCause(esm=esm)
-        return RejectCause(emm=status.network_error, esm=esm)
+        emm = None if status is None else known_cause(status.network_error)
+        return RejectCause(emm=emm, esm=self._cause.value)
 
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name; return whether the modem accepted it."""
@@ -185,10 +178,6 @@ class MbimModem(ControlModem):
             authentication=wish.authentication,
         )
         return self._lte_attach.store(context, deadline=deadline)
-
-    def forget_unsolicited(self) -> None:
-        """Forget the indications so far."""
-        self.dialogue.forget_indications()
 
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
         """Wait for an indication about SIM or registration; return its name, or None if none came."""

@@ -8,6 +8,14 @@ if TYPE_CHECKING:
     from lpad.protocol.iccid_answer import IccidReport
 
 
+_MOST = 255
+
+
+def known_cause(number: int | None) -> int | None:
+    """Return the network's cause, from 1 to 255; None for any other number."""
+    return number if number is not None and 0 < number <= _MOST else None
+
+
 class SessionCause:
     """Keeps the network's cause until the modem reads another profile."""
 

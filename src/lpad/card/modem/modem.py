@@ -112,15 +112,32 @@ class _DataSession(Protocol):
     def close(self, *, deadline: Deadline) -> None: ...
 
 
+class _Dialogue(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reported(self) -> bool: ...
+
+    def fileno(self) -> int: ...
+
+    def hear(self) -> bool: ...
+
+    def forget_indications(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class ControlModem(Modem):
     """A modem on a control port, whose answers are data and not AT lines."""
 
+    dialogue: _Dialogue
     at_port = None
     announces_status = False
 
-    def __init__(self, name: str, session: _DataSession, cause: SessionCause) -> None:
-        """Use a data session, which keeps the network's cause for refusing it; `name` is the port's."""
-        self.name = name
+    def __init__(self, dialogue: _Dialogue, session: _DataSession, cause: SessionCause) -> None:
+        """Use a dialogue, and a data session that keeps the network's cause for refusing it."""
+        self.dialogue = dialogue
         self.patience = AtTimeouts()
         """The time to wait for answers."""
         self._session = session
@@ -131,9 +148,9 @@ class ControlModem(Modem):
         """The modem itself."""
         return self
 
-    @abstractmethod
     def close(self) -> None:
         """Release the port; never raises, and a second call does nothing."""
+        self.dialogue.close()
 
     @abstractmethod
     def identity(self, *, deadline: Deadline) -> ModemIdentity:
@@ -153,7 +170,9 @@ class ControlModem(Modem):
         try:
             return None if text is None else Imei.parse(text.strip())
         except InvalidValue as error:
-            _log.warning("%s: the modem's IMEI is unknown: %s; set it in the settings", self.name, error)
+            _log.warning(
+                "%s: the modem's IMEI is unknown: %s; set it in the settings", self.dialogue.name, error
+            )
             return None
 
     def check_answer(self, *, deadline: Deadline) -> str:
@@ -195,6 +214,10 @@ class ControlModem(Modem):
         del wish, deadline
         return False
 
+    def forget_unsolicited(self) -> None:
+        """Forget the indications so far; `wait_for` considers only later ones."""
+        self.dialogue.forget_indications()
+
     def _forget_stale_cause(self, *, deadline: Deadline) -> None:
         """Forget a cause that belongs to a profile that the modem no longer reads."""
         if self._cause.value is not None:
@@ -207,7 +230,7 @@ class ControlModem(Modem):
         try:
             report = iccid_report(AtAnswer((text,), "OK"))
         except MalformedError as error:
-            _log.debug("%s: %s", self.name, error)
+            _log.debug("%s: %s", self.dialogue.name, error)
             return ModemIccid(tells=lock is not None, lock=lock, garbled=True)
         if not isinstance(report, IccidReport):
             return ModemIccid(tells=True, lock=lock)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from lpad.base.errors import CardError
 from lpad.card.link.held_qmi_clients import HeldSession
+from lpad.card.modem.data_session_cause import known_cause
 from lpad.card.qmi.data_session_client import DataSessionClient
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.data_session import ANY_HANDLE, EndReason, EndType, IpFamily
@@ -31,7 +32,6 @@ _STOPPING = 10.0
 _SHARE = 3
 """A stop gets a third of the time left; without an answer, time remains to give its client back."""
 _OPEN, _CLOSE = "cannot open the data session", "cannot close the data session"
-_MOST_CAUSE = 255
 _CAUSES: dict[int, int] = {
     EndReason.AUTHENTICATION_FAILED: 29,
     EndReason.UNKNOWN_APN: 27,
@@ -226,6 +226,6 @@ def stop_patience(left: float) -> float:
 def _cause(told: data_session.NetworkStarted) -> int | None:
     """Return the network's cause of a refusal; None: the network has not given one."""
     end = told.end
-    if end is not None and end.type == EndType.NETWORK and 0 < end.reason <= _MOST_CAUSE:
+    if end is not None and end.type == EndType.NETWORK and known_cause(end.reason) is not None:
         return end.reason
     return None if told.reason is None else _CAUSES.get(told.reason)

@@ -6,8 +6,6 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from lpad.base.errors import CardError
 from lpad.card.channel.abandoned_channels import GET_EID
 from lpad.card.channel.apdu_trace import TracedCard
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid
     from lpad.card.link.card_change_reports import CardReportLog
-    from lpad.card.link.link_description import LinkFacts
     from lpad.card.port.control_port import ControlPort
 
 _log = logging.getLogger(__name__)
@@ -51,39 +48,7 @@ class QmiLink(ControlLink[QmiModem]):
     """A link over a QMI port, which remembers the requirements of the modem's firmware."""
 
     kind = "qmi"
-
-    def __init__(
-        self,
-        modem: QmiModem,
-        *,
-        name: str,
-        memory: LinkMemory,
-        overrides: Mapping[str, Any] | None = None,
-        unredacted: bool = False,
-    ) -> None:
-        """Use a modem (see `ControlLink`)."""
-        super().__init__(
-            modem, name=name, ladder=LADDER, memory=memory, overrides=overrides, unredacted=unredacted
-        )
-        self._slots_told: tuple[str, ...] = ()
-
-    def describe(self) -> LinkFacts:
-        """Return a description of this link."""
-        return replace(super().describe(), slots=self._slots_told)
-
-    @property
-    def reported(self) -> bool:
-        """Whether an indication has reported on the connection (see `Listening`)."""
-        return self.modem.dialogue.reported
-
-    def fileno(self) -> int:
-        """Return the port's descriptor (see `Listening`)."""
-        return self.modem.dialogue.fileno()
-
-    def hear(self, *, deadline: Deadline) -> bool:
-        """Read the indications and answer a refresh; return whether one reported on the connection."""
-        del deadline
-        return self.modem.dialogue.hear()
+    ladder = LADDER
 
     @property
     def card_reports(self) -> CardReportLog:
@@ -96,7 +61,7 @@ class QmiLink(ControlLink[QmiModem]):
         slot = self.quirks.sim_slot
         if slot is not None and self.modem.select_slot(slot, deadline=deadline):
             _log.warning("%s: the modem now uses SIM slot %d", self.name, slot)
-        self._slots_told = tuple(map(str, self.modem.slots(deadline=deadline)))
+        self.slots_told = tuple(map(str, self.modem.slots(deadline=deadline)))
 
     def _close_noted(self, *, deadline: Deadline) -> None:
         """Close the channel of a killed process, if the note shows that it had one.

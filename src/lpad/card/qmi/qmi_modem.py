@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardError, CardMalformed
 from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
-from lpad.card.modem.data_session_cause import SessionCause
+from lpad.card.modem.data_session_cause import SessionCause, known_cause
 from lpad.card.modem.modem import ControlModem
 from lpad.card.modem.sim_slot import needs_change
 from lpad.card.qmi.qmi_data_session import QmiSession
@@ -46,7 +46,6 @@ _REGISTRATION = {
 """Registration statuses of 3GPP TS 27.007, 10.1.22, by QMI's registration states."""
 _ROAMING, _ROAMING_STATUS = 0, 5
 _UNKNOWN_REGISTRATION = 4
-_MOST_CAUSE = 255
 _LOCKS = {AppState.PIN_REQUIRED: "SIM PIN", AppState.PUK_REQUIRED: "SIM PUK"}
 _NEWS: dict[tuple[int, int], str] = {
     (Service.UIM, Uim.CARD_STATUS): "CARD_STATUS",
@@ -100,18 +99,14 @@ _SWITCHING = 30.0
 class QmiModem(ControlModem):
     """The modem behind a dialogue (see `ControlModem`)."""
 
+    dialogue: QmiDialogue
     unreported = "the modem does not report its registration over QMI"
     reattaching: tuple[tuple[str, str], ...] = ((DETACH, ATTACH), (RADIO_OFF, RADIO_ON))
 
     def __init__(self, dialogue: QmiDialogue) -> None:
         """Use a dialogue; nothing is sent before the first query."""
         cause = SessionCause()
-        super().__init__(dialogue.name, QmiSession(dialogue, cause), cause)
-        self.dialogue = dialogue
-
-    def close(self) -> None:
-        """Give the clients back and release the port."""
-        self.dialogue.close()
+        super().__init__(dialogue, QmiSession(dialogue, cause), cause)
 
     def device_id(self, *, deadline: Deadline) -> str | None:
         """Return the text that the modem reports as its IMEI; None if it reports none."""
@@ -168,8 +163,7 @@ class QmiModem(ControlModem):
         registration = self.registration(deadline=deadline)
         if registration is not None and registration.registered:
             return RejectCause()
-        cause = self.dialogue.rejection()
-        emm = cause if cause is not None and 0 < cause <= _MOST_CAUSE else None
+        emm = known_cause(self.dialogue.rejection())
         self._forget_stale_cause(deadline=deadline)
         return RejectCause(emm=emm, esm=self._cause.value)
 
@@ -239,10 +233,6 @@ class QmiModem(ControlModem):
             self.wait_for((), deadline=until.within(_STARTING))
             status = self._cards(deadline)
             starting = status is not None and _is_starting(status)
-
-    def forget_unsolicited(self) -> None:
-        """Forget the indications so far."""
-        self.dialogue.forget_indications()
 
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
         """Wait for an indication about SIM or registration; return its name, or None if none came."""
