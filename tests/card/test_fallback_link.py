@@ -12,8 +12,9 @@ from card.link_contract import EID, GET_EID, soon
 from card.scripted_card import ScriptedCard
 from lpad.base.errors import CardBusy, CardError, CardUnreachable
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.card_change_reports import CardReport
+from lpad.card.link.card_change_reports import CardReport, CardReporting
 from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.link.link import present_link
 from lpad.card.link.link_description import facts_of
 from lpad.card.link.network_connection_reports import Listening
 from lpad.card.port.control_port import open_control_port
@@ -99,8 +100,9 @@ def test_a_port_that_refuses_is_replaced_and_this_is_remembered(
     link = ports.way().open_link(soon())
     assert kind_that_answers(link) == "csim"
     assert f"lpad uses {ports.at.path} instead" in caplog.text
-    assert isinstance(link, Listening)
-    assert link.fileno() > 0
+    present = present_link(link)
+    assert isinstance(present, Listening)
+    assert present.fileno() > 0
     assert ports.card.open == set()
     assert ports.remembered()
     link.close()
@@ -221,25 +223,26 @@ def test_an_empty_slot_is_listened_to(ports: Ports) -> None:
     modem.do(lambda function: function.remove_card())
     for _ in range(50):
         ports.at.once("", executed=False, instead=("+CME ERROR: 10",))
-    link: Any = ports.way().open_link(soon())
+    link = ports.way().open_link(soon())
     with pytest.raises(CardError, match=r"sim not inserted|no sim"):
         kind_that_answers(link)
-    assert link.reports_card
-    link.hear(deadline=soon())
-    link.take_card_report()
+    present: Any = present_link(link)
+    assert present.reports_card
+    present.hear(deadline=soon())
+    present.take_card_report()
     modem.do(lambda function: function.swap_card(ports.card))
-    assert select.select([link.fileno()], [], [], 30)[0]
-    link.hear(deadline=soon())
-    assert link.card_report is CardReport.STARTED
+    assert select.select([present.fileno()], [], [], 30)[0]
+    present.hear(deadline=soon())
+    assert present.card_report is CardReport.STARTED
     link.close()
-    assert not link.reports_card
+    assert present_link(link) is None
 
 
 def test_a_set_aside_port_is_closed_once_another_one_works(ports: Ports) -> None:
     """If the control port reports an empty slot but the AT port has the card, only the AT port stays open."""
     ports.control().do(lambda function: function.remove_card())
-    link: Any = ports.way().open_link(soon())
+    link = ports.way().open_link(soon())
     assert kind_that_answers(link) == "csim"
-    assert not link.reports_card
+    assert not isinstance(present_link(link), CardReporting)
     open_control_port(ports.control_path).close()
     link.close()

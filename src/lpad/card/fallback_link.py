@@ -14,10 +14,8 @@ from msgspec.structs import replace
 
 from lpad.base.errors import CardStatus, CardUnreachable
 from lpad.base.expendable_file import ExpendableFile
-from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReporting, was_answered
-from lpad.card.link.larger_blocks import LargerBlocks
+from lpad.card.link.card_change_reports import CardReporting, was_answered
 from lpad.card.link.link_description import facts_of
-from lpad.card.link.network_connection_reports import Listening
 from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
-    from lpad.card.link.card_change_reports import CardReport
     from lpad.card.link.link import Channel, Link
     from lpad.card.link.link_description import LinkFacts
     from lpad.card.modem.lent_modem import LentModem
@@ -94,37 +91,18 @@ class FallbackLink:
         self._first(lambda _: None, deadline=deadline)
 
     @property
+    def present(self) -> Link | None:
+        """The link over the present port (see `ChangingPort`); None: the port is closed."""
+        return self._link
+
+    @property
     def block_size(self) -> int:
         """The size in bytes of the largest STORE DATA block that is known, or assumed, to pass."""
-        return self._present.block_size
+        return self._opened.block_size
 
     @block_size.setter
     def block_size(self, size: int) -> None:
-        self._present.block_size = size
-
-    @property
-    def may_try_larger(self) -> bool:
-        """Whether larger blocks may be possible at the present port (see `LargerBlocks`)."""
-        link: object = self._link
-        return isinstance(link, LargerBlocks) and link.may_try_larger
-
-    def begin_trial(self) -> None:
-        """Remember the larger blocks as failed until they have passed (see `LargerBlocks`)."""
-        link: object = self._link
-        if isinstance(link, LargerBlocks):
-            link.begin_trial()
-
-    def larger_passed(self) -> None:
-        """Remember that larger blocks passed (see `LargerBlocks`)."""
-        link: object = self._link
-        if isinstance(link, LargerBlocks):
-            link.larger_passed()
-
-    def lost(self, size: int) -> None:
-        """Remember that a block was lost (see `LargerBlocks`)."""
-        link: object = self._link
-        if isinstance(link, LargerBlocks):
-            link.lost(size)
+        self._opened.block_size = size
 
     def describe(self) -> LinkFacts:
         """Return the description of the link over the present port."""
@@ -149,53 +127,12 @@ class FallbackLink:
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem | None]:
         """Lend the modem over the present port (see `Link`)."""
         try:
-            with self._present.lend_modem(deadline=deadline) as lent:
+            with self._opened.lend_modem(deadline=deadline) as lent:
                 yield lent
         except CardUnreachable as error:
             if "modem_error" not in error.details:
                 self._working.doubt(self._port)
             raise
-
-    @property
-    def reported(self) -> bool:
-        """Whether the modem has reported on the connection (see `Listening`)."""
-        link: object = self._link
-        return isinstance(link, Listening) and link.reported
-
-    def fileno(self) -> int:
-        """Return the present port's descriptor (see `Listening`)."""
-        link: object = self._link
-        if not isinstance(link, Listening):
-            raise self._closed()
-        return link.fileno()
-
-    def hear(self, *, deadline: Deadline) -> bool:
-        """Read the modem's reports; return whether one was about the connection (see `Listening`)."""
-        link: object = self._link
-        return isinstance(link, Listening) and link.hear(deadline=deadline)
-
-    @property
-    def reports_card(self) -> bool:
-        """Whether the modem reports on its card over the present port (see `CardReporting`)."""
-        link: object = self._link
-        return isinstance(link, CardReporting) and link.reports_card
-
-    @property
-    def card_report(self) -> CardReport:
-        """The modem's indications about its card (see `CardReporting`)."""
-        link: object = self._link
-        return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
-
-    def take_card_report(self) -> CardReport:
-        """Return the modem's indications about its card and forget them (see `CardReporting`)."""
-        link: object = self._link
-        return link.take_card_report() if isinstance(link, CardReporting) else NO_CARD_REPORT
-
-    def forget_card_report(self) -> None:
-        """Forget the modem's earlier indications about its card (see `CardReporting`)."""
-        link: object = self._link
-        if isinstance(link, CardReporting):
-            link.forget_card_report()
 
     def close(self) -> None:
         """Release the port."""
@@ -204,9 +141,9 @@ class FallbackLink:
             link.close()
 
     @property
-    def _present(self) -> Link:
+    def _opened(self) -> Link:
         if self._link is None:
-            raise self._closed()
+            raise CardUnreachable(f"the port {self._port} is closed; try again")
         return self._link
 
     def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
@@ -233,11 +170,13 @@ class FallbackLink:
                     if isinstance(error, CardStatus) and not missing:
                         raise
                     failed = failed or error
+                    reporting: object = self._link
                     if (
                         listening is None
                         and was_answered(error)
                         and self._link is not None
-                        and self.reports_card
+                        and isinstance(reporting, CardReporting)
+                        and reporting.reports_card
                     ):
                         aside.callback(self._link.close)
                         listening, self._link = (self._link, port), None
@@ -252,6 +191,3 @@ class FallbackLink:
         self._link, self._port = listening or (None, order[0])
         assert failed is not None
         raise failed
-
-    def _closed(self) -> CardUnreachable:
-        return CardUnreachable(f"the port {self._port} is closed; try again")

@@ -12,7 +12,7 @@ from lpad.base.identifiers import ISD_R
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.channel.status_words import refused_at_once, status_error
-from lpad.card.link.larger_blocks import LargerBlocks
+from lpad.card.link.larger_blocks import larger_blocks_of
 from lpad.card.link.time_measuring_channel import TimedChannel
 from lpad.card.port.link_refused import LinkRefused
 from lpad.codec.es10_intents import UNSTATED, Intent
@@ -181,8 +181,8 @@ def isdr_session(
     finally:
         if isdr.learned_block_size is not None:
             link.block_size = isdr.learned_block_size
-        if isdr.lost_block_size is not None and isinstance(link, LargerBlocks):
-            link.lost(isdr.lost_block_size)
+        if isdr.lost_block_size is not None and (losing := larger_blocks_of(link)) is not None:
+            losing.lost(isdr.lost_block_size)
         if isdr.closes:
             try:
                 channel.close(deadline=Deadline.after(CLOSING))

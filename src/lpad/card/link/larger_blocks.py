@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from lpad.card.link.link import present_link
+
 
 @runtime_checkable
 class LargerBlocks(Protocol):
@@ -30,3 +32,9 @@ class LargerBlocks(Protocol):
     def lost(self, size: int) -> None:
         """Remember that a block of `size` bytes was lost or damaged."""
         ...
+
+
+def larger_blocks_of(link: object) -> LargerBlocks | None:
+    """Return the link over the port in use if it may pass larger blocks, otherwise None."""
+    present = present_link(link)
+    return present if isinstance(present, LargerBlocks) else None

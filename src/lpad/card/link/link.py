@@ -7,7 +7,7 @@ uses both kinds through `Link`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,3 +108,18 @@ class Link(Device, Protocol):
             CardUnreachable: the port is gone, or the modem does not answer.
         """
         ...
+
+
+@runtime_checkable
+class ChangingPort(Protocol):
+    """A link that uses one of several ports."""
+
+    @property
+    def present(self) -> Link | None:
+        """The link over the present port; None: the port is closed."""
+        ...
+
+
+def present_link(link: object) -> object:
+    """Return the link over the port in use, whose features depend on the kind of port."""
+    return link.present if isinstance(link, ChangingPort) else link

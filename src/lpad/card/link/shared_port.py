@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
-from lpad.card.link.larger_blocks import LargerBlocks
+from lpad.card.link.larger_blocks import larger_blocks_of
 from lpad.card.link.link_description import facts_of
 from lpad.card.link.turn_taking_channel import TurnChannel
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
+    from lpad.card.link.larger_blocks import LargerBlocks
     from lpad.card.link.link import Channel, Link
     from lpad.card.link.link_description import LinkFacts
     from lpad.card.modem.lent_modem import LentModem
@@ -103,8 +104,7 @@ class SharedPort:
     @property
     def larger_blocks(self) -> LargerBlocks | None:
         """The port's link if it can try larger blocks; None if it cannot, or while the port is closed."""
-        link: object = self._link
-        return link if isinstance(link, LargerBlocks) else None
+        return larger_blocks_of(self._link)
 
     def leave(self) -> None:
         """Record that a user has left, because it has finished or has lost the card.

@@ -197,7 +197,7 @@ class ControlModem(Modem):
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with the settings in `wish`, in place of lpad's own; return its state."""
+        """Open the data session with the settings in `wish`, in place of an earlier one; return its state."""
         try:
             self.iccid(deadline=deadline)  # the next cause will belong to this profile
         except CardError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable, MalformedError
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.larger_blocks import LargerBlocks
+from lpad.card.link.larger_blocks import larger_blocks_of
 from lpad.codec.es10_intents import GET_PROFILES_INFO
 from lpad.codec.messages.profiles import ProfileInfoListRequest, ProfileInfoListResponse
 from lpad.protocol.apdu import LARGEST_BLOCK
@@ -47,18 +47,19 @@ def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) ->
     if not card.is_open:
         return
     try:
-        link: object = card.open(deadline=Deadline.after(seconds))
-        if not isinstance(link, LargerBlocks) or card.port.block_size < LARGEST_BLOCK:
+        opened = card.open(deadline=Deadline.after(seconds))
+        link = larger_blocks_of(opened)
+        if link is None or card.port.block_size < LARGEST_BLOCK:
             return
         if not (iccids and link.may_try_larger):
             return
         log.info("%s: trying blocks of %d bytes", card.port.name, LARGEST_BLOCK)
         link.begin_trial()
         found = _iccids_by_long_request(card, seconds=seconds)
-        if found == set(iccids):
-            link.larger_passed()
-        else:
+        if found != set(iccids):
             log.info("%s: the modem damages blocks of %d bytes", card.port.name, LARGEST_BLOCK)
+        elif (link := larger_blocks_of(opened)) is not None:  # by now, another port may be in use
+            link.larger_passed()
     except (CardError, MalformedError) as error:
         log.info("%s: blocks of %d bytes do not pass: %s", card.port.name, LARGEST_BLOCK, error)
         if isinstance(error, CardUnreachable):

@@ -11,6 +11,7 @@ from lpad.base.frozen import Frozen
 from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReporting, was_answered
+from lpad.card.link.link import present_link
 from lpad.card.link.link_description import facts_of
 from lpad.card.link.network_connection_reports import Listening
 from lpad.card.link.shared_port import SharedLink
@@ -198,7 +199,7 @@ class Card:
             error: why the card cannot be used. lpad listens only to a modem that has answered.
         """
         self.end_session(error)
-        link: object = self._link
+        link = present_link(self._link)
         if was_answered(error) and isinstance(link, CardReporting) and link.reports_card:
             self._outdated = True
         else:
@@ -207,24 +208,24 @@ class Card:
     @property
     def card_report(self) -> CardReport:
         """The modem's indications about its card that were neither taken nor forgotten."""
-        link: object = self._link
+        link = present_link(self._link)
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def take_card_report(self) -> CardReport:
         """Return the indications and forget them, because lpad now acts on them."""
-        link: object = self._link
+        link = present_link(self._link)
         return link.take_card_report() if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def forget_card_report(self) -> None:
         """Forget the indications from before the modem's last answer, because the card was read since."""
-        link: object = self._link
+        link = present_link(self._link)
         if isinstance(link, CardReporting):
             link.forget_card_report()
 
     @property
     def idle_port(self) -> int | None:
         """The descriptor for awaiting the modem's unsolicited lines; None if lpad cannot listen."""
-        link: object = self._link
+        link = present_link(self._link)
         if self._deaf or not isinstance(link, Listening):
             return None
         try:
@@ -238,7 +239,7 @@ class Card:
 
         A report counts even if the link was closed since, as after a reset of the modem.
         """
-        link: object = self._link
+        link = present_link(self._link)
         return self._missed or (isinstance(link, Listening) and link.reported)
 
     def hear(self, *, deadline: Deadline) -> bool:
@@ -249,7 +250,7 @@ class Card:
         Raises:
             CardUnreachable: the port is gone.
         """
-        link: object = self._link
+        link = present_link(self._link)
         missed, self._missed = self._missed, False
         if not isinstance(link, Listening):
             return missed
