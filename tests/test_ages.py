@@ -1,4 +1,4 @@
-"""Ages never come from the wall clock, which users and time servers set, but from the steady clock."""
+"""Few places of lpad read or compare the wall clock, which users and time servers can change."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ READING = {
     ("remote/trust/trust_files.py", "read_trust_file", "time.time"): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time"): UNSET,
 }
-"""The places where the wall clock is read, by file, function and expression; each with the reason."""
+"""The reason for each place that reads the wall clock, by file, function and expression."""
 COMPARING = {
     ("engine/change/steady_clock.py", "_gap", "present.wall - last.wall"): BOOTS,
     ("engine/change/time_limit.py", "left", "at.wall - self.began.wall"): BOOTS,
@@ -71,7 +71,7 @@ COMPARING = {
     ): CERTIFICATE,
     ("remote/trust/tls_failure.py", "untrusted", "time.time() < CLOCK_UNSET_BEFORE"): UNSET,
 }
-"""The places where its readings are compared or subtracted; each with the reason."""
+"""The reason for each place that compares or subtracts the wall clock's readings."""
 
 CLOCKS = {
     "time.time", "time.time_ns", "time.ctime", "time.gmtime", "time.localtime", "time.CLOCK_REALTIME",
@@ -80,13 +80,13 @@ CLOCKS = {
 
 
 def test_the_wall_clock_is_read_in_few_places() -> None:
-    """Each place in the engine and the floors below that reads the wall clock is listed with a reason."""
+    """In engine, lpa, remote and settings, each place that reads the wall clock is in READING."""
     found = {place for file, tree in _trees() for place in _readings(file, tree)}
     assert found == READING.keys(), "ask the steady clock, or give the reason in READING"
 
 
 def test_the_wall_clock_gives_no_age() -> None:
-    """Code compares or subtracts readings of the wall clock, as of `now()` or `.wall`, only with a reason."""
+    """Each place that compares or subtracts readings, such as `now()` or `.wall`, is in COMPARING."""
     found = {place for file, tree in _trees() for place in _comparisons(file, tree)}
     assert found == COMPARING.keys(), "ask `Moment.since`, or give the reason in COMPARING"
 
@@ -104,7 +104,7 @@ def test_the_wall_clock_gives_no_age() -> None:
     ],
 )
 def test_readings_of_the_wall_clock_are_found(text: str) -> None:
-    """Calls, references and imports by name are found, even if the module has a prefix."""
+    """The check finds calls of wall clocks, references to them, and imports of them by name."""
     assert list(_readings("a.py", ast.parse(text)))
 
 
@@ -119,7 +119,7 @@ def test_readings_of_the_wall_clock_are_found(text: str) -> None:
     ],
 )
 def test_comparisons_of_its_readings_are_found(text: str, found: int) -> None:
-    """Differences and comparisons are found, even through a name; a date in the future is neither."""
+    """The check finds differences and comparisons of readings, also of a name's, but not additions."""
     assert len(list(_comparisons("a.py", ast.parse(text)))) == found
 
 
@@ -130,7 +130,7 @@ def _trees() -> Iterator[tuple[str, ast.Module]]:
 
 
 def _within(tree: ast.AST, function: str = "") -> Iterator[tuple[str, ast.AST]]:
-    """Yield each node with the name of the function around it."""
+    """Yield each node of a tree with the name of the function around the node."""
     for node in ast.iter_child_nodes(tree):
         yield function, node
         inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
@@ -172,7 +172,7 @@ def _comparisons(file: str, tree: ast.Module) -> Iterator[tuple[str, str, str]]:
 
 
 def _is_reading(node: ast.expr) -> bool:
-    """Return whether an expression is a reading of the wall clock."""
+    """Return whether an expression reads the wall clock, or a stored reading."""
     if isinstance(node, ast.Attribute):
         return node.attr == "wall"
     return isinstance(node, ast.Call) and ast.unparse(node.func) in ("now", "time.time", "datetime.now")

@@ -1,4 +1,4 @@
-"""docs/complaints.md: each report has tests, which exist and cite it, or a line in docs/out-of-scope.md."""
+"""docs/complaints.md: each report has tests that exist and cite it, or is in docs/out-of-scope.md."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ NUMBERS = {
     "K": range(1, 15),
     "Q": range(1, 13),
 }
-"""The collected reports, by theme; the others are about servers and notifications."""
+"""The numbers of the collected reports, by theme."""
 CITED = "ABFGI"
-"""The themes whose reports have a number at a project, which a test can cite."""
+"""The themes whose reports are issues of a project, whose numbers a test can cite."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One complaint."""
+    """One row of the table of complaints."""
 
     number: str
     reports: tuple[str, ...]
     tests: tuple[tuple[str, str], ...]
-    """File and function."""
+    """Each test's file and function."""
     out_of_scope: bool
 
 
 def rows() -> list[Row]:
-    """Return the rows of the page."""
+    """Return the rows of docs/complaints.md."""
     page = (ROOT / "docs" / "complaints.md").read_text(encoding="utf-8")
     found = []
     for number, reported, shown in re.findall(
@@ -52,7 +52,7 @@ def rows() -> list[Row]:
 
 @cache
 def docstrings(file: str) -> dict[str, str]:
-    """Return the tests of a file, or of a class in it, with their docstrings."""
+    """Return the docstrings of a file's tests by function."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return {
         node.name: ast.get_docstring(node) or ""
@@ -62,7 +62,7 @@ def docstrings(file: str) -> dict[str, str]:
 
 
 def test_every_report_is_on_the_page() -> None:
-    """The page has the number of every report exactly once."""
+    """The page has each report's number exactly once."""
     assert sorted(row.number for row in rows()) == sorted(
         f"{theme}{number}" for theme, numbers in NUMBERS.items() for number in numbers
     )
@@ -70,7 +70,7 @@ def test_every_report_is_on_the_page() -> None:
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.number)
 def test_a_complaint_is_answered(row: Row) -> None:
-    """Existing tests answer a report, and at least one cites it, or a line gives the reason."""
+    """A report has tests that exist, of which one cites it, or it is out of scope."""
     assert row.tests or row.out_of_scope
     for file, name in row.tests:
         assert name in docstrings(file), f"{file} has no {name}"
@@ -84,6 +84,6 @@ def test_a_complaint_is_answered(row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in rows() if row.out_of_scope], ids=lambda row: row.number)
 def test_each_report_out_of_scope_has_its_reason(row: Row) -> None:
-    """docs/out-of-scope.md has a line for each report, or for its number if there is no report."""
+    """docs/out-of-scope.md names each report out of scope, or the row's number if it has no report."""
     for report in row.reports or (row.number,):
         assert report in OUT_OF_SCOPE

@@ -1,4 +1,4 @@
-"""The table of decisions and the files next to it agree."""
+"""The table of docs/decisions/README.md agrees with the files of the decisions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ROWS = [
 
 
 def test_each_file_has_a_row() -> None:
-    """Numbers begin at 1 without gaps; each row names one file, in the order of numbers."""
+    """Each file of a decision has a row in the table, whose numbers begin at 1 and have no gaps."""
     assert [int(row[1]) for row in ROWS] == list(range(1, len(ROWS) + 1))
     assert [row[3] for row in ROWS] == [path.name for path in FILES]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[3])
 def test_a_file_states_what_its_row_says(row: re.Match[str]) -> None:
-    """Number, title, date and successor are the same in table and file."""
+    """A decision's file has the number, title, date and successor of its row."""
     number, title, name, date, state = row.groups()
     heading, _, dated, *_ = (FOLDER / name).read_text("utf-8").splitlines()
     assert name.startswith(f"{int(number):03}-")

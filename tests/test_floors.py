@@ -1,4 +1,4 @@
-"""The house follows its plan, and each rule of the plan is shown to fail if it is broken."""
+"""lpad's modules follow the architecture's plan, and each rule of the plan finds a breach."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMED_OTHERWISE = {
     "yaml": "PyYAML",
     "zxingcpp": "zxing-cpp",
 }
-"""The libraries whose project has another name than their module."""
+"""The names of the projects whose module has another name, by module."""
 
 
 BESIDE = {name: plan.House.at(TESTS.parent / name) for name in plan.BESIDE}
@@ -35,12 +35,12 @@ BESIDE = {name: plan.House.at(TESTS.parent / name) for name in plan.BESIDE}
 
 @pytest.mark.parametrize("rule", plan.RULES, ids=lambda rule: rule.__name__)
 def test_the_house_keeps_to_its_plan(rule: Callable[[plan.House], Iterator[str]]) -> None:
-    """No import, module or room of lpad breaks a rule of the plan."""
+    """No import, module or folder of lpad breaks a rule of the plan."""
     assert list(rule(REAL)) == []
 
 
 def test_tests_mirror_the_house() -> None:
-    """A test is in the mirror of its module's room."""
+    """Each test is in the folder that mirrors the folder of its module."""
     tests = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
     assert list(plan.mirrored(REAL, tests)) == []
 
@@ -50,20 +50,20 @@ def test_tests_mirror_the_house() -> None:
 def test_the_folders_next_to_the_package_keep_to_the_plan(
     rule: Callable[[plan.House], Iterator[str]], folder: str
 ) -> None:
-    """No import, module or room of a folder next to the package breaks a rule for that folder."""
+    """No import, module or folder of the programs next to the package breaks a rule for them."""
     assert list(rule(BESIDE[folder])) == []
 
 
 @pytest.mark.parametrize("folder", plan.BESIDE)
 def test_tests_mirror_the_folders_next_to_the_package(folder: str) -> None:
-    """A test of a folder next to the package is in the mirror of its module's room."""
+    """Each test of a program next to the package is in the folder that mirrors its module's."""
     root = TESTS / folder
     tests = {path.relative_to(root).as_posix() for path in root.rglob("test_*.py")}
     assert list(plan.mirrored(BESIDE[folder], tests)) == []
 
 
 def test_the_plan_names_real_places() -> None:
-    """Each room, face and library in the plan exists, except for the floor that is kept free."""
+    """Each room and library that the plan names exists, except for the floor iot, which is kept free."""
     rooms = {*plan.SEES, *(room for seen in plan.SEES.values() for room in seen), *plan.INDOORS, *plan.ONLY}
     assert rooms <= set(REAL.rooms)
     assert {*plan.FLOORS, *plan.APART} - {plan.floor_of(room) for room in REAL.rooms} == {"iot"}
@@ -71,7 +71,7 @@ def test_the_plan_names_real_places() -> None:
 
 
 def test_the_architecture_page_names_every_room() -> None:
-    """The page's table of rooms has every folder, with its floor, and every room, and no others."""
+    """The table of rooms in docs/architecture.md has exactly lpad's folders with floor and rooms."""
     floors = {folder: str(floor) for folder, floor in plan.FLOORS.items()} | dict.fromkeys(
         plan.APART, "apart"
     )
@@ -88,7 +88,7 @@ def test_the_architecture_page_names_every_room() -> None:
 
 
 def test_the_architecture_page_names_the_places_kept_free() -> None:
-    """The page names each folder that the plan has and the package does not."""
+    """docs/architecture.md names each folder of the plan that the package does not have."""
     section = PAGE.partition("## Places kept free\n")[2].partition("\n## ")[0]
     kept_free = {*plan.FLOORS} - {plan.floor_of(room) for room in REAL.rooms}
     assert kept_free
@@ -97,7 +97,7 @@ def test_the_architecture_page_names_the_places_kept_free() -> None:
 
 @pytest.mark.parametrize("folder", ["cli", "remote", ""])
 def test_the_picture_has_the_folders_and_their_rooms(folder: str) -> None:
-    """The picture of the house has each folder of the package, and each room of `cli/` and `remote/`."""
+    """The picture in docs/architecture.md has each folder of lpad and each room of cli/ and remote/."""
     drawn = set(re.findall(r"(?<![\w/])(\w+)/", PAGE.split("```")[1]))
     if folder:
         rooms = {room.rpartition("/")[2] for room in REAL.rooms if plan.floor_of(room) == folder}
@@ -108,7 +108,7 @@ def test_the_picture_has_the_folders_and_their_rooms(folder: str) -> None:
 
 @pytest.mark.parametrize("library", plan.HOMES)
 def test_the_architecture_page_has_the_homes_of_every_library(library: str) -> None:
-    """The page's table of foreign libraries has each library with exactly the homes in the plan."""
+    """The table of libraries in docs/architecture.md has each library with its homes in the plan."""
     table = PAGE.partition("## Where a foreign library lives")[2]
     (homes,) = (
         row[2]
@@ -118,7 +118,7 @@ def test_the_architecture_page_has_the_homes_of_every_library(library: str) -> N
     assert set(re.findall(r"`([\w/]+/[\w.]*)`", homes)) == plan.HOMES[library]
 
 
-# For each rule, a small house that breaks it, and a part of the resulting sentence.
+# For each rule, modules that break the rule, and a part of the resulting sentence.
 BROKEN = [
     (plan.empty_root, {"worker.py": ""}, "worker.py is in the package's root"),
     (plan.empty_root, {"__init__.py": "", "py.typed": "", "rsp.asn": ""}, "rsp.asn is in the package's root"),
@@ -250,13 +250,13 @@ BROKEN = [
 def test_each_rule_can_fail(
     rule: Callable[[plan.House], Iterator[str]], sources: dict[str, str], said: str
 ) -> None:
-    """A house that breaks a rule is reported with the import and the reason."""
+    """Modules that break a rule are reported once, with a sentence that names the breach."""
     (breach,) = rule(plan.House(sources))
     assert said in breach
 
 
 def test_files_in_the_root_that_are_not_python_are_read(tmp_path: Path) -> None:
-    """If a house is read from a folder, each file in the root is refused, except for two."""
+    """Files in the package's root are reported, except for __init__.py and py.typed."""
     for name in ("__init__.py", "py.typed", "notes.md", "picture.png"):
         (tmp_path / name).write_bytes(b"" if name == "__init__.py" else b"\xff")
     assert [breach.split()[0] for breach in plan.empty_root(plan.House.at(tmp_path))] == [
@@ -266,13 +266,13 @@ def test_files_in_the_root_that_are_not_python_are_read(tmp_path: Path) -> None:
 
 
 def test_each_rule_is_shown_to_fail() -> None:
-    """Each rule has a house that breaks it."""
+    """Each rule of the plan has an example in BROKEN."""
     assert {rule for rule, _, _ in BROKEN} == {*plan.RULES, *plan.BESIDE_RULES}
 
 
 @pytest.mark.parametrize("room", sorted(plan.INDOORS))
 def test_rooms_that_are_seen_from_within_their_floor_only(room: str) -> None:
-    """Each room of rule 7 is refused to the floor above, even in a function or for type checking."""
+    """An import of a room that only its floor may see is reported, wherever another floor has it."""
     for source in ("import {}", "def f():\n    import {}", "if TYPE_CHECKING:\n    import {}"):
         name = f"lpad.{room}.x".replace("/", ".")
         (breach,) = plan.indoors(plan.House({"daemon/d.py": source.format(name), f"{room}/x.py": ""}))
@@ -283,7 +283,7 @@ def test_rooms_that_are_seen_from_within_their_floor_only(room: str) -> None:
 def test_folders_on_no_floor_see_only_what_the_plan_names(
     folder: str, plan_of: tuple[frozenset[str], frozenset[str]]
 ) -> None:
-    """Client and simulator see, and are seen by, only the folders that the plan names."""
+    """A folder on no floor may import, and be imported by, only the folders that the plan names."""
     sees, seen_by = plan_of
     others = {*plan.FLOORS, *plan.APART} - {folder}
     refused = {
@@ -310,7 +310,7 @@ def test_folders_on_no_floor_see_only_what_the_plan_names(
     ],
 )
 def test_a_test_out_of_place_is_reported(path: str, said: str | None) -> None:
-    """A test with the name of a module must be in that module's room; journeys may be anywhere."""
+    """A test with a module's name outside the module's folder is reported, except for journeys."""
     house = plan.House({"engine/worker/worker.py": ""})
     breaches = list(plan.mirrored(house, {path}))
     assert [said in breach for breach in breaches if said] == ([True] if said else [])

@@ -1,4 +1,4 @@
-"""A machine's lacks are reported before the first test, with the remedy."""
+"""The check of the machine before the first test, whose sentences name problem and remedy."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def said(
 
 
 def test_a_good_machine_lacks_nothing() -> None:
-    """The machine that runs this test has everything that the tests need."""
+    """The check finds nothing missing on the machine that runs this test."""
     assert said(programs=machine.PROGRAMS) == []
 
 
 def test_a_missing_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hosts file without localhost is named, and the line that it needs."""
+    """If localhost cannot be resolved, the sentence names the missing line of /etc/hosts."""
 
     def unknown(*_: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -42,7 +42,7 @@ def test_a_missing_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_a_loopback_that_is_down(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """A loopback address that accepts no connection is named, with the command that helps."""
+    """If a loopback address cannot be used, the sentence names the address and a remedy."""
     listen = socket.create_server
 
     def refuse(where: tuple[str, int], **options: Any) -> socket.socket:
@@ -57,13 +57,13 @@ def test_a_loopback_that_is_down(monkeypatch: pytest.MonkeyPatch, address: str) 
 
 
 def test_a_full_disk() -> None:
-    """Missing space is reported in megabytes, with the required amount."""
+    """If the disk has too little space, the sentence names the required megabytes."""
     (sentence,) = said(room=10**18)
     assert "the tests need 1000000000000 MB" in sentence
 
 
 def test_a_folder_that_lets_nothing_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A temporary folder that is mounted noexec is named, and so is TMPDIR."""
+    """If no program can be started in the temporary folder, the sentence names noexec and TMPDIR."""
 
     def refuse(*_: object, **_more: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -75,13 +75,13 @@ def test_a_folder_that_lets_nothing_start(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    """A temporary folder that cannot be used is named with the cause."""
+    """If the temporary folder does not exist, the sentence has the operating system's error."""
     (sentence,) = [each for each in said(temporary=tmp_path / "gone") if "too long" not in each]
     assert "No such file or directory" in sentence
 
 
 def test_the_folder_that_was_asked_for_is_looked_at() -> None:
-    """An unusable TMPDIR is named, although Python would silently use another folder."""
+    """An unusable TMPDIR is reported, although Python would use another folder."""
     done = subprocess.run(
         [sys.executable, machine.__file__],
         env=os.environ | {"TMPDIR": "/nowhere"},
@@ -93,11 +93,11 @@ def test_the_folder_that_was_asked_for_is_looked_at() -> None:
 
 
 def test_a_long_path() -> None:
-    """A path that is too long for a socket is reported before a test fails because of it."""
+    """If the temporary folder's path is too long for sockets, the sentence recommends a shorter TMPDIR."""
     assert "set TMPDIR to a shorter path" in said(temporary=Path("/" + "x" * 60))[0]
 
 
 def test_a_missing_program() -> None:
-    """Missing programs are named with their Debian packages."""
+    """If a program is missing, the sentence names its Debian package."""
     (sentence,) = said(programs={"no-such-program": "its-package"})
     assert sentence.startswith("no-such-program cannot be started: install its-package")

@@ -1,6 +1,6 @@
-"""Tables in texts are complete: each row has its own line, with as many cells as the head.
+"""In Markdown tables, each row has its own line with as many cells as the head.
 
-A program that wraps prose runs the rows together, and the page then shows one paragraph full of bars.
+A program that wraps lines can join rows; a page then shows the table as one paragraph with bars.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FENCE = re.compile(r"\s*(```|~~~)")
 
 
 def broken(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield the numbers of the lines that break a table, from 1, with the reason."""
+    """Yield the number, from 1, of each line that breaks a table, with the reason."""
     fenced = False
     cells = 0
     for number, line in enumerate(lines, start=1):
@@ -64,7 +64,7 @@ def _cells(line: str) -> int:
 
 
 def texts(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield Markdown pages, and the long strings of Python files, each with its place."""
+    """Yield the lines of each Markdown page, and of each Python string with a bar, with its place."""
     yield from ((path.name, _lines(path)) for path in root.glob("*.md"))
     for folder in FOLDERS:
         for path in (root / folder).rglob("*"):
@@ -82,7 +82,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def test_no_table_is_broken() -> None:
-    """No table in a page, or in a text that a program writes into a page, is broken."""
+    """No table in a Markdown page or a Python string is broken."""
     seen = 0
     found = []
     for place, lines in texts(ROOT):
@@ -105,5 +105,5 @@ def test_no_table_is_broken() -> None:
     ],
 )
 def test_broken_tables_are_found(text: str, lines: list[int]) -> None:
-    """Rows in one line, a row over several lines, and a wrong number of cells are found; code is ignored."""
+    """Joined rows, rows on several lines and wrong numbers of cells are found; code is ignored."""
     assert [number for number, _ in broken(text.splitlines())] == lines

@@ -1,4 +1,4 @@
-"""No text from outside is converted to a number except in `base/untrusted_number.py`."""
+"""Numbers in text from outside lpad are read only by `base/untrusted_number.py`, with bounds."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ SOURCES = Path(__file__).parents[1] / "src" / "lpad"
 READER = "base/untrusted_number.py"
 
 TOOLS = ("simulator/", "testing/", "cli/simulated/")
-"""Modules for tests and demonstrations only."""
+"""Folders of modules that are only for tests and demonstrations."""
 TYPED = ("engine/journal/",)
-"""Places with numbers of SQLite's types, which `table_layout_reading.py` checks row by row."""
+"""Folders whose numbers come from SQLite, with types that `table_layout_reading.py` checks."""
 OURS = "our own clock or count"
 ENUM = "a number, or a result that is one"
 KNOWN = {
@@ -62,7 +62,7 @@ KNOWN = {
     ("engine/environment/wall_clock_validity.py", "timer"): "a file descriptor",
     ("engine/switch/rollback.py", "noted_number(each, default=0, most=_MOST_CANDIDATES)"): OURS,
 }
-"""Calls by file and argument, each with the reason why its argument is not text from outside."""
+"""Calls of int() and float() by file and argument, with the reason why the argument is safe."""
 DIGITS = {
     "base/identifiers.py": "text that came from bytes.hex()",
     "card/link/link_description.py": "described, and not converted",
@@ -70,17 +70,17 @@ DIGITS = {
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",
 }
-"""Files that search for digits of any script, each with the reason."""
+"""Files that match digits of any script, with the reason why this is safe."""
 
 
 def test_numbers_are_read_in_one_place() -> None:
-    """Each int() and float() is in the bounded reader, or its argument is known not to come from outside."""
+    """Each call of int() or float() outside the bounded reader is in KNOWN with a reason."""
     bypassing = sorted(call for call in _calls() if call not in KNOWN)
     assert not bypassing, f"read these with {READER}, or say in KNOWN what they are: {bypassing}"
 
 
 def test_digits_are_ascii() -> None:
-    """Patterns spell digits [0-9], and no text with digits of other scripts is converted."""
+    """Only the files in DIGITS match digits of other scripts, as isdigit() does."""
     loose = {
         file
         for file, text in _texts()
@@ -97,7 +97,7 @@ def _texts() -> Iterator[tuple[str, str]]:
 
 
 def _calls() -> Iterator[tuple[str, str]]:
-    """Yield file and argument of each call of int() and float(), and of each function that is handed them."""
+    """Yield file and argument of each call of int() or float(), and of each map() with them."""
     for file, text in _texts():
         for node in ast.walk(ast.parse(text)):
             if not isinstance(node, ast.Call):
@@ -115,11 +115,11 @@ def _is_number(node: ast.expr) -> bool:
 
 
 LONG = "1" * 5000
-"""More digits than int() accepts."""
+"""A number with more digits than int() accepts."""
 ARABIC = "٣"
-"""A digit that int() reads as 3."""
+"""A digit of another script, which int() reads as 3."""
 LARGE = "9" * 30
-"""A number that int() accepts, and that neither C nor SQLite can represent."""
+"""A number that int() accepts, but that is too large for C and SQLite."""
 
 
 def _told(line: str) -> AtAnswer:
@@ -156,7 +156,7 @@ REFUSING: dict[str, tuple[Callable[[str], object], type[LpadError]]] = {
 @pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
 @pytest.mark.parametrize("name", REFUSING)
 def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
-    """A number with 30 or 5,000 digits, or in another script, is refused with the error of its field."""
+    """A number that is too large, or in another script, is refused with its field's error, shortened."""
     read, error = REFUSING[name]
     with pytest.raises(error) as raised:
         read(digits)
@@ -165,7 +165,7 @@ def test_number_that_cannot_be_meant(name: str, digits: str) -> None:
 
 @pytest.mark.parametrize("digits", [LONG, ARABIC, LARGE], ids=["long", "Arabic", "large"])
 def test_impossible_numbers_in_the_environment_are_ignored(digits: str) -> None:
-    """An impossible watchdog time or number of sockets is ignored."""
+    """Impossible numbers in WATCHDOG_USEC and LISTEN_FDS are ignored."""
     assert watchdog_interval(environment={"WATCHDOG_USEC": digits}) is None
     assert inherited_sockets(environment={"LISTEN_FDS": digits, "LISTEN_PID": str(os.getpid())}) == []
 
@@ -174,21 +174,21 @@ def test_impossible_numbers_in_the_environment_are_ignored(digits: str) -> None:
     "digits", [LONG, "0x" + "F" * 5000, "0" + "7" * 5000, ":".join(["59"] * 2000), LARGE]
 )
 def test_large_numbers_in_settings_are_reported(digits: str) -> None:
-    """A number in the settings that is too large is reported with its line, in any base."""
+    """A too large number in the settings, in any base, is a mistake with its line."""
     document = Document.parse(f"one: 1\ntwo: {digits}\n".encode())
     assert document.value == {"one": 1, "two": None}
     assert [mistake.line for mistake in document.report.mistakes] == [2]
 
 
 def test_a_long_number_does_not_hide_the_answer() -> None:
-    """A long number in an SM-DP+'s answer does not make the rest unreadable."""
+    """The other fields of a server's answer can be read if one field has a number of 5,000 digits."""
     header = '{"functionExecutionStatus": {"status": "Executed-Success"}}'
     answer = Answer.decode(f'{{"header": {header}, "extra": {LONG}, "transactionId": "00"}}'.encode())
     assert answer.fields["transactionId"] == "00"
 
 
 def test_odd_names_in_proc_hide_no_process(tmp_path: Path) -> None:
-    """A file in /proc whose name begins with a digit but is not a process number hides no process."""
+    """Folders in /proc whose names are not process numbers are ignored, and processes are still found."""
     for name in ("12", "7", "1x", LONG[:200], ARABIC):
         (tmp_path / name).mkdir()
         (tmp_path / name / "comm").write_text("pcsc_scan\n", encoding="utf-8")
@@ -198,7 +198,7 @@ def test_odd_names_in_proc_hide_no_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize("odd", [None, "12", "x", 10**400, -1, [], True])
 @pytest.mark.parametrize("name", ["seconds", "wall", "boot"])
 def test_damaged_time_limit(name: str, odd: Any) -> None:
-    """A limit whose record was damaged has passed, and raises no error."""
+    """A time limit with a damaged or missing field is read as one that ends within its 60 s."""
     moment = Moment(wall=1_800_000_000.0, boot=50.0, boot_id="a")
     noted = msgspec.to_builtins(TimeLimit.starting(60.0, at=moment).noted())
     whole = {**noted, name: odd, "boot_id": "b" if name == "wall" else "a"}
@@ -210,6 +210,6 @@ def test_damaged_time_limit(name: str, odd: Any) -> None:
 
 
 def test_an_impossible_status_is_another_line() -> None:
-    """An unsolicited line with an impossible status is not read as an announcement."""
+    """A line +CEREG with an impossible status is not an announcement of a registration."""
     assert registration_announced(f"+CEREG: {LONG}") is None
     assert registration_announced(f"+CEREG: {ARABIC}") is None

@@ -1,4 +1,4 @@
-"""The check of wording finds its habits, and accepts their plain forms."""
+"""The check of wording (tests/prose.py) finds listed expressions and accepts plain ones."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ PAIRS = [
 
 @pytest.mark.parametrize(("odd", "plain"), PAIRS[:-3])
 def test_a_habit_is_found_and_its_plain_form_is_not(odd: str, plain: str) -> None:
-    """A sentence with the habit is reported with the plain form; the plain sentence passes."""
+    """A sentence with a listed expression is found, and the plain sentence for it is not."""
     assert [habit.instead for _, habit in prose.found(odd)]
     assert list(prose.found(plain)) == []
 
 
 @pytest.mark.parametrize("plain", [plain for pair in PAIRS[-3:] for plain in pair])
 def test_ordinary_words_pass(plain: str) -> None:
-    """Words that only look like a habit are left alone."""
+    """Words that only resemble a listed expression are not found."""
     assert list(prose.found(plain)) == []
 
 
 def test_code_is_not_prose(tmp_path: Path) -> None:
-    """Of Markdown, code is left out; of Python, only strings and comments are read."""
+    """The check ignores code in Markdown, and everything but strings and comments in Python."""
     page = tmp_path / "page.md"
     page.write_text("It is `no JSON` here.\n\n    is no code\n\n```\nanew\n```\nanew\n", encoding="utf-8")
     assert [number for number, line in prose.passages(page) if list(prose.found(line))] == [8]
@@ -83,7 +83,7 @@ def test_code_is_not_prose(tmp_path: Path) -> None:
 
 
 def test_a_habit_across_a_line_break_is_found(tmp_path: Path) -> None:
-    """Words that a line break divides are found; the end of a paragraph divides them."""
+    """An expression with a line break in it is found, but not with the end of a paragraph in it."""
     module = tmp_path / "module.py"
     text = '"""It ends at\n    once.\n\n    at\n\n    once\n"""\n# at\n# once\n'
     module.write_text(text, encoding="utf-8")
@@ -92,6 +92,6 @@ def test_a_habit_across_a_line_break_is_found(tmp_path: Path) -> None:
 
 
 def test_edited_texts_stay_so() -> None:
-    """No edited text has one of the listed habits."""
+    """No text in prose.EDITED has a listed expression."""
     assert all(any(prose.ROOT.glob(pattern)) for pattern in prose.EDITED)
     assert list(prose.reports(prose.edited())) == []

@@ -1,4 +1,4 @@
-"""docs/reliability.md: each promise names tests that exist."""
+"""docs/reliability.md: each promise names a test, and the named tests exist."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[f"{path}::{name}" for path, name in NAMED])
 def test_a_named_test_exists(path: str, name: str) -> None:
-    """Each test that a promise names exists."""
+    """Each test that docs/reliability.md names exists."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_every_promise_names_a_test() -> None:
-    """Every row of a table of promises names a test."""
+    """Each row in a table of promises names a test."""
     rows = []
     shown = False
     for line in TEXT.splitlines():

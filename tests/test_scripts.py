@@ -1,4 +1,4 @@
-"""The scripts that a newcomer uses explain what they do."""
+"""The scripts in script/ print help and their purpose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPTS = sorted(each.name for each in (ROOT / "script").iterdir() if each.name 
 @pytest.mark.parametrize("name", SCRIPTS)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_help_is_printed_and_nothing_done(tmp_path: Path, name: str, option: str) -> None:
-    """Without an installation, a script's help is the comment at its top; no file is created."""
+    """Without an installation, a script prints the comment at its top as help, and creates no file."""
     shutil.copytree(ROOT / "script", tmp_path / "script")
     done = subprocess.run(
         [tmp_path / "script" / name, option], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -34,7 +34,7 @@ def test_help_is_printed_and_nothing_done(tmp_path: Path, name: str, option: str
     ("module", "option"), [("bench", "--load"), ("bench", "--json"), ("faults", "--only"), ("hil", "--bench")]
 )
 def test_a_script_with_a_command_line_prints_its_help(module: str, option: str) -> None:
-    """After an installation, a script with a command line prints the help of that command line."""
+    """The modules behind the scripts bench, faults and hil print help with their options."""
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"],
         cwd=ROOT,
@@ -51,7 +51,7 @@ def test_a_script_with_a_command_line_prints_its_help(module: str, option: str) 
     ("name", "told"), [("demo", "runs a profile's life cycle"), ("build-deb", "builds the Debian package")]
 )
 def test_a_slow_script_first_prints_its_purpose(tmp_path: Path, name: str, told: str) -> None:
-    """A slow script prints its purpose before it installs anything; in this test, it cannot install."""
+    """A slow script prints its purpose before it installs anything, which fails in this test."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for each in ("dirname", "sed"):

@@ -1,4 +1,4 @@
-"""The hunt for secrets finds them wherever lpad could reveal them."""
+"""The hunt, which finds secrets in all that lpad prints, logs or passes on during the tests."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ MAY_START_PROCESSES = {
     ],
 )
 def test_secrets_are_found_in_all_forms(secret: str, line: str) -> None:
-    """Secrets are found in text, hex, BCD and base64, alone and inside, learned before or after."""
+    """The hunt finds a secret in text, hex, BCD and base64, whether learned before or after the line."""
     before, after = Hunt(), Hunt()
     before.learn("it", secret)
     for hunt in (before, after):
@@ -72,7 +72,7 @@ def test_secrets_are_found_in_all_forms(secret: str, line: str) -> None:
 
 
 def test_shortened_texts_are_not_found() -> None:
-    """A shortened text is no longer a secret, and garbage is not a secret."""
+    """A shortened ICCID is not a finding, and an IMEI of zeros is not a secret."""
     hunt = Hunt()
     hunt.learn("ICCID", ICCID)
     hunt.learn("IMEI", "000000000000000")
@@ -81,7 +81,7 @@ def test_shortened_texts_are_not_found() -> None:
 
 
 def test_the_hunt_covers_the_whole_suite() -> None:
-    """The hunt covers the whole suite; a run with a finding fails (tests/conftest.py)."""
+    """The hunt runs during all tests; its findings make the run fail (tests/conftest.py)."""
     assert "hunt for secrets: " in HUNT.summary
 
 
@@ -91,7 +91,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 def test_sources_add_their_secrets(tmp_path: Path, pki: Pki) -> None:
-    """Cards, modems, orders, profiles and requests add their secrets to the hunt."""
+    """The hunt learns the secrets of each card, modem, order, profile and request in the tests."""
     with Lab(tmp_path, pki, personality=ModemPersonality(imei=IMEI)) as lab:
         package = made_up_profile(Iccid.parse(ICCID), imsi=IMSI, size=3000)
         order = lab.server.orders.add_order(package, confirmation_code="hunted-code")
@@ -104,7 +104,7 @@ def test_sources_add_their_secrets(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_all_output_is_searched(tmp_path: Path, pki: Pki) -> None:
-    """Errors' sentences, traces, metrics and the arguments of lpad's own processes are searched."""
+    """The hunt searches errors' sentences, metrics and the arguments of processes that lpad starts."""
     InvalidValue("there is no plugh-xyzzy")
     assert HUNT.has_heard("plugh-xyzzy")
     with Lab(tmp_path, pki) as lab:
@@ -118,7 +118,7 @@ def test_all_output_is_searched(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_the_daemon_starts_no_processes() -> None:
-    """The daemon starts no process; only terminal commands, fixtures and the runner may."""
+    """Only the listed terminal commands, fixtures and the runner have code that starts a process."""
     found = {
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")
@@ -128,7 +128,7 @@ def test_the_daemon_starts_no_processes() -> None:
 
 
 def test_errors_shorten_identifiers_themselves() -> None:
-    """A sentence may omit the redaction; details keep the whole value for programs."""
+    """An error shortens identifiers in its sentence; its details have the whole values."""
     error = NotFound(f"the card holds no profile {ICCID}; read LPA:1$smdp.example.com$TOKEN", iccid=ICCID)
     assert error.sentence == str(error) == "the card holds no profile …9017; read LPA:1$smdp.example.com$…"
     assert error.details == {"iccid": ICCID}
@@ -137,7 +137,7 @@ def test_errors_shorten_identifiers_themselves() -> None:
 def test_random_text_around_an_identifier_counts_except_in_tests_with_random_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An identifier joined to other characters is a finding, except in tests that damage their input."""
+    """An identifier within a longer word is a finding, except in tests with random input."""
     for test, expected in (
         ("tests/fuzz/test_targets.py::test_x", [False, True]),
         ("tests/x.py::y", [True, True]),
@@ -151,7 +151,7 @@ def test_random_text_around_an_identifier_counts_except_in_tests_with_random_tex
 
 
 def test_several_processes_hunt_as_one() -> None:
-    """The main process reports the findings and the searches of each process of a parallel run."""
+    """A hunt includes the findings and the counts of another process's report."""
     judge, other = Hunt(), Hunt()
     for hunt, line in ((judge, "nothing here"), (other, f"the profile {ICCID} is enabled")):
         hunt.learn("ICCID", ICCID)

@@ -1,4 +1,4 @@
-"""docs/security.md names for each attack the test that shows its result."""
+"""docs/security.md names a test for each attack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
 def test_every_attack_has_a_test_that_is_there() -> None:
-    """Each row of the table of attacks names a test that exists."""
+    """Each row in the table of attacks names a test, and the named tests exist."""
     table = TEXT.partition("<!-- table of attacks: begin -->")[2].partition("<!-- table of attacks: end -->")[
         0
     ]

@@ -1,4 +1,4 @@
-"""The libraries that all threads of the daemon share can be used first by several at the same time."""
+"""Several threads can make the first use of a library at the same time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ for number in range({ROUNDS}):
 
 
 def test_msgspec_reads_a_new_type_in_several_threads() -> None:
-    """Releases before 0.23 crash the process if two threads read the first record of a type."""
+    """Four threads can decode a new type at the same time, which crashed msgspec before 0.23."""
     done = subprocess.run(
         [sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=False, timeout=120
     )

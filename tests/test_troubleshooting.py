@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has every kind of error, and no kind that does not exist."""
+"""docs/troubleshooting.md has exactly the existing kinds of errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OF_THE_CLIENT = {"daemon-unreachable"}
 
 
 def test_every_kind_has_a_symptom() -> None:
-    """The last column of the tables lists exactly lpad's kinds of errors."""
+    """The last column of the page's tables names exactly the kinds of errors of lpad and its client."""
     told = {
         kind
         for line in PAGE.splitlines()

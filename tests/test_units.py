@@ -1,4 +1,4 @@
-"""The files for systemd, udev and polkit, as far as they can be checked without an installation."""
+"""The files for systemd and polkit, checked without an installation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_EXPOSED = 1.5
 
 
 def run(*command: str) -> str:
-    """Return the output of a program that must succeed."""
+    """Run a program that must succeed, and return its output and standard error."""
     found = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "TERM": "dumb"}
     )
@@ -34,7 +34,7 @@ def run(*command: str) -> str:
 
 
 def directives(unit: str, section: str) -> dict[str, list[str]]:
-    """Return the content of a unit's section; systemd adds up repeated keys."""
+    """Return the values of a unit's section by key; a key may be repeated."""
     found: dict[str, list[str]] = {}
     inside = ""
     for line in (UNITS / unit).read_text(encoding="utf-8").splitlines():
@@ -47,7 +47,7 @@ def directives(unit: str, section: str) -> dict[str, list[str]]:
 
 
 def test_the_service_exposes_little() -> None:
-    """By systemd's own measure, the daemon can do little to the system."""
+    """`systemd-analyze security` rates the daemon's unit at most 1.5."""
     said = run("systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad.service"))
     exposure = re.search(r"exposure level for lpad.service: ([0-9.]+)", said)
     assert exposure is not None, said
@@ -55,11 +55,11 @@ def test_the_service_exposes_little() -> None:
 
 
 def test_systemd_knows_every_word(tmp_path: Path) -> None:
-    """The units contain no key and no value that systemd would ignore."""
+    """`systemd-analyze verify` reports nothing about lpad's units."""
     here = tmp_path / "etc" / "systemd" / "system"
     shutil.copytree(UNITS, here)
     for unit in here.glob("lpad*.*"):
-        # Replace the programs that only the package installs.
+        # The programs of the package are not installed here.
         unit.write_text(
             re.sub(r"=/usr/bin/(lpad-mqtt|lpad|setfacl)", "=/bin/true", unit.read_text(encoding="utf-8")),
             "utf-8",
@@ -69,7 +69,7 @@ def test_systemd_knows_every_word(tmp_path: Path) -> None:
 
 
 def test_the_units_agree_with_the_daemon() -> None:
-    """The units have the socket, the state folder and the exit code of lpad."""
+    """The units have the socket, the state folder and the exit status of lpad's defaults."""
     service, socket = directives("lpad.service", "Service"), directives("lpad.socket", "Socket")
     assert socket["ListenStream"] == [DEFAULT_SOCKET] == [Settings().socket]
     assert [f"/var/lib/{name}" for name in service["StateDirectory"]] == [Settings().state_folder]
@@ -77,7 +77,7 @@ def test_the_units_agree_with_the_daemon() -> None:
 
 
 def test_the_bridge_exposes_little() -> None:
-    """lpad-mqtt uses a network, and can do as little to the system as the daemon."""
+    """`systemd-analyze security` rates lpad-mqtt at most 1.5, and its unit has lpad-mqtt's defaults."""
     said = run(
         "systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad-mqtt.service")
     )
@@ -92,7 +92,7 @@ def test_the_bridge_exposes_little() -> None:
 
 
 def test_the_socket_is_closed_to_others() -> None:
-    """Until lpad has read its settings, only root and the two groups may connect."""
+    """Before lpad has read its settings, only root and the groups lpad and lpad-read may connect."""
     socket = directives("lpad.socket", "Socket")
     assert socket["SocketMode"] == ["0660"]
     assert socket["SocketGroup"] == ["lpad"]
@@ -100,14 +100,14 @@ def test_the_socket_is_closed_to_others() -> None:
 
 
 def test_the_runner_obeys_lpad_alone() -> None:
-    """The members of lpad's group may not use the runner, because the owner's programs may run as root."""
+    """Only the user lpad may connect to the runner's socket, not the group lpad."""
     socket = directives("lpad-hooks.socket", "Socket")
     assert socket["ListenStream"] == [SOCKET]
     assert (socket["SocketUser"], socket["SocketMode"]) == (["lpad"], ["0600"])
 
 
 def test_the_port_opener_exposes_little() -> None:
-    """The port opener runs as root without capabilities and other devices, for requests of lpad alone."""
+    """The port opener has no capabilities, may use only control ports, and serves only the user lpad."""
     said = run(
         "systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / "lpad-ports.service")
     )
@@ -122,13 +122,13 @@ def test_the_port_opener_exposes_little() -> None:
 
 
 def test_the_user_can_be_made() -> None:
-    """systemd-sysusers understands the file."""
+    """systemd-sysusers accepts the file, and would create the user lpad."""
     said = run("systemd-sysusers", "--dry-run", str(UNITS / "sysusers.d" / "lpad.conf"))
     assert "lpad" in said or "lpad" in Path("/etc/passwd").read_text(encoding="utf-8")
 
 
 def test_the_folder_can_be_made(tmp_path: Path) -> None:
-    """systemd-tmpfiles understands the file, and makes the socket's folder."""
+    """systemd-tmpfiles accepts the file, and creates the socket's folder."""
     run("systemd-tmpfiles", "--create", f"--root={tmp_path}", str(UNITS / "tmpfiles.d" / "lpad.conf"))
     assert (tmp_path / "run" / "lpad").is_dir()
 
@@ -154,7 +154,7 @@ console.log(JSON.stringify(JSON.parse(process.argv[2]).map(([id, user]) => ask(i
     ],
 )
 def test_polkit_allows_only_lpad(action: str) -> None:
-    """The user lpad may borrow modems, use readers and connect; others keep the system's own rules."""
+    """The rule for polkit allows the user lpad each needed action, and decides nothing for other users."""
     asked = [[action, "lpad"], [action, "alice"], ["org.freedesktop.login1.reboot", "lpad"]]
     rules = ROOT / "config" / "polkit" / "50-lpad.rules"
     assert json.loads(run("node", "-e", POLKIT, str(rules), json.dumps(asked))) == ["yes", None, None]

@@ -1,4 +1,4 @@
-"""A recorded card that is replayed."""
+"""A card that answers from a record of APDUs."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def entry(command: bytes, answer: str | None, **fields: Any) -> str:
 
 
 def test_answers_in_their_order() -> None:
-    """Equal commands get the recorded answers in order, and then from the beginning again."""
+    """A repeated command gets its recorded answers in order, and after the last the first again."""
     card = ReplayedCard([Exchange(GET_RESPONSE, b"\x01\x90\x00"), Exchange(GET_RESPONSE, b"\x02\x90\x00")])
     assert [card.transmit(GET_RESPONSE)[0] for _ in range(3)] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("cla", [0x81, 0x82, 0xC1, 0xCF])
 def test_the_channel_may_differ_from_the_recorded_one(cla: int) -> None:
-    """The channel may differ from the recorded one."""
+    """A command gets its recorded answer on any channel."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes([cla]) + GET_EID[1:]) == b"\x61\x15"
     assert card.unheard == 0
 
 
 def test_content_that_differs() -> None:
-    """A command whose content differs in each session gets the answer to one of the same kind."""
+    """A command with other content gets the recorded answer for its tag, and an unrecorded tag gets 6985."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15"), Exchange(AUTHENTICATE, b"\x61\x20")])
     assert card.transmit(AUTHENTICATE[:-1] + b"\x07") == b"\x61\x20"
     assert card.transmit(bytes.fromhex("81E2910003BF2D00")) == b"\x69\x85"
@@ -45,25 +45,25 @@ def test_content_that_differs() -> None:
 
 
 def test_a_card_that_fell_silent() -> None:
-    """A command that the recorded card did not answer gets no answer from the replayed card either."""
+    """A command whose only record has no answer raises CardUnreachable."""
     with pytest.raises(CardUnreachable):
         ReplayedCard([Exchange(GET_EID, None)]).transmit(GET_EID)
 
 
 def test_a_modem_on_its_way_out() -> None:
-    """A command that went unanswered only once is answered, because the cause was the modem."""
+    """If a command has records with and without an answer, those without are ignored."""
     card = ReplayedCard([Exchange(GET_EID, None), Exchange(GET_EID, b"\x61\x15")])
     assert [card.transmit(GET_EID) for _ in range(2)] == [b"\x61\x15"] * 2
 
 
 def test_a_recorded_refusal_of_manage_channel_is_not_replayed() -> None:
-    """A recorded refusal of MANAGE CHANNEL belongs to the old modem, and is not replayed."""
+    """MANAGE CHANNEL opens a channel, even if its record has no answer."""
     card = ReplayedCard([Exchange(bytes.fromhex("0070000001"), None), Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
 
 
 def test_channels_and_select_need_no_record() -> None:
-    """Channels and SELECT succeed even if the record lacks them."""
+    """MANAGE CHANNEL and SELECT succeed even if they are not in the record."""
     card = ReplayedCard([Exchange(GET_EID, b"\x61\x15")])
     assert card.transmit(bytes.fromhex("0070000001")) == bytes.fromhex("019000")
     assert card.transmit(bytes.fromhex("01A4040010") + bytes(16)) == bytes.fromhex("9000")
@@ -71,7 +71,7 @@ def test_channels_and_select_need_no_record() -> None:
 
 
 def test_records_of_several_cards(tmp_path: Path) -> None:
-    """One card is selected by name; a port's earlier exchanges without a name belong to its card."""
+    """Of several recorded cards one is chosen by name; exchanges without a name belong to the port's card."""
     path = tmp_path / "apdus"
     path.write_text(
         "\n".join(
@@ -96,7 +96,7 @@ def test_records_of_several_cards(tmp_path: Path) -> None:
     "text", ["nonsense", "[]", '{"where": "x"}', '{"where": "x", "command": "80", "answer": ""}']
 )
 def test_files_that_are_not_a_record(tmp_path: Path, text: str) -> None:
-    """The error names a file that is not a record, and nothing is replayed."""
+    """A file that is not an APDU record, and a missing one, is refused."""
     (tmp_path / "apdus").write_text(text)
     with pytest.raises(InvalidValue, match="not an APDU record"):
         ReplayedCard.read(tmp_path / "apdus")

@@ -1,4 +1,4 @@
-"""The card in a virtual reader, with a scripted driver that uses vpcd's wire format."""
+"""A card in a virtual reader, with a scripted driver that uses vpcd's protocol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECT = bytes.fromhex("00A4040000")
 
 
 class CountingCard:
-    """Answers with the received bytes, and counts resets."""
+    """A card that answers with the received bytes, and counts its resets."""
 
     def __init__(self) -> None:
         self.resets = 0
@@ -37,7 +37,7 @@ class CountingCard:
 
 
 class Driver:
-    """The reader's side: a server that waits for a card."""
+    """The reader's driver: a server to which the card connects."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -51,7 +51,7 @@ class Driver:
         self._line.settimeout(30)
 
     def tell(self, message: bytes) -> None:
-        """Send length and body separately, as the driver does."""
+        """Send the length and the body of a message separately, as vpcd does."""
         assert self._line is not None
         self._line.sendall(len(message).to_bytes(2, "big"))
         self._line.sendall(message)
@@ -61,7 +61,7 @@ class Driver:
         return self.answer()
 
     def answer(self) -> bytes:
-        """Return one message; empty if the card is gone."""
+        """Return one message of the card, or no bytes if the card has closed the connection."""
         assert self._line is not None
         head = self._line.recv(2, socket.MSG_WAITALL)
         return self._line.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL) if head else b""
@@ -96,14 +96,14 @@ def inserted(driver: Driver, card: CountingCard) -> Iterator[VirtualReaderCard]:
 
 
 def test_apdus_are_answered_and_counted(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """The card's answer is returned, and APDUs are counted."""
+    """The driver gets the card's answers to short and long APDUs, which are counted."""
     assert driver.ask(SELECT) == SELECT + b"\x90\x00"
     assert driver.ask(bytes(261)) == bytes(261) + b"\x90\x00"
     assert inserted.apdus == 2
 
 
 def test_the_atr_is_available_without_power(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """The ATR is available before power is switched on, and is that of the last reset."""
+    """The driver gets the ATR of the last reset, even before it switches the power on."""
     assert driver.ask(b"\x04") == ATR + b"\x01"
     driver.tell(b"\x01")
     assert driver.ask(b"\x04") == ATR + b"\x02"
@@ -113,7 +113,7 @@ def test_the_atr_is_available_without_power(driver: Driver, inserted: VirtualRea
 
 
 def test_pulled_and_put_back(driver: Driver, inserted: VirtualReaderCard, card: CountingCard) -> None:
-    """The driver notices that the card is pulled, and a card that comes back has been reset."""
+    """Pulling the card closes the connection; inserting it opens another, after a reset."""
     inserted.pull()
     inserted.pull()
     assert driver.answer() == b""
@@ -124,14 +124,14 @@ def test_pulled_and_put_back(driver: Driver, inserted: VirtualReaderCard, card: 
 
 
 def test_looks_for_a_driver_that_has_gone(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """After a restart of pcscd the card returns without a request."""
+    """If the driver closes the connection, the card connects again by itself."""
     for _ in range(2):
         driver.accept()
         assert driver.ask(SELECT) == SELECT + b"\x90\x00"
 
 
 def test_a_driver_that_dies_in_a_message(driver: Driver, inserted: VirtualReaderCard) -> None:
-    """If the driver dies in the middle of a message, the card ignores the incomplete message."""
+    """If the driver closes the connection within a message, the message is ignored."""
     assert driver._line is not None
     driver._line.sendall(b"\x00\x05\x00")
     driver.accept()
@@ -139,7 +139,7 @@ def test_a_driver_that_dies_in_a_message(driver: Driver, inserted: VirtualReader
 
 
 def test_a_card_that_loses_its_power(driver: Driver, inserted: VirtualReaderCard, card: CountingCard) -> None:
-    """A card without power disappears for the reader, and returns afterwards."""
+    """A card that cannot be reached closes the connection, and connects again after a reset."""
     card.failure = CardUnreachable("no power")
     assert driver.ask(SELECT) == b""
     driver.accept()
@@ -148,7 +148,7 @@ def test_a_card_that_loses_its_power(driver: Driver, inserted: VirtualReaderCard
 
 
 def test_a_card_that_crashes(driver: Driver, card: CountingCard) -> None:
-    """An exception in the card is raised on closing."""
+    """If the card's code raises an exception, closing the reader's card raises InternalError."""
     inserted = VirtualReaderCard(card, host="127.0.0.1", port=driver.port)
     driver.accept()
     card.failure = AssertionError("wrong")
@@ -158,14 +158,14 @@ def test_a_card_that_crashes(driver: Driver, card: CountingCard) -> None:
 
 
 def test_no_reader_there(driver: Driver, card: CountingCard) -> None:
-    """Without a driver the error names the Debian packages."""
+    """If no driver accepts a connection, the error names the Debian package."""
     driver.close()
     with pytest.raises(CardUnreachable, match="vsmartcard-vpcd"):
         VirtualReaderCard(card, host="127.0.0.1", port=driver.port)
 
 
 def test_leaves_no_thread(driver: Driver, card: CountingCard) -> None:
-    """Closing the card ends its thread, even while the thread searches for the driver."""
+    """Closing the reader's card ends its thread, even if the driver is gone."""
     before = threading.active_count()
     inserted = VirtualReaderCard(card, host="127.0.0.1", port=driver.port)
     driver.close()
@@ -178,12 +178,12 @@ def test_leaves_no_thread(driver: Driver, card: CountingCard) -> None:
     [("localhost:35964", ("localhost", 35964)), ("10.0.0.1", ("10.0.0.1", FIRST_PORT))],
 )
 def test_an_address_is_host_and_port(text: str, address: tuple[str, int]) -> None:
-    """An address is HOST:PORT, or HOST alone for the first reader."""
+    """An address is HOST:PORT, or HOST for the first reader's port."""
     assert split_address(text) == address
 
 
 @pytest.mark.parametrize("text", [":1", "host:", "host:0", "host:x", "host:65536"])
 def test_invalid_addresses_are_refused_with_an_example(text: str) -> None:
-    """A text that is not an address is refused with an example."""
+    """A text that is not an address is refused, and the error shows the form."""
     with pytest.raises(InvalidValue, match="HOST:PORT"):
         split_address(text)

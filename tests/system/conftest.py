@@ -1,4 +1,4 @@
-"""The fixtures for script/system-test, which makes the Debian and the package."""
+"""Fixtures for script/system-test, which makes the Debian's root folder and the package."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _booted: list[Gateway] = []
 
 @pytest.fixture(scope="session")
 def package() -> Path:
-    """The package under test."""
+    """The file of the package under test."""
     assert PACKAGE is not None
     return Path(PACKAGE)
 
 
 @pytest.fixture(scope="session")
 def release() -> str:
-    """The release of the Debian, such as "trixie"."""
+    """The code name of the container's Debian release, such as "trixie"."""
     assert ROOT is not None
     text = (Path(ROOT) / "etc/os-release").read_text(encoding="utf-8")
     (name,) = (line.removeprefix(_RELEASE) for line in text.splitlines() if line.startswith(_RELEASE))
@@ -40,7 +40,7 @@ def release() -> str:
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Gateway]:
-    """A Debian without lpad."""
+    """A booted container with Debian and without lpad."""
     from system.gateway import Gateway  # noqa: PLC0415 - not when the tests are left out
 
     assert ROOT is not None
@@ -52,7 +52,7 @@ def bare() -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def gateway(bare: Gateway, package: Path) -> Gateway:
-    """A gateway that works."""
+    """A booted container in which lpad is installed and uses a simulated card."""
     bare.install(package)
     bare.set_up()
     return bare
@@ -62,7 +62,7 @@ def gateway(bare: Gateway, package: Path) -> Gateway:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the state of the container after a failed test."""
+    """Add the journal of each booted container to the report of a failed test."""
     report = yield
     if call.excinfo is not None:
         for booted in _booted:

@@ -1,4 +1,4 @@
-"""A Debian that is booted by systemd-nspawn, on a copy that is thrown away."""
+"""A Debian that systemd-nspawn boots, with an overlay that is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATIENCE = 240.0
-"""Seconds within which anything that a test waits for has happened, also on a slow machine."""
+"""The maximum number of seconds that a test waits for a state, enough for a slow machine."""
 
 _ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -29,7 +29,7 @@ _ENVIRONMENT = {
 
 
 class Container:
-    """A container, started by `with`; everything written to the container is gone afterwards."""
+    """A container that runs within a `with` block; its changes are deleted afterwards."""
 
     def __init__(self, root: Path) -> None:
         """Prepare a container.
@@ -40,7 +40,7 @@ class Container:
         self._folder = Path(tempfile.mkdtemp(prefix="lpad-system-"))
         self._lower = root
         self.root = self._folder / "root"
-        """The container's root folder, to be written to from outside."""
+        """The container's root folder, in which a test can write from outside."""
         self._process: subprocess.Popen[bytes] | None = None
         self._first: int | None = None
 
@@ -60,7 +60,7 @@ class Container:
 
     def __exit__(self, *_exception: object) -> None:
         if self._process is not None:
-            self._process.terminate()  # systemd-nspawn then shuts the container down
+            self._process.terminate()  # systemd-nspawn shuts the container down when it is terminated
             try:
                 self._process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
@@ -95,11 +95,11 @@ class Container:
         )
 
     def _find_init(self) -> int | None:
-        """Return the PID, outside the container, of the container's process 1."""
+        """Return the PID outside the container of the container's process 1, or None before it exists."""
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         for child in children.read_text(encoding="utf-8").split():
-            with suppress(OSError):  # the process has just ended
+            with suppress(OSError):  # the process may have ended
                 status = Path(f"/proc/{child}/status").read_text(encoding="utf-8")
                 (numbers,) = re.findall(r"^NSpid:\s*(.*)$", status, re.MULTILINE)
                 if len(numbers.split()) > 1 and numbers.split()[-1] == "1":
@@ -111,7 +111,7 @@ class Container:
         return (self._folder / "console").read_text(encoding="utf-8", errors="replace")
 
     def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
-        """Write a file in the container; an existing one keeps its owner and mode."""
+        """Write a file in the container; a file that exists keeps its owner and mode."""
         target = self.root / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         new = not target.exists()
@@ -120,7 +120,7 @@ class Container:
             target.chmod(mode)
 
     def popen(self, *command: str, user: str | None = None) -> subprocess.Popen[str]:
-        """Start a program in the container, as one of its users."""
+        """Start a program in the container, as root or as the named user."""
         assert self._first is not None, "not booted"
         become = (
             ()
@@ -137,13 +137,13 @@ class Container:
         )
 
     def run(self, *command: str, user: str | None = None, check: bool = True, code: int = 0) -> str:
-        """Return the output of a program in the container; with an expected failure, also its standard error.
+        """Return a program's output, and with an expected exit status other than 0 also its standard error.
 
         Args:
             command: the program and its arguments.
-            user: the user that starts it; None: root.
-            check: whether the command must end with the status `code`.
-            code: how it must end.
+            user: the user that the program runs as, or None for root.
+            check: whether another exit status than `code` is an error.
+            code: the expected exit status.
         """
         with self.popen(*command, user=user) as process:
             said, complaint = finish(process)
@@ -157,7 +157,7 @@ class Container:
         return self.run("journalctl", "--no-pager", "--output=short-precise", *arguments, check=False)
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for a state that is not reported.
+        """Wait until a state is reached; fail if the container ends or PATIENCE passes.
 
         Args:
             holds: returns whether the state is reached.
@@ -172,7 +172,7 @@ class Container:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Return the output and the standard error of a program; one that takes too long is ended."""
+    """Return a program's output and standard error; kill the program if it takes too long."""
     try:
         said, complaint = process.communicate(timeout=2 * PATIENCE)
     except subprocess.TimeoutExpired:

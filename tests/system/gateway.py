@@ -1,4 +1,4 @@
-"""A gateway in a container: lpad from its package, a simulated modem with a card, an SM-DP+, users."""
+"""A gateway in a container: lpad's package, a simulated modem with a card, an SM-DP+, and users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CARD = "modem"
 SIM = "/srv/sim"
 LPAD_SIM = f"{SIM}/environment/bin/python3 -I -m lpad.cli.lpad sim"
-"""The simulators, in an environment that script/system-test makes: the package lacks their libraries."""
+"""The command of the simulators, in an environment with the libraries that the package lacks."""
 SERVER = "localhost:8443"
 BAUD = 115_200
 
@@ -46,19 +46,19 @@ ExecStartPost=/bin/sh -c 'until curl --silent --insecure --output /dev/null http
 
 
 class Gateway(Container):
-    """A container in which the package can be installed and used."""
+    """A container in which a test can install lpad's package and use it."""
 
     def install(self, package: Path) -> str:
-        """Install a package file as an administrator does, and return dpkg's output."""
+        """Install a package file with dpkg, and return dpkg's output."""
         shutil.copy(package, self.root / "root")
         return self.run("dpkg", "--install", f"/root/{package.name}")
 
     def set_up(self, *, baud: int = BAUD, **settings: Any) -> None:
-        """Start modem and server, create the users, and give lpad its settings.
+        """Start modem and server, create the users, write lpad's settings, and wait for the card.
 
         Args:
-            baud: of the modem's port; a slow one leaves time to break in.
-            settings: to add to the daemon's.
+            baud: the baud rate of the modem's port; with a low one, a test can interrupt a download.
+            settings: sections that replace those of the usual settings.
         """
         self.run("groupadd", "installers")
         for user, groups in USERS.items():
@@ -70,19 +70,19 @@ class Gateway(Container):
         self.ready()
 
     def set_up_simulators(self, *, baud: int = BAUD) -> None:
-        """Start modem and server, and trust the server's CA."""
+        """Start the simulated modem and server, and put the server's CA into lpad's trust folder."""
         self.write("/etc/systemd/system/sim-card.service", _CARD_UNIT.replace("%BAUD%", str(baud)))
         self.write("/etc/systemd/system/sim-server.service", _SERVER_UNIT)
         environment = self.root / SIM.lstrip("/") / "environment"
         shutil.copytree(os.environ["LPAD_SYSTEM_SIM"], environment, symlinks=True)
         self.run("systemctl", "daemon-reload")
         self.run("systemctl", "start", "sim-card.service", "sim-server.service")
-        # The package has a folder for the operator's CA.
+        # lpad trusts the CA certificates in this folder of the package.
         for certificate in (self.root / SIM.lstrip("/") / "pki" / "ci").glob("*.der"):
             shutil.copy(certificate, self.root / "etc/lpad/trust.d")
 
     def write_settings(self, **settings: Any) -> None:
-        """Write the settings file, in place, as an editor does."""
+        """Write lpad's settings file; the given sections replace the usual ones."""
         content = {
             "euiccs": {CARD: {"port": f"{SIM}/modem"}},
             "remote": {"hosts": {SERVER: "127.0.0.1"}},
@@ -98,17 +98,17 @@ class Gateway(Container):
         return self.run(*LPAD_SIM.split(), "order", f"{SIM}/smdp").strip()
 
     def lpactl(self, *arguments: str, user: str = "ada", code: int = 0) -> Any:
-        """Run lpactl as a user of the gateway, and return its JSON output as Python values."""
+        """Run lpactl as a user; return its decoded JSON, or with an expected failure its text."""
         said = self.run("lpactl", "--json", *arguments, user=user, code=code)
         return json.loads(said) if code == 0 and said.strip() else said
 
     def curl(self, path: str, *arguments: str, user: str) -> tuple[int, Any]:
-        """Ask the API as curl does; returns the status and the body.
+        """Send a request to the API with curl, and return the HTTP status and the decoded body.
 
         Args:
             path: such as "/v1/euiccs".
-            arguments: more for curl.
-            user: the calling user.
+            arguments: further arguments of curl.
+            user: the user that runs curl.
         """
         said = self.run(
             *("curl", "--silent", "--show-error", "--max-time", "60", "--unix-socket", "/run/lpad/lpad.sock"),
@@ -139,7 +139,7 @@ class Gateway(Container):
         return dict(line.split("=", 1) for line in said.splitlines())
 
     def pid(self) -> int:
-        """Return the daemon's process number; 0 if it does not run."""
+        """Return the daemon's process number, or 0 if it does not run."""
         return int(self.show("lpad.service", "MainPID")["MainPID"])
 
     def active(self, unit: str = "lpad.service") -> str:
@@ -147,7 +147,7 @@ class Gateway(Container):
         return self.show(unit, "ActiveState")["ActiveState"]
 
     def drop_in(self, text: str, *, unit: str = "lpad.service") -> None:
-        """Change a unit as `systemctl edit` does; "" undoes the change."""
+        """Replace the drop-in of a unit, as `systemctl edit` does; "" removes the drop-in."""
         folder = f"/etc/systemd/system/{unit}.d"
         self.run("rm", "-rf", folder)
         if text:
@@ -155,7 +155,7 @@ class Gateway(Container):
         self.run("systemctl", "daemon-reload")
 
     def client_waits(self, user: str = "rita") -> subprocess.Popen[str]:
-        """Start a program that asks lpad for its state and waits."""
+        """Start a program that requests lpad's state and waits for the answer."""
         return self.popen(
             *("curl", "--silent", "--show-error", "--max-time", "60", "--unix-socket", "/run/lpad/lpad.sock"),
             "http://lpad/v1/system",

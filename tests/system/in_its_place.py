@@ -1,4 +1,4 @@
-"""Tries, in the daemon's place, possible attacks on the system, and prints their results."""
+"""Tries attacks on the system with the daemon's permissions, and prints the results as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = ("Uid", "NoNewPrivs", "Seccomp", "CapEff", "CapPrm", "CapBnd", "CapAmb")
 
 
 def attempts(port: str, other: str) -> dict[str, Callable[[], object]]:
-    """Return the attempts by name; two of them open the serial port and another device."""
+    """Return the attempts by name, including those to open the serial port and another device."""
     return {
         **{f"write {folder}": Path(folder, "new").touch for folder in CLOSED},
         "write /var/lib/lpad": Path("/var/lib/lpad/new").touch,
@@ -33,13 +33,13 @@ def attempts(port: str, other: str) -> dict[str, Callable[[], object]]:
 
 
 def unshare() -> None:
-    """Enter a new user namespace, in which a process has every capability."""
+    """Enter a new user namespace, in which a process would have every capability."""
     if ctypes.CDLL(None, use_errno=True).unshare(NEW_USER_NAMESPACE):
         raise OSError(ctypes.get_errno(), "")
 
 
 def outcome(what: Callable[[], object]) -> str:
-    """Return 'done', or the operating system's text for the error, for one attempt."""
+    """Run one attempt, and return 'done' or the operating system's text for the error."""
     try:
         what()
     except OSError as error:

@@ -1,6 +1,6 @@
 """Tries the appliers of network settings with this process's permissions, and prints the outcomes as JSON.
 
-systemd starts this program in the daemon's place; the test starts it as another user.
+systemd starts this program with the daemon's permissions, and a test starts it as another user.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A control port of root, and mbim-proxy, which serves only root: the confined daemon uses both."""
+"""The confined daemon with an MBIM port of root, and with mbim-proxy, which serves only root."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPENER = "lpad-ports.service"
 _MODEM = f"""\
 [Service]
 ExecStart={LPAD_SIM} euicc {SIM}/mbim-card --mbim {SIM}/mbim --pki {SIM}/pki
-# The pty appears as a device of root's, as cdc_mbim makes it.
+# The pty gets root as its owner and the mode 600, like a port of the driver cdc_mbim.
 ExecStartPost=/bin/sh -c 'until [ -e {SIM}/mbim ]; do sleep 0.1; done; touch {PORT}; \\
     mount --bind $(readlink -f {SIM}/mbim) {PORT}; chown root:root {PORT}; chmod 600 {PORT}'
 """
@@ -39,7 +39,7 @@ def mbim(gateway: Gateway) -> Iterator[Gateway]:
 
 
 def state(gateway: Gateway) -> str:
-    """The card's state."""
+    """Return the state of the card behind the MBIM port."""
     return str(gateway.curl(f"/v1/euiccs/{NAME}", user="rita")[1]["state"])
 
 
@@ -48,14 +48,14 @@ def ready(gateway: Gateway) -> None:
 
 
 def test_the_opener_waits_for_requests(mbim: Gateway) -> None:
-    """The package enables the opener's socket; the opener itself is not started at boot."""
+    """After the installation, the port opener's socket is enabled and active, and its service is static."""
     assert mbim.run("systemctl", "is-enabled", "lpad-ports.socket").strip() == "enabled"
     assert mbim.active("lpad-ports.socket") == "active"
     assert mbim.run("systemctl", "is-enabled", OPENER, check=False).strip() == "static"
 
 
 def test_a_port_of_root_is_used(mbim: Gateway) -> None:
-    """Lpad downloads and enables a profile over a port that its own user cannot open."""
+    """Lpad, as its own user, downloads and enables a profile over a port that only root can open."""
     assert "Permission denied" in mbim.run("sh", "-c", f": <{PORT}", user="lpad", code=2)
     ready(mbim)
     iccid = mbim.lpactl("download", mbim.order())["result"]["iccid"]
@@ -68,7 +68,7 @@ def test_a_port_of_root_is_used(mbim: Gateway) -> None:
 
 
 def test_the_proxy_is_shared(mbim: Gateway) -> None:
-    """With mbim-proxy in between, lpad and mbimcli use the modem at the same time."""
+    """While mbim-proxy runs, lpad and mbimcli use the modem in turn without an error."""
     mbim.run("systemctl", "stop", "lpad.service")
     proxy = ("/usr/libexec/mbim-proxy", "--no-exit", "--verbose")
     mbim.run("systemd-run", "--unit=mbim-proxy", "--collect", *proxy)
@@ -87,7 +87,7 @@ def test_the_proxy_is_shared(mbim: Gateway) -> None:
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
 def test_only_lpad_can_use_the_opener(mbim: Gateway, user: str) -> None:
-    """Only lpad can use the opener's socket; a card administrator has no rights on the gateway itself."""
+    """Users other than lpad, even a member of the group lpad, cannot connect to the opener's socket."""
     asks = (
         "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)"
         ".connect('/run/lpad-ports/opener.sock')"
@@ -96,7 +96,7 @@ def test_only_lpad_can_use_the_opener(mbim: Gateway, user: str) -> None:
 
 
 def test_the_opener_opens_no_other_files(mbim: Gateway) -> None:
-    """An attacker who controls the daemon cannot have other files opened."""
+    """The opener refuses to open files other than control ports for the user lpad."""
     asks = (
         "from lpad.card.port.port_opener_client import PortOpenerClient\n"
         "for wanted in ('/dev/kmsg', '/etc/shadow', '/dev/cdc-wdm0/../kmsg', '/dev/cdc-wdm1'):\n"
@@ -110,7 +110,7 @@ def test_the_opener_opens_no_other_files(mbim: Gateway) -> None:
 
 
 def test_without_the_opener_the_error_names_it(mbim: Gateway) -> None:
-    """Without the opener the error states the remedy, after which lpad continues without a restart."""
+    """Without the opener, the card's error names the command that starts it; then the card gets ready."""
     mbim.run("systemctl", "stop", "lpad.service", "lpad-ports.socket", OPENER)
     mbim.run("systemctl", "start", "lpad.service")
     mbim.until(lambda: state(mbim) == "absent", "the refusal")

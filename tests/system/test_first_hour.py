@@ -1,4 +1,4 @@
-"""docs/first-hour.md: a new user's first hour on a fresh Debian; script/first-hour writes the page."""
+"""docs/first-hour.md shows the output of a new user's commands; script/first-hour writes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUICK = frozenset(
         "deliver-notifications",
     )
 )
-"""Steps that may be too short to be shown."""
+"""Lines of progress that a fast machine may not print."""
 CODE = "LPA:1$localhost:8443$ABCD-1234"
 INTERRUPT = """
 shown=$(mktemp)
@@ -48,7 +48,7 @@ differ from run to run.
 
 @dataclass(frozen=True)
 class Step:
-    """A step: the user's command, its reason, and its output."""
+    """A step of the page: an introduction, the user's command, and how the command ends."""
 
     why: str
     command: str
@@ -80,7 +80,7 @@ STEPS = (
 
 
 def transcript(gateway: Gateway) -> str:
-    """Do every step, and return the page."""
+    """Run every step, and return the page."""
     real = gateway.order()
     parts = [HEAD]
     for step in STEPS:
@@ -95,7 +95,7 @@ def transcript(gateway: Gateway) -> str:
 
 
 def kind(text: str) -> list[str]:
-    """Return the lines without parts that differ from run to run."""
+    """Return the lines of a page without the parts that differ between runs."""
     lines = []
     for line in text.splitlines():
         plain = re.sub(r"kernel \S+", "kernel", line)
@@ -106,7 +106,7 @@ def kind(text: str) -> list[str]:
 
 
 def test_each_step_of_the_first_hour_ends_as_shown(bare: Gateway, package: Path) -> None:
-    """Every step ends as the page shows it."""
+    """The output of each step is that of the page, apart from numbers and fast steps."""
     bare.install(package)
     bare.run("useradd", "--create-home", "--groups", "lpad", "ada")
     bare.set_up_simulators()

@@ -1,4 +1,4 @@
-"""lpad-mqtt as its package installs it: a separate service between lpad and Debian's mosquitto."""
+"""lpad-mqtt, a separate service of the package, with Debian's mosquitto as the broker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _READ = (
 
 
 def test_the_bridge_publishes_the_card_with_minimal_rights(gateway: Gateway) -> None:
-    """lpad-mqtt is off after the installation; once started, it publishes the card with minimal rights."""
+    """lpad-mqtt is disabled after the installation; when started, it publishes the card as its own user."""
     assert gateway.show("lpad-mqtt.service", "UnitFileState")["UnitFileState"] == "disabled"
     assert gateway.active("lpad-mqtt.service") == "inactive"
     gateway.run("systemctl", "start", "mosquitto.service")

@@ -1,4 +1,4 @@
-"""The confined daemon's access to NetworkManager and ModemManager: the system bus, and polkit's rule."""
+"""The confined daemon's access to NetworkManager and ModemManager, which polkit's rule allows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CONNECTION = "lpad-0001"
 
 
 def put(gateway: Gateway) -> str:
-    """Put the program into the container, and return the command that starts it."""
+    """Copy network_in_its_place.py into the container, and return the command that starts it."""
     gateway.write("/srv/network_in_its_place.py", PROGRAM.read_text(encoding="utf-8"))
     return "/usr/lib/lpad/bin/python3 /srv/network_in_its_place.py"
 
 
 def test_the_daemon_may_apply_network_settings(gateway: Gateway) -> None:
-    """In the daemon's place a connection can be stored and changed, and both daemons answer."""
+    """With the daemon's permissions, network settings can be stored in NetworkManager."""
     command = put(gateway)
     # By default, Debian's ModemManager does not start in a container.
     gateway.drop_in("[Unit]\nConditionVirtualization=\n", unit="ModemManager.service")
@@ -42,7 +42,7 @@ def test_the_daemon_may_apply_network_settings(gateway: Gateway) -> None:
 
 
 def test_other_users_may_not_apply_network_settings(gateway: Gateway) -> None:
-    """Another user is refused, and the sentence names the polkit action."""
+    """Another user cannot store network settings, and the error names the polkit action."""
     found = json.loads(gateway.run(*put(gateway).split(), user="mallory"))
     assert found["apply"][0] == "Failed"
     assert "org.freedesktop.NetworkManager.settings.modify.system" in found["apply"][1]

@@ -1,4 +1,4 @@
-"""The owner's programs in a booted gateway: the runner's unit runs safe ones as its user."""
+"""The owner's network command and hook, which the runner's unit runs in a booted gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTINGS = {"network": {"applier": "command", "hooks": True}}
 
 @pytest.fixture(scope="module")
 def owners(gateway: Gateway) -> Iterator[Gateway]:
-    """A gateway whose owner has a network command and a hook."""
+    """A gateway with a network command and a hook, which print what they are called with."""
     for path in (COMMAND, HOOK):
         gateway.write(path, TELLS, mode=0o755)
     gateway.write_settings(**SETTINGS)
@@ -41,7 +41,7 @@ def owners(gateway: Gateway) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def pair(owners: Gateway) -> tuple[str, str]:
-    """Two profiles with network settings; the second one's has a password."""
+    """The ICCIDs of two profiles with network settings; those of the second have a password."""
     first, second = (owners.lpactl("download", owners.order())["result"]["iccid"] for _ in range(2))
     owners.lpactl("network", "set", first, "--apn", "first.example")
     owners.write("/srv/password", PASSWORD)
@@ -51,19 +51,19 @@ def pair(owners: Gateway) -> tuple[str, str]:
 
 
 def now(gateway: Gateway) -> int:
-    """Return the number of lines that the programs have printed."""
+    """Return the number of lines that the programs have printed so far."""
     return len(told(gateway, 0))
 
 
 def told(gateway: Gateway, since: int) -> list[str]:
-    """Return the output of the programs, without the first lines."""
+    """Return the lines that the programs have printed, without the first `since` ones."""
     gateway.run("journalctl", "--sync")
     lines = gateway.journal(f"--unit={UNIT}", "--output=cat").splitlines()
     return [line for line in lines if line.startswith(("network-command: ", "10-tell: "))][since:]
 
 
 def test_the_programs_follow_a_switch(owners: Gateway, pair: tuple[str, str]) -> None:
-    """Command and hook run as the runner's user, in the order of the steps; only they get the password."""
+    """In a switch, command and hook run in order as lpad-hooks, and get the password in a file."""
     first, second = pair
     owners.lpactl("enable", first)
     since = now(owners)
@@ -85,7 +85,7 @@ def test_the_programs_follow_a_switch(owners: Gateway, pair: tuple[str, str]) ->
 
 
 def test_downloads_and_deletions_are_reported(owners: Gateway, pair: tuple[str, str]) -> None:
-    """The hook is notified of downloads and deletions, and the command forgets a deleted profile."""
+    """A download calls the hook; a deletion calls the command with forget, and then the hook."""
     assert pair
     since = now(owners)
     third = owners.lpactl("download", owners.order(), "--apn", "third.example")["result"]["iccid"]
@@ -98,7 +98,7 @@ def test_downloads_and_deletions_are_reported(owners: Gateway, pair: tuple[str, 
 
 
 def test_the_owner_names_another_user(owners: Gateway, pair: tuple[str, str]) -> None:
-    """With a drop-in, as in the documentation, the programs run as root."""
+    """With a drop-in for User=, the programs run as that user."""
     owners.drop_in("[Service]\nUser=root\n", unit=UNIT)
     owners.run("systemctl", "stop", UNIT)
     since = now(owners)
@@ -110,7 +110,7 @@ def test_the_owner_names_another_user(owners: Gateway, pair: tuple[str, str]) ->
 
 
 def test_programs_of_others_are_refused(owners: Gateway, pair: tuple[str, str]) -> None:
-    """A hook that others can write, or that another user owns, stops an enable and is not run."""
+    """If others can write a hook or own it, an enable fails, and the hook is not run."""
     owners.lpactl("enable", pair[0])
     for wrong, right in (("chmod 757", "chmod 755"), ("chown mallory", "chown root")):
         owners.run(*wrong.split(), HOOK)
@@ -124,7 +124,7 @@ def test_programs_of_others_are_refused(owners: Gateway, pair: tuple[str, str]) 
 
 @pytest.mark.parametrize("user", ["ada", "mallory"])
 def test_only_lpad_can_use_the_runner(owners: Gateway, user: str) -> None:
-    """Only lpad can use the runner's socket; a card administrator has no rights on the gateway itself."""
+    """Users other than lpad, even a member of the group lpad, cannot connect to the runner's socket."""
     asks = "import socket; socket.socket(socket.AF_UNIX).connect('/run/lpad-hooks/runner.sock')"
     said = owners.run("python3", "-c", asks, user=user, code=1)
     assert "PermissionError" in said

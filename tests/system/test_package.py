@@ -1,4 +1,4 @@
-"""The package's life: installed, upgraded in the middle of a change, removed, installed again, purged."""
+"""The package: installed, upgraded during a change, removed, installed again, and purged."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from system.gateway import Gateway
 
 SLOW = 57_600
-"""Baud rate at which a download lasts long enough to be interrupted."""
+"""A baud rate at which a download takes long enough to be interrupted."""
 END_STATES = {"done", "failed", "cancelled"}
 BUILD = Path(__file__).parents[2] / "script" / "build-deb"
 
 
 @pytest.fixture(scope="module")
 def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same package with a higher version, one file less and one more."""
+    """The same package with a higher version and a document under another name."""
     tree = tmp_path_factory.mktemp("newer") / "tree"
     subprocess.run(["dpkg-deb", "--raw-extract", str(package), str(tree)], check=True)
     control = tree / "DEBIAN" / "control"
@@ -32,7 +32,7 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "".join(f"{line}.1\n" if line.startswith("Version: ") else f"{line}\n" for line in lines),
         encoding="utf-8",
     )
-    # debhelper compresses a document as soon as it has 4 kB
+    # debhelper compresses a document of 4 kB or more
     (old,) = (tree / "usr/share/doc/lpad/docs").glob("out-of-scope.md*")
     old.rename(old.with_name("newer.md"))
     path = tree.parent / package.name.replace("_amd64", ".1_amd64")
@@ -41,14 +41,14 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def installed(gateway: Gateway) -> str:
-    """Return state and version as dpkg has them; "" for an unknown package."""
+    """Return dpkg's state and version of lpad, or "" if dpkg does not know the package."""
     return gateway.run(
         "dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Version}", "lpad", check=False
     )
 
 
 def test_lintian_has_nothing_to_say(package: Path) -> None:
-    """The package follows Debian's rules, except where its overrides give a reason."""
+    """Lintian finds no error, warning or pedantic remark in the package."""
     found = subprocess.run(
         ["lintian", "--allow-root", "--pedantic", "--fail-on", "error,warning,pedantic", str(package)],
         capture_output=True,
@@ -59,7 +59,7 @@ def test_lintian_has_nothing_to_say(package: Path) -> None:
 
 
 def test_built_again_it_is_reused(package: Path, release: str, tmp_path: Path) -> None:
-    """If nothing has changed, script/build-deb leaves the package as it is, and reports this in a line."""
+    """If nothing has changed, script/build-deb does not write the package, and prints one line."""
     for each in (package, package.with_name(f"{package.name}.made-of")):
         shutil.copy(each, tmp_path)
     there = tmp_path / package.name
@@ -74,7 +74,7 @@ def test_built_again_it_is_reused(package: Path, release: str, tmp_path: Path) -
 
 
 def test_an_installed_lpad_runs_in_order(bare: Gateway, package: Path) -> None:
-    """Installed without a network, lpad runs with its own settings, and every file is in order."""
+    """After dpkg has installed the package, lpad runs, and its files have the right owners and modes."""
     bare.install(package)
     assert bare.active("lpad.service") == bare.active("lpad.socket") == "active"
     assert bare.run("lpactl", "status").startswith("lpad ")
@@ -85,19 +85,19 @@ def test_an_installed_lpad_runs_in_order(bare: Gateway, package: Path) -> None:
 
 
 def test_the_demo_says_what_the_package_lacks(bare: Gateway) -> None:
-    """A gateway's package lacks the simulators' libraries, and `lpad demo` explains how to get them."""
+    """Without the simulators' libraries, `lpad demo` fails and names the command that installs them."""
     assert "pip install 'lpad[sim]'" in bare.run("lpad", "demo", code=2)
 
 
 def test_nothing_is_compiled_on_the_gateway(bare: Gateway) -> None:
-    """After running, the daemon's folder holds only the package's files."""
+    """After lpad has run, /usr/lib/lpad has only the files of the package."""
     there = set(bare.run("find", "/usr/lib/lpad", "-type", "f").split())
     brought = set(bare.run("dpkg", "--listfiles", "lpad").splitlines())
     assert there <= brought
 
 
 def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
-    """A running change is stopped, and settled by the new version; settings and state are kept."""
+    """An upgrade stops a running download, which the new version settles; the settings are kept."""
     bare.set_up(baud=SLOW)
     eid = bare.card()["eid"]
     settings = (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
     bare.ready()
     bare.until(lambda: bare.lpactl("changes", str(change))["state"] in END_STATES, "the change to be settled")
     assert bare.card()["eid"] == eid
-    if not bare.profiles():  # if cut off before the card had the profile, the order can still be used
+    if not bare.profiles():  # if the card did not get the profile, the order can still be used
         bare.lpactl("download", code)
     assert len(bare.profiles()) == 1
     assert (bare.root / "etc/lpad/lpad.yaml").read_text(encoding="utf-8") == settings
@@ -118,13 +118,13 @@ def test_upgraded_in_the_middle_of_a_change(bare: Gateway, newer: Path) -> None:
 
 
 def test_works_after_the_upgrade(bare: Gateway) -> None:
-    """The new version downloads and enables a profile."""
+    """After the upgrade, lpad downloads and enables a profile."""
     change = bare.lpactl("download", "--enable", bare.order())
     assert (change["state"], change["result"]["enabled"]) == ("done", True)
 
 
 def test_a_removed_lpad_leaves_settings_and_journal(bare: Gateway) -> None:
-    """After the removal nothing runs and no program is left, but settings and journal are."""
+    """After a removal, units and programs are gone; settings and journal remain."""
     bare.run("dpkg", "--remove", "lpad")
     assert installed(bare).startswith("rc ")
     assert (
@@ -138,20 +138,20 @@ def test_a_removed_lpad_leaves_settings_and_journal(bare: Gateway) -> None:
 
 
 def test_another_installation_keeps_settings_and_changes(bare: Gateway, package: Path) -> None:
-    """After another installation lpad continues with its settings and its record of changes."""
+    """When the package is installed again, lpad still has its record of changes."""
     bare.install(package)
     assert bare.active() == "active"
     assert {each["kind"] for each in bare.lpactl("changes")["changes"]} >= {"download"}
 
 
 def test_a_purged_lpad_leaves_only_its_user(bare: Gateway) -> None:
-    """After a purge, settings, certificates and journal are gone; the user remains."""
+    """After a purge, all files with lpad's name are gone, and the user lpad remains."""
     bare.run("dpkg", "--purge", "lpad")
     assert installed(bare) == ""
     for path in ("etc/lpad", "var/lib/lpad", "usr/lib/lpad"):
         assert not (bare.root / path).exists(), path
     assert bare.run("id", "-un", "lpad").strip() == "lpad"
-    # dpkg's own log and the journal's text remain; of files with lpad's name, only those of this test
+    # files outside these folders of the test
     ours = ("-path", "/srv", "-o", "-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/root")
     left = bare.run("find", "/", "(", *ours, ")", "-prune", "-o", "-iname", "*lpad*", "-print")
     assert left.splitlines() == []

@@ -1,4 +1,4 @@
-"""A QMI port of root, and qmi-proxy: the confined daemon opens the modem's data sessions over both."""
+"""The confined daemon opens data sessions over a QMI port of root, and shares it by qmi-proxy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNIT = "sim-qmi.service"
 _MODEM = f"""\
 [Service]
 ExecStart={LPAD_SIM} euicc {SIM}/qmi-card --qmi {SIM}/qmi --pki {SIM}/pki
-# The pty appears as a device of root's, as qmi_wwan makes it.
+# The pty gets root as its owner and the mode 600, like a port of the driver qmi_wwan.
 ExecStartPost=/bin/sh -c 'until [ -e {SIM}/qmi ]; do sleep 0.1; done; touch {PORT}; \\
     mount --bind $(readlink -f {SIM}/qmi) {PORT}; chown root:root {PORT}; chmod 600 {PORT}'
 ExecStopPost=-/bin/umount {PORT}
@@ -28,7 +28,7 @@ ExecStopPost=-/bin/umount {PORT}
 
 @pytest.fixture(scope="module")
 def qmi(gateway: Gateway) -> Iterator[Gateway]:
-    """A gateway whose card is behind a QMI port, and lpad makes the data connection."""
+    """A gateway whose card is behind a QMI port; lpad opens the data connection."""
     gateway.run("sh", "-c", f"systemctl stop sim-mbim.service; umount {PORT}; true")
     gateway.write(f"/etc/systemd/system/{UNIT}", _MODEM)
     gateway.run("systemctl", "daemon-reload")
@@ -49,7 +49,7 @@ def ready(gateway: Gateway) -> None:
 
 
 def test_a_data_session_over_a_port_of_root_outlives_the_daemon(qmi: Gateway) -> None:
-    """Lpad enables a profile and opens its session; a restart of the service leaves it open."""
+    """Lpad opens the data sessions of an enabled profile, and still has their handles after a restart."""
     assert "Permission denied" in qmi.run("sh", "-c", f": <{PORT}", user="lpad", code=2)
     ready(qmi)
     iccid = qmi.lpactl("download", qmi.order())["result"]["iccid"]
@@ -62,7 +62,7 @@ def test_a_data_session_over_a_port_of_root_outlives_the_daemon(qmi: Gateway) ->
 
 
 def test_the_proxy_is_shared(qmi: Gateway) -> None:
-    """With qmi-proxy in between, lpad and qmicli use the modem at the same time, and see the same session."""
+    """While qmi-proxy runs, qmicli sees the data session as connected, and lpad reads the card."""
     qmi.run("systemctl", "stop", "lpad.service")
     qmi.run(
         "systemd-run", "--unit=qmi-proxy", "--collect", "/usr/libexec/qmi-proxy", "--no-exit", "--verbose"

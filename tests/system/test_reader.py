@@ -1,4 +1,4 @@
-"""lpad's use of other daemons: cards of the system's pcscd, and polkit's permission."""
+"""The confined daemon with a card in a reader of pcscd, and polkit's permissions for lpad."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ExecStart={LPAD_SIM} euicc {SIM}/reader-card --vpcd localhost:35963 --pki {SIM}/
 
 
 def test_lpad_reaches_a_card_in_a_reader(gateway: Gateway) -> None:
-    """The confined daemon reads a card through pcscd's socket."""
+    """The confined daemon reads a card in a reader through pcscd."""
     gateway.write("/etc/systemd/system/sim-reader.service", _CARD)
     gateway.run("systemctl", "daemon-reload")
     gateway.run("systemctl", "start", "sim-reader.service")
@@ -52,7 +52,7 @@ ACTIONS = (
 
 
 def test_polkit_lets_lpad_pass(gateway: Gateway) -> None:
-    """The system's polkit allows lpad, and no other user, the actions of other daemons that it needs."""
+    """For each action that lpad needs, polkit allows the daemon and refuses another user."""
     for action in ACTIONS:
         gateway.write(f"/usr/share/polkit-1/actions/{action}.policy", _POLICY.format(action=action))
     gateway.run("systemctl", "restart", "polkit.service")

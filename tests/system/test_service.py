@@ -1,4 +1,4 @@
-"""The service under systemd: confined, started by its socket, and restarted after any failure."""
+"""The service under systemd: its confinement, start by the socket, restarts and reloads."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ REFUSALS = {
 
 
 def served(client: subprocess.Popen[str]) -> bool:
-    """Return whether a waiting client gets its answer."""
+    """Wait for a client, and return whether lpad's answer to it has the version."""
     said, complaint = finish(client)
     assert client.returncode == 0, complaint
     return "version" in json.loads(said)
 
 
 def in_its_place(gateway: Gateway) -> dict[str, Any]:
-    """The environment of a program that systemd starts in the daemon's place."""
+    """Return the result of in_its_place.py, which systemd starts with the daemon's permissions."""
     gateway.write("/srv/in_its_place.py", IN_ITS_PLACE.read_text(encoding="utf-8"))
     gateway.run("mknod", "-m", "666", "/srv/other-device", "c", *FUSE)
     program = f"/usr/lib/lpad/bin/python3 /srv/in_its_place.py {SIM}/modem /srv/other-device"
@@ -46,7 +46,7 @@ def in_its_place(gateway: Gateway) -> dict[str, Any]:
 
 
 def crash(gateway: Gateway) -> None:
-    """Kill the daemon, and wait until another one runs, or the service has ended."""
+    """Kill the daemon, and wait until systemd has started another one or the service has failed."""
     before = gateway.pid()
     gateway.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "lpad.service")
     gateway.until(
@@ -55,12 +55,12 @@ def crash(gateway: Gateway) -> None:
 
 
 def later_starts(gateway: Gateway) -> list[str]:
-    """The services that timers of lpad-retry.service will start."""
+    """Return the transient services that systemd's timers will start."""
     return re.findall(r"run-\S+\.service", gateway.run("systemctl", "list-timers", "--all"))
 
 
 def test_service_and_socket_run_after_the_next_boot(gateway: Gateway) -> None:
-    """Service and socket are up, even after the next boot, and the socket is closed to others."""
+    """Service and socket are active and enabled, and only lpad's groups can use the socket."""
     assert gateway.active("lpad.service") == gateway.active("lpad.socket") == "active"
     assert gateway.run("systemctl", "is-enabled", "lpad.service", "lpad.socket").split() == [
         "enabled",
@@ -74,7 +74,7 @@ def test_service_and_socket_run_after_the_next_boot(gateway: Gateway) -> None:
 
 
 def test_log_entries_are_selected_by_field(gateway: Gateway) -> None:
-    """The log entries of a card and a change can be selected by field."""
+    """The journal's entries of a change can be selected by card and change number."""
     gateway.ready()
     gateway.lpactl("info", "--refresh")
     change = gateway.lpactl("changes")["changes"][0]["id"]
@@ -88,7 +88,7 @@ def test_log_entries_are_selected_by_field(gateway: Gateway) -> None:
 
 
 def test_the_daemon_is_confined(gateway: Gateway) -> None:
-    """In the daemon's place only what lpad needs can be written, opened or gained."""
+    """With the daemon's permissions, only the state folder and the serial port can be used."""
     found = in_its_place(gateway)
     status, tried = found["status"], found["attempts"]
     assert set(status.pop("Uid").split()) == {gateway.run("id", "-u", "lpad").strip()}
@@ -98,12 +98,12 @@ def test_the_daemon_is_confined(gateway: Gateway) -> None:
     done = {name for name, answer in tried.items() if answer == "done"}
     assert done == {"write /var/lib/lpad", "serial port"}
     assert {answer for name, answer in tried.items() if name not in done} <= REFUSALS
-    # DeviceAllow= refuses this device, although its mode lets all users open it.
+    # DeviceAllow= refuses this device, although all users may open it by its mode.
     assert tried["other device"] == "Operation not permitted"
 
 
 def test_a_connection_starts_the_service(gateway: Gateway) -> None:
-    """If only the socket is up, the first caller is served, and lpad runs from then on."""
+    """If only the socket is active, the first connection starts the service and gets its answer."""
     gateway.run("systemctl", "stop", "lpad.service", "lpad.socket")
     gateway.run("systemctl", "start", "lpad.socket")
     assert gateway.active("lpad.service") == "inactive"
@@ -114,7 +114,7 @@ def test_a_connection_starts_the_service(gateway: Gateway) -> None:
 
 
 def test_a_caller_waits_out_a_restart(gateway: Gateway) -> None:
-    """A program that connects while lpad restarts gets an answer and no error."""
+    """A program that connects while lpad restarts gets its answer after the restart."""
     gateway.ready()
     gateway.drop_in("[Service]\nExecStartPre=/bin/sleep 2\n")
     with gateway.popen("systemctl", "restart", "lpad.service") as restart:
@@ -127,7 +127,7 @@ def test_a_caller_waits_out_a_restart(gateway: Gateway) -> None:
 
 
 def test_a_caller_waits_out_a_crash(gateway: Gateway) -> None:
-    """A killed lpad is started again, and a program that connects meanwhile is served."""
+    """After lpad was killed, systemd starts it again, and a program that connects meanwhile is served."""
     gateway.ready()
     before = gateway.pid()
     gateway.run("systemctl", "kill", "--signal=KILL", "--kill-who=main", "lpad.service")
@@ -139,7 +139,7 @@ def test_a_caller_waits_out_a_crash(gateway: Gateway) -> None:
 
 
 def test_a_stuck_daemon_is_replaced(gateway: Gateway) -> None:
-    """A daemon that makes no progress is killed and started again; a waiting caller is served."""
+    """The watchdog restarts a stopped daemon, and a program that connected meanwhile is served."""
     gateway.drop_in("[Service]\nWatchdogSec=3\nTimeoutStopSec=3\n")
     gateway.run("systemctl", "reset-failed", "lpad.service")
     gateway.run("systemctl", "restart", "lpad.service")
@@ -156,7 +156,7 @@ def test_a_stuck_daemon_is_replaced(gateway: Gateway) -> None:
 
 
 def test_settings_are_reloaded(gateway: Gateway) -> None:
-    """`systemctl reload` applies settings in the same process, without releasing the card."""
+    """`systemctl reload` applies changed access settings in the same process, with the card ready."""
     before = gateway.pid()
     gateway.run("lpactl", "status", user="mallory", code=exit_codes.DAEMON)
     gateway.write_settings(access={"read": {"users": ["mallory"]}})
@@ -170,7 +170,7 @@ def test_settings_are_reloaded(gateway: Gateway) -> None:
 
 
 def test_a_setting_that_needs_a_restart_is_named(gateway: Gateway) -> None:
-    """A setting that cannot be applied immediately is named in the journal; nothing else happens."""
+    """The journal names a changed setting that needs a restart; lpad's process continues."""
     before = gateway.pid()
     gateway.write_settings(state_folder="/var/lib/lpad/elsewhere")
     gateway.run("systemctl", "reload", "lpad.service")
@@ -185,7 +185,7 @@ def test_a_setting_that_needs_a_restart_is_named(gateway: Gateway) -> None:
 
 
 def test_a_mistake_in_the_settings_is_not_loaded(gateway: Gateway) -> None:
-    """`systemctl reload` fails with a wrong file and reports every mistake; lpad continues unchanged."""
+    """With mistakes in the settings, `systemctl reload` fails, the journal names each, and lpad continues."""
     before = gateway.pid()
     gateway.write("/etc/lpad/lpad.yaml", "sockets: x\nanswer_within: soon\n")
     gateway.run("systemctl", "reload", "lpad.service", code=1)
@@ -198,7 +198,7 @@ def test_a_mistake_in_the_settings_is_not_loaded(gateway: Gateway) -> None:
 
 
 def test_a_hopeless_start_is_not_repeated(gateway: Gateway) -> None:
-    """With wrong settings lpad fails once, with the reason in the journal, and not in a loop."""
+    """With wrong settings, the service fails, and systemd does not restart it."""
     gateway.run("systemctl", "reset-failed", "lpad.service")
     gateway.write("/etc/lpad/lpad.yaml", "sockets: x\n")
     gateway.run("systemctl", "restart", "lpad.service", code=1)
@@ -211,7 +211,7 @@ def test_a_hopeless_start_is_not_repeated(gateway: Gateway) -> None:
 
 
 def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
-    """After repeated crashes systemd stops restarting the daemon, and tries once more after a while."""
+    """After five crashes, the service fails, and a later start is scheduled, which succeeds."""
     gateway.drop_in("[Service]\nRestartSec=100ms\n")
     gateway.run("systemctl", "reset-failed", "lpad.service")
     gateway.run("systemctl", "restart", "lpad.service")
@@ -220,7 +220,7 @@ def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
     gateway.until(lambda: gateway.active() == "failed", "systemd to give it up")
     gateway.until(lambda: bool(later_starts(gateway)), "the later start to be planned")
     gateway.drop_in("")
-    # The start limit of a quarter of an hour is over.
+    # Without a start limit, as after a quarter of an hour.
     gateway.drop_in("[Unit]\nStartLimitIntervalSec=0\n")
     gateway.run("systemctl", "start", later_starts(gateway)[-1])
     gateway.until(lambda: gateway.active() == "active", "the later start to take effect")
@@ -229,7 +229,7 @@ def test_restarts_have_a_limit_and_a_later_chance(gateway: Gateway) -> None:
 
 
 def test_udev_understands_the_rules(gateway: Gateway) -> None:
-    """An integrator's port gets its name and is kept from ModemManager; no rule is ignored."""
+    """A port with LPAD_PORT gets a link and is ignored by ModemManager; udev reports no wrong rule."""
     rule = 'SUBSYSTEM=="tty", KERNEL=="tty0", ENV{LPAD_PORT}="1"'
     gateway.write("/etc/udev/rules.d/69-lpad-port.rules", f"{rule}\n")
     said = gateway.run("sh", "-c", "udevadm test /sys/class/tty/tty0 2>&1")

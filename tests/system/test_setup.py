@@ -1,4 +1,4 @@
-"""`lpad setup` on a fresh gateway: settings, restart, and the card."""
+"""`lpad setup` on a gateway without settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_from_a_fresh_installation_to_a_card(bare: Gateway, package: Path) -> None:
-    """Without a card, every output names `lpad setup`, which writes the settings; then the card is read."""
+    """Without a card, lpad's outputs name `lpad setup`, which adds the modem and waits for the card."""
     bare.install(package)
     said = "no card is configured; run 'lpad setup'"
     assert bare.show("lpad.service", "StatusText")["StatusText"].startswith(said)

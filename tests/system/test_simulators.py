@@ -1,4 +1,4 @@
-"""The simulators on the Debian release's Python, in an environment of their own."""
+"""The simulators, in their own environment with the Debian release's Python."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def test_the_demo_plays_a_whole_life_cycle(gateway: Gateway) -> None:
-    """A newcomer's first command runs a profile's whole life cycle."""
+    """`lpad demo` prints the steps of a profile's life cycle."""
     shown = gateway.run(*LPAD_SIM.split()[:-1], "demo")
     for step in ("card found", "bytes", "profile enabled", "signature verified", "over the socket"):
         assert step in shown

@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md are run."""
+"""The examples of docs/testing.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_my_program(_option, socket, _verb, name):
 
 
 def test_each_example_passes_unchanged(pytester: pytest.Pytester) -> None:
-    """Each example in the document passes unchanged."""
+    """Each example in docs/testing.md passes unchanged."""
     examples = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     pytester.makepyfile(PREAMBLE + "\n\n".join(examples))
     done = pytester.runpytest_subprocess("-p", "lpad.testing.plugin", "-W", "error", "--strict-markers")

@@ -1,4 +1,4 @@
-"""The pytest plugin, in a separate pytest, as the author of a local program runs it."""
+"""lpad's pytest plugin in a separate run of pytest, as a program's author runs it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 @pytest.fixture(autouse=True)
 def installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation's entry points for pytest, whether or not this lpad was installed."""
+    """Make lpad's entry points for pytest available, even if lpad is not installed."""
     points = tomllib.loads(PYPROJECT.read_text())["project"]["entry-points"]["pytest11"]
     metadata = pytester.mkdir("site") / "lpad_fixtures-0.dist-info"
     metadata.mkdir()
@@ -34,7 +34,7 @@ def run(pytester: pytest.Pytester, program: str) -> pytest.RunResult:
 
 
 def test_the_fixture_starts_and_stops_everything(pytester: pytest.Pytester) -> None:
-    """The fixture alone starts a daemon that downloads from a server to a card, and stops everything."""
+    """lpad_gateway starts daemon, card and server, with which a download works, and deletes its folder."""
     done = run(
         pytester,
         """
@@ -59,7 +59,7 @@ def test_the_fixture_starts_and_stops_everything(pytester: pytest.Pytester) -> N
 
 
 def test_the_fixtures_are_parts_of_one_gateway(pytester: pytest.Pytester) -> None:
-    """The other fixtures are parts of the same gateway; a test may break them to try its program."""
+    """The other fixtures are parts of the same gateway, and a test can make its modem vanish."""
     done = run(
         pytester,
         """
@@ -79,7 +79,7 @@ def test_the_fixtures_are_parts_of_one_gateway(pytester: pytest.Pytester) -> Non
 
 
 def test_the_marker_selects_modem_and_settings(pytester: pytest.Pytester) -> None:
-    """The marker selects the modem and adds settings; unknown names are reported immediately."""
+    """The marker selects a personality and adds settings; unknown names are errors of the test."""
     done = run(
         pytester,
         """
@@ -106,7 +106,7 @@ def test_the_marker_selects_modem_and_settings(pytester: pytest.Pytester) -> Non
 
 
 def test_costs_nothing_unused(pytester: pytest.Pytester) -> None:
-    """Projects that only have lpad installed load no simulator: only the plugin itself is imported."""
+    """A test without the fixtures imports the plugin, but neither simulator nor client."""
     done = run(
         pytester,
         """

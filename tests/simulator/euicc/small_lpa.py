@@ -1,4 +1,4 @@
-"""A small LPA for the simulated card's tests: plain APDUs, messages through the schema."""
+"""A small LPA for the simulated card's tests, which sends APDUs and encodes by the schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA = Schema.compile()
 
 
 class StatusError(Exception):
-    """The card answered another status word than success."""
+    """The card answered with an error's status word."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"{status:04X}")
@@ -22,7 +22,7 @@ class StatusError(Exception):
 
 
 class SmallLpa:
-    """Opens a logical channel to the ISD-R and sends ES10 commands."""
+    """An LPA that opens a logical channel to the ISD-R and sends ES10 commands."""
 
     def __init__(self, card: SoftCard, *, block_size: int = 255, select: bool = True) -> None:
         self.card = card
@@ -41,7 +41,7 @@ class SmallLpa:
         return 0x80 + self.channel if self.channel < 4 else 0xC0 + self.channel - 4
 
     def apdu(self, apdu: bytes | str) -> bytes:
-        """Send one APDU and fetch all of its answer."""
+        """Send one APDU, fetch its whole answer, and return the data."""
         if isinstance(apdu, str):
             apdu = bytes.fromhex(apdu)
         answer = self.card.transmit(apdu)
@@ -60,7 +60,7 @@ class SmallLpa:
         return data + answer[:-2]
 
     def command(self, data: bytes | str) -> bytes:
-        """Send one ES10 command, or one segment, in blocks."""
+        """Send one ES10 command, or one segment of a package, in blocks, and return the answer."""
         if isinstance(data, str):
             data = bytes.fromhex(data)
         blocks = [data[start : start + self.block_size] for start in range(0, len(data), self.block_size)]
@@ -72,7 +72,7 @@ class SmallLpa:
         return answer
 
     def call(self, request: str, value: Any, response: str) -> Any:
-        """Send a request and return the response's value."""
+        """Encode and send a request, and return the decoded response."""
         return SCHEMA.decode(response, self.command(SCHEMA.encode(request, value)))
 
     def profiles(self, **asked: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A small SM-DP+ for the simulated card's tests, which signs and binds correctly or incorrectly."""
+"""A small SM-DP+ for the simulated card's tests, whose signatures and packages can be made wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADDRESS = "testsmdpplus1.example.com"
 
 
 def metadata(iccid: Iccid = ICCID, **changed: Any) -> bytes:
-    """Return StoreMetadata."""
+    """Return an encoded StoreMetadataRequest with the changed fields."""
     values: dict[str, Any] = {
         "iccid": bytes(iccid),
         "serviceProviderName": "Provider",
@@ -44,7 +44,7 @@ def metadata(iccid: Iccid = ICCID, **changed: Any) -> bytes:
 
 
 def everything_notified(address: str = ADDRESS) -> list[dict[str, Any]]:
-    """Return a notification configuration that asks for every event."""
+    """Return a notification configuration that requests a notification for every event."""
     return [{"profileManagementOperation": bit_string([0, 1, 2, 3]), "notificationAddress": address}]
 
 
@@ -54,7 +54,7 @@ def signature(data: bytes) -> bytes:
 
 @dataclass
 class SmallServer:
-    """One download; a test's change to a step takes effect in that step."""
+    """The server's part of one download; a test changes fields or arguments to make a step wrong."""
 
     pki: Pki
     curve: Curve = Curve.NIST
@@ -159,7 +159,7 @@ class SmallServer:
         return tlv.encode(0xBF23, signed, signature(bytes(64) if bad_signature else self.pb.sign(covered)))
 
     def segments(self, eid: bytes, *, secure_channel: bytes | None = None) -> list[bytes]:
-        """Return the bound profile package, cut according to SGP.22, 2.5.5."""
+        """Return the segments of the bound profile package, as SGP.22, 2.5.5, defines them."""
         first = secure_channel or self.secure_channel_request()
         bsp = Bsp(self.keys(eid))
         groups = [
@@ -185,7 +185,7 @@ class SmallServer:
             made += [header + parts[0], *parts[1:]] if tag in (0xA0, 0xA2) else [header, *parts]
         return made
 
-    # The conversation, up to the step that a test wants.
+    # The steps of a download with an LPA; a test calls those that it needs.
 
     def authenticate(self, lpa: SmallLpa, **changed: Any) -> tuple[str, dict[str, Any]]:
         challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
@@ -204,7 +204,7 @@ class SmallServer:
         return kind, value
 
     def load(self, lpa: SmallLpa, **changed: Any) -> bytes:
-        """Send segments until the card answers with data."""
+        """Send segments until the card answers with data, and return the data."""
         for segment in self.segments(bytes(lpa.card.eid), **changed):
             answer = lpa.command(segment)
             if answer:
@@ -212,7 +212,7 @@ class SmallServer:
         return b""
 
     def download(self, lpa: SmallLpa) -> tuple[str, dict[str, Any]]:
-        """Run a whole download and return FinalResult."""
+        """Run a complete download and return its FinalResult."""
         kind, value = self.authenticate(lpa)
         assert kind == "authenticateResponseOk", value
         kind, value = self.prepare(lpa)
@@ -221,7 +221,7 @@ class SmallServer:
 
 
 def final_result(answer: bytes) -> tuple[str, dict[str, Any]]:
-    """Return FinalResult of a ProfileInstallationResult."""
+    """Return the FinalResult in an encoded ProfileInstallationResult."""
     result = SCHEMA.decode("ProfileInstallationResult", answer)
     data = SCHEMA.decode("ProfileInstallationResultData", result["profileInstallationResultData"])
     kind, value = data["finalResult"]

@@ -1,4 +1,4 @@
-"""The simulated card's memory: kept, locked, and consistent after any loss of power."""
+"""The simulated card's folder: kept, locked, and consistent after any loss of power; faults."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TESTS = Path(__file__).parents[2]
 
 
 def test_a_cards_data_survive_its_process(make_card: MakeCard, server: SmallServer) -> None:
-    """A card's data survive the end of the process."""
+    """A card that is opened again from its folder has the same data."""
     lpa = SmallLpa(make_card())
     server.download(lpa)
     lpa.enable(bytes(ICCID))
@@ -60,7 +60,7 @@ def test_a_cards_data_survive_its_process(make_card: MakeCard, server: SmallServ
 
 
 def test_a_card_keeps_its_certificates(tmp_path: Path, server: SmallServer, pki: Pki) -> None:
-    """A card keeps its certificates: when opened again, it needs no PKI, and ignores another PKI."""
+    """A card that is opened again needs no PKI, and ignores a PKI that is passed."""
     SoftCard(tmp_path / "card", pki=pki).close()
     with SoftCard(tmp_path / "card") as card:
         assert server.download(SmallLpa(card))[0] == "successResult"
@@ -69,14 +69,14 @@ def test_a_card_keeps_its_certificates(tmp_path: Path, server: SmallServer, pki:
 
 
 def test_a_card_is_powered_only_once(tmp_path: Path, pki: Pki) -> None:
-    """A card can be powered only once at a time."""
+    """A card's folder can be opened only once at a time, and again after it was closed."""
     with SoftCard(tmp_path, pki=pki), pytest.raises(CardBusy, match="in use"):
         SoftCard(tmp_path, pki=pki)
     SoftCard(tmp_path, pki=pki).close()
 
 
 def test_a_folder_without_a_card_is_reported_and_released(tmp_path: Path, pki: Pki) -> None:
-    """A folder that cannot be opened is reported and released."""
+    """Each reason why a card's folder cannot be opened has its error."""
     with pytest.raises(InvalidValue, match="nor a PKI"):
         SoftCard(tmp_path)
     SoftCard(tmp_path, pki=pki).close()
@@ -91,7 +91,7 @@ def test_a_folder_without_a_card_is_reported_and_released(tmp_path: Path, pki: P
 
 
 def test_missing_keys_are_reported(tmp_path: Path, pki: Pki) -> None:
-    """A card with missing keys reports this."""
+    """If keys are missing in a card's folder, the error states this."""
     SoftCard(tmp_path, pki=pki).close()
     for key in (tmp_path / "credentials").glob("EUM*"):
         key.unlink()
@@ -100,12 +100,12 @@ def test_missing_keys_are_reported(tmp_path: Path, pki: Pki) -> None:
 
 
 class _NoMorePower(BaseException):
-    """The machine of the card loses power: no further code runs."""
+    """Raised in place of a write, to end the test's code there as a loss of power would."""
 
 
 @pytest.fixture
 def failing_disk(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A disk that loses power at the listed write."""
+    """A list whose number selects the write, from 1, at which _NoMorePower is raised."""
     left = [-1]
     synced, replaced = os.fsync, Path.replace
 
@@ -129,7 +129,7 @@ def _count(left: list[int]) -> None:
 
 
 def live(lpa: SmallLpa, pki: Pki) -> None:
-    """Download two profiles, switch, delete: every kind of write."""
+    """Download two profiles, switch and delete, which includes every kind of write."""
     SmallServer(pki).download(lpa)
     lpa.enable(bytes(ICCID))
     second = SmallServer(pki, metadata=metadata(OTHER_ICCID), package=made_up_profile(OTHER_ICCID))
@@ -139,7 +139,7 @@ def live(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def check_whole(card: SoftCard, pki: Pki) -> None:
-    """Check that the card is consistent, and works."""
+    """Check that profiles, files and notifications agree, and that a download succeeds."""
     for profile in card.profiles:
         assert parse(profile.package).header_iccid == profile.iccid
     kept = {path.name for path in (card._folder.path / "profiles").glob("*")}
@@ -155,7 +155,7 @@ def check_whole(card: SoftCard, pki: Pki) -> None:
 
 
 def test_power_lost_at_any_write(tmp_path: Path, pki: Pki, failing_disk: list[int]) -> None:
-    """If the power fails at any write, the card is consistent, and reports an interrupted installation."""
+    """After a loss of power at any write, the card is consistent; interrupted installations are notified."""
     moment = 0
     interrupted = 0
     lost = True
@@ -182,7 +182,7 @@ def test_power_lost_at_any_write(tmp_path: Path, pki: Pki, failing_disk: list[in
 
 
 def test_power_lost_while_made(tmp_path: Path, pki: Pki, failing_disk: list[int]) -> None:
-    """A card whose creation was interrupted is created again."""
+    """If the power fails while a card is made, opening its folder makes a consistent card."""
     for moment in range(1, 20):
         folder = tmp_path / str(moment)
         failing_disk[0] = moment
@@ -194,7 +194,7 @@ def test_power_lost_while_made(tmp_path: Path, pki: Pki, failing_disk: list[int]
 
 
 def test_a_killed_card_is_consistent(tmp_path: Path, pki: Pki) -> None:
-    """A process killed at any moment leaves a consistent card, and the lock is free."""
+    """After its process was killed, a card can be opened and is consistent."""
     assert pki.minted is not None
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -224,7 +224,7 @@ def test_a_killed_card_is_consistent(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_fault_replaces_or_changes_an_answer(lpa: SmallLpa) -> None:
-    """A fault gives a function other bytes, a status word or a changed answer, a given number of times."""
+    """A fault replaces a function's answer by bytes, a code, a status word or a changed answer."""
     faults = lpa.card.faults
     faults.answer(0xBF3E, bytes.fromhex("BF3E00"))
     assert lpa.command("BF3E035C015A").hex() == "bf3e00"
@@ -246,7 +246,7 @@ def test_a_fault_replaces_or_changes_an_answer(lpa: SmallLpa) -> None:
 
 
 def test_fault_while_loading(lpa: SmallLpa, server: SmallServer) -> None:
-    """A segment can fail without a result; the installation continues where the LPA continues."""
+    """If a segment was refused by a fault, an installation from the first segment on succeeds."""
     server.authenticate(lpa)
     server.prepare(lpa)
     lpa.card.faults.status(0xBF36, 0x6985)
@@ -260,7 +260,7 @@ def test_fault_while_loading(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("executed", [False, True])
 def test_power_lost_at_apdu(lpa: SmallLpa, executed: bool) -> None:  # noqa: FBT001 - a table's column
-    """The power fails at the chosen APDU, before or after it; the card is silent until a reset."""
+    """The power fails before or after the chosen APDU is carried out; a reset restores the card."""
     lpa.card.faults.lose_power_after(1, executed=executed)
     address = bytes.fromhex("BF3F068004") + b"addr"
     assert lpa.card.transmit(bytes.fromhex("00A4000C023F00")) == b"\x90\x00"
@@ -275,7 +275,7 @@ def test_power_lost_at_apdu(lpa: SmallLpa, executed: bool) -> None:  # noqa: FBT
 
 
 def test_behaviour_from_dict() -> None:
-    """Behaviour is read from the types of JSON and YAML."""
+    """CardBehaviour.from_dict reads values of JSON's types."""
     told = {
         "answers": "6Cxx",
         "channels": 19,
@@ -300,6 +300,6 @@ def test_behaviour_from_dict() -> None:
     ],
 )
 def test_a_wrong_behaviour_is_refused(wrong: dict[str, object]) -> None:
-    """An unknown name, a wrong type or a value out of range is refused."""
+    """A behaviour with an unknown name, a wrong type or a value out of range is refused."""
     with pytest.raises(InvalidValue):
         CardBehaviour.from_dict(wrong)

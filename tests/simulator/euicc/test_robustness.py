@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, the simulated card answers with a status word and keeps its state."""
+"""The simulated card answers any bytes with a status word, and works afterwards."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fresh(pki: Pki) -> Iterator[SmallLpa]:
 
 
 def sent(lpa: SmallLpa, data: bytes) -> None:
-    """Send a command; a status word other than success is an answer too."""
+    """Send a command; if the card refuses it, check that the status word is 67xx, 69xx or 6Axx."""
     try:
         lpa.command(data)
     except StatusError as error:
@@ -72,7 +72,7 @@ def with_length(body: bytes) -> bytes:
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_command_gets_an_answer(pki: Pki, data: st.DataObject) -> None:
-    """Any content with any function's tag gets an answer, in any stage of a session."""
+    """After a prepared download, any content with a function's tag gets an answer."""
     with fresh(pki) as lpa:
         server = SmallServer(pki)
         server.authenticate(lpa)
@@ -86,7 +86,7 @@ def test_any_command_gets_an_answer(pki: Pki, data: st.DataObject) -> None:
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_a_damaged_download_ends_in_answers(pki: Pki, data: st.DataObject) -> None:
-    """A whole download with one damaged byte somewhere ends in answers, and the next one works."""
+    """In a download with one damaged byte, every command is answered, and the next download succeeds."""
     with fresh(pki) as lpa:
         server = SmallServer(pki, metadata=metadata(iconType=1, icon=bytes(4)))
         challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]

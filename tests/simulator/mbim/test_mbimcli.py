@@ -1,4 +1,4 @@
-"""The simulated MBIM modem with Debian's mbimcli, directly and through the real mbim-proxy."""
+"""Debian's mbimcli uses the simulated MBIM modem, directly and through the real mbim-proxy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Rig:
 
 @pytest.fixture(params=[(False, 4096), (False, 64), (True, 4096), (True, 64)], ids=str)
 def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    """Mbimcli alone and through mbim-proxy, with whole answers or fragments of 64 bytes."""
+    """Mbimcli directly or through mbim-proxy, with transfers of at most 4096 or 64 bytes."""
     proxy, most = request.param
     habits = MbimHabits(slots=2, max_transfer=most, lte_attach=True)
     with (
@@ -66,13 +66,13 @@ def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_mbimcli_reads_the_modem(mbimcli: Rig) -> None:
-    """IMEI, SIM, registration, bearer and slots match the simulated modem."""
+    """Mbimcli prints the IMEI, states, slots and ATR that the simulated modem has."""
     for question, says in READINGS.items():
         assert says in mbimcli(question)
 
 
 def test_mbimcli_uses_the_card(mbimcli: Rig) -> None:
-    """Mbimcli opens a channel to the ISD-R, sends an APDU, and closes the group."""
+    """Mbimcli can open a channel to the ISD-R, send an APDU, and close the channel by its group."""
     aid = bytes(ISD_R).hex()
     wish = f"--ms-set-uicc-open-channel=application-id={aid},selectp2arg=4,channel-group=3"
     opened = mbimcli(wish, "--no-close").lower()
@@ -85,7 +85,7 @@ def test_mbimcli_uses_the_card(mbimcli: Rig) -> None:
 
 
 def test_mbimcli_reads_the_initial_bearer(mbimcli: Rig) -> None:
-    """The stored contexts are read with their APN, one for each roaming condition."""
+    """Mbimcli prints the stored attach settings, once for each roaming condition."""
     dialogue = MbimDialogue(open_control_port(mbimcli.modem.path))
     wish = SessionWish(apn="iot.example", username="user", authentication=1)
     assert MbimModemLink(dialogue).store_attach_settings(wish, deadline=Deadline.after(30))
@@ -100,7 +100,7 @@ def test_mbimcli_reads_the_initial_bearer(mbimcli: Rig) -> None:
 
 
 def test_mbimcli_connects_only_once_the_modem_is_registered(mbimcli: Rig) -> None:
-    """A session is refused while the modem is not registered, and the modem's status is read."""
+    """While the modem is not registered, mbimcli's --connect fails."""
     done = mbimcli.namespace.run(
         "mbimcli", "-d", mbimcli.modem.path, *mbimcli.through, "--connect=session-id=0,apn=internet"
     )

@@ -1,4 +1,4 @@
-"""The habits of a simulated MBIM function, one by one."""
+"""The simulated MBIM function: its answers to requests, and each of its habits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def send(function: MbimFunction, channel: int, apdu: str, *, kind: int = 1) -> u
 
 
 def test_nothing_is_answered_before_open() -> None:
-    """A function that was reset or closed answers NotOpened."""
+    """A function that is not open, or was closed, answers a command with NotOpened."""
     function = MbimFunction(ScriptedCard())
     command = Command(transaction=4, service=BASIC_CONNECT, cid=Basic.DEVICE_CAPS)
     refusal = FunctionError(transaction=4, error=ProtocolError.NOT_OPENED)
@@ -60,19 +60,19 @@ def test_nothing_is_answered_before_open() -> None:
 
 
 def test_an_unknown_command_is_refused() -> None:
-    """A service or a command that the function lacks has its own status."""
+    """A command or a service that the function lacks gets NoDeviceSupport."""
     assert ask(opened(), BASIC_CONNECT, 77).status == Status.NO_DEVICE_SUPPORT
     assert ask(opened(extensions=False), BASIC_CONNECT_EXTENSIONS, 7).status == Status.NO_DEVICE_SUPPORT
 
 
 def test_a_wrong_information_buffer_is_refused() -> None:
-    """A pointer out of the buffer leads to InvalidParameters."""
+    """A request that is too short for its command gets InvalidParameters."""
     request = basic.SlotRequest(slot=0xFFFFFFFF)
     assert ask(opened(), UICC, Uicc.OPEN_CHANNEL, request).status == Status.INVALID_PARAMETERS
 
 
 def test_the_function_builds_the_class_byte() -> None:
-    """Whatever CLA the host sends, the card gets the type and the channel."""
+    """The function sets the APDU's class byte from its type and channel, and ignores the host's."""
     card = ScriptedCard()
     function = opened(card)
     number = decode(uicc.OpenChannelAnswer, open_channel(function).info).channel
@@ -84,7 +84,7 @@ def test_the_function_builds_the_class_byte() -> None:
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_a_function_may_refuse_a_class_byte_type(kind: int) -> None:
-    """Some firmware accepts only one of the two types."""
+    """By its habit, a function accepts only one class byte type, and answers 6E to the other."""
     function = opened(class_byte_types=(1 - kind,))
     number = decode(uicc.OpenChannelAnswer, open_channel(function).info).channel
     assert send(function, number, "80E2910003BF2000", kind=kind).status == 0x6E
@@ -92,7 +92,7 @@ def test_a_function_may_refuse_a_class_byte_type(kind: int) -> None:
 
 
 def test_select_may_fail_until_p2_is_right() -> None:
-    """With a wrong P2, SELECT fails, and its channel does not stay open."""
+    """By its habit, a function fails a SELECT with another P2 than its own, and closes the channel."""
     card = ScriptedCard()
     function = opened(card, select_p2=(12,))
     assert open_channel(function).status == Status.SELECT_FAILED
@@ -101,7 +101,7 @@ def test_select_may_fail_until_p2_is_right() -> None:
 
 
 def test_channels_run_out_and_a_group_closes_its_own() -> None:
-    """A request to close channel 0 ends the channels of its group, and no others."""
+    """A request to close channel 0 closes all channels of the named group, and only those."""
     card = ScriptedCard()
     function = opened(card, channels=2)
     open_channel(function, group=1)
@@ -113,7 +113,7 @@ def test_channels_run_out_and_a_group_closes_its_own() -> None:
 
 @pytest.mark.parametrize("fetches", [True, False])
 def test_61xx_is_fetched_or_passed_on(fetches: bool) -> None:  # noqa: FBT001 - a parameter of the table
-    """By the specification the function fetches the answer itself; some pass the status word on."""
+    """The habit decides whether the function fetches the data after 61xx, or passes 61xx on."""
     card = ScriptedCard(portion=8)
     card.answers[bytes.fromhex("BF2000")] = bytes(20)
     function = opened(card, fetches_response=fetches)
@@ -123,7 +123,7 @@ def test_61xx_is_fetched_or_passed_on(fetches: bool) -> None:  # noqa: FBT001 - 
 
 
 def test_a_forgetful_function_must_be_opened_again() -> None:
-    """A forgetful function restarts without notice after a few commands, and its channels are gone."""
+    """By its habit, a function closes itself after a few commands, without notice and with its channels."""
     function = opened(forgets_open=2)
     open_channel(function)
     ask(function, BASIC_CONNECT, Basic.DEVICE_CAPS)
@@ -133,7 +133,7 @@ def test_a_forgetful_function_must_be_opened_again() -> None:
 
 
 def test_a_transaction_may_be_lost() -> None:
-    """If a transaction is lost, the command is carried out, and only its answer is missing."""
+    """By its habit, a function carries out one command without an answer, and answers the next."""
     card = ScriptedCard()
     function = opened(card, lost_transaction=1)
     open_channel(function)
@@ -150,7 +150,7 @@ def test_a_transaction_may_be_lost() -> None:
 
 
 def test_a_slot_may_start_slowly() -> None:
-    """After a change of the slot the card cannot be used for a time, and the slot's state shows this."""
+    """By its habit, a card is not ready for a time after a change of the slot, as its states show."""
     function = opened(slots=2, card_slot=1, slot_start=3600.0)
     ask(function, BASIC_CONNECT_EXTENSIONS, Extended.DEVICE_SLOT_MAPPINGS, basic.SlotMappings(slots=(1,)))
     told = ask(function, BASIC_CONNECT_EXTENSIONS, Extended.SLOT_INFO_STATUS, basic.SlotRequest(slot=1))
@@ -163,7 +163,7 @@ def test_a_slot_may_start_slowly() -> None:
 
 
 def test_another_slot_has_no_card() -> None:
-    """The slot that the modem uses can be changed; only one slot has the card."""
+    """In the slot without the card no channel opens; after a change to the other slot, one does."""
     function = opened(slots=2, card_slot=1)
     assert open_channel(function).status == Status.SIM_NOT_INSERTED
     told = ask(
@@ -176,7 +176,7 @@ def test_another_slot_has_no_card() -> None:
 
 @pytest.mark.parametrize(("delay", "count"), [(0.0, 1), (None, 0), (3600.0, 0)])
 def test_indications_come_late_or_not_at_all(delay: float | None, count: int) -> None:
-    """Even if an indication is late or missing, the modem has read its SIM again after a radio cycle."""
+    """By its habit, a function sends the SIM's indication immediately, late or never."""
     function = opened(indication_delay=delay)
     for on in (0, 1):
         ask(function, BASIC_CONNECT, Basic.RADIO_STATE, basic.SetRadioState(radio=on))
@@ -192,7 +192,7 @@ def test_indications_come_late_or_not_at_all(delay: float | None, count: int) ->
 
 
 def test_terminal_capability_is_sent_when_the_card_starts() -> None:
-    """The function stores the objects, and the card gets them in A9 after its next reset."""
+    """TERMINAL CAPABILITY is sent to the card, in A9, only after the card's next reset."""
     card = ScriptedCard()
     function = opened(card)
     objects = uicc.TerminalCapability(objects=(bytes.fromhex("830107"),))

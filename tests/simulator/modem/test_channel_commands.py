@@ -1,4 +1,4 @@
-"""The simulated modem's own channels and its personalities, spoken to with plain pyserial."""
+"""The simulated modem's channel commands, habits and personalities, tested with plain pyserial."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPEN = f'AT+CCHO="{AID}"'
 
 
 class Card:
-    """Opens channels and records the commands."""
+    """A card that opens channels and records the commands."""
 
     def __init__(self, *, knows: bool = True, free: int = 3) -> None:
         self.sent: list[str] = []
@@ -45,14 +45,14 @@ class Card:
 
 
 class Port:
-    """The host's end of the line."""
+    """The host's end of the modem's port."""
 
     def __init__(self, modem: PtyModem) -> None:
         self.modem = modem
         self._serial = serial.Serial(modem.path, timeout=10, exclusive=True)
 
     def ask(self, line: str) -> list[str]:
-        """Return the lines of an answer, the final one last."""
+        """Send a command and return the lines of its answer, with OK or the error last."""
         self._serial.write(line.encode() + b"\r")
         lines: list[str] = []
         while not lines or not (lines[-1] == "OK" or "ERROR" in lines[-1]):
@@ -82,9 +82,9 @@ def port_of(card: Card, **habits: Any) -> Iterator[Port]:
     ],
 )
 def test_channels_are_named_in_each_form(handles: Handles, told: str) -> None:
-    """A session has the name that +CCHO reports.
+    """A channel is used and closed by the handle in the answer to AT+CCHO.
 
-    The name is a number after +CCHO:, a number alone, 64-bit hexadecimal, or the logical channel's number.
+    By its habit, a modem's handle is a number, a bare number, 64-bit hexadecimal, or the channel's number.
     """
     with port_of(Card(), handles=handles) as port:
         name, final = port.ask(OPEN)
@@ -97,7 +97,7 @@ def test_channels_are_named_in_each_form(handles: Handles, told: str) -> None:
 
 
 def test_class_bytes_are_patched() -> None:
-    """The modem inserts the channel's number, whatever the host sends."""
+    """The modem puts the channel's number into the class byte of the host's APDU."""
     card = Card()
     with port_of(card, handles=Handles.HEX64) as port:
         port.ask(OPEN)
@@ -107,7 +107,7 @@ def test_class_bytes_are_patched() -> None:
 
 
 def test_class_bytes_pass_if_that_is_the_habit() -> None:
-    """By its habit, a modem passes APDUs on unchanged."""
+    """By its habit, a modem leaves the class byte of the host's APDU unchanged."""
     card = Card()
     with port_of(card, handles=Handles.CHANNEL, patches_class=False) as port:
         port.ask(OPEN)
@@ -120,7 +120,7 @@ def test_class_bytes_pass_if_that_is_the_habit() -> None:
     ("not_found", "told"), [(22, "+CME ERROR: 22"), (13, "+CME ERROR: 13"), (None, "ERROR")]
 )
 def test_an_application_that_is_not_there(not_found: int | None, told: str) -> None:
-    """Modems differ in their answer for a missing application, and close the channel again."""
+    """If an application is missing, the modem answers by its habit, and closes the channel again."""
     card = Card(knows=False)
     with port_of(card, handles=Handles.NUMBER, not_found=not_found) as port:
         assert port.ask(OPEN) == [told]
@@ -129,13 +129,13 @@ def test_an_application_that_is_not_there(not_found: int | None, told: str) -> N
 
 
 def test_no_free_channel() -> None:
-    """A lack of channels is reported as a lack of memory."""
+    """If the card has no free channel, the modem answers +CME ERROR: 20 (memory full)."""
     with port_of(Card(free=0), handles=Handles.NUMBER) as port:
         assert port.ask(OPEN) == ["+CME ERROR: 20"]
 
 
 class WaitingCard(Card):
-    """A card whose REFRESH has waited since another program's command."""
+    """A card with a pending REFRESH, which it announces with 91xx."""
 
     waiting = True
 
@@ -148,7 +148,7 @@ class WaitingCard(Card):
 
 
 def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
-    """The answer 91xx to opening a channel means success; the announced REFRESH closes the channel."""
+    """If the card answers 91xx to AT+CCHO, the channel opens, and the modem carries out the REFRESH."""
     card = WaitingCard()
     with port_of(card, handles=Handles.NUMBER) as port:
         assert port.ask(OPEN) == ["+CCHO: 1", "OK"]
@@ -180,13 +180,13 @@ def test_a_refresh_that_waits_is_served_whatever_the_modem_asks() -> None:
     ],
 )
 def test_each_habit_has_its_refusal(habits: dict[str, Any], command: str, told: str) -> None:
-    """Each habit of refusing a command has its own answer."""
+    """Each refused command gets the error of the modem's habits."""
     with port_of(Card(), **habits) as port:
         assert port.ask(command) == [told]
 
 
 def test_a_chain_breaks_if_that_is_the_habit() -> None:
-    """From the given STORE DATA on, the channel answers ERROR; another channel starts again."""
+    """By its habit, a modem answers ERROR from the second STORE DATA of a channel on."""
     with port_of(Card(), handles=Handles.NUMBER, cgla_breaks_at=2) as port:
         for name in ("1", "2"):
             port.ask(OPEN)
@@ -208,7 +208,7 @@ def test_lines_come_around_the_answer_if_that_is_the_habit() -> None:
 
 
 def test_each_personality_is_described() -> None:
-    """There are at least fourteen personalities, each with a sentence and valid values."""
+    """There are at least fourteen personalities; each can be read and has a description."""
     names = personality_names()
     assert len(names) >= 14
     for name in names:
@@ -216,7 +216,7 @@ def test_each_personality_is_described() -> None:
 
 
 def test_a_personality_can_be_changed() -> None:
-    """Single habits override those of the personality."""
+    """Single habits of modem and card can override those of a personality."""
     personality = find_personality("slow", modem={"answer_delay": 2.0}, card={"channels": 1})
     assert personality.modem.answer_delay == 2.0
     assert personality.modem.handles is Handles.NUMBER
@@ -233,6 +233,6 @@ def test_a_personality_can_be_changed() -> None:
     ],
 )
 def test_wrong_personalities_are_named(name: str, modem: dict[str, Any], says: str) -> None:
-    """The error for an impossible personality names the mistake."""
+    """The error for an unknown personality, habit or value names it."""
     with pytest.raises(InvalidValue, match=says):
         find_personality(name, modem=modem)

@@ -1,4 +1,4 @@
-"""The simulated modem, spoken to with plain pyserial."""
+"""The simulated modem on a pseudo-terminal, tested with plain pyserial."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Card:
-    """Answers 9000, or the scripted status, and records the commands."""
+    """A card that gives the scripted answers, then 9000, and records the commands."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = [bytes.fromhex(answer) for answer in answers]
@@ -35,7 +35,7 @@ class Card:
 
 
 class Port:
-    """The host's end of the line."""
+    """The host's end of the modem's port."""
 
     def __init__(self, path: str) -> None:
         self._serial = serial.Serial(path, timeout=10, exclusive=True)
@@ -65,7 +65,7 @@ def port(modem: PtyModem) -> Iterator[Port]:
 
 
 def test_echoes_until_told_not_to(port: Port) -> None:
-    """After power-on a modem echoes its input; ATE0 ends this and ATE1 starts it again."""
+    """The modem echoes its input until ATE0, and again after ATE1."""
     assert port.ask("AT") == b"AT\r\r\nOK\r\n"
     assert port.ask("ATE0") == b"ATE0\r\r\nOK\r\n"
     assert port.ask("AT") == b"\r\nOK\r\n"
@@ -89,14 +89,14 @@ def test_echoes_until_told_not_to(port: Port) -> None:
     ],
 )
 def test_knows_its_commands(port: Port, command: str, told: bytes) -> None:
-    """Each known command has its answer, between line ends of CR and LF."""
+    """Each command has its answer, whose lines begin and end with CR LF."""
     port.ask("ATE0")
     assert port.ask(command) == told
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_errors_are_reported_as_cmee_asks(port: Port, level: int) -> None:
-    """A length that contradicts the hex leads to ERROR, a number or words, as AT+CMEE selects."""
+    """A wrong length in AT+CSIM gets ERROR, an error number or words, as AT+CMEE selects."""
     port.ask("ATE0")
     port.ask(f"AT+CMEE={level}")
     told = ["ERROR", "+CME ERROR: 50", "+CME ERROR: Incorrect parameters"][level]
@@ -106,25 +106,25 @@ def test_errors_are_reported_as_cmee_asks(port: Port, level: int) -> None:
 
 @pytest.mark.parametrize("command", ["AT+FOO", "AT+CCHO=1", "ATD123", "AT+CSIM", 'AT+CSIM=4,"0070"'])
 def test_says_error_to_what_it_does_not_know(port: Port, command: str) -> None:
-    """Unknown or broken commands get ERROR; characters that are not a command get no answer."""
+    """An unknown or incomplete command gets ERROR; a line that does not begin with AT gets no answer."""
     port.ask("ATE0")
     assert port.ask(f"hello\r{command}", until=b"\r\nERROR\r\n") == b"\r\nERROR\r\n"
 
 
 def test_lines_glued_together_are_served_in_turn(port: Port) -> None:
-    """Two commands in one write get two answers."""
+    """Two commands that arrive in one write get two answers, in order."""
     port.ask("ATE0")
     assert port.ask("AT+CGMI\rAT", until=b"OK\r\n\r\nOK\r\n") == b"\r\nlpad\r\n\r\nOK\r\n\r\nOK\r\n"
 
 
 def test_counts_what_passes(modem: PtyModem, port: Port) -> None:
-    """The modem counts characters in each direction, including the echo, and commands."""
+    """The modem counts its commands, and the characters in each direction with the echo."""
     port.ask("ATE0")
     port.ask("AT+CGMI")
     assert modem.counters.characters_in == len("ATE0\rAT+CGMI\r")
     answers = len("ATE0\r\r\nOK\r\n" + "\r\nlpad\r\n\r\nOK\r\n")
     deadline = Deadline.after(30)
-    while modem.counters.characters_out < answers:  # the modem counts what it has written
+    while modem.counters.characters_out < answers:  # the modem counts characters after it has written them
         assert not deadline.passed
         time.sleep(0.01)
     assert modem.counters.characters_out == answers
@@ -133,7 +133,7 @@ def test_counts_what_passes(modem: PtyModem, port: Port) -> None:
 
 
 def test_answers_in_its_own_style() -> None:
-    """Quotes, case, blanks, prefix and line ends depend on the personality."""
+    """The personality decides on an answer's quotes, case, blanks, prefix and line ends."""
     habits = ModemPersonality(
         quoted=False, lower_case=True, blank_after_colon=False, line_end="\n", echo=False, bare_imei=False
     )
@@ -145,7 +145,7 @@ def test_answers_in_its_own_style() -> None:
 
 
 def test_fetches_data_if_that_is_its_habit() -> None:
-    """61xx leads to GET RESPONSE on the command's channel; the host fetches the rest."""
+    """By its habit, a modem sends GET RESPONSE after 61xx, on the command's channel, once."""
     card = Card("6100", "AA" * 256 + "6110")
     with PtyModem(card, personality=ModemPersonality(echo=False, fetches_response=True)) as modem:
         port = Port(modem.path)
@@ -161,7 +161,7 @@ REFRESH = "D009810301010482028182"
 
 @pytest.mark.parametrize("qualifier", ["04", "09"])
 def test_serves_a_refresh_itself(qualifier: str) -> None:
-    """After 91xx the modem fetches and answers REFRESH, resets the card and reports the reset."""
+    """After 91xx the modem fetches the REFRESH, confirms it, resets the card and sends +QUSIM: 1."""
     card = Card("910B", f"D00981030101{qualifier}82028182" + "9000")
     with PtyModem(card) as modem:
         port = Port(modem.path)
@@ -177,7 +177,7 @@ def test_serves_a_refresh_itself(qualifier: str) -> None:
 
 
 def test_serves_other_proactive_commands_without_a_reset() -> None:
-    """A proactive command other than REFRESH is answered, and so is the next pending one."""
+    """The modem answers proactive commands other than REFRESH, and does not reset the card."""
     card = Card("910B", "D009810301250082028182" + "9000", "910B", "D009810301250082028182" + "9000")
     with PtyModem(card) as modem:
         port = Port(modem.path)
@@ -188,7 +188,7 @@ def test_serves_other_proactive_commands_without_a_reset() -> None:
 
 
 def test_leaves_proactive_commands_alone_if_that_is_its_habit() -> None:
-    """A raw reader does not fetch proactive commands."""
+    """By its habit, a modem does not fetch the proactive command after 91xx."""
     card = Card("910B")
     with PtyModem(card, personality=ModemPersonality(fetches_proactive=False)) as modem:
         port = Port(modem.path)
@@ -199,7 +199,7 @@ def test_leaves_proactive_commands_alone_if_that_is_its_habit() -> None:
 
 
 def test_vanishes_and_comes_back(tmp_path: Path) -> None:
-    """The port disappears with its link, and returns under the old or another path."""
+    """When the modem vanishes, its link does too; it comes back under the same or another path."""
     link = tmp_path / "modem"
     with PtyModem(Card(), path=link) as modem:
         assert modem.path == str(link)
@@ -223,7 +223,7 @@ def test_vanishes_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_is_away_after_a_refresh_if_that_is_its_habit(tmp_path: Path) -> None:
-    """USB modems that reset with the card return after a while."""
+    """By its habit, a modem's port vanishes after a REFRESH and comes back later."""
     card = Card("910B", REFRESH + "9000")
     with PtyModem(
         card, path=tmp_path / "modem", personality=ModemPersonality(away_after_refresh=0.05)
@@ -241,7 +241,7 @@ def test_is_away_after_a_refresh_if_that_is_its_habit(tmp_path: Path) -> None:
 
 
 def test_replaces_a_stale_link_but_nothing_else(tmp_path: Path) -> None:
-    """A link of a killed simulator is replaced; a file is not."""
+    """A dangling link in the modem's path is replaced; a file there is an error and stays."""
     stale = tmp_path / "stale"
     stale.symlink_to("/dev/pts/99999")
     with PtyModem(Card(), path=stale) as modem:
@@ -255,7 +255,7 @@ def test_replaces_a_stale_link_but_nothing_else(tmp_path: Path) -> None:
 
 
 def test_faults_are_armed_for_one_command(modem: PtyModem, port: Port) -> None:
-    """Each fault is used up by the first matching command; others pass."""
+    """A fault affects only the next command with its text."""
     port.ask("ATE0")
     modem.once("AT+CGMM", instead=("+CME ERROR: 14",), executed=False)
     modem.once("AT+CGMI", before=("RING",))
@@ -266,7 +266,7 @@ def test_faults_are_armed_for_one_command(modem: PtyModem, port: Port) -> None:
 
 
 def test_an_emulated_baud_rate_takes_its_time() -> None:
-    """At 9600 baud 960 characters need at least a second; the upper limit depends on the machine."""
+    """At 9600 baud, a command and its answer take at least 10 bits' time for each character."""
     with PtyModem(Card(), baud=9600, personality=ModemPersonality(echo=False)) as modem:
         port = Port(modem.path)
         started = time.monotonic()
@@ -278,7 +278,7 @@ def test_an_emulated_baud_rate_takes_its_time() -> None:
 
 
 def test_a_silent_card_is_a_sim_failure() -> None:
-    """If the card has no power, the modem reports this in the command's answer and in its own toolkit."""
+    """If the card does not answer, AT+CSIM gets +CME ERROR: 13 (SIM failure)."""
 
     class Mute(Card):
         def transmit(self, apdu: bytes) -> bytes:
@@ -294,7 +294,7 @@ def test_a_silent_card_is_a_sim_failure() -> None:
 
 
 def test_a_card_that_crashes_is_not_ignored() -> None:
-    """An exception in the card is raised when the modem is closed."""
+    """If the card's code raises an exception, closing the modem raises InternalError once."""
 
     class Crashing(Card):
         def transmit(self, apdu: bytes) -> bytes:

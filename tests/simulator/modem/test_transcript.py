@@ -1,4 +1,4 @@
-"""The record of a simulated modem can be read while the modem adds to it."""
+"""The record of a simulated modem, which a test can read while the modem adds entries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lpad.simulator.modem.transcript import Transcript
 
 
 def test_an_iteration_sees_the_entries_that_exist_when_it_begins() -> None:
-    """Entries that are added during an iteration neither end it nor appear in it."""
+    """An iteration returns the entries from its beginning, even if others are added during it."""
     record: Transcript[int] = Transcript([1, 2], maxlen=3)
     seen = []
     for each in record:

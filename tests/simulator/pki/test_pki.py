@@ -1,4 +1,4 @@
-"""The test PKI: roles and extensions of SGP.22, 4.5.2, chains that verify, folders like SGP.26."""
+"""The test PKI: certificates by SGP.22, 4.5.2, their chains, and folders laid out like SGP.26's."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ AUTHORITIES = {"ci", "eum"}
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """A PKI made for these tests."""
+    """A test PKI that is made for this file's tests."""
     return Pki.open(tmp_path_factory.mktemp("pki") / "made")
 
 
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("role", ROLES)
 def test_certificates_have_their_roles(pki: Pki, role: str, curve: Curve) -> None:
-    """Policy OID, its criticality, registered ID, usage and curve match the role."""
+    """Each role's certificate has the policy OID, registered ID, key usage, hash and curve of its role."""
     pick, policy, critical, oid = ROLES[role]
     credential = pick(pki, curve)
     extensions = credential.certificate.extensions
@@ -63,7 +63,7 @@ def test_certificates_have_their_roles(pki: Pki, role: str, curve: Curve) -> Non
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("role", ROLES)
 def test_keys_are_named_by_their_points(pki: Pki, role: str, curve: Curve) -> None:
-    """SKI is SHA-1 of the uncompressed point; AKI is the issuer's, and missing in the root."""
+    """A certificate's SKI is the SHA-1 of its public point, and its AKI is the issuer's SKI, if any."""
     credential = ROLES[role][0](pki, curve)
     point = credential.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     found = credential.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
@@ -75,7 +75,7 @@ def test_keys_are_named_by_their_points(pki: Pki, role: str, curve: Curve) -> No
 @pytest.mark.parametrize("curve", Curve)
 @pytest.mark.parametrize("role", ROLES)
 def test_each_certificate_is_signed_by_its_issuer_only(pki: Pki, role: str, curve: Curve) -> None:
-    """Each certificate is signed by its issuer only, and its key matches its public point."""
+    """Each certificate is signed by its issuer and by no other CI; its private key fits its public key."""
     credential = ROLES[role][0](pki, curve)
     issuer = pki.eum[curve] if role == "euicc" else pki.ci[curve]
     credential.certificate.verify_directly_issued_by(issuer.certificate)
@@ -88,7 +88,7 @@ def test_each_certificate_is_signed_by_its_issuer_only(pki: Pki, role: str, curv
 
 
 def test_eum_may_issue_for_its_own_cards_only(pki: Pki) -> None:
-    """An EUM's certificate limits names to its organisation and IIN, and allows no CA below it."""
+    """The EUM's certificate permits only cards of its organisation and IIN, and no further CA."""
     extensions = pki.eum[Curve.NIST].certificate.extensions
     constraints = extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical
@@ -101,7 +101,7 @@ def test_eum_may_issue_for_its_own_cards_only(pki: Pki) -> None:
 
 
 def test_euicc_is_named_by_its_eid(pki: Pki) -> None:
-    """A card's certificate has its EUM's organisation, and as serialNumber an EID in the EUM's range."""
+    """A card's certificate has the EUM's organisation, and the EID, in the EUM's range, as serialNumber."""
     subject = pki.issue_euicc().certificate.subject
     assert subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value == "RSP Test EUM"
     assert subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)[0].value == DEFAULT_EID.digits
@@ -110,7 +110,7 @@ def test_euicc_is_named_by_its_eid(pki: Pki) -> None:
 
 
 def test_tls_certificate_is_a_web_servers(pki: Pki) -> None:
-    """A TLS certificate has both usages of TLS, critical, and the names in subjectAltName."""
+    """A TLS certificate has the critical usages server and client, and its names in subjectAltName."""
     extensions = pki.dp_tls().certificate.extensions
     usage = extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     assert usage.critical
@@ -120,7 +120,7 @@ def test_tls_certificate_is_a_web_servers(pki: Pki) -> None:
 
 
 def test_tls_certificates_are_made_for_other_names(pki: Pki) -> None:
-    """Certificates are made for host names and IP addresses, valid or expired."""
+    """TLS certificates can be made for other names and addresses, expired, or by an unknown CA."""
     made = pki.dp_tls("127.0.0.1", "dp.example.com", expired=True).certificate
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["dp.example.com"]
@@ -131,7 +131,7 @@ def test_tls_certificates_are_made_for_other_names(pki: Pki) -> None:
 
 
 def test_pki_is_read_back_from_its_folder(tmp_path: Path) -> None:
-    """A second start reads the same certificates and keys from the folder, including the card's."""
+    """A PKI that is opened again has the same certificates and keys, including the card's."""
     first = Pki.open(tmp_path / "pki")
     card = first.issue_euicc()
     second = Pki.open(tmp_path / "pki")
@@ -142,7 +142,7 @@ def test_pki_is_read_back_from_its_folder(tmp_path: Path) -> None:
 
 
 def test_folder_is_laid_out_like_sgp26(tmp_path: Path) -> None:
-    """File names are the published ones; only the owner can read private keys."""
+    """The folder's files have SGP.26's names; only the owner can read the private keys."""
     Pki.open(tmp_path / "pki")
     names = {
         str(path.relative_to(tmp_path / "pki")) for path in (tmp_path / "pki").rglob("*.*") if path.is_file()
@@ -163,7 +163,7 @@ def test_folder_is_laid_out_like_sgp26(tmp_path: Path) -> None:
 
 
 def test_parties_that_start_together_share_one_pki(tmp_path: Path) -> None:
-    """Card and server opened at the same time on an empty folder end up with the same root."""
+    """Threads that open an empty folder at the same time get the same root certificate."""
     roots: list[bytes] = []
     threads = [
         threading.Thread(target=lambda: roots.append(Pki.open(tmp_path / "pki").ci[Curve.NIST].der))
@@ -178,7 +178,7 @@ def test_parties_that_start_together_share_one_pki(tmp_path: Path) -> None:
 
 
 def test_making_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
-    """A folder without its roots is unfinished, whatever else it contains."""
+    """If a folder has no CI certificates, the whole PKI is made again."""
     first = Pki.open(tmp_path / "pki")
     (tmp_path / "pki" / "ci").rename(tmp_path / "pki" / "ci.unfinished")
     second = Pki.open(tmp_path / "pki")
@@ -187,7 +187,7 @@ def test_making_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
 
 
 def test_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:
-    """The error names the path of a damaged certificate."""
+    """The error for a damaged certificate names its file."""
     Pki.open(tmp_path / "pki")
     (tmp_path / "pki" / "eum" / "CERT_EUM_ECDSA_NIST.der").write_bytes(b"nonsense")
     with pytest.raises(InvalidValue, match=r"CERT_EUM_ECDSA_NIST\.der"):
@@ -195,7 +195,7 @@ def test_folder_that_holds_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
-    """If a file is in the place of the folder, the error names the file."""
+    """If the PKI's folder cannot be made, the error names the test PKI."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidValue, match="test PKI"):
         Pki.open(tmp_path / "file" / "pki")
@@ -203,7 +203,7 @@ def test_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_pki_is_read(test_data: Path, tmp_path: Path) -> None:
-    """The roles in SGP.26's folder are read; a missing role is reported when it is requested."""
+    """SGP.26's folder can be opened; a key or a role that it lacks is an error when requested."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path)
     assert pki.ci[Curve.NIST].key_id.hex() == "f54172bdf98a95d65cbeb88a38a1c11d800a85c3"
     assert pki.ci[Curve.BRAINPOOL].key_id.hex() == "c0bc70ba36929d43b467ff57570530e57ab8fcd8"
@@ -220,7 +220,7 @@ def test_published_pki_is_read(test_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_eum_issues_our_card(test_data: Path, tmp_path: Path) -> None:
-    """The card's certificate is made with SGP.26's EUM key, and kept next to the read-only folder."""
+    """A card's certificate is issued by SGP.26's EUM, kept in another folder, and used again."""
     eid = Eid.with_check_digits("890490320000000000000000000001")
     made = Pki.open(test_data / "sgp26", minted=tmp_path).issue_euicc(eid)
     again = Pki.open(test_data / "sgp26", minted=tmp_path).issue_euicc(eid)
@@ -232,7 +232,7 @@ def test_published_eum_issues_our_card(test_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.test_data
 def test_published_tls_certificates_are_used_for_their_name(test_data: Path, tmp_path: Path) -> None:
-    """SGP.26's name has the valid and the expired certificate; localhost has a new one."""
+    """For SGP.26's name its published certificates are used; for localhost, one is made."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path)
     name = "testsmdpplus1.example.com"
     folder = test_data / "sgp26" / "dptls"

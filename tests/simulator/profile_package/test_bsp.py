@@ -1,4 +1,4 @@
-"""The bound profile package's secure messaging against published vectors and against itself."""
+"""The BSP that protects a bound profile package, tested with published vectors and round trips."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ KEYS = BspKeys.derive(*(bytes.fromhex(part) for part in VECTORS[0][:3]))
 def test_the_published_session_keys_are_derived(
     secret: str, host: str, eid: str, chaining: str, enc: str, mac: str
 ) -> None:
-    """The key derivation gives the published session keys."""
+    """From a published secret, host and EID, the published session keys are derived."""
     keys = BspKeys.derive(bytes.fromhex(secret), bytes.fromhex(host), bytes.fromhex(eid))
     assert (keys.chaining.hex(), keys.s_enc.hex(), keys.s_mac.hex()) == (chaining, enc, mac)
 
 
 def test_first_configure_isdp() -> None:
-    """An empty ConfigureISDP is encoded to the published bytes and decoded from them."""
+    """An empty ConfigureISDP is protected as the published bytes, and read back from them."""
     protected = bytes.fromhex("8718f6fe031e4b9cfe87c8e1e62f3fde85c49412d7722a6a2d89")
     assert Bsp(KEYS).protect(0x87, bytes.fromhex("bf2400")) == protected
     assert Bsp(KEYS).unprotect(protected) == bytes.fromhex("bf2400")
@@ -55,14 +55,14 @@ def test_first_configure_isdp() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([0x86, 0x87, 0x88]), st.binary(max_size=1007)), max_size=6))
 def test_each_end_reads_what_the_other_protects(messages: list[tuple[int, bytes]]) -> None:
-    """One end reads everything that the other end protects, in any order."""
+    """Elements that one end protects, in any order of tags, are read by the other end."""
     sender, receiver = Bsp(KEYS), Bsp(KEYS)
     for tag, plaintext in messages:
         assert receiver.unprotect(sender.protect(tag, plaintext)) == plaintext
 
 
 def test_a_long_profile_is_cut_into_elements() -> None:
-    """A long profile is cut into elements of 1020 bytes and a rest."""
+    """A long text is cut into elements of 1020 bytes and a shorter last one."""
     pieces = Bsp(KEYS).protect_all(0x86, bytes(2 * 1007 + 1))
     assert [len(piece) for piece in pieces] == [1020, 1020, 26]
     assert [len(piece) for piece in Bsp(KEYS).protect_all(0x88, bytes(1009))] == [1020, 11]
@@ -70,7 +70,7 @@ def test_a_long_profile_is_cut_into_elements() -> None:
 
 
 def test_replaced_keys_restart_the_counter() -> None:
-    """After ReplaceSessionKeys the counter restarts at 1."""
+    """After the same keys were set again, the same text gives the same bytes as at the start."""
     sender = Bsp(KEYS)
     fresh = sender.protect(0x87, b"first")
     sender.replace_session_keys(KEYS)
@@ -79,7 +79,7 @@ def test_replaced_keys_restart_the_counter() -> None:
 
 @pytest.mark.parametrize("place", [3, 20, -1])
 def test_a_flipped_bit_is_a_security_error(place: int) -> None:
-    """One flipped bit in the body or the MAC is a security error."""
+    """One flipped bit in the body or in the MAC is a security error."""
     protected = bytearray(Bsp(KEYS).protect(0x86, b"profile element"))
     protected[place] ^= 1
     with pytest.raises(BspSecurityError):
@@ -87,10 +87,10 @@ def test_a_flipped_bit_is_a_security_error(place: int) -> None:
 
 
 def test_wrong_padding_is_a_security_error() -> None:
-    """A valid MAC over a body without padding is a security error."""
+    """A body without padding is a security error, even if its MAC is valid."""
     keys = BspKeys(KEYS.chaining, KEYS.s_enc, KEYS.s_mac)
     sender = Bsp(keys)
-    sender._encrypt = lambda plaintext: Bsp(keys)._cipher(1).encryptor().update(plaintext)  # type: ignore[method-assign]  # a sender that forgets to pad
+    sender._encrypt = lambda plaintext: Bsp(keys)._cipher(1).encryptor().update(plaintext)  # type: ignore[method-assign]  # a sender that omits the padding
     with pytest.raises(BspSecurityError):
         Bsp(keys).unprotect(sender.protect(0x86, bytes(16)))
 
@@ -107,6 +107,6 @@ def test_wrong_padding_is_a_security_error() -> None:
     ],
 )
 def test_a_wrong_structure_is_a_structure_error(protected: str) -> None:
-    """Another tag, a length without room for the MAC, and broken or long blocks are structure errors."""
+    """A wrong tag, and a length that is too short, too long or not whole blocks, are structure errors."""
     with pytest.raises(BspStructureError):
         Bsp(KEYS).unprotect(bytes.fromhex(protected))

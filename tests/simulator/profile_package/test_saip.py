@@ -1,4 +1,4 @@
-"""Profile packages as a card reads them: published ones, made-up ones, broken ones."""
+"""The simulated card's reader of profile packages: published, made-up and broken ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def elements(package: bytes = PACKAGE) -> list[bytes]:
     ],
 )
 def test_published_profiles_are_read(test_data: Path, file: str, iccid: str, services: set[int]) -> None:
-    """The TS.48 test profiles are read, and their header and EF.ICCID agree."""
+    """From each published TS.48 profile its ICCIDs, name, services and IMSI are read."""
     profile = parse((test_data / "upp" / file).read_bytes())
     assert profile.header_iccid == Iccid.parse(iccid)
     assert profile.ef_iccid == bytes(Iccid.parse(iccid))
@@ -51,7 +51,7 @@ def test_published_profiles_are_read(test_data: Path, file: str, iccid: str, ser
 
 
 def test_a_made_up_profile_contains_its_parameters() -> None:
-    """A made-up profile contains its parameters."""
+    """A made-up profile contains the ICCID, name, IMSI and services of its parameters."""
     profile = parse(PACKAGE)
     assert profile.header_iccid == ICCID
     assert profile.ef_iccid == bytes(ICCID)
@@ -62,27 +62,27 @@ def test_a_made_up_profile_contains_its_parameters() -> None:
 
 @pytest.mark.parametrize("size", [1_800, 2_727, 2_728, 3_001, 12_000, 70_000, 900_000])
 def test_made_up_size(size: int) -> None:
-    """A made-up profile has the requested size."""
+    """A made-up profile has exactly the requested size, and can be read."""
     package = made_up_profile(ICCID, size=size)
     assert len(package) == size
     assert parse(package).imsi == "001010123456789"
 
 
 def test_made_up_smallest() -> None:
-    """A made-up profile whose requested size is too small has no filler."""
+    """If the requested size is too small, a made-up profile is larger, but below 1500 bytes."""
     assert len(made_up_profile(ICCID, size=0)) < 1500
 
 
 @pytest.mark.parametrize("wrong", [{"imsi": "12a456"}, {"imsi": "1234"}, {"name": ""}, {"size": 10**6}])
 def test_made_up_out_of_range(wrong: dict[str, str | int]) -> None:
-    """IMSI, name and size must be in their ranges."""
+    """A made-up profile with an impossible IMSI, name or size is refused."""
     with pytest.raises(InvalidValue):
         made_up_profile(ICCID, **wrong)  # type: ignore[arg-type]  # one keyword at a time, of its own type
 
 
 @pytest.mark.parametrize("step", [1, 7, 1007])
 def test_pieces_may_end_at_any_byte(step: int) -> None:
-    """The pieces may end at any byte."""
+    """A package that arrives in pieces of any length is read like the whole one."""
     stream = ProfileStream()
     for start in range(0, len(PACKAGE), step):
         assert not stream.complete
@@ -130,40 +130,40 @@ def swapped(first: int, second: int) -> bytes:
     ],
 )
 def test_broken_packages_are_refused(package: bytes, status: PeStatus) -> None:
-    """A package with wrong order, missing or unsupported elements is refused with the element's status."""
+    """Each broken package is refused with the status for its mistake."""
     with pytest.raises(ProfileElementError) as caught:
         parse(package)
     assert caught.value.status == status
 
 
 def test_non_standard_left_out() -> None:
-    """An unknown element that is not mandatory is ignored."""
+    """An unknown element that is not marked as mandatory is ignored."""
     package = b"".join([*elements()[:-1], bytes.fromhex("A905A00381017F"), elements()[-1]])
     assert parse(package).header_iccid == ICCID
 
 
 def test_a_missing_service_stops_the_profile() -> None:
-    """A service that the card lacks stops a profile that needs it."""
+    """A profile that requires a service that the card lacks is refused."""
     with pytest.raises(ProfileElementError) as caught:
         parse(PACKAGE, unsupported_services=frozenset({0x84}))
     assert caught.value.status == PeStatus.FEATURE_NOT_SUPPORTED
 
 
 def test_keys_of_an_operator() -> None:
-    """Test keys are distinguished from other keys."""
+    """A profile has test keys if its keys are the published ones, and otherwise not."""
     package = PACKAGE.replace(bytes(range(16)), bytes(range(1, 17)))
     assert parse(PACKAGE).has_test_keys
     assert not parse(package).has_test_keys
 
 
 def test_an_offset_out_of_any_file() -> None:
-    """A few bytes that require gigabytes of padding are refused."""
+    """A short package whose file offset would need gigabytes of padding is refused."""
     with pytest.raises(MalformedError):
         parse(FOUND.read_bytes())
 
 
 def test_group_identifiers_are_read_from_their_files() -> None:
-    """Group identifiers are found in the optional files; gaps in a file are read as FF."""
+    """GID1 and GID2 are read from the optional files; gaps in a file's content are FF."""
     files = bytes.fromhex("A5068304AABBFFFFA60C820101830101820102830103")
     header = bytes.fromhex("A00481020320")
     package = b"".join([*elements()[:-1], tlv.encode(0xB4, header, files), elements()[-1]])
@@ -172,18 +172,18 @@ def test_group_identifiers_are_read_from_their_files() -> None:
 
 
 def without(*kinds: int) -> bytes:
-    """Return the made-up package without elements of some kinds."""
+    """Return the made-up package without the elements with these tags."""
     return b"".join(raw for raw in elements() if raw[0] not in kinds)
 
 
 def replaced(old: str, new: str) -> bytes:
-    """Return the made-up package with bytes replaced by as many others."""
+    """Return the made-up package with some bytes replaced; both are in hexadecimal."""
     assert bytes.fromhex(old) in PACKAGE
     return PACKAGE.replace(bytes.fromhex(old), bytes.fromhex(new))
 
 
 def with_files(*commands: str) -> bytes:
-    """Return the made-up package with one more GenericFileManagement."""
+    """Return the made-up package with one more element that carries out these file commands."""
     managed = tlv.encode(0xA1, tlv.encode(0x30, bytes.fromhex("".join(commands))))
     element = tlv.encode(0xA1, bytes.fromhex("A0058000810122"), managed)
     return b"".join([*elements()[:-1], element, elements()[-1]])
@@ -208,7 +208,7 @@ EF = "6213 82024121 83026F7F 8B032F060A 80020010 8800"
     ],
 )  # fmt: skip
 def test_a_strict_card_refuses_files_without_directory_rule_or_pin(package: bytes, said: str) -> None:
-    """Files in missing directories, rules missing in EF.ARR and undefined PINs are refused."""
+    """A strict card refuses a file with a missing directory, size, rule or PIN; a lenient one does not."""
     with pytest.raises(ProfileElementError, match=said) as caught:
         parse(package)
     assert caught.value.status == PeStatus.INVALID_PARAMETER
@@ -218,7 +218,7 @@ def test_a_strict_card_refuses_files_without_directory_rule_or_pin(package: byte
 
 
 def test_directories_made_by_file_management() -> None:
-    """Files can be put into a directory that the package creates, and a path from the MF leads there."""
+    """A package can make a directory and put files into it, with a path relative or from the MF."""
     directory = "6211 82027821 83025F7E 8B032F060E C602010A"
     parse(
         with_files(

@@ -1,4 +1,4 @@
-"""The habits of a simulated QMI modem, one by one."""
+"""The simulated QMI function: its answers to requests, and each of its habits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GET_EID = bytes.fromhex("80E2910003BF2000")
 
 
 def started(card: ScriptedCard | None = None, **habits: Any) -> QmiFunction:
-    """Return a function with client 1 of each service."""
+    """Return a function on which client 1 of each service is allocated."""
     function = QmiFunction(card or ScriptedCard(), habits=QmiHabits(**habits))
     for service in (Service.WDS, Service.DMS, Service.NAS, Service.UIM):
         assert asked(function, control.AllocateClient(service=service))[0] == Error.NONE
@@ -64,7 +64,7 @@ def events(function: QmiFunction) -> list[int]:
 
 
 def test_a_request_needs_a_client() -> None:
-    """An unknown client is refused, and so is one that was given back."""
+    """A request of a client that was never allocated, or was released, gets InvalidClientId."""
     function = started()
     assert asked(function, device.GetIds(), client=9)[0] == Error.INVALID_CLIENT_ID
     given = control.ReleaseClient(client=control.Client(service=Service.DMS, client=1))
@@ -74,7 +74,7 @@ def test_a_request_needs_a_client() -> None:
 
 
 def test_clients_run_out() -> None:
-    """If clients are not given back, the modem has none left until it is reset."""
+    """If all client IDs are in use, AllocateClient gets ClientIdsExhausted until the modem restarts."""
     function = QmiFunction(ScriptedCard(), habits=QmiHabits(clients=2, leaked_clients=2))
     request = control.AllocateClient(service=Service.UIM)
     assert asked(function, request)[0] == Error.CLIENT_IDS_EXHAUSTED
@@ -83,7 +83,7 @@ def test_clients_run_out() -> None:
 
 
 def test_a_transaction_may_be_lost() -> None:
-    """If a transaction is lost, the request is carried out, and only its response is missing."""
+    """By its habit, a function carries out one request without a response, and answers the next."""
     function = QmiFunction(ScriptedCard(), habits=QmiHabits(lost_transaction=0))
     request = Message(
         kind=Kind.REQUEST,
@@ -99,7 +99,7 @@ def test_a_transaction_may_be_lost() -> None:
 
 
 def test_a_slot_may_start_slowly() -> None:
-    """After a change of the slot the card cannot be used for a time, as the slot's state shows."""
+    """By its habit, a card is absent for a time after a change of the slot, and no channel opens."""
     function = started(slots=2, card_slot=2, slot_start=3600.0)
     assert asked(function, uim.SwitchSlot(logical=1, physical=2))[0] == Error.NONE
     told = got(function, uim.GetCardStatus(), uim.CardStatus).status
@@ -110,14 +110,14 @@ def test_a_slot_may_start_slowly() -> None:
 
 
 def test_sync_frees_the_clients_of_everybody() -> None:
-    """SYNC frees the clients of all programs, so no program may send it on a shared device."""
+    """SYNC releases the clients of all programs."""
     function = started()
     assert asked(function, control.Sync())[0] == Error.NONE
     assert function.clients == {}
 
 
 def test_a_reset_is_announced_and_clients_are_void() -> None:
-    """A reset is announced by the indication SYNC of the control service, and all clients are void."""
+    """After a loss of power, the function sends the indication SYNC, and has no clients or channels."""
     function = started()
     number = opened(function)
     function.lose_power()
@@ -129,7 +129,7 @@ def test_a_reset_is_announced_and_clients_are_void() -> None:
 
 
 def test_an_unknown_message_is_refused() -> None:
-    """Firmware reports one error for a message that it lacks, and another for missing parameters."""
+    """An unknown message, a disabled one and a missing parameter each get their own error."""
     function = started(slot_status=False)
     unknown = Message(kind=Kind.REQUEST, service=Service.UIM, client=1, transaction=1, number=0x7777)
     assert result_of(function.receive(unknown)[0].parameters).error == Error.INVALID_QMI_COMMAND
@@ -141,7 +141,7 @@ def test_an_unknown_message_is_refused() -> None:
 
 
 def test_a_channel_is_opened_used_and_closed() -> None:
-    """The status word is at the end of an APDU's answer, and a parameter elsewhere."""
+    """A channel can be opened, used for an APDU, and closed; then it cannot be used."""
     card = ScriptedCard(answers={bytes.fromhex("BF2000"): b"data"})
     function = started(card)
     number = opened(function)
@@ -155,7 +155,7 @@ def test_a_channel_is_opened_used_and_closed() -> None:
 
 
 def test_a_card_without_the_application_reports_this() -> None:
-    """The answer has the status word in addition to the error, unless the firmware omits the word."""
+    """A missing application gets SimFileNotFound, with the card's status word unless the habit omits it."""
     for tells in (True, False):
         function = started(ScriptedCard(applications=()), tells_status_word=tells)
         error, answer = asked(function, uim.OpenLogicalChannel(slot=1, aid=bytes(ISD_R)))
@@ -174,13 +174,13 @@ def test_a_card_without_the_application_reports_this() -> None:
     ],
 )
 def test_a_channel_may_be_refused(habits: dict[str, Any], error: Error) -> None:
-    """Each reason for which a channel is refused has an error of its own."""
+    """Each habit that refuses a channel has its error."""
     assert asked(started(**habits), uim.OpenLogicalChannel(slot=1, aid=bytes(ISD_R)))[0] == error
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_long_answer_comes_in_pieces(fails: bool) -> None:  # noqa: FBT001 - a parameter of the table
-    """A long answer is announced by the response and sent in indications; the last one may be lost."""
+    """A long answer comes in indications after the response, which, by a habit, has an error."""
     data = bytes(range(250))
     card = ScriptedCard(answers={bytes.fromhex("BF2000"): data})
     function = started(card, long_response=100, long_response_fails=fails)
@@ -196,7 +196,7 @@ def test_a_long_answer_comes_in_pieces(fails: bool) -> None:  # noqa: FBT001 - a
 
 
 def test_a_refresh_waits_for_the_clients_that_registered() -> None:
-    """A refresh starts once the clients that registered for it have answered, and its end is reported."""
+    """A refresh starts when the clients registered for it have sent RefreshComplete; its end is indicated."""
     card = ScriptedCard(proactive=bytes.fromhex("D009810301010482028182"), status=0x910B)
     function = started(card)
     assert asked(function, uim.RefreshRegisterAll(session=uim.Session(kind=0), register=1))[0] == Error.NONE
@@ -212,7 +212,7 @@ def test_a_refresh_waits_for_the_clients_that_registered() -> None:
 
 
 def test_a_refresh_waits_only_for_a_time() -> None:
-    """A client that never answers delays a refresh only for a time, and the delay is counted."""
+    """If a registered client does not answer, the refresh starts after a time and is counted."""
     card = ScriptedCard(proactive=bytes.fromhex("D009810301010482028182"), status=0x910B)
     function = started(card, refresh_patience=0.0)
     asked(function, uim.RefreshRegisterAll(session=uim.Session(kind=0), register=1))
@@ -226,7 +226,7 @@ def test_a_refresh_waits_only_for_a_time() -> None:
 
 @pytest.mark.parametrize(("delay", "count"), [(0.0, 2), (None, 0), (3600.0, 0)])
 def test_indications_come_late_or_not_at_all(delay: float | None, count: int) -> None:
-    """Only a client that has asked for indications of card and slots gets them."""
+    """By its habit, a function sends card and slot indications immediately, late or never."""
     function = started(indication_delay=delay)
     mask = uim.Events.CARD_STATUS | uim.Events.SLOT_STATUS
     assert got(function, uim.RegisterEvents(mask=0xFF), uim.RegisteredEvents).mask == mask
@@ -237,7 +237,7 @@ def test_indications_come_late_or_not_at_all(delay: float | None, count: int) ->
 
 
 def test_a_power_state_that_exists_is_not_a_change() -> None:
-    """A request for the present power state, or for the active slot, is answered by NoEffect."""
+    """Power on while the card has power, or a switch to the active slot, gets NoEffect."""
     function = started()
     assert asked(function, uim.PowerOn(slot=1))[0] == Error.NO_EFFECT
     assert asked(function, uim.SwitchSlot(logical=1, physical=1))[0] == Error.NO_EFFECT
@@ -246,7 +246,7 @@ def test_a_power_state_that_exists_is_not_a_change() -> None:
 
 
 def test_a_reset_may_need_the_modem_offline() -> None:
-    """Some modems allow a reset only while they are offline, and then nothing but a reset."""
+    """By its habit, a modem can be reset only while it is offline, and cannot go online again."""
     function = started(reset_needs_offline=True)
     reset = device.SetOperatingMode(mode=device.OperatingMode.RESET)
     assert asked(function, reset)[0] == Error.INCOMPATIBLE_STATE
@@ -258,7 +258,7 @@ def test_a_reset_may_need_the_modem_offline() -> None:
 
 
 def test_the_registration_is_that_of_the_modem() -> None:
-    """Without a profile the modem is not registered, and roaming is unknown."""
+    """Without an enabled profile the modem is not registered, and its answer has no roaming state."""
     found = got(started(), network.GetServingSystem(), network.ServingSystemStatus)
     assert found.system.registration == network.RegistrationState.NOT_REGISTERED
     assert found.roaming is None

@@ -1,4 +1,4 @@
-"""The simulated QMI modem with Debian's qmicli, directly and through the real qmi-proxy.
+"""Debian's qmicli uses the simulated QMI modem, directly and through the real qmi-proxy.
 
 Debian 12's qmicli has no command for APDUs, so these tests do not cover channels.
 """
@@ -56,7 +56,7 @@ class Rig:
 
 @pytest.fixture(params=[False, True], ids=["alone", "qmi-proxy"])
 def qmicli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    """Qmicli alone and through qmi-proxy."""
+    """Qmicli directly or through qmi-proxy."""
     personality = ModemPersonality()
     habits = QmiHabits(slots=2)
     with (
@@ -67,7 +67,7 @@ def qmicli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_qmicli_reads_the_modem(qmicli: Rig) -> None:
-    """Names, IMEI, registration, card and slots are what the simulated modem has."""
+    """Qmicli prints the names, IMEI, states and slots of the simulated modem, and releases its clients."""
     for question, says in READINGS.items():
         assert says in qmicli(question)
     assert qmicli.modem.function.clients == {}
@@ -75,7 +75,7 @@ def test_qmicli_reads_the_modem(qmicli: Rig) -> None:
 
 @pytest.fixture
 def registered(lab: Lab, tmp_path: Path) -> Iterator[Rig]:
-    """Qmicli through qmi-proxy, and a registered modem whose network knows one APN and the default."""
+    """Qmicli through qmi-proxy to a registered modem whose network has a default APN and iot.example."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     subscription = Subscription(apns=("", "iot.example"), types=("IP", "IPV6"))
@@ -91,7 +91,7 @@ def registered(lab: Lab, tmp_path: Path) -> Iterator[Rig]:
     ("family", "address"), [(4, "IPv4 address: 10.64.0.2"), (6, "IPv6 address: 2001:db8::2/64")]
 )
 def test_qmicli_starts_and_stops_a_data_session(registered: Rig, family: int, address: str) -> None:
-    """A data session of qmicli has the modem's address, and lives until its client stops it."""
+    """Qmicli starts a data session, reads its address, and stops it."""
     started = registered(f"--wds-start-network=apn=iot.example,ip-type={family}", "--client-no-release-cid")
     (handle,) = re.findall(r"Packet data handle: '(\d+)'", started)
     ((_, client),) = registered.modem.function.clients
@@ -105,14 +105,14 @@ def test_qmicli_starts_and_stops_a_data_session(registered: Rig, family: int, ad
 
 
 def test_a_session_ends_with_its_client(registered: Rig) -> None:
-    """When qmicli gives its client back, the modem ends the session."""
+    """When qmicli releases its client, the modem ends the client's data session."""
     registered("--wds-start-network=apn=iot.example,ip-type=4")
     assert registered.modem.function.clients == {}
     assert "Connection status: 'disconnected'" in registered("--wds-get-packet-service-status")
 
 
 def test_a_refused_session_has_the_network_s_cause(registered: Rig) -> None:
-    """Qmicli shows the network's cause in libqmi's words, and NoEffect if a session is already open."""
+    """Qmicli prints the cause of a refused session, and NoEffect if a session is already open."""
     done = registered.namespace.run(
         "qmicli", "-d", registered.modem.path, *registered.through, "--wds-start-network=apn=wrong,ip-type=4"
     )
@@ -127,7 +127,7 @@ def test_a_refused_session_has_the_network_s_cause(registered: Rig) -> None:
 
 
 def test_qmicli_stops_the_modem_s_own_session(lab: Lab, tmp_path: Path) -> None:
-    """Qmicli can stop a session that the modem has started without a request."""
+    """Qmicli can stop the data session that a modem, by its habit, has started itself."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     habits = QmiHabits(starts_session=True)
@@ -142,7 +142,7 @@ def test_qmicli_stops_the_modem_s_own_session(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_qmicli_powers_the_card(qmicli: Rig) -> None:
-    """A card that qmicli switches off is absent; when switched on again, the card restarts."""
+    """Qmicli switches the card off, after which the card is absent, and on, which restarts it."""
     restarts = qmicli.modem.function.modem.radio.restarts
     qmicli("--uim-sim-power-off=1")
     assert "Card state: 'absent'" in qmicli("--uim-get-card-status")
@@ -152,7 +152,7 @@ def test_qmicli_powers_the_card(qmicli: Rig) -> None:
 
 
 def test_qmicli_switches_the_radio_and_the_slot(qmicli: Rig) -> None:
-    """With qmicli, the modem's radio and SIM slot can be switched; the second slot is empty."""
+    """Qmicli sets the modem's operating mode, and switches to the second slot, which is empty."""
     qmicli("--dms-set-operating-mode=low-power")
     assert "Mode: 'low-power'" in qmicli("--dms-get-operating-mode")
     qmicli("--dms-set-operating-mode=online")
@@ -161,7 +161,7 @@ def test_qmicli_switches_the_radio_and_the_slot(qmicli: Rig) -> None:
 
 
 def test_qmicli_is_refused_by_name(qmicli: Rig) -> None:
-    """A missing file leads to the error to which libqmi gives this name."""
+    """If qmicli reads a file that the card lacks, it prints SimFileNotFound."""
     done = qmicli.namespace.run(
         "qmicli", "-d", qmicli.modem.path, *qmicli.through, "--uim-read-transparent=0x3F00,0x2F05"
     )

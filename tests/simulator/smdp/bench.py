@@ -1,4 +1,4 @@
-"""A small card and LPA, written out step by step, to test the server with.
+"""A small card and LPA, step by step, for the tests of the simulated SM-DP+ and SM-DS.
 
 The card's messages are encoded and the server's are read with the schema (asn1tools), a codec that
 the server itself does not use.
@@ -36,19 +36,19 @@ Fields = dict[str, Any]
 
 
 def decoded(type_name: str, text: str) -> Any:
-    """Read a base64 field strictly."""
+    """Decode a field of valid base64 by the schema."""
     return SCHEMA.decode(type_name, base64.b64decode(text, validate=True))
 
 
 def status_of(answer: Fields) -> str:
-    """Return the status pair of an answer, or its status word."""
+    """Return subject and reason code of an answer, or its status if there are no codes."""
     execution = answer["header"]["functionExecutionStatus"]
     data = execution.get("statusCodeData")
     return f"{data['subjectCode']}/{data['reasonCode']}" if data else execution["status"]
 
 
 class Connection:
-    """One kept-alive HTTPS connection that trusts the PKI's CIs."""
+    """A persistent HTTPS connection to the server that trusts the PKI's CIs."""
 
     def __init__(self, smdp: SmDp, pki: Pki, *, name: str | None = None) -> None:
         context = ssl.create_default_context(cadata=b"".join(ci.der for ci in pki.ci.values()))
@@ -81,7 +81,7 @@ class Connection:
 
 @dataclass
 class TestCard:
-    """The card's part of a session, with every value changeable."""
+    """The card's part of a session; a test can change each value."""
 
     __test__ = False
 
@@ -134,7 +134,7 @@ class TestCard:
     def authenticate_server(
         self, answer: Fields, *, matching_id: str | None = None, tac: str = "53926011", **changes: Any
     ) -> bytes:
-        """Sign the answer to initiateAuthentication, after verifying it."""
+        """Return the card's signed answer to the server's answer to initiateAuthentication."""
         signed1 = base64.b64decode(answer["serverSigned1"])
         told = SCHEMA.decode("ServerSigned1", signed1)
         info: Fields = {"tac": bytes.fromhex(tac), "deviceCapabilities": {}}
@@ -166,7 +166,7 @@ class TestCard:
     def prepare_download(
         self, answer: Fields, *, code: str | None = None, hash_cc: bytes | None = None, **changes: Any
     ) -> bytes:
-        """Make a one-time key, and sign euiccSigned2, which contains it, followed by smdpSignature2."""
+        """Return PrepareDownload's answer with a one-time key, signed together with smdpSignature2."""
         told = decoded("SmdpSigned2", answer["smdpSigned2"])
         self.one_time = self.one_time or ec.generate_private_key(self.credential.curve.algorithm)
         fields: Fields = {"transactionId": told["transactionId"], "euiccOtpk": self.otpk()}
@@ -186,7 +186,7 @@ class TestCard:
         return self.one_time.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
     def load(self, package: bytes, dp_pb: Credential) -> Fields:
-        """Open a package: verify its signature, agree on keys, decrypt every piece."""
+        """Verify a package's signature, derive the keys, decrypt each piece, and return the content."""
         assert self.one_time is not None
         parts = {one.tag: one for one in tlv.parse(package).children()}
         channel = SCHEMA.decode("InitialiseSecureChannelRequest", parts[0xBF23].raw)
@@ -276,7 +276,7 @@ def b64(data: bytes) -> str:
 
 @dataclass
 class Visit:
-    """A complete visit of one card at one server, step by step; each step returns the server's answer."""
+    """The steps of a download by one card from one server; each step returns the server's answer."""
 
     smdp: SmDp
     card: TestCard

@@ -1,4 +1,4 @@
-"""A running server, a card of the same PKI, and a visit of the card at the server."""
+"""Fixtures: a running server, a card of the same PKI, and a visit of the card at the server."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def profile() -> bytes:
 
 @pytest.fixture
 def smdp(pki: Pki, tmp_path: Path) -> Iterator[SmDp]:
-    """A server on a free port."""
+    """A running SM-DP+ on a free port."""
     with SmDp(tmp_path / "smdp", pki=pki) as server:
         yield server
 
 
 @pytest.fixture
 def card(pki: Pki) -> TestCard:
-    """A card with the P-256 chain."""
+    """A card with certificates on P-256."""
     return TestCard.of(pki)
 
 
 @pytest.fixture
 def connection(smdp: SmDp, pki: Pki) -> Iterator[Connection]:
-    """A connection to the server, closed after the test."""
+    """A connection to the server, which is closed after the test."""
     opened = Connection(smdp, pki)
     yield opened
     opened.close()

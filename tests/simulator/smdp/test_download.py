@@ -1,4 +1,4 @@
-"""Complete, successful downloads: both sides' signatures, keys and bytes are checked."""
+"""Successful downloads from the simulated SM-DP+."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def test_whole_download_delivers_profile(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """A card with the right matching ID gets exactly the ordered profile, and its report ends the order."""
+    """A card gets the ordered profile by its matching ID, and its result ends the order."""
     order = visit.smdp.orders.add_order(profile)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
     assert b"".join(opened["profilePieces"]) == profile
@@ -48,7 +48,7 @@ def test_whole_download_delivers_profile(visit: Visit, pki: Pki, profile: bytes)
 
 
 def test_one_connection_serves_whole_download(visit: Visit, profile: bytes) -> None:
-    """All calls of a download go over one connection, and are counted by function."""
+    """All requests of a download can use one connection; the server counts them by function."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     visit.notify(visit.card.installation_result(visit.transaction_id, visit.smdp.address))
@@ -63,7 +63,7 @@ def test_one_connection_serves_whole_download(visit: Visit, profile: bytes) -> N
 
 
 def test_server_signs_what_it_says(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Both server signatures are valid over the sent data, with the keys of DPauth and DPpb."""
+    """The server signs serverSigned1 with DPauth's key, and smdpSigned2 with DPpb's key."""
     order = visit.smdp.orders.add_order(profile)
     answer = visit.up_to_metadata(order.matching_id)
     dp_auth, dp_pb = pki.dp_auth[Curve.NIST], pki.dp_pb[Curve.NIST]
@@ -83,14 +83,14 @@ def test_server_signs_what_it_says(visit: Visit, pki: Pki, profile: bytes) -> No
 
 
 def test_transaction_ids_and_challenges_are_never_repeated(visit: Visit) -> None:
-    """Each session has its own transaction ID and challenge."""
+    """Five sessions have five transaction IDs and five challenges."""
     told = [decoded("ServerSigned1", visit.initiate()["serverSigned1"]) for _ in range(5)]
     assert len({one["transactionId"] for one in told}) == 5
     assert len({one["serverChallenge"] for one in told}) == 5
 
 
 def test_brainpool_is_used_from_end_to_end(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """A card that knows only the brainpool CI gets certificates and keys of that curve."""
+    """A card that knows only the brainpool CI can download, with certificates on that curve."""
     visit.card = TestCard.of(pki, curve=Curve.BRAINPOOL)
     order = visit.smdp.orders.add_order(profile)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.BRAINPOOL])
@@ -99,7 +99,7 @@ def test_brainpool_is_used_from_end_to_end(visit: Visit, pki: Pki, profile: byte
 
 
 def test_card_prefers_by_order_of_its_lists(visit: Visit, pki: Pki) -> None:
-    """The first common CI is chosen, separately for signing and for verification."""
+    """The server chooses the first CI of each of the card's lists that it knows."""
     nist, brainpool = pki.ci[Curve.NIST].key_id, pki.ci[Curve.BRAINPOOL].key_id
     visit.card.signing = [bytes(20), brainpool, nist]
     visit.card.verification = [bytes(20), nist, brainpool]
@@ -110,14 +110,14 @@ def test_card_prefers_by_order_of_its_lists(visit: Visit, pki: Pki) -> None:
 
 @pytest.mark.parametrize("matching_id", [None, ""])
 def test_default_smdp_finds_order_by_eid(visit: Visit, profile: bytes, matching_id: str | None) -> None:
-    """Without a matching ID, or with an empty one, the order for the card's EID is found."""
+    """Without a matching ID, or with an empty one, the card gets the order for its EID."""
     order = visit.smdp.orders.add_order(profile, eid=visit.card.eid)
     assert order.matching_id == ""
     assert status_of(visit.up_to_metadata(matching_id)) == "Executed-Success"
 
 
 def test_orders_of_one_eid_come_oldest_first(visit: Visit, profile: bytes) -> None:
-    """A card with two waiting orders gets the older one first, then the other."""
+    """If two orders are for one EID, the card gets the older one first."""
     first = visit.smdp.orders.add_order(profile, eid=visit.card.eid)
     second = visit.smdp.orders.add_order(profile, eid=visit.card.eid)
     visit.up_to_package()
@@ -128,7 +128,7 @@ def test_orders_of_one_eid_come_oldest_first(visit: Visit, profile: bytes) -> No
 
 
 def test_metadata_contains_the_whole_order(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Names, icon, class, owner, rules and recipients arrive as ordered, both as shown and as bound."""
+    """The metadata has all values of the order, and is the same in authenticateClient and the package."""
     metadata = ProfileMetadata(
         iccid="8949000000000000015",
         service_provider="Opérateur",
@@ -162,7 +162,7 @@ def test_metadata_contains_the_whole_order(visit: Visit, pki: Pki, profile: byte
 
 
 def test_package_is_made_as_cards_expect(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """Pieces have 1020 bytes, the last one fewer; ConfigureISDP contains the server's OID."""
+    """A package's pieces have 1020 bytes, the last at most that; ConfigureISDP has the server's OID."""
     order = visit.smdp.orders.add_order(profile)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
     *whole, last = opened["pieceLengths"]
@@ -173,7 +173,7 @@ def test_package_is_made_as_cards_expect(visit: Visit, pki: Pki, profile: bytes)
 
 
 def test_package_is_cut_into_segments_by_the_lpa(visit: Visit, profile: bytes) -> None:
-    """The LPA's own package reader agrees: transaction, metadata, and one segment for each piece."""
+    """The BoundProfile of lpad reads a package's transaction ID, and cuts it into the right segments."""
     order = visit.smdp.orders.add_order(profile, replace_session_keys=True)
     bound = BoundProfile.parse(visit.up_to_package(order.matching_id))
     assert bytes(bound.transaction_id) == visit.transaction_id
@@ -181,7 +181,7 @@ def test_package_is_cut_into_segments_by_the_lpa(visit: Visit, profile: bytes) -
 
 
 def test_profile_may_bring_its_own_session_keys(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """With ReplaceSessionKeys in the package, the profile is decrypted with the keys in it."""
+    """For an order with replace_session_keys, the profile is encrypted with the keys in the package."""
     order = visit.smdp.orders.add_order(profile, replace_session_keys=True, profile_piece=500)
     package = visit.up_to_package(order.matching_id)
     assert tlv.parse(package).find(0xA2) is not None
@@ -193,14 +193,14 @@ def test_profile_may_bring_its_own_session_keys(visit: Visit, pki: Pki, profile:
     "told", ["{host}:{port}", "LocalHost:{port}", "localhost", "TESTSMDPPLUS1.example.com"]
 )
 def test_own_address_is_known_in_every_form(visit: Visit, told: str) -> None:
-    """Any of its names, with or without port, in any case, is accepted; the answer has the client's form."""
+    """The server accepts any of its names, with or without port, and signs the client's form."""
     visit.address = told.format(host="localhost", port=visit.smdp.port)
     signed = decoded("ServerSigned1", visit.initiate()["serverSigned1"])
     assert signed["serverAddress"] == visit.address.lower()
 
 
 def test_retry_with_same_one_time_key_gets_same_package(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """If the card uses the offered one-time key again, only the first element of the package is new."""
+    """If the card uses the offered one-time key, only the first element of the package changes."""
     order = visit.smdp.orders.add_order(profile)
     first = visit.up_to_package(order.matching_id)
     second = visit.up_to_package(order.matching_id)
@@ -215,7 +215,7 @@ def test_retry_with_same_one_time_key_gets_same_package(visit: Visit, pki: Pki, 
 
 
 def test_another_one_time_key_gets_another_package(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """If a card refuses the offered key, the profile is bound again."""
+    """If the card uses another one-time key, the package is bound to that key."""
     order = visit.smdp.orders.add_order(profile)
     first = visit.up_to_package(order.matching_id)
     visit.card.one_time = None
@@ -226,14 +226,14 @@ def test_another_one_time_key_gets_another_package(visit: Visit, pki: Pki, profi
 
 
 def test_answer_that_was_lost_can_be_asked_for_again(visit: Visit, profile: bytes) -> None:
-    """A card that requests its package twice in a session gets it twice."""
+    """A second request for the package in the same session succeeds."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     assert status_of(visit.get_package()) == "Executed-Success"
 
 
 def test_confirmation_code_opens_the_order(visit: Visit, profile: bytes) -> None:
-    """The card is informed that a code is required, and the hash of the right one is accepted."""
+    """For an order with a confirmation code, ccRequiredFlag is set and the right code's hash is accepted."""
     order = visit.smdp.orders.add_order(profile, confirmation_code="0012é")
     answer = visit.up_to_metadata(order.matching_id)
     assert decoded("SmdpSigned2", answer["smdpSigned2"])["ccRequiredFlag"] is True
@@ -241,7 +241,7 @@ def test_confirmation_code_opens_the_order(visit: Visit, profile: bytes) -> None
 
 
 def test_orders_of_another_process_are_seen(visit: Visit, profile: bytes) -> None:
-    """An order added to the folder while the server runs can be downloaded."""
+    """An order that is added to the folder while the server runs can be downloaded."""
     order = Orders(visit.smdp.folder / "orders").add_order(profile, matching_id="FROM-OUTSIDE")
     assert order.id
     assert status_of(visit.up_to_metadata("FROM-OUTSIDE")) == "Executed-Success"
@@ -250,7 +250,7 @@ def test_orders_of_another_process_are_seen(visit: Visit, profile: bytes) -> Non
 def test_server_continues_where_it_was_stopped(
     visit: Visit, pki: Pki, profile: bytes, tmp_path: Path
 ) -> None:
-    """A report on a download from before the restart is verified and ends the order."""
+    """After a restart of the server, the result of an earlier download ends its order."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     visit.connection.close()

@@ -1,4 +1,4 @@
-"""Every fault has its described effect, and the next request is served correctly."""
+"""The faults of the simulated SM-DP+, and their effects on its answers."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ NOTIFY = "handleNotification"
 
 
 def fault(visit: Visit, kind: FaultKind, function: str | None = None, value: Any = None) -> None:
-    """Arm one fault."""
+    """Add a fault to the server's plan."""
     visit.smdp.faults.add(Fault(kind=kind, function=function, value=value))
 
 
 @pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
 def test_connection_is_cut(visit: Visit, profile: bytes, kind: FaultKind) -> None:
-    """The client sees the end of the connection; the kind decides whether the request counted."""
+    """The connection is cut; the fault's kind decides whether the request counts as an attempt."""
     order = visit.smdp.orders.add_order(profile)
     visit.initiate()
     fault(visit, kind)
@@ -47,7 +47,7 @@ def test_connection_is_cut(visit: Visit, profile: bytes, kind: FaultKind) -> Non
 
 
 def test_answer_is_late(visit: Visit) -> None:
-    """A delayed answer is still correct."""
+    """The answer after a delay is the usual one."""
     fault(visit, FaultKind.DELAY, value=0.01)
     assert status_of(visit.initiate()) == "Executed-Success"
 
@@ -66,7 +66,7 @@ def test_answer_is_late(visit: Visit) -> None:
 def test_http_answer_is_another(
     visit: Visit, kind: FaultKind, value: Any, status: int, body: bytes | None
 ) -> None:
-    """Status, redirect and bodies are as requested; the connection stays usable."""
+    """HTTP status, redirect and body are those of the fault, and the connection can still be used."""
     fault(visit, kind, NOTIFY, value)
     sent = json.dumps({"pendingNotification": "AA=="}).encode()
     if kind is FaultKind.BODY_SUCCESS:
@@ -83,7 +83,7 @@ def test_http_answer_is_another(
 
 
 def test_body_is_cut_short(visit: Visit) -> None:
-    """A body that is cut short has fewer bytes than its headers announce."""
+    """A truncated body cannot be read completely."""
     fault(visit, FaultKind.BODY_TRUNCATED)
     with pytest.raises((http.client.IncompleteRead, OSError)):
         visit.initiate()
@@ -91,7 +91,7 @@ def test_body_is_cut_short(visit: Visit) -> None:
 
 
 def test_body_is_oversized(visit: Visit) -> None:
-    """The body is valid JSON, but far too long."""
+    """An oversized body is valid JSON with more bytes than requested."""
     fault(visit, FaultKind.BODY_OVERSIZED, value=100_000)
     response = visit.connection.post(INITIATE, b"{}")
     body = response.read()
@@ -100,20 +100,20 @@ def test_body_is_oversized(visit: Visit) -> None:
 
 
 def test_refusal_of_any_code(visit: Visit) -> None:
-    """Each pair of status codes can be produced."""
+    """The server can refuse with any status code."""
     fault(visit, FaultKind.REFUSE, value="8.8.5/4.10")
     assert status_of(visit.initiate()) == "8.8.5/4.10"
 
 
 @pytest.mark.parametrize("word", ["ExecutedSuccess", "Executed-WithWarning"])
 def test_status_word_is_another(visit: Visit, word: str) -> None:
-    """The status of an answer can be another word for success, as some servers use it."""
+    """The status of an answer can be another word for success."""
     fault(visit, FaultKind.STATUS, value=word)
     assert status_of(visit.initiate()) == word
 
 
 def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
-    """The transaction ID in JSON differs from the signed one."""
+    """With this fault, the transaction ID in JSON differs from the signed one."""
     fault(visit, FaultKind.WRONG_TRANSACTION_ID)
     answer = visit.initiate()
     signed = decoded("ServerSigned1", answer["serverSigned1"])
@@ -121,7 +121,7 @@ def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
 
 
 def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> None:
-    """A transaction ID in lower case is the same number, and works for the cancellation, too."""
+    """A transaction ID in lower case is accepted until the package."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
     visit.up_to_package(order.matching_id)
@@ -132,13 +132,13 @@ def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> N
     ("value", "missing"), [("serverSigned1", "serverSigned1"), (None, "serverCertificate")]
 )
 def test_field_is_missing(visit: Visit, value: str | None, missing: str) -> None:
-    """The answer lacks the field that the fault names, or by default the last field."""
+    """The answer lacks the field that the fault names, or serverCertificate by default."""
     fault(visit, FaultKind.FIELD_MISSING, value=value)
     assert missing not in visit.initiate()
 
 
 def test_base64_is_unusual_but_right(visit: Visit, pki: Pki) -> None:
-    """Line breaks or missing padding leave the content unchanged."""
+    """By a fault, base64 has line breaks, or no padding."""
     fault(visit, FaultKind.BASE64_NEWLINES)
     wrapped = visit.initiate()["serverCertificate"]
     fault(visit, FaultKind.BASE64_UNPADDED)
@@ -151,21 +151,21 @@ def test_base64_is_unusual_but_right(visit: Visit, pki: Pki) -> None:
 
 
 def test_base64_is_broken(visit: Visit) -> None:
-    """Broken base64 is accepted by no decoder."""
+    """Broken base64 cannot be decoded strictly."""
     fault(visit, FaultKind.BASE64_BROKEN, value="serverSigned1")
     with pytest.raises(binascii.Error):
         base64.b64decode(visit.initiate()["serverSigned1"], validate=True)
 
 
 def test_der_is_broken(visit: Visit) -> None:
-    """In broken DER the element ends too early."""
+    """A field with broken DER cannot be decoded."""
     fault(visit, FaultKind.DER_BROKEN, value="serverSigned1")
     with pytest.raises(MalformedError):
         decoded("ServerSigned1", visit.initiate()["serverSigned1"])
 
 
 def test_metadata_is_not_what_the_package_says(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """With wrong metadata, the user is shown another name than the card gets."""
+    """With this fault, the metadata before the package has another profile name than the package."""
     order = visit.smdp.orders.add_order(profile)
     fault(visit, FaultKind.METADATA_MISMATCH, AUTHENTICATE)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
@@ -197,7 +197,7 @@ def _certificate(visit: Visit) -> x509.Certificate:
 def test_signed_part_is_wrong_but_signed_right(
     visit: Visit, kind: FaultKind, value: Any, member: str, right: str | None
 ) -> None:
-    """If the signed part is wrong but correctly signed, only a check of the content finds the fault."""
+    """A wrong field in the signed part is covered by a right signature."""
     fault(visit, kind, INITIATE, value)
     visit.initiate()
     signed = decoded("ServerSigned1", visit.initiated["serverSigned1"])
@@ -207,14 +207,14 @@ def test_signed_part_is_wrong_but_signed_right(
 
 
 def test_signature_is_wrong(visit: Visit) -> None:
-    """With a wrong signature, the content and the certificate are right."""
+    """With this fault, serverSignature1 does not fit the certificate and the content."""
     fault(visit, FaultKind.BAD_SIGNATURE)
     visit.initiate()
     assert not _signature_is_right(visit, _certificate(visit))
 
 
 def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
-    """A certificate that its CI did not sign can be read, but its signature is wrong."""
+    """With this fault, the certificate is not signed by the CI, but its key signed serverSigned1."""
     fault(visit, FaultKind.BAD_CERTIFICATE)
     visit.initiate()
     certificate = _certificate(visit)
@@ -223,7 +223,7 @@ def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
-    """If another server of the CI answers, everything is right except for the OID."""
+    """With this fault, a certificate of another OID under the CI is used; the signature is right."""
     fault(visit, FaultKind.OTHER_OID)
     visit.initiate()
     certificate = _certificate(visit)
@@ -233,7 +233,7 @@ def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """With the fault of another role, DPpb signs in place of DPauth, and DPauth in place of DPpb."""
+    """With this fault, DPpb's certificate is used for authentication, and DPauth's for the package."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.OTHER_ROLE, times=0))
     visit.up_to_metadata(order.matching_id)
@@ -242,7 +242,7 @@ def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
 
 
 def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
-    """A certificate of an unknown CI has a right signature, by a key that no card knows."""
+    """With this fault, the certificate is from an unknown CI, and its key signed serverSigned1."""
     fault(visit, FaultKind.UNKNOWN_CI)
     visit.initiate()
     certificate = _certificate(visit)
@@ -251,7 +251,7 @@ def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
 
 
 def test_the_signing_ci_is_not_one_of_the_cards(visit: Visit) -> None:
-    """The card is asked to sign for a CI that it did not offer."""
+    """With this fault, the chosen CI is not in the card's list for signing."""
     fault(visit, FaultKind.OTHER_SIGNING_CI)
     chosen = decoded("SubjectKeyIdentifier", visit.initiate()["euiccCiPKIdToBeUsed"])
     assert chosen not in visit.card.signing
@@ -264,14 +264,14 @@ def _package(visit: Visit, profile: bytes, kind: FaultKind, value: Any = None) -
 
 
 def test_one_bit_of_the_package_is_wrong(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """The chosen piece of the package has a wrong MAC; the pieces before are valid."""
+    """With this fault, one piece of the package has a wrong MAC, and the pieces before it are valid."""
     package = _package(visit, profile, FaultKind.BPP_BIT_FLIP, 2)
     with pytest.raises(BspSecurityError, match="element 4"):  # after 87, 88 and the first 86
         visit.card.load(package, pki.dp_pb[Curve.NIST])
 
 
 def test_retry_after_a_damaged_package_gets_the_right_one(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """The package that is kept for a retry is undamaged."""
+    """After a damaged package, the next session gets the right one."""
     order = visit.smdp.orders.add_order(profile)
     fault(visit, FaultKind.BPP_BIT_FLIP, GET_PACKAGE)
     visit.up_to_package(order.matching_id)
@@ -282,7 +282,7 @@ def test_retry_after_a_damaged_package_gets_the_right_one(visit: Visit, pki: Pki
 
 @pytest.mark.parametrize("kind", [FaultKind.BPP_OUTER_LENGTH, FaultKind.BPP_TRAILING_BYTES])
 def test_package_and_its_length_disagree(visit: Visit, profile: bytes, kind: FaultKind) -> None:
-    """A package with a wrong outer length, or with surplus bytes, cannot be parsed."""
+    """A package with a wrong length, or with additional bytes, cannot be parsed."""
     with pytest.raises(MalformedError):
         tlv.parse(_package(visit, profile, kind))
 
@@ -291,7 +291,7 @@ def test_package_and_its_length_disagree(visit: Visit, profile: bytes, kind: Fau
     ("kind", "tag"), [(FaultKind.BPP_NO_METADATA, 0xA1), (FaultKind.BPP_NO_PROFILE, 0xA3)]
 )
 def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind, tag: int) -> None:
-    """The package lacks one element, and the rest is well-formed."""
+    """With this fault, the package lacks one element and can be parsed."""
     package = tlv.parse(_package(visit, profile, kind))
     assert package.find(tag) is None
     assert package.find(0xA0) is not None
@@ -309,7 +309,7 @@ def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind,
 def test_first_element_of_the_package_is_wrong(
     visit: Visit, pki: Pki, profile: bytes, kind: FaultKind, *, signed: bool
 ) -> None:
-    """In the package's first element a field is wrong but correctly signed, or the signature is wrong."""
+    """In the package's first element, the signature is wrong, or another field is wrong but signed."""
     channel = tlv.parse(_package(visit, profile, kind)).get(0xBF23)
     told = SCHEMA.decode("InitialiseSecureChannelRequest", channel.raw)
     *fields, signature = channel.children()
@@ -325,7 +325,7 @@ def test_first_element_of_the_package_is_wrong(
 
 
 def test_faults_of_one_function_leave_the_others_alone(connection: Connection, visit: Visit) -> None:
-    """A fault waits until its function is called."""
+    """A fault of one function does not affect another function, and waits for its own."""
     fault(visit, FaultKind.HTTP_STATUS, "cancelSession", 500)
     assert status_of(visit.initiate()) == "Executed-Success"
     response = connection.post("cancelSession", b"{}")

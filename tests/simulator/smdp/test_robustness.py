@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, the server answers with a status and continues."""
+"""The simulated SM-DP+ answers any bytes with an HTTP status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ICCID = Iccid.parse("8949000000000000015")
 
 @pytest.fixture(scope="module")
 def standing(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
-    """A visit at one server for all examples."""
+    """A visit at one server, which all examples of this file use."""
     with SmDp(tmp_path_factory.mktemp("smdp"), pki=pki) as smdp:
         connection = Connection(smdp, pki)
         smdp.orders.add_order(made_up_profile(ICCID, size=0), matching_id="FUZZ", attempt_limit=1_000_000)
@@ -50,7 +50,7 @@ MANGLING = (st.integers(0, 5000), st.integers(0, 255), st.integers(0, 3))
 @settings(deadline=None, max_examples=40)
 @given(st.text(max_size=20), st.binary(max_size=20), st.binary(max_size=60))
 def test_any_first_request(standing: Visit, address: str, challenge: bytes, info1: bytes) -> None:
-    """Addresses, challenges and EUICCInfo1 of any kind get an answer."""
+    """A request initiateAuthentication with any address, challenge and EUICCInfo1 gets the status 200."""
     fields = {"smdpAddress": address, "euiccChallenge": b64(challenge), "euiccInfo1": b64(info1)}
     assert answered(standing, "initiateAuthentication", fields) == 200
 
@@ -58,7 +58,7 @@ def test_any_first_request(standing: Visit, address: str, challenge: bytes, info
 @settings(deadline=None, max_examples=80)
 @given(*MANGLING)
 def test_a_damaged_authentication_gets_an_answer(standing: Visit, place: int, value: int, cut: int) -> None:
-    """A card's answer with one byte changed, or cut short, is refused or accepted, without an exception."""
+    """A request authenticateClient with a changed byte or a missing end gets the HTTP status 200."""
     standing.initiate()
     response = standing.card.authenticate_server(standing.initiated, matching_id="FUZZ")
     fields = {
@@ -71,7 +71,7 @@ def test_a_damaged_authentication_gets_an_answer(standing: Visit, place: int, va
 @settings(deadline=None, max_examples=40)
 @given(*MANGLING)
 def test_a_damaged_preparation_gets_an_answer(standing: Visit, place: int, value: int, cut: int) -> None:
-    """A card's signed one-time key with one byte changed, or cut short, is refused or accepted."""
+    """A request getBoundProfilePackage with a changed byte or a missing end gets the HTTP status 200."""
     standing.up_to_metadata("FUZZ")
     response = standing.card.prepare_download(standing.authenticated)
     fields = {
@@ -86,7 +86,7 @@ def test_a_damaged_preparation_gets_an_answer(standing: Visit, place: int, value
 def test_a_damaged_notification_is_accepted_or_a_bad_request(
     standing: Visit, place: int, value: int, cut: int, *, result: bool
 ) -> None:
-    """A damaged notification of either kind is accepted (204) or refused as a bad request (400)."""
+    """A request handleNotification with a changed byte or a missing end gets 204 or 400."""
     card = standing.card
     whole = (
         card.installation_result(bytes(16), "x")
@@ -100,5 +100,5 @@ def test_a_damaged_notification_is_accepted_or_a_bad_request(
 @settings(deadline=None, max_examples=100)
 @given(st.binary(max_size=100) | st.just(b"[" * 100_000))
 def test_any_body_gets_an_answer(standing: Visit, body: bytes) -> None:
-    """Bytes that are hardly ever JSON get an answer."""
+    """A request cancelSession with any bytes as its body gets 200 or 400."""
     assert standing.smdp.carry_out("cancelSession", body, ActiveFaults()).status in (200, 400)

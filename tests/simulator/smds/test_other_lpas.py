@@ -1,6 +1,6 @@
-"""The simulated SM-DS as other people's LPAs use it: their forms of requests, and the exact form of answers.
+"""The simulated SM-DS with an LPA other than lpad's: its forms of requests, and its answers.
 
-The LPA is the small one that also tests the simulated SM-DP+; it shares no code with lpad's own.
+The LPA is the small one of the simulated SM-DP+'s tests; it shares no code with lpad's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAME, SMDP = "smds.example.com", "smdp.example.com"
 
 @pytest.fixture
 def smds(pki: Pki, tmp_path: Path) -> Iterator[SmDp]:
-    """A root SM-DS with two events for the card, and one for another card."""
+    """An SM-DS with two events for the card, and one for another card."""
     with make_smds(tmp_path / "smds", pki=pki, host=NAME) as server:
         events = events_of(server.folder)
         for event_id in ("Second-2", "FIRST-1"):
@@ -46,7 +46,7 @@ def visit(smds: SmDp, pki: Pki) -> Iterator[Visit]:
 
 
 def proof(visit: Visit, **details: Any) -> bytes:
-    """Have the card sign."""
+    """Return the card's signed answer to the server's first answer."""
     return visit.card.authenticate_server(visit.initiated, **details)
 
 
@@ -65,7 +65,7 @@ def ids(answer: Fields) -> list[str]:
 
 @pytest.mark.parametrize("matching_id", [None, ""])
 def test_no_matching_id_means_all_events(visit: Visit, matching_id: str | None) -> None:
-    """An absent matching ID and an empty one mean all events, in the order of their registration."""
+    """Without a matching ID, or with an empty one, all events of the card come in order of registration."""
     visit.initiate()
     assert authenticated(visit, b64(proof(visit, matching_id=matching_id))) == {
         "header": {"functionExecutionStatus": {"status": "Executed-Success"}},
@@ -78,7 +78,7 @@ def test_no_matching_id_means_all_events(visit: Visit, matching_id: str | None) 
 
 
 def test_an_id_asks_for_one_event(visit: Visit) -> None:
-    """An event's ID asks for that event alone; its case counts, and an unknown one is refused."""
+    """With an event's ID, the answer has that event; with another case, it is refused with 8.9.5/3.9."""
     visit.initiate()
     assert ids(authenticated(visit, b64(proof(visit, matching_id="FIRST-1")))) == ["FIRST-1"]
     visit.initiate()
@@ -88,7 +88,7 @@ def test_an_id_asks_for_one_event(visit: Visit) -> None:
 
 
 def test_the_first_answer_is_that_of_es9plus(visit: Visit) -> None:
-    """The first answer has five fields; the server signs its own name, with a certificate for an SM-DS."""
+    """The first answer has the fields of ES9+, the server's name, and an SM-DS's certificate."""
     answer = visit.initiate()
     assert set(answer) == {
         "header",
@@ -107,19 +107,19 @@ def test_the_first_answer_is_that_of_es9plus(visit: Visit) -> None:
 
 @pytest.mark.parametrize("form", ["{name}", "{name}:{port}", "{upper}", "testrootsmds.example.com"])
 def test_the_name_in_the_request(visit: Visit, smds: SmDp, form: str) -> None:
-    """LPAs send the name as the card or the user wrote it: with or without a port, and in capitals."""
+    """The server accepts its names with or without a port, and in capitals."""
     told = form.format(name=NAME, port=smds.port, upper=NAME.upper())
     assert status_of(visit.initiate(smdpAddress=told)) == "Executed-Success"
     assert ids(authenticated(visit, b64(proof(visit)))) == ["Second-2", "FIRST-1"]
 
 
 def test_another_servers_name_is_refused(visit: Visit) -> None:
-    """A name other than the server's is refused with an SM-DS's status codes."""
+    """Another server's name is refused with 8.9.1/3.8."""
     assert status_of(visit.initiate(smdpAddress="lpa.ds.gsma.com")) == "8.9.1/3.8"
 
 
 def test_forms_of_json_and_base64(visit: Visit) -> None:
-    """Unknown fields, base64 with line breaks or unpadded, and a lower-case transaction ID are accepted."""
+    """Unknown fields, unusual base64 and a transaction ID in lower case are accepted."""
     visit.initiate(
         euiccChallenge=b64(visit.card.challenge).rstrip("="),
         header={"functionRequesterIdentifier": "x", "functionCallIdentifier": "y"},
@@ -144,7 +144,7 @@ def test_the_requests_protocol_comes_back(visit: Visit, protocol: str) -> None:
 
 
 def test_a_transaction_is_for_one_question(visit: Visit) -> None:
-    """A repeated request, as of an LPA that lost the answer, is refused as unknown."""
+    """A second authenticateClient in the same transaction is refused with 8.10.1/3.9."""
     visit.initiate()
     response = b64(proof(visit))
     assert ids(authenticated(visit, response)) == ["Second-2", "FIRST-1"]
@@ -153,7 +153,7 @@ def test_a_transaction_is_for_one_question(visit: Visit) -> None:
 
 @pytest.mark.parametrize("function", ["cancelSession", "getBoundProfilePackage", "handleNotification"])
 def test_functions_that_an_sm_ds_lacks(visit: Visit, function: str) -> None:
-    """An LPA that cancels its session, as at an SM-DP+, gets 404 and may use the connection again."""
+    """A function that an SM-DS lacks gets 404, and the session continues."""
     visit.initiate()
     response = visit.connection.post(function, b"{}")
     response.read()

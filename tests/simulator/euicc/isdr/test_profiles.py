@@ -130,7 +130,7 @@ def test_a_long_list_arrives_in_portions(make_card: MakeCard, pki: Pki) -> None:
 
 @pytest.mark.parametrize("nickname", ["Mobile", "", "ü" * 32, "x" * 64])
 def test_a_nickname_is_set_and_removed(lpa: SmallLpa, pki: Pki, nickname: str) -> None:
-    """A nickname is set, kept, and removed by an empty one."""
+    """A nickname of at most 64 bytes is set, a longer one is refused, and an empty one removes it."""
 
     def name(text: str, iccid: Iccid = A) -> int:
         asked = {"iccid": bytes(iccid), "profileNickname": text}
@@ -147,7 +147,7 @@ def test_a_nickname_is_set_and_removed(lpa: SmallLpa, pki: Pki, nickname: str) -
 
 
 def test_without_refresh_a_switch_is_immediate(lpa: SmallLpa, pki: Pki) -> None:
-    """Without refresh a switch takes effect within the command, and disables the other profile."""
+    """Without a refresh, EnableProfile takes effect within the command and disables the other profile."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     assert lpa.enable(a) == 0
     assert lpa.status == 0x9000
@@ -161,7 +161,7 @@ def test_without_refresh_a_switch_is_immediate(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_target_by_aid(lpa: SmallLpa, pki: Pki) -> None:
-    """A profile may be named by its AID as well."""
+    """Enable, disable and delete accept a profile's AID in place of its ICCID."""
     install(lpa, pki, A)
     aid = bytes(lpa.card.profiles[0].aid)
     for request, response, result in (
@@ -175,12 +175,12 @@ def test_target_by_aid(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_switch_with_refresh(lpa: SmallLpa, pki: Pki) -> None:
-    """With refresh a switch waits for the terminal; then channels and session are lost."""
+    """With a refresh, a switch takes effect when the terminal has refreshed, which closes the channels."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
     assert lpa.status == 0x910B
     assert lpa.states() == {a: 0}
-    assert lpa.status == 0x910B  # each answer reports the command until it is fetched
+    assert lpa.status == 0x910B  # each answer announces the proactive command until the terminal fetches it
     refresh(lpa.card)
     assert lpa.card.open_channels == ()
     lpa.open()
@@ -189,7 +189,7 @@ def test_switch_with_refresh(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_switch_by_reset(lpa: SmallLpa, pki: Pki) -> None:
-    """A terminal that resets the card, and sends no TERMINAL RESPONSE, has carried out the REFRESH."""
+    """A reset of the card completes a switch, even if the terminal never answered the REFRESH."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
     lpa.card.reset()
@@ -203,7 +203,7 @@ def test_switch_by_reset(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_a_failed_refresh_leaves_the_old_state(lpa: SmallLpa, pki: Pki) -> None:
-    """A terminal that cannot refresh leaves the card in its old state, channels open."""
+    """If the terminal reports a failed REFRESH, the profile stays disabled and the channels stay open."""
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
     refresh(lpa.card, FAILED)
@@ -215,7 +215,7 @@ def test_a_failed_refresh_leaves_the_old_state(lpa: SmallLpa, pki: Pki) -> None:
     "response", ["801400000C810301210402028281830100", "8014000003818301", "8014000009810301010402028281"]
 )
 def test_wrong_terminal_response(lpa: SmallLpa, pki: Pki, response: str) -> None:
-    """A terminal response to another command, or without a result, is refused."""
+    """A TERMINAL RESPONSE to another command, or without a result, is refused with 6A80."""
     install(lpa, pki, A)
     lpa.enable(bytes(A), refresh=True)
     lpa.card.transmit(bytes.fromhex(FETCH))
@@ -224,7 +224,7 @@ def test_wrong_terminal_response(lpa: SmallLpa, pki: Pki, response: str) -> None
 
 
 def test_switch_before_refresh(make_card: MakeCard, pki: Pki) -> None:
-    """Some cards switch immediately and have the terminal refresh afterwards."""
+    """By its habit, a card enables the profile immediately and announces the REFRESH afterwards."""
     lpa = SmallLpa(make_card(switch_waits_for_refresh=False, refresh_qualifier=0x09))
     a = install(lpa, pki, A)
     assert lpa.enable(a, refresh=True) == 0
@@ -234,7 +234,7 @@ def test_switch_before_refresh(make_card: MakeCard, pki: Pki) -> None:
 
 
 def test_list_during_switch(make_card: MakeCard, pki: Pki) -> None:
-    """Some cards do not report their profiles until the refresh."""
+    """By its habit, a card answers a list request with an error until the terminal has refreshed."""
     lpa = SmallLpa(make_card(profiles_hidden_during_switch=True))
     install(lpa, pki, A)
     lpa.enable(bytes(A), refresh=True)
@@ -245,7 +245,7 @@ def test_list_during_switch(make_card: MakeCard, pki: Pki) -> None:
 
 
 def test_busy_during_switch(lpa: SmallLpa, pki: Pki) -> None:
-    """Until the terminal's refresh the card makes no other switch."""
+    """Until the terminal has refreshed, the card refuses to enable, delete or reset."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     lpa.enable(a, refresh=True)
     assert lpa.enable(b) == 5
@@ -257,7 +257,7 @@ def test_busy_during_switch(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_a_busy_toolkit_is_reported_as_often_as_required(lpa: SmallLpa, pki: Pki) -> None:
-    """A busy toolkit is reported as often as the fault requires, after the other rules."""
+    """The fault cat_busy refuses as many commands as it counts; an unknown profile is reported first."""
     a = install(lpa, pki, A)
     lpa.card.faults.cat_busy = 3
     assert lpa.enable(bytes(B)) == 1
@@ -271,7 +271,7 @@ def test_a_busy_toolkit_is_reported_as_often_as_required(lpa: SmallLpa, pki: Pki
 
 
 def test_each_refusal_to_enable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
-    """An unknown, an enabled, and a protected profile each lead to their own code."""
+    """EnableProfile has a code each for an unknown, an enabled, and a rule-protected enabled profile."""
     a, b = install(lpa, pki, A, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(bytes(C)) == 1
     assert lpa.enable(a) == 0
@@ -282,14 +282,14 @@ def test_each_refusal_to_enable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_each_refusal_to_disable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
-    """An unknown and a disabled profile each lead to their own code."""
+    """DisableProfile has a code each for an unknown and for a disabled profile."""
     a = install(lpa, pki, A)
     assert lpa.disable(bytes(C)) == 1
     assert lpa.disable(a) == 2
 
 
 def test_each_refusal_to_delete_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
-    """An unknown, an enabled, and a protected profile have their own codes; a deletion frees memory."""
+    """DeleteProfile has a code each for an unknown, enabled and protected profile, and frees memory."""
     a, b = install(lpa, pki, A), install(lpa, pki, B, **ruled(2))
     assert lpa.delete(bytes(C)) == 1
     assert lpa.enable(a) == 0
@@ -303,7 +303,7 @@ def test_each_refusal_to_delete_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_a_test_profile_is_replaced_by_few_profiles_only(lpa: SmallLpa, pki: Pki) -> None:
-    """A test profile is replaced only by another one, or by the profile that it had replaced."""
+    """Only another test profile, or the profile enabled before, can be enabled over a test profile."""
     a, b = install(lpa, pki, A), install(lpa, pki, B)
     c, d = install(lpa, pki, C, profileClass=TEST), install(lpa, pki, D, profileClass=TEST)
     assert lpa.enable(a) == 0
@@ -315,16 +315,16 @@ def test_a_test_profile_is_replaced_by_few_profiles_only(lpa: SmallLpa, pki: Pki
 
 
 def test_test_profile_disabled(lpa: SmallLpa, pki: Pki) -> None:
-    """When a test profile is disabled, the previous one is enabled again."""
+    """When a test profile is disabled, the card enables the profile that was enabled before it."""
     a, c = install(lpa, pki, A, **ruled(1)), install(lpa, pki, C, profileClass=TEST)
     assert lpa.enable(a) == 0
-    assert lpa.enable(c) == 0  # a test profile may replace a profile that cannot be disabled
+    assert lpa.enable(c) == 0  # a test profile may be enabled over a profile whose rule forbids disabling
     assert lpa.disable(c) == 0
     assert enabled(lpa.card) == [A]
 
 
 def test_test_profile_alone(lpa: SmallLpa, pki: Pki) -> None:
-    """Without a previously enabled profile, the end of a test profile leaves no profile enabled."""
+    """If no profile was enabled before a test profile, disabling it leaves no profile enabled."""
     b, c = install(lpa, pki, B), install(lpa, pki, C, profileClass=TEST)
     assert lpa.enable(c) == 0
     assert lpa.enable(b) == 4
@@ -338,14 +338,14 @@ def test_test_profile_alone(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_an_enabled_provisioning_profile_can_be_replaced(lpa: SmallLpa, pki: Pki) -> None:
-    """An enabled provisioning profile can always be replaced."""
+    """Another profile can be enabled over a provisioning profile whose rule forbids disabling."""
     a, b = install(lpa, pki, A, profileClass=PROVISIONING, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(a) == 0
     assert lpa.enable(b) == 0
 
 
 def test_a_memory_reset_deletes_by_class(lpa: SmallLpa, pki: Pki) -> None:
-    """A memory reset deletes by class, despite rules, and requires a refresh if a profile was enabled."""
+    """A memory reset deletes profiles by class, despite rules; an enabled profile requires a refresh."""
     a = install(lpa, pki, A, **ruled(1, 2))
     install(lpa, pki, B, profileClass=TEST)
     c = install(lpa, pki, C, profileClass=PROVISIONING)
@@ -363,7 +363,7 @@ def test_a_memory_reset_deletes_by_class(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_memory_reset_address(make_card: MakeCard) -> None:
-    """A memory reset restores the original address of the card."""
+    """A memory reset restores the card's original default SM-DP+ address."""
     lpa = SmallLpa(make_card(default_dp_address="factory.example.com"))
 
     def address() -> str:
@@ -381,7 +381,7 @@ def test_memory_reset_address(make_card: MakeCard) -> None:
     "request_", ["BF3300", "BF3303800100", "BF33028200", "BF3105A003830100", "BF3208A003800100810100"]
 )
 def test_profile_named_by_something_else(lpa: SmallLpa, pki: Pki, request_: str) -> None:
-    """A request without an ICCID or AID is bad data (6A80), and not a missing profile."""
+    """A request without an ICCID or AID gets the status word 6A80."""
     install(lpa, pki, A)
     with pytest.raises(StatusError, match="6A80"):
         lpa.command(request_)

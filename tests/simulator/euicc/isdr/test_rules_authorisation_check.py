@@ -1,4 +1,4 @@
-"""Profile Policy Rules against the Rules Authorisation Table."""
+"""The simulated card's check of Profile Policy Rules against its Rules Authorisation Table."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from lpad.simulator.euicc.isdr.rules_authorisation_check import (
 
 @given(st.frozensets(st.integers(0, 31)))
 def test_a_set_of_bits_is_read_back(bits: frozenset[int]) -> None:
-    """A set of bits is read back from its bit string, which ends with the last set bit."""
+    """A set of bit numbers is read back from its bit string, whose last bit is the highest of the set."""
     data, count = bit_string(bits)
     assert bits_of((data, count)) == bits
     assert count == max(bits, default=-1) + 1
 
 
 def test_bits_of_nothing() -> None:
-    """The card reads a rule's bit strings if they are missing or untrimmed."""
+    """A missing bit string has no bits, and trailing zero bits change nothing."""
     assert bits_of(None) == frozenset()
     assert bits_of((b"\x80\x00", 16)) == {0}
 
 
 @pytest.mark.parametrize(("digits", "data"), [("26202", "62F220"), ("310150", "130051"), ("00101", "00F110")])
 def test_an_operators_code_has_3gpps_nibble_order(digits: str, data: str) -> None:
-    """An operator's code has the nibble order of 3GPP TS 24.008."""
+    """MCC and MNC are encoded in the nibble order of 3GPP TS 24.008, and decoded from it."""
     assert mcc_mnc_bytes(digits).hex().upper() == data
     assert mcc_mnc_digits(bytes.fromhex(data)) == digits
 
@@ -68,7 +68,7 @@ def test_a_rule_is_allowed_by_a_matching_row(
     owner: dict[str, Any],
     allowed: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    """A rule is allowed if a row contains it and one of the row's operators matches."""
+    """A rule is allowed if a row of the table contains the rule and an operator that matches."""
     owner = {**owner, "mccMnc": bytes.fromhex(owner["mccMnc"])}
     rows = rat_rows([RatRule(pprs=(2,)), RatRule(pprs=(1,), operators=operators)])
     assert rat_allows(1, owner, rows) is allowed
@@ -76,6 +76,6 @@ def test_a_rule_is_allowed_by_a_matching_row(
 
 
 def test_wildcards_are_valid_only_in_the_table() -> None:
-    """A wildcard is valid in the table, but not in a profile."""
+    """An operator's code with a nibble E has a wildcard; a code with only digits and F has none."""
     assert has_wildcard({"mccMnc": bytes.fromhex("62FE20")})
     assert not has_wildcard({"mccMnc": bytes.fromhex("62F220")})

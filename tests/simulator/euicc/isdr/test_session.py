@@ -1,4 +1,4 @@
-"""Challenge, server authentication, preparation and cancelling in the simulated card."""
+"""The simulated card's session: challenge, server authentication, preparation, cancellation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def card_credential(value: dict[str, Any]) -> Credential:
 
 @pytest.mark.parametrize("curve", Curve)
 def test_the_card_signs_for_the_requested_ci(lpa: SmallLpa, pki: Pki, curve: Curve) -> None:
-    """The card signs the server's data and its own information, for the requested CI."""
+    """The card signs the server's data and its own EUICCInfo2 with its chain under the requested CI."""
     server = SmallServer(pki, curve)
     kind, value = server.authenticate(lpa)
     assert kind == "authenticateResponseOk"
@@ -70,7 +70,7 @@ def test_published_certificates_authenticate_a_server(test_data: Path, tmp_path:
     with SoftCard(tmp_path / "card", pki=pki, eid=Eid("89049032123451234512345678901235")) as card:
         lpa = SmallLpa(card)
         nist = pki.ci[Curve.NIST].key_id
-        for curve in Curve:  # there is no brainpool EUM: the card signs for the NIST CI
+        for curve in Curve:  # SGP.26 has no brainpool EUM, so the card signs for the NIST CI
             kind, value = SmallServer(pki, curve).authenticate(lpa, ci=nist)
             assert kind == "authenticateResponseOk", value
         assert SmallServer(pki).download(lpa)[0] == "successResult"
@@ -78,16 +78,16 @@ def test_published_certificates_authenticate_a_server(test_data: Path, tmp_path:
 
 @pytest.mark.parametrize("role", ["dp_pb", "eum"])
 def test_another_role_is_refused(lpa: SmallLpa, server: SmallServer, pki: Pki, role: str) -> None:
-    """A certificate for another purpose than server authentication is refused."""
+    """A certificate whose role is not server authentication is refused."""
     certificate = getattr(pki, role)[Curve.NIST]
     kind, value = server.authenticate(lpa, certificate=certificate)
     assert kind == "authenticateResponseError"
-    # An EUM's key signs certificates, not messages: invalidCertificate comes before invalidOid.
+    # An EUM's key usage forbids signed messages, which the card checks before the role.
     assert value["authenticateErrorCode"] == (5 if role == "dp_pb" else 1)
 
 
 def test_a_wrong_signature_leads_to_its_code(lpa: SmallLpa, server: SmallServer) -> None:
-    """A serverSignature1 with another key leads to invalidSignature, with the transaction ID."""
+    """A wrong serverSignature1 leads to invalidSignature (2), with the transaction ID."""
     kind, value = server.authenticate(lpa, bad_signature=True)
     assert (kind, value) == (
         "authenticateResponseError",
@@ -96,7 +96,7 @@ def test_a_wrong_signature_leads_to_its_code(lpa: SmallLpa, server: SmallServer)
 
 
 def test_an_unknown_ci_leads_to_its_code(lpa: SmallLpa, server: SmallServer) -> None:
-    """A server of a CI that the card does not know leads to ciPKUnknown."""
+    """A server certificate from a CI that the card does not know leads to code 7."""
     stranger = certificate_making.make_ci(Curve.NIST)
     own = certificate_making.make_dp(stranger, certificate_making.ROLE_DP_AUTH, oid="2.999.10")
     _, value = server.authenticate(lpa, certificate=own)
@@ -104,14 +104,14 @@ def test_an_unknown_ci_leads_to_its_code(lpa: SmallLpa, server: SmallServer) -> 
 
 
 def test_no_key_for_ci(make_card: MakeCard, server: SmallServer, pki: Pki) -> None:
-    """A CI for which the card cannot sign leads to ciPKUnknown."""
+    """A requested CI under which the card has no certificate leads to ciPKUnknown (7)."""
     lpa = SmallLpa(make_card(signing_curves=(Curve.NIST,)))
     _, value = server.authenticate(lpa, ci=pki.ci[Curve.BRAINPOOL].key_id)
     assert value["authenticateErrorCode"] == 7
 
 
 def test_an_authentication_needs_a_challenge_of_its_own(lpa: SmallLpa, server: SmallServer) -> None:
-    """Without a challenge there is no session; one challenge is valid for one authentication."""
+    """An authentication before GetEuiccChallenge, or with a used challenge, gets noSession (4)."""
 
     def code(challenge: bytes) -> int:
         answer = lpa.command(server.authenticate_request(challenge))
@@ -125,7 +125,7 @@ def test_an_authentication_needs_a_challenge_of_its_own(lpa: SmallLpa, server: S
 
 
 def test_another_challenge_leads_to_its_code(lpa: SmallLpa, server: SmallServer) -> None:
-    """A challenge other than the card's leads to euiccChallengeMismatch; the session continues."""
+    """A wrong challenge leads to euiccChallengeMismatch (6); the right one is accepted afterwards."""
     challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
     wrong = SCHEMA.decode("AuthenticateServerResponse", lpa.command(server.authenticate_request(bytes(16))))
     assert wrong[1]["authenticateErrorCode"] == 6
@@ -134,7 +134,7 @@ def test_another_challenge_leads_to_its_code(lpa: SmallLpa, server: SmallServer)
 
 
 def test_error_ends_session(make_card: MakeCard, server: SmallServer) -> None:
-    """Some cards forget the session after an error."""
+    """By its habit, a card ends the session when it answers with an error."""
     lpa = SmallLpa(make_card(error_ends_session=True))
     server.authenticate(lpa, bad_signature=True)
     _, value = SCHEMA.decode(
@@ -144,7 +144,7 @@ def test_error_ends_session(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_a_malformed_request_gets_a_status_word(lpa: SmallLpa) -> None:
-    """A malformed request gets a status word, not an error code."""
+    """A malformed request gets the status word 6A80."""
     lpa.command("BF2E00")
     for request in ("BF3800", "BF380530003000", "BF2103300030", "BF410100"):
         with pytest.raises(StatusError, match="6A80"):
@@ -152,7 +152,7 @@ def test_a_malformed_request_gets_a_status_word(lpa: SmallLpa) -> None:
 
 
 def test_parameters_are_returned_unchanged(make_card: MakeCard, server: SmallServer) -> None:
-    """ctxParams1 comes back unchanged; an old card drops unknown fields."""
+    """The card signs ctxParams1 unchanged; by its habit, another card drops unknown fields."""
 
     def echoed(lpa: SmallLpa) -> Any:
         _, value = server.authenticate(lpa, ctx_params=EVERY_FIELD)
@@ -171,7 +171,7 @@ def test_parameters_are_returned_unchanged(make_card: MakeCard, server: SmallSer
 def test_the_one_time_key_is_on_the_certificates_curve(
     lpa: SmallLpa, pki: Pki, curve: Curve, hash_cc: bytes | None
 ) -> None:
-    """The one-time key is on the binding certificate's curve, and the signature covers smdpSignature2."""
+    """The card's one-time key is on the server's curve, and its signature covers smdpSignature2."""
     server = SmallServer(pki, curve)
     _, authenticated = server.authenticate(lpa)
     kind, value = server.prepare(lpa, hash_cc=hash_cc)
@@ -186,14 +186,14 @@ def test_the_one_time_key_is_on_the_certificates_curve(
 
 
 def test_a_download_can_be_prepared_again(lpa: SmallLpa, server: SmallServer) -> None:
-    """A confirmation code may be tried again in the same session."""
+    """In one session, PrepareDownload succeeds again with another confirmation code."""
     server.authenticate(lpa)
     assert server.prepare(lpa, hash_cc=bytes(32))[0] == "downloadResponseOk"
     assert server.prepare(lpa, hash_cc=bytes(range(32)))[0] == "downloadResponseOk"
 
 
 def test_prepare_without_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """Without an authenticated server, the card prepares no download."""
+    """Without an authenticated server, PrepareDownload gets the code noSession (4)."""
     assert server.prepare(lpa) == (
         "downloadResponseError",
         {"transactionId": server.transaction_id, "downloadErrorCode": 4},
@@ -203,7 +203,7 @@ def test_prepare_without_session(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_another_server_cannot_prepare_a_download(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """Another owner, issuer, role, signature or transaction than the authenticated server's is refused."""
+    """PrepareDownload is refused if OID, CI, role, signature or transaction are not the session's."""
     server.authenticate(lpa)
 
     def code(**changed: Any) -> int:
@@ -230,7 +230,7 @@ def cancel(lpa: SmallLpa, transaction_id: bytes, reason: int) -> tuple[str, Any]
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 5, 127])
 def test_a_cancelled_session_is_signed_and_forgotten(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
-    """The card signs the transaction, the server's OID and the reason, and forgets the session."""
+    """CancelSession signs the transaction, the server's OID and the reason, and ends the session."""
     _, authenticated = server.authenticate(lpa)
     kind, value = cancel(lpa, server.transaction_id, reason)
     assert kind == "cancelSessionResponseOk"
@@ -245,7 +245,7 @@ def test_a_cancelled_session_is_signed_and_forgotten(lpa: SmallLpa, server: Smal
 
 
 def test_cancel_without_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """Another transaction's ID, or no open transaction, leads to invalidTransactionId."""
+    """CancelSession with another transaction's ID, or without a session, is refused with code 5."""
     assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
     server.authenticate(lpa)
     assert cancel(lpa, b"\x01", 0) == ("cancelSessionResponseError", 5)
@@ -254,7 +254,7 @@ def test_cancel_without_session(lpa: SmallLpa, server: SmallServer) -> None:
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 5])
 def test_one_time_key_kept(lpa: SmallLpa, server: SmallServer, reason: int) -> None:
-    """After a postponement or timeout, the next attempt may use the same one-time key, even after a reset."""
+    """A one-time key can be used again after a postponement or timeout, but not after other reasons."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
@@ -268,11 +268,11 @@ def test_one_time_key_kept(lpa: SmallLpa, server: SmallServer, reason: int) -> N
 
 
 def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
-    """A one-time key to which a package was bound is never used again."""
+    """The card does not use a one-time key again after it has received a package bound to it."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
-    server.authenticate(lpa)  # the previous session's prepared key may be used
+    server.authenticate(lpa)  # the card may use the key that it prepared in the previous session
     server.prepare(lpa, offered=first)
     assert server.euicc_point == first
     server.metadata = b"\xbf\x25\x00"
@@ -283,7 +283,7 @@ def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_one_time_key_of_another_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """A kept key is used only for the server for which the card made it; some cards keep no key."""
+    """The card does not use a kept one-time key for another server than the one it was made for."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
@@ -293,7 +293,7 @@ def test_one_time_key_of_another_server(lpa: SmallLpa, server: SmallServer, pki:
 
 
 def test_no_one_time_keys(make_card: MakeCard, server: SmallServer) -> None:
-    """Some cards keep no one-time keys."""
+    """By its habit, a card makes another one-time key even if the server offers the previous one."""
     lpa = SmallLpa(make_card(keeps_one_time_keys=False))
     server.authenticate(lpa)
     server.prepare(lpa)
@@ -305,7 +305,7 @@ def test_no_one_time_keys(make_card: MakeCard, server: SmallServer) -> None:
 
 
 def test_reset_ends_session(lpa: SmallLpa, server: SmallServer) -> None:
-    """A loss of power ends the session."""
+    """A reset of the card ends the session."""
     server.authenticate(lpa)
     lpa.card.reset()
     lpa.open()
@@ -318,7 +318,7 @@ def test_the_habit_decides_if_a_session_outlives_its_channel(
     server: SmallServer,
     ends: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    """The card's habit decides whether a session survives its channel."""
+    """The card's habit decides whether a session continues after its channel was closed."""
     lpa = SmallLpa(make_card(session_ends_with_channel=ends))
     server.authenticate(lpa)
     lpa.apdu(bytes([0, 0x70, 0x80, lpa.channel]))
@@ -328,7 +328,7 @@ def test_the_habit_decides_if_a_session_outlives_its_channel(
 
 
 def test_server_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """A server whose certificates have the role OIDs of version 3 is accepted."""
+    """A server whose certificates have SGP.22 version 3's role OIDs is accepted."""
     ci = pki.ci[Curve.NIST]
     auth = certificate_making.make_dp(ci, "2.23.146.1.2.1.0.0.1.1", oid="2.999.231")
     binding = certificate_making.make_dp(ci, "2.23.146.1.2.1.0.0.1.2", oid="2.999.231")
@@ -337,13 +337,13 @@ def test_server_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> No
 
 
 def test_an_sm_ds_is_authenticated(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """An SM-DS is authenticated like an SM-DP+."""
+    """A server with an SM-DS's certificate is authenticated."""
     discovery = certificate_making.make_dp(pki.ci[Curve.NIST], "2.23.146.1.2.1.7", oid="2.999.15")
     assert server.authenticate(lpa, certificate=discovery)[0] == "authenticateResponseOk"
 
 
 def test_ci_left_out(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """Without euiccCiPKIdToBeUsed, as version 3 allows, the card signs for its preferred CI."""
+    """Without euiccCiPKIdToBeUsed, as version 3 allows, the card signs for its first CI."""
     challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
     request = tlv.parse(server.authenticate_request(challenge))
     without = tlv.encode(0xBF38, *(part.raw for part in request.children() if part.tag != 0x04))
@@ -354,7 +354,7 @@ def test_ci_left_out(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
 
 
 def test_request_of_version_3(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """The additions of version 3 to the request and to the signed data do not disturb a card of version 2."""
+    """A card of version 2 accepts a request with version 3's additional fields."""
     challenge = lpa.call("GetEuiccChallengeRequest", {}, "GetEuiccChallengeResponse")["euiccChallenge"]
     signed = tlv.encode(
         0x30,

@@ -1,4 +1,4 @@
-"""The delivery of the simulated card's answers."""
+"""The simulated card's ways to return data: after GET RESPONSE, directly, or with a corrected length."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sent(lpa: SmallLpa, apdu: str) -> str:
 
 @pytest.mark.parametrize("cla", ["01", "81"])
 def test_an_announced_answer_is_fetched_once(make_card: MakeCard, cla: str) -> None:
-    """61xx gives the length, and GET RESPONSE of either class on the same channel returns the data, once."""
+    """61xx announces the length; GET RESPONSE of either class on that channel returns the data once."""
     lpa = opened(make_card)
     assert sent(lpa, STORE) == "6115"
     assert sent(lpa, "00C0000015") == "6985"
@@ -46,7 +46,7 @@ def test_another_command_removes_the_answer(make_card: MakeCard) -> None:
 
 
 def test_data_and_status_come_in_one_answer(make_card: MakeCard) -> None:
-    """Data and status come in one answer; the rest of a longer one is announced by 61xx."""
+    """By its habit, a card returns data with the status; 61xx announces the rest of a long answer."""
     lpa = opened(make_card, answers=Answers.AT_ONCE)
     assert sent(lpa, STORE + "00") == EID + "9000"
     assert sent(lpa, STORE) == EID + "9000"
@@ -58,7 +58,7 @@ def test_data_and_status_come_in_one_answer(make_card: MakeCard) -> None:
 
 
 def test_a_corrected_length_returns_the_data(make_card: MakeCard) -> None:
-    """6Cxx gives the length, and the repeated command returns the data; nothing is carried out twice."""
+    """By its habit, a card announces the length with 6Cxx, and returns the data when asked again."""
     lpa = opened(make_card, answers=Answers.CORRECTED)
     assert sent(lpa, STORE + "00") == "6c15"
     assert sent(lpa, STORE + "10") == "6c15"
@@ -74,14 +74,14 @@ def test_a_corrected_length_returns_the_data(make_card: MakeCard) -> None:
 @pytest.mark.parametrize("answers", Answers)
 @pytest.mark.parametrize("portion", [1, 16, 255, 256])
 def test_portions_of_any_size_join_to_the_answer(make_card: MakeCard, answers: Answers, portion: int) -> None:
-    """With portions of any size the whole answer arrives."""
+    """An answer that the card splits into portions of any size arrives complete."""
     lpa = opened(make_card, answers=answers, portion=portion)
     assert lpa.command(GET_EID).hex() == EID
     assert len(lpa.call("GetEuiccInfo2Request", {}, "EUICCInfo2")) > 8
 
 
 def test_error_has_no_data(make_card: MakeCard) -> None:
-    """An error leaves nothing to be fetched."""
+    """After an error, GET RESPONSE is refused with 6985."""
     lpa = opened(make_card)
     with pytest.raises(StatusError, match="6A88"):
         lpa.command("BF7F00")

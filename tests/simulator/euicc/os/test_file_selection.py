@@ -1,4 +1,4 @@
-"""The files of the enabled profile, as programs for UICCs read them."""
+"""The files of the enabled profile, selected and read as modems do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USIM = bytes.fromhex("A0000000871002FF49FF0589")
 
 @pytest.fixture
 def enabled(lpa: SmallLpa, server: SmallServer) -> SmallLpa:
-    """Return an LPA whose card has a made-up profile enabled."""
+    """An LPA whose card has a made-up profile enabled."""
     server.package = made_up_profile(ICCID, size=12_000)
     assert server.download(lpa)[0] == "successResult"
     assert lpa.enable(bytes(ICCID)) == 0
@@ -38,7 +38,7 @@ def selected(lpa: SmallLpa, identifier: str) -> dict[int, bytes]:
 
 
 def records(lpa: SmallLpa, identifier: str) -> list[bytes]:
-    """Read a file's records by its control parameters."""
+    """Return all records of a file, whose number and length are in its control parameters."""
     descriptor = selected(lpa, identifier)[0x82]
     assert descriptor[:2] == bytes.fromhex("4221")
     length, count = int.from_bytes(descriptor[2:4], "big"), descriptor[4]
@@ -48,7 +48,7 @@ def records(lpa: SmallLpa, identifier: str) -> list[bytes]:
 
 
 def test_a_modem_finds_the_usim_and_its_files(enabled: SmallLpa) -> None:
-    """EF.DIR leads to the USIM, and EF.PL, EF.ICCID and EF.ARR are there (TS 102 221, 13)."""
+    """EF.DIR names the USIM, and EF.ICCID, EF.PL and EF.ARR can be read (TS 102 221, 13)."""
     assert selected(enabled, "3F00")[0x83] == b"\x3f\x00"
     (application,) = records(enabled, "2F00")
     template = tlv.parse_first(application)[0]
@@ -61,7 +61,7 @@ def test_a_modem_finds_the_usim_and_its_files(enabled: SmallLpa) -> None:
 
 
 def test_the_usim_is_selected_by_its_name(enabled: SmallLpa) -> None:
-    """The application in EF.DIR is selected by its name; its files are the profile's or the template's."""
+    """The USIM is selected by its AID; its files have the profile's content or the template's."""
     fcp = tlv.parse(enabled.apdu(f"00A404040C{USIM.hex()}00"))
     assert fcp.get(0x84).value == USIM
     for identifier, content in {
@@ -78,7 +78,7 @@ def test_the_usim_is_selected_by_its_name(enabled: SmallLpa) -> None:
 
 
 def test_short_identifiers_select_their_files(enabled: SmallLpa) -> None:
-    """EF.DIR is 1E below the MF, and EF.AD 03 and EF.ECC 01 in the USIM."""
+    """Short identifiers: EF.DIR has 1E in the MF; in the USIM, EF.AD has 03 and EF.ECC has 01."""
     enabled.apdu("00A4000C023F00")
     assert enabled.apdu("00B201F400")[:1] == b"\x61"
     enabled.apdu("00A4000C027FFF")
@@ -87,7 +87,7 @@ def test_short_identifiers_select_their_files(enabled: SmallLpa) -> None:
 
 
 def test_filler_is_in_telecom(enabled: SmallLpa) -> None:
-    """The filler of a large profile can be read in DF.TELECOM, byte by byte, by its path."""
+    """The filler file of a large profile is in DF.TELECOM and can be read completely."""
     fcp = tlv.parse(enabled.apdu("00A40804047F106F8000"))
     size = int.from_bytes(fcp.get(0x80).value, "big")
     read = b""
@@ -101,8 +101,8 @@ def test_filler_is_in_telecom(enabled: SmallLpa) -> None:
 @pytest.mark.parametrize(
     ("apdu", "expected"),
     [
-        ("00B0000000", "6981"),  # a file with records cannot be read as bytes
-        ("00B2010000", "6a86"),  # records are read only by their numbers
+        ("00B0000000", "6981"),  # READ BINARY cannot read a file with records
+        ("00B2010000", "6a86"),  # READ RECORD accepts only record numbers
         ("00B2000400", "6a83"),
         ("00B2630400", "6a83"),
         ("00B201FC00", "6a82"),  # an unknown short identifier
@@ -121,7 +121,7 @@ def test_reading_that_is_refused(enabled: SmallLpa, apdu: str, expected: str) ->
 def test_a_published_profile_has_files_of_its_own(
     lpa: SmallLpa, server: SmallServer, test_data: Path, file: str
 ) -> None:
-    """A TS.48 profile has its own EF.DIR and EF.ARR, and directories that only it creates."""
+    """A TS.48 profile has its own EF.DIR and EF.ARR, and its directory 7F10/5F3A can be selected."""
     server.package = (test_data / "upp" / f"{file}.der").read_bytes()
     iccid = tlv.parse_all(server.package)[1].get(0xA4).get(0x83).value
     server.metadata = metadata(Iccid.from_bytes(iccid))

@@ -1,4 +1,4 @@
-"""The simulated card's APDU level: channels, selection, blocks, status words."""
+"""The simulated card's APDUs: channels, SELECT, blocks of STORE DATA, status words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def status(card: SoftCard, apdu: str) -> str:
 
 
 def test_channels_are_assigned_and_closed_by_number(card: SoftCard) -> None:
-    """Channels are assigned from 1, refused when none is left, and closed by number."""
+    """Channels get numbers from 1, are refused if none is free, and are closed by their numbers."""
     lpa = SmallLpa(card, select=False)
     assert [lpa.apdu("0070000001") for _ in range(3)] == [b"\x01", b"\x02", b"\x03"]
     assert list(card.open_channels) == [1, 2, 3]
@@ -39,7 +39,7 @@ def test_channels_are_assigned_and_closed_by_number(card: SoftCard) -> None:
 
 
 def test_channel_by_number(card: SoftCard) -> None:
-    """A terminal may choose the channel's number, if it is free."""
+    """A terminal may choose the number of a channel; a number in use, or too high, is refused."""
     assert status(card, "00700002") == "9000"
     assert status(card, "00700002") == "6a81"
     assert status(card, "00700009") == "6a81"
@@ -51,7 +51,7 @@ def test_channel_by_number(card: SoftCard) -> None:
     [
         ("00708000", "6a86"),  # the basic channel cannot be closed
         ("00704000", "6a86"),
-        ("007000000100", "6700"),  # a body in a command that takes none
+        ("007000000100", "6700"),  # MANAGE CHANNEL takes no data
         ("02A4000C023F00", "6881"),  # channel 2 is not open
         ("45A4000C023F00", "6881"),
         ("84E2910006BF3E035C015A", "6882"),
@@ -71,23 +71,23 @@ def test_channel_by_number(card: SoftCard) -> None:
         ("00A40000032FE200", "6700"),
         ("00A40800032FE200", "6700"),
         ("00A4040005A000000999", "6a82"),
-        ("00A40000022FE2", "6a82"),  # no enabled profile, so no files
+        ("00A40000022FE2", "6a82"),  # without an enabled profile the card has no files
         ("00A40000027FFF", "6a82"),
         ("00B0000000", "6986"),
         ("00B0830000", "6a82"),
         ("8010000000", "6700"),
         ("80AA000003A9FF00", "6a80"),
         ("80AA0000028100", "6a80"),
-        ("80E2910006BF3E035C015A", "6d00"),  # ISD-R is not selected
+        ("80E2910006BF3E035C015A", "6d00"),  # the ISD-R is not selected
     ],
 )
 def test_invalid_commands_are_refused(card: SoftCard, apdu: str, expected: str) -> None:
-    """A command that a UICC does not accept is answered with the matching status word."""
+    """Each invalid command gets the status word for its mistake."""
     assert status(card, apdu) == expected
 
 
 def test_the_first_commands_of_terminals_are_understood(card: SoftCard) -> None:
-    """The card understands the first commands of terminals."""
+    """The card answers 9000 to the commands that terminals send first."""
     for apdu in ("00A4000C023F00", "80AA00000AA9088100820101830107", "80100000020000", "80F2000C"):
         assert status(card, apdu) == "9000"
     lpa = SmallLpa(card, select=False)
@@ -95,7 +95,7 @@ def test_the_first_commands_of_terminals_are_understood(card: SoftCard) -> None:
 
 
 def test_the_isdr_answers_with_its_template(card: SoftCard) -> None:
-    """ISD-R answers with its name and its own template."""
+    """SELECT of the ISD-R returns its AID and its template E0 with the version."""
     lpa = SmallLpa(card, select=False)
     lpa.apdu("0070000001")
     answer = lpa.apdu("01A4040010" + str(ISD_R) + "00")
@@ -104,7 +104,7 @@ def test_the_isdr_answers_with_its_template(card: SoftCard) -> None:
 
 
 def test_es10_needs_the_selected_isdr(lpa: SmallLpa) -> None:
-    """ES10 is refused after another application, or a file, was selected on the channel."""
+    """After the MF was selected on the channel, ES10 is refused with 6D00."""
     assert lpa.command(GET_EID)
     assert status(lpa.card, "01A4000C023F00") == "9000"
     with pytest.raises(StatusError, match="6D00"):
@@ -118,7 +118,7 @@ def test_isdr_on_basic_channel(make_card: MakeCard) -> None:
 
 
 def test_isdr_under_another_name(make_card: MakeCard) -> None:
-    """A card whose maker renamed the ISD-R knows only that AID."""
+    """A card whose ISD-R has another AID can be selected only by that AID."""
     card = make_card(isdr_aid="A0000005591010000000008900000300")
     assert status(card, SELECT_ISDR) == "6a82"
     assert status(card, "00A4040010A0000005591010000000008900000300") == "6121"
@@ -126,7 +126,7 @@ def test_isdr_under_another_name(make_card: MakeCard) -> None:
 
 @pytest.mark.parametrize("first", [1, 3, 5, 19])
 def test_es10_works_on_high_channels(make_card: MakeCard, first: int) -> None:
-    """Channels above 3 have other class bytes, and all of ES10 works on them."""
+    """ES10 works on the channels above 3, which have other class bytes."""
     lpa = SmallLpa(make_card(first_channel=first, channels=1))
     assert lpa.channel == first
     assert lpa.command(GET_EID)[-16:] == bytes(lpa.card.eid)
@@ -140,7 +140,7 @@ def test_blocks_may_have_any_size(card: SoftCard, server: SmallServer, block_siz
 
 
 def test_wrong_block_number(lpa: SmallLpa) -> None:
-    """A block out of order is refused and the chain is lost; a new chain starts at 00."""
+    """After a block with a wrong number, the card accepts only a chain that starts at 00."""
     card = lpa.card
     assert status(card, "81E2110003BF3E03") == "9000"
     assert status(card, "81E29102035C015A") == "6a86"
@@ -162,7 +162,7 @@ def test_an_empty_block_is_refused(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("largest", [255, 256])
 def test_the_habit_decides_the_longest_chain(make_card: MakeCard, largest: int) -> None:
-    """A chain has 255 or 256 blocks, by the card's habit."""
+    """The card's habit decides whether a chain has at most 255 or 256 blocks."""
     lpa = SmallLpa(make_card(largest_chain=largest))
     for number in range(largest):
         assert status(lpa.card, f"81E211{number:02X}0100") == "9000"
@@ -171,7 +171,7 @@ def test_the_habit_decides_the_longest_chain(make_card: MakeCard, largest: int) 
 
 
 def test_an_unknown_function_is_told_from_a_cut_command(lpa: SmallLpa) -> None:
-    """The status word distinguishes an unknown tag from a command that is cut short."""
+    """An unknown tag gets 6A88, and a command that is cut short gets 6A80."""
     for command, expected in (
         ("BF4A00", "6A88"),
         ("3000", "6A88"),
@@ -183,7 +183,7 @@ def test_an_unknown_function_is_told_from_a_cut_command(lpa: SmallLpa) -> None:
 
 
 def test_es10_may_need_terminal_capability(make_card: MakeCard) -> None:
-    """Some cards answer ES10 only after TERMINAL CAPABILITY has announced an LPA."""
+    """By its habit, a card refuses ES10 until TERMINAL CAPABILITY has announced an LPA."""
     lpa = SmallLpa(make_card(needs_terminal_capability=True))
     with pytest.raises(StatusError, match="6985"):
         lpa.command(GET_EID)
@@ -196,7 +196,7 @@ def test_es10_may_need_terminal_capability(make_card: MakeCard) -> None:
 
 
 def test_a_reset_closes_the_channels(lpa: SmallLpa) -> None:
-    """A reset closes the channels and answers according to ISO 7816-3."""
+    """A reset closes all channels, and returns an ATR with a right check byte."""
     atr = lpa.card.reset()
     assert atr == ANSWER_TO_RESET
     check = 0
@@ -210,14 +210,14 @@ def test_a_reset_closes_the_channels(lpa: SmallLpa) -> None:
 
 @pytest.mark.parametrize("p2", ["02", "03"])
 def test_no_second_isdr(lpa: SmallLpa, p2: str) -> None:
-    """A SELECT of the next or previous ISD-R finds no application, and the ISD-R stays selected."""
+    """SELECT of the next or previous ISD-R gets 6A82, and the ISD-R stays selected."""
     assert status(lpa.card, f"00A404{p2}10A0000005591010FFFFFFFF8900000100") == "6a82"
     assert lpa.command(GET_EID)
     assert lpa.apdu("00A4040110A0000005591010FFFFFFFF890000010000").hex().startswith("6f")
 
 
 def test_files_of_the_enabled_profile(lpa: SmallLpa, server: SmallServer) -> None:
-    """A modem reads the enabled profile's ICCID and IMSI, by identifier, path and short identifier."""
+    """The enabled profile's ICCID and IMSI can be read by identifier, path and short identifier."""
     server.download(lpa)
     assert lpa.enable(bytes(ICCID)) == 0
     lpa.apdu("00A40004022FE200")

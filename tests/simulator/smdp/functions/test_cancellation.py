@@ -1,4 +1,4 @@
-"""Sessions that the card cancels, and the state of their orders afterwards."""
+"""The simulated SM-DP+'s cancelSession, and the states of the orders afterwards."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def test_reason_decides_the_result_of_the_order(
     visit: Visit, profile: bytes, reason: int, state: OrderState, words: str
 ) -> None:
-    """Postponed and timed-out orders stay open, all others end; the session ends either way."""
+    """A cancellation ends the session; the order stays released only for reasons 1 and 2."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.cancel(reason)) == "Executed-Success"
@@ -43,7 +43,7 @@ def test_reason_decides_the_result_of_the_order(
 
 
 def test_postponed_download_offers_the_one_time_key_again(visit: Visit, profile: bytes) -> None:
-    """A package that was bound and postponed is available to the next session."""
+    """After a postponement, the next session offers the one-time key of the bound package."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     visit.cancel(1)
@@ -53,13 +53,13 @@ def test_postponed_download_offers_the_one_time_key_again(visit: Visit, profile:
 
 
 def test_nothing_to_cancel_before_the_card_is_known(visit: Visit) -> None:
-    """Status 8.10.1/3.9 after initiateAuthentication alone: no certificate is available for verification."""
+    """Before authenticateClient, a cancellation is refused with 8.10.1/3.9."""
     visit.initiate()
     assert status_of(visit.cancel(0)) == "8.10.1/3.9"
 
 
 def test_cancellation_must_be_signed_by_the_card(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """A cancellation with another signature is refused with 8.1/6.1, and the session continues."""
+    """A cancellation signed by another key is refused with 8.1/6.1, and the session continues."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     right = visit.card.credential
@@ -71,14 +71,14 @@ def test_cancellation_must_be_signed_by_the_card(visit: Visit, pki: Pki, profile
 
 
 def test_cancellation_must_be_for_this_server(visit: Visit, profile: bytes) -> None:
-    """A cancellation signed for another SM-DP+'s OID leads to 8.8/3.10."""
+    """A cancellation with another SM-DP+'s OID is refused with 8.8/3.10."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     assert status_of(visit.cancel(0, oid="2.999.12")) == "8.8/3.10"
 
 
 def test_card_that_refused_to_cancel_changes_nothing(visit: Visit, profile: bytes) -> None:
-    """The card's error answer, which is not signed, leads to 8.1/6.1."""
+    """If the LPA sends the card's error answer, the status is 8.1/6.1 and the order stays open."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_metadata(order.matching_id)
     response = SCHEMA.encode("CancelSessionResponse", ("cancelSessionResponseError", 5))

@@ -1,4 +1,4 @@
-"""The server's check of a card's certificates."""
+"""The simulated SM-DP+'s verification of a card's certificates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def renamed(ci: Credential) -> Credential:
-    """Return a certificate of a CI's key under another name (RDNs reversed, one added)."""
+    """Return another certificate of a CI's key, with the reversed name and one more part."""
     own, key = ci.certificate, ci.key
     name = x509.Name([*reversed(list(own.subject)), x509.NameAttribute(NameOID.LOCALITY_NAME, "Milan")])
     builder = x509.CertificateBuilder(
@@ -41,7 +41,7 @@ def renamed(ci: Credential) -> Credential:
 
 @pytest.mark.parametrize("curve", Curve)
 def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
-    """An EUM that was certified under an older certificate of the same CI key is recognised by the key."""
+    """An EUM certificate that names the CI differently is valid if the CI's key signed it."""
     ci = pki.ci[curve]
     eum = making.make_eum(renamed(ci))
     card = making.make_euicc(eum, DEFAULT_EID)
@@ -50,7 +50,7 @@ def test_older_eum_under_newer_ci(pki: Pki, curve: Curve) -> None:
 
 
 def test_a_forged_eum_certificate_is_invalid(pki: Pki) -> None:
-    """An EUM's certificate that names the CI's key but was not signed with it is invalid."""
+    """An EUM certificate with a wrong signature is refused with the status for it."""
     ci = pki.ci[Curve.NIST]
     eum = making.make_eum(renamed(ci))
     card = making.make_euicc(eum, DEFAULT_EID)

@@ -1,4 +1,4 @@
-"""The list of faults that a server works through."""
+"""The plan of faults of the simulated SM-DP+."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lpad.simulator.smdp.functions.faults import Fault, FaultKind, FaultPlan
 
 
 def test_faults_wait_for_their_function() -> None:
-    """A fault affects only its own function, and one without a function affects any."""
+    """A fault with a function waits for a request of that function; one without waits for any."""
     plan = FaultPlan((Fault(kind=FaultKind.DROP_BEFORE, function="cancelSession"),))
     plan.add(Fault(kind=FaultKind.DELAY, value=0.5))
     assert FaultKind.DROP_BEFORE not in plan.take("handleNotification")
@@ -18,7 +18,7 @@ def test_faults_wait_for_their_function() -> None:
 
 
 def test_counted_faults_come_one_after_the_other() -> None:
-    """If two faults are counted, the second waits until the first has affected all its requests."""
+    """A counted fault affects its number of requests, and only then does the next one begin."""
     plan = FaultPlan(
         (
             Fault(kind=FaultKind.HTTP_STATUS, value=503, times=2),
@@ -30,7 +30,7 @@ def test_counted_faults_come_one_after_the_other() -> None:
 
 
 def test_lasting_faults_come_with_every_request() -> None:
-    """A fault of 0 times stays until the plan is cleared, even with a counted one."""
+    """A fault with 0 times affects every request, next to a counted one, until the plan is cleared."""
     plan = FaultPlan((Fault(kind=FaultKind.BASE64_NEWLINES, times=0),))
     plan.add(Fault(kind=FaultKind.STATUS, value="ExecutedSuccess"))
     assert len(plan.take("x").faults) == 2
@@ -40,7 +40,7 @@ def test_lasting_faults_come_with_every_request() -> None:
 
 
 def test_faults_are_read_from_json() -> None:
-    """The command line passes faults as a JSON list."""
+    """A plan is read from a JSON list of faults."""
     plan = FaultPlan.from_json('[{"function": "getBoundProfilePackage", "kind": "bpp-bit-flip", "value": 3}]')
     assert plan.pending == (Fault(kind=FaultKind.BPP_BIT_FLIP, function="getBoundProfilePackage", value=3),)
 
@@ -49,6 +49,6 @@ def test_faults_are_read_from_json() -> None:
     "text", ["", "{}", '[{"kind": "gremlins"}]', '[{"kind": "delay", "when": 1}]', "[{}]"]
 )
 def test_other_json_is_refused(text: str) -> None:
-    """An unknown kind or field is reported, not ignored."""
+    """Text that is not such a list, or has an unknown kind or field, is refused."""
     with pytest.raises(InvalidValue, match="list of faults"):
         FaultPlan.from_json(text)

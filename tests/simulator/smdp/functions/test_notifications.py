@@ -1,4 +1,4 @@
-"""Notifications of cards: verified, stored, and never refused because of their content."""
+"""The simulated SM-DP+'s handleNotification: verified, stored, and applied to the order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ICCID = Iccid.parse("8949000000000000015")
 
 @pytest.mark.parametrize(("event", "name"), [(0, "install"), (1, "enable"), (2, "disable"), (3, "delete")])
 def test_notification_is_verified_by_its_own_chain(visit: Visit, event: int, name: str) -> None:
-    """A card that is new to the server is trusted if its certificates are valid."""
+    """A notification of a card without a session is verified by the certificates in it."""
     visit.card.sequence_number = 127
     sent = visit.card.other_notification("some.example.com", event, iccid=bytes(ICCID))
     assert visit.notify(sent) == 204
@@ -33,14 +33,14 @@ def test_notification_is_verified_by_its_own_chain(visit: Visit, event: int, nam
 
 @pytest.mark.parametrize("iccid", [bytes(ICCID)[:8] + b"\xff\x10", b"\xff" * 10])
 def test_notification_with_an_odd_iccid(visit: Visit, iccid: bytes) -> None:
-    """An ICCID that is not a number is left out; the rest is verified and stored."""
+    """A notification with an invalid ICCID is verified and stored without the ICCID."""
     assert visit.notify(visit.card.other_notification("x.example.com", 1, iccid=iccid)) == 204
     (told,) = visit.smdp.notifications
     assert (told.iccid, told.verified) == (None, True)
 
 
 def test_notification_with_a_wrong_signature_is_noted_as_such(visit: Visit, pki: Pki) -> None:
-    """A wrong signature is noted; the answer is 204, too, because otherwise the card would keep its copy."""
+    """A notification with a wrong signature gets 204 and is stored as not verified."""
     right = visit.card.credential
     other = make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(right.certificate, other.key)
@@ -50,7 +50,7 @@ def test_notification_with_a_wrong_signature_is_noted_as_such(visit: Visit, pki:
 
 
 def test_notification_of_an_unknown_ci_is_noted_as_such(visit: Visit, pki: Pki) -> None:
-    """A chain that ends in an unknown CI verifies nothing."""
+    """A notification whose EUM certificate is not from a known CI is stored as not verified."""
     stranger = TestCard(
         visit.card.credential, pki.strangers_tls(), visit.card.verification, visit.card.signing
     )
@@ -59,14 +59,14 @@ def test_notification_of_an_unknown_ci_is_noted_as_such(visit: Visit, pki: Pki) 
 
 
 def test_duplicates_are_taken_and_marked(visit: Visit) -> None:
-    """An LPA that lost the 204 sends the notification again and gets 204 again."""
+    """A notification that is sent again gets 204 again and is stored as a duplicate."""
     sent = visit.card.other_notification("x.example.com", 3, iccid=bytes(ICCID))
     assert [visit.notify(sent), visit.notify(sent)] == [204, 204]
     assert [one.duplicate for one in visit.smdp.notifications] == [False, True]
 
 
 def test_result_of_an_unknown_transaction_is_taken(visit: Visit) -> None:
-    """A report on a session that this server never had gets 204; it cannot be verified."""
+    """An installation result of an unknown session gets 204 and is stored as not verified."""
     assert visit.notify(visit.card.installation_result(bytes(16), "x.example.com")) == 204
     assert [one.verified for one in visit.smdp.notifications] == [False]
 
@@ -84,7 +84,7 @@ def test_result_of_an_unknown_transaction_is_taken(visit: Visit) -> None:
 def test_failure_ends_the_order_unless_it_may_pass(
     visit: Visit, profile: bytes, error_reason: int, state: OrderState
 ) -> None:
-    """Full memory and interruption leave the order open, all other failures end it."""
+    """A failed installation ends the order, except for the reasons 10 (memory) and 11 (interruption)."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     result = visit.card.installation_result(visit.transaction_id, "x", error_reason=error_reason)
@@ -95,7 +95,7 @@ def test_failure_ends_the_order_unless_it_may_pass(
 
 
 def test_forged_result_does_not_end_the_order(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """A signature with another key over the right transaction is stored and has no effect."""
+    """An installation result signed by another key does not change the order."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     other = make_euicc(pki.eum[Curve.NIST], visit.card.eid)
@@ -105,7 +105,7 @@ def test_forged_result_does_not_end_the_order(visit: Visit, pki: Pki, profile: b
 
 
 def test_late_result_of_an_earlier_session_changes_nothing(visit: Visit, profile: bytes) -> None:
-    """Only the latest session of an order can end the order."""
+    """An installation result of an earlier session than the order's latest does not change the order."""
     order = visit.smdp.orders.add_order(profile)
     visit.up_to_package(order.matching_id)
     late = visit.card.installation_result(visit.transaction_id, "x", error_reason=11)
@@ -124,7 +124,7 @@ def test_late_result_of_an_earlier_session_changes_nothing(visit: Visit, profile
     ],
 )
 def test_unreadable_notification_is_a_bad_request(visit: Visit, fields: dict[str, str]) -> None:
-    """Bytes that are not a notification get 400 with 1.6/2.1."""
+    """A request without a readable notification gets 400 with the status 1.6/2.1."""
     response = visit.connection.post("handleNotification", json.dumps(fields).encode())
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"

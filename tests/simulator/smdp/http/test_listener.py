@@ -1,4 +1,4 @@
-"""The server's HTTP and TLS: kept alive, strict, and broken on request."""
+"""The simulated SM-DP+'s HTTP and TLS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def test_server_is_verified_by_name_with_the_ci_alone(smdp: SmDp, pki: Pki) -> None:
-    """A default TLS client with the CI accepts the server as localhost and by SGP.26's name."""
+    """A TLS client that trusts only the CIs accepts the server as localhost and by SGP.26's name."""
     for name in ("localhost", "testsmdpplus1.example.com"):
         connection = Connection(smdp, pki, name=name)
         assert connection.post("handleNotification", b"{}").status == 400
@@ -40,7 +40,7 @@ def test_server_is_verified_by_name_with_the_ci_alone(smdp: SmDp, pki: Pki) -> N
 def test_unfit_certificate_is_noticed_by_clients(
     smdp: SmDp, pki: Pki, identity: TlsIdentity, reason: str
 ) -> None:
-    """Each unfit identity fails only for its own reason, and the valid one can be restored."""
+    """With an invalid certificate, a client fails for its reason; the valid one can be restored."""
     smdp.show(identity)
     connection = Connection(smdp, pki)
     with pytest.raises(ssl.SSLCertVerificationError, match=reason):
@@ -52,7 +52,7 @@ def test_unfit_certificate_is_noticed_by_clients(
 
 
 def test_old_tls_is_refused(smdp: SmDp, pki: Pki) -> None:
-    """TLS 1.1 is refused."""
+    """A client that supports at most TLS 1.1 is refused."""
     context = ssl.create_default_context(cadata=pki.ci[Curve.NIST].der)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     for bound in ("minimum_version", "maximum_version"):
@@ -66,7 +66,7 @@ def test_old_tls_is_refused(smdp: SmDp, pki: Pki) -> None:
 
 
 def test_answers_carry_the_headers_of_the_binding(connection: Connection) -> None:
-    """An answer has the type JSON, and the protocol version of the client."""
+    """An answer has the content type JSON and repeats the request's X-Admin-Protocol."""
     response = connection.post("cancelSession", b"{}", **{"X-Admin-Protocol": "gsma/rsp/v2.3.0"})
     body = json.loads(response.read())
     assert response.status == 200
@@ -79,7 +79,7 @@ def test_answers_carry_the_headers_of_the_binding(connection: Connection) -> Non
 
 
 def test_empty_answer_has_a_type_too(visit: Visit) -> None:
-    """204 to a notification has the type JSON, because a client in the field requires the header."""
+    """The answer 204 has the content type JSON, because a client in the field requires this header."""
     notification = visit.card.installation_result(bytes(16), "x")
     body = json.dumps({"pendingNotification": b64(notification)}).encode()
     response = visit.connection.post("handleNotification", body)
@@ -89,7 +89,7 @@ def test_empty_answer_has_a_type_too(visit: Visit) -> None:
 
 
 def test_client_without_the_version_header_is_served(connection: Connection) -> None:
-    """To a client without the version header, the server reports its own version."""
+    """If X-Admin-Protocol is empty, the server answers with its own version."""
     response = connection.post("cancelSession", b"{}", **{"X-Admin-Protocol": ""})
     response.read()
     assert response.headers["X-Admin-Protocol"].startswith("gsma/rsp/v2.")
@@ -97,14 +97,14 @@ def test_client_without_the_version_header_is_served(connection: Connection) -> 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
 def test_body_that_is_not_a_json_object_is_a_bad_request(connection: Connection, body: bytes) -> None:
-    """The answer to a body that is not a JSON object is 400, with status 1.6/2.1 in its JSON header."""
+    """A body that is not a JSON object gets 400 with the status 1.6/2.1."""
     response = connection.post("initiateAuthentication", body)
     assert response.status == 400
     assert status_of(json.loads(response.read())) == "1.6/2.1"
 
 
 def test_connection_survives_failures(visit: Visit) -> None:
-    """The connection stays usable after refusals, unknown paths and other methods."""
+    """After an unknown path (404) and another method (501), the connection can still be used."""
     http = visit.connection
     for function in ("nothing", "../es2plus/downloadOrder"):
         response = http.post(function, b"{}")
@@ -118,7 +118,7 @@ def test_connection_survives_failures(visit: Visit) -> None:
 
 
 def test_oversized_request_is_refused(connection: Connection) -> None:
-    """An oversized request gets 413 before the body is read."""
+    """A request whose Content-Length is too large gets 413 before its body is sent."""
     connection.post("initiateAuthentication", b"{}").read()
     connection.connection.putrequest("POST", PREFIX + "initiateAuthentication")
     connection.connection.putheader("Content-Length", "2000000")
@@ -127,7 +127,7 @@ def test_oversized_request_is_refused(connection: Connection) -> None:
 
 
 def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
-    """A request in chunks is read, because some HTTP libraries send no length."""
+    """A request in chunks, without a Content-Length, is read."""
     fields = {"smdpAddress": visit.smdp.address, "euiccChallenge": "AA==", "euiccInfo1": "AA=="}
     body = json.dumps(fields).encode()
     visit.connection.post("cancelSession", b"{}").read()
@@ -142,7 +142,7 @@ def test_chunked_request_is_read(visit: Visit, card: TestCard) -> None:
     ("size", "status"), [(b"zz", 400), (b"-5", 400), (b"", 400), (b"0x2", 400), (b"FFFFFFFF", 413)]
 )
 def test_chunks_of_an_impossible_size(visit: Visit, size: bytes, status: int) -> None:
-    """A chunk size that is not a number gets 400, a far too large one 413; the connection ends."""
+    """A chunk size that is not a number gets 400, a too large one 413; the server then closes."""
     http = visit.connection.connection
     visit.connection.post("cancelSession", b"{}").read()
     http.putrequest("POST", PREFIX + "cancelSession")
@@ -153,7 +153,7 @@ def test_chunks_of_an_impossible_size(visit: Visit, size: bytes, status: int) ->
 
 
 def test_parallel_connections_are_served(smdp: SmDp, pki: Pki) -> None:
-    """A silent connection does not delay another one."""
+    """While one connection is open and silent, another one is served."""
     with socket.create_connection(("127.0.0.1", smdp.port), timeout=10):
         connection = Connection(smdp, pki)
         assert connection.post("handleNotification", b"{}").status == 400
@@ -161,7 +161,7 @@ def test_parallel_connections_are_served(smdp: SmDp, pki: Pki) -> None:
 
 
 def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) -> None:
-    """After its stop a server leaves nothing behind, even with clients connected; its port is free again."""
+    """When a server stops, its connections and threads end, and its port can be used again."""
     before = threading.active_count()
     server = SmDp(tmp_path / "smdp", pki=pki)
     server.start()
@@ -179,7 +179,7 @@ def test_stop_cuts_connections_and_ends_all_threads(pki: Pki, tmp_path: Path) ->
 
 
 def test_the_folder_has_the_servers_address_and_oid(smdp: SmDp) -> None:
-    """Programs that add orders read the address and OID in the folder."""
+    """The server's folder has a file with its address and OID."""
     told = AddressFile.read(smdp.folder)
     assert (told.address, told.oid) == (smdp.address, "2.999.10")
     assert smdp.address == f"localhost:{smdp.port}"
@@ -187,7 +187,7 @@ def test_the_folder_has_the_servers_address_and_oid(smdp: SmDp) -> None:
 
 @pytest.mark.test_data
 def test_published_pki_serves(test_data: Path, tmp_path: Path) -> None:
-    """With SGP.26's folder and name, the server shows SGP.26's own TLS certificate and downloads work."""
+    """With SGP.26's PKI and name, a download works, and SGP.26's TLS certificates are used."""
     pki = Pki.open(test_data / "sgp26", minted=tmp_path / "minted")
     name = "testsmdpplus1.example.com"
     with SmDp(tmp_path / "smdp", pki=pki, host=name, aliases=()) as smdp:

@@ -1,4 +1,4 @@
-"""Orders in their folder: made, found, printed, changed."""
+"""The simulated SM-DP+'s folder of orders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def orders(tmp_path: Path) -> Orders:
 
 
 def test_order_survives_its_file(orders: Orders, profile: bytes) -> None:
-    """An added order is read back unchanged, with its profile."""
+    """An order that was added is read back unchanged, with its profile."""
     order = orders.add_order(
         profile,
         metadata=ProfileMetadata(iccid="8949000000000000015", icon=b"\x00\xff", owner=Owner("310260")),
@@ -40,14 +40,14 @@ def test_order_survives_its_file(orders: Orders, profile: bytes) -> None:
 
 
 def test_iccid_comes_from_the_header_of_the_profile(orders: Orders, profile: bytes) -> None:
-    """The header has the digits in order, the metadata in EF form; the number is the same."""
+    """Without metadata, an order has the ICCID in the header of its profile."""
     assert iccid_of(profile) == Iccid.parse("8949000000000000015")
     assert orders.add_order(profile).metadata.iccid == "8949000000000000015"
 
 
 @pytest.mark.test_data
 def test_iccid_of_published_profiles(test_data: Path) -> None:
-    """The TS.48 profiles have their published numbers."""
+    """From each of the three TS.48 profiles, an ICCID of their range is read."""
     numbers = {str(iccid_of(path.read_bytes())) for path in (test_data / "upp").glob("*.der")}
     assert len(numbers) == 3
     assert all(number.startswith("8949449999999990") for number in numbers)
@@ -55,13 +55,13 @@ def test_iccid_of_published_profiles(test_data: Path) -> None:
 
 @pytest.mark.parametrize("profile", [b"", b"PK\x03\x04", b"\xa0\x05\x80\x01\x02"])
 def test_file_that_is_not_a_profile_is_refused(orders: Orders, profile: bytes) -> None:
-    """An order for a file that is not a profile is refused with this reason."""
+    """An order with bytes that are not a profile package is refused."""
     with pytest.raises(InvalidValue, match="not a profile package"):
         orders.add_order(profile)
 
 
 def test_activation_code_states_what_the_order_wants(orders: Orders, profile: bytes) -> None:
-    """The code always has address and token; OID and the flag for a confirmation code only if ordered."""
+    """An activation code has address and matching ID, and OID and confirmation flag as ordered."""
     plain = orders.add_order(profile, matching_id="A-1")
     assert plain.activation_code("localhost:8443", "2.999.10") == "LPA:1$localhost:8443$A-1"
     named = orders.add_order(profile, matching_id="A-2", oid_in_code=True)
@@ -73,14 +73,14 @@ def test_activation_code_states_what_the_order_wants(orders: Orders, profile: by
 
 
 def test_random_matching_ids_keep_the_alphabet(orders: Orders, profile: bytes) -> None:
-    """Matching IDs have capitals, digits and dashes, and each one is new."""
+    """Matching IDs that the server makes differ, and have only capitals, digits and dashes."""
     made = {orders.add_order(profile).matching_id for _ in range(5)}
     assert len(made) == 5
     assert all(re.fullmatch(r"[0-9A-Z-]+", one) for one in made)
 
 
 def test_confirmation_code_is_not_kept(orders: Orders, profile: bytes, tmp_path: Path) -> None:
-    """An order's file contains only a hash of the code, and only its owner may read the file."""
+    """An order's file does not contain the confirmation code, and only its owner can read it."""
     order = orders.add_order(profile, confirmation_code="very secret")
     path = tmp_path / "orders" / f"{order.id}.json"
     assert b"very secret" not in path.read_bytes()
@@ -88,7 +88,7 @@ def test_confirmation_code_is_not_kept(orders: Orders, profile: bytes, tmp_path:
 
 
 def test_open_matching_id_is_taken_once(orders: Orders, profile: bytes) -> None:
-    """A token in use is refused for another order, and is free again once its order has ended."""
+    """A matching ID is refused for a second order until the first order has ended."""
     first = orders.add_order(profile, matching_id="TWICE")
     with pytest.raises(Conflict, match="has this matching ID"):
         orders.add_order(profile, matching_id="TWICE")
@@ -98,26 +98,26 @@ def test_open_matching_id_is_taken_once(orders: Orders, profile: bytes) -> None:
 
 
 def test_order_that_no_card_would_find_is_refused(orders: Orders, profile: bytes) -> None:
-    """An order needs a token or an EID."""
+    """An order without a matching ID and an EID is refused."""
     with pytest.raises(InvalidValue, match="matching ID or an EID"):
         orders.add_order(profile, matching_id="")
 
 
 def test_order_by_eid_is_found_by_that_card_only(orders: Orders, profile: bytes) -> None:
-    """Without a token, the EID decides which card finds the order."""
+    """An order for an EID without a matching ID is found by that EID only."""
     order = orders.add_order(profile, eid=DEFAULT_EID)
     assert orders.find("", DEFAULT_EID) == order
     assert orders.find("", Eid("0" * 32)) is None
 
 
 def test_unknown_order_is_not_found(orders: Orders) -> None:
-    """A change of an order that does not exist is refused."""
+    """A change of an order that does not exist raises NotFound."""
     with pytest.raises(NotFound):
         orders.change("nothing", attempts=1)
 
 
 def test_damaged_order_is_named(orders: Orders, tmp_path: Path) -> None:
-    """The error names a file that is not an order."""
+    """The error for a file that is not an order names the file."""
     (tmp_path / "orders" / "x.json").write_text("{}")
     with pytest.raises(InvalidValue, match=r"x\.json"):
         orders.all()
@@ -127,13 +127,13 @@ def test_damaged_order_is_named(orders: Orders, tmp_path: Path) -> None:
     ("digits", "coded"), [("26201", "62f210"), ("310260", "130062"), ("00101", "00f110")]
 )
 def test_operator_is_coded_as_networks_do(digits: str, coded: str) -> None:
-    """MCC and MNC are coded in the order of TS 24.008, two-digit MNCs filled with F."""
+    """MCC and MNC are encoded as in TS 24.008; a two-digit MNC gets a nibble F."""
     assert Owner(digits).encode().hex() == f"b7058003{coded}"
 
 
 @pytest.mark.parametrize("digits", ["2620", "2620123", "26x01"])
 def test_operator_of_another_length_is_refused(digits: str) -> None:
-    """An operator's number has five or six digits; any other length is refused."""
+    """An operator's code that is not five or six digits is refused."""
     with pytest.raises(InvalidValue):
         Owner(digits)
 
@@ -151,5 +151,5 @@ def test_operator_of_another_length_is_refused(digits: str) -> None:
     ],
 )
 def test_bits_are_read_trimmed_or_not(content: str, bits: set[int]) -> None:
-    """Both forms that cards send are read, the trimmed and the complete one."""
+    """The bits of a bit string are read, with or without trailing zero bits."""
     assert bits_of(bytes.fromhex(content)) == bits
