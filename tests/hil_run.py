@@ -36,8 +36,8 @@ class Run:
         """Wait, at most PATIENCE seconds, until a condition holds; fail if the run ends before."""
         end = time.monotonic() + PATIENCE
         while not holds():
-            assert self.process.poll() is None, f"it has ended: {self.end()}\n{self.output}"
-            assert time.monotonic() < end, "waited without success"
+            assert self.process.poll() is None, f"the run has ended: {self.end()}\n{self.output}"
+            assert time.monotonic() < end, "the condition was not met in time"
             time.sleep(0.02)
 
     def end(self) -> int:

@@ -76,7 +76,7 @@ DIGITS = {
 def test_numbers_are_read_in_one_place() -> None:
     """Each call of int() or float() outside the bounded reader is in KNOWN with a reason."""
     bypassing = sorted(call for call in _calls() if call not in KNOWN)
-    assert not bypassing, f"read these with {READER}, or say in KNOWN what they are: {bypassing}"
+    assert not bypassing, f"read these with {READER}, or give the reason in KNOWN: {bypassing}"
 
 
 def test_digits_are_ascii() -> None:

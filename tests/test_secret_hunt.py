@@ -109,12 +109,12 @@ def test_all_output_is_searched(tmp_path: Path, pki: Pki) -> None:
     assert HUNT.has_heard("plugh-xyzzy")
     with Lab(tmp_path, pki) as lab:
         lab.carry_out(Kind.REFRESH)
-    assert HUNT.has_heard("lpad_card_state"), "metrics"
+    assert HUNT.has_heard("lpad_card_state"), "the hunt has not searched the metrics"
     own = {"__name__": "lpad.made_up", "subprocess": subprocess, "sys": sys}
     exec("subprocess.run([sys.executable, '-c', '', 'frobnicated'], check=True)", own)
     assert HUNT.has_heard("frobnicated")
     subprocess.run([sys.executable, "-c", "", "unfrobnicated"], check=True)
-    assert not HUNT.has_heard("unfrobnicated"), "what tests type they may"
+    assert not HUNT.has_heard("unfrobnicated"), "the hunt has searched a test's own process"
 
 
 def test_the_daemon_starts_no_processes() -> None:

@@ -1,4 +1,4 @@
-"""Notifications in trouble: servers that hang or refuse, odd cards, swapped cards, interruptions."""
+"""Notifications that cannot be delivered: because of servers, cards, swaps and interruptions."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_pa
             assert lab.carry_out(Kind.ENABLE, iccid=iccid).error is None
             assert str(lab.card.enabled_iccid) == iccid
         becomes(lab, CardState.ABSENT)
-    assert len(list((tmp_path / "state" / "links").glob("*.json"))) == 1, "known after a restart too"
+    assert len(list((tmp_path / "state" / "links").glob("*.json"))) == 1, "what a restart needs is not stored"
 
 
 def test_a_device_without_imei_has_the_tac_of_its_settings(

@@ -164,7 +164,7 @@ def test_a_modem_that_is_behind_is_helped_if_nothing_is_to_be_switched(
         assert result_of(change) == {"iccid": wanted, "already": True}
         assert steps(change) == ["ask-modem", "read-profiles", "verify", "sim-power-cycle", "radio-cycle"]
         again = lab.carry_out(kind, iccid=wanted)
-        assert steps(again) == ["ask-modem", "read-profiles"], "the modem reads the right profile now"
+        assert steps(again) == ["ask-modem", "read-profiles"], "the modem still reads the wrong profile"
 
 
 def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path, pki: Pki) -> None:

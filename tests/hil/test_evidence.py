@@ -68,7 +68,7 @@ def test_all_places_together(runs: list[Path]) -> None:
     assert {suite.get("name") for suite in suites} == set(EIDS)
     began = [json.loads((runs[-1] / name / "findings.json").read_text())["began"] for name in EIDS]
     ended = [json.loads((runs[-1] / name / "findings.json").read_text())["ended"] for name in EIDS]
-    assert max(began) < min(ended), "the places ran at the same time"
+    assert max(began) < min(ended), "the places ran one after the other"
     for name in EIDS:
         names = {path.name for path in (runs[-1] / name).iterdir()}
         assert names >= {"daemon.log", "probe.json", "timings.json", "findings.json", "junit.xml"}
@@ -139,7 +139,7 @@ def test_the_page_in_a_browser(runs: list[Path], tmp_path: Path, width: int) -> 
     assert title is not None
     assert json.loads(unescape(title[1])) == {"width": 0, "empty": 0, "outside": 0, "pictures": 2}
     for name in EIDS:
-        assert shown.count(name) >= 4, "tile, both pictures, matrix"
+        assert shown.count(name) >= 4, "the tile, a picture or the matrix lacks the name"
     assert "get-bound-profile-package" in shown
     assert "Every case ended as in the previous run." in shown
     assert shown.count('class="mark passed"') > 10

@@ -104,7 +104,7 @@ def test_a_wrong_card_stops_the_run(stage: Stage) -> None:
     assert "has done nothing to it" in run.output
     assert [state_of(card) for card in stage.cards.values()] == before
     left = {path.name for path in (stage.folder / "state").rglob("*") if path.is_file()}
-    assert left == {"claim"}, "no daemon was started, and nothing is to be restored"
+    assert left == {"claim"}, "a daemon was started, or something is to be restored"
     assert not (stage.folder / "runs").exists()
 
 

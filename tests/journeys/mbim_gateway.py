@@ -50,5 +50,5 @@ def mbim_gateway(
     made = MbimHabits(**habits)
     with MbimModem(gateway.card, path=path, personality=personality, habits=made) as modem, gateway:
         yield gateway, modem
-        assert modem.received, "the daemon has used the MBIM port"
-        assert not gateway.modem.received, "and not the AT port"
+        assert modem.received, "the daemon has not used the MBIM port"
+        assert not gateway.modem.received, "the daemon has used the AT port"

@@ -52,5 +52,5 @@ def qmi_gateway(
     made = QmiHabits(**habits)
     with QmiModem(gateway.card, path=path, personality=personality, habits=made) as modem, gateway:
         yield gateway, modem
-        assert modem.received, "the daemon has used the QMI port"
-        assert not gateway.modem.received, "and not the AT port"
+        assert modem.received, "the daemon has not used the QMI port"
+        assert not gateway.modem.received, "the daemon has used the AT port"

@@ -105,7 +105,7 @@ def test_payloads_are_logged_on_request() -> None:
         assert {"matching ID", "EID", "ICCID", "the other ICCID"} <= found
         assert not {"confirmation code"} & found  # The confirmation code leaves lpad only as a hash.
         longest = max(len(line) for line in gateway.log.splitlines() if "lpad.remote.http" in line)
-        assert longest < 8000, "certificates and packages are shortened"
+        assert longest < 8000, "a line has a whole certificate or package"
 
 
 def test_one_line_an_event() -> None:
@@ -120,9 +120,9 @@ def test_one_line_an_event() -> None:
         assert sum("delivered" in line for line in told) == 7
         for number in range(1, 7):
             of_change = [line for line in told if f"change {number} (" in line]
-            assert len(of_change) == 2, "a change has one log line for its beginning and one for its end"
+            assert len(of_change) == 2, "a change has not two log lines, for its beginning and its end"
         asked = sum(map(times, (line for line in lines if line.startswith("api.app: "))))
-        assert asked == 6, "each request that changes something has a log line, or is counted in one"
+        assert asked == 6, "a request that changes something is not in the log"
         assert len(told) <= 2 * 6 + 7 + 6
         assert "Traceback" not in gateway.log
 
@@ -174,7 +174,7 @@ def test_a_daemon_of_the_service_manager_logs_to_the_journal() -> None:
     assert (last["EUICC"], last["CHANGE_ID"], last["CHANGE_KIND"]) == (CARD, str(change.id), "download")
     assert (last["KIND"], last["PRIORITY"]) == ("server-unreachable", "4")
     opened = next(entry for entry in entries if entry["LOGGER"].startswith("lpad.card."))
-    assert opened["EUICC"] == CARD, "an entry of lpad.card has the card's name"
+    assert opened["EUICC"] == CARD, "an entry of lpad.card lacks the card's name"
     assert not any("SECRET-ID" in value for entry in entries for value in entry.values())
 
 

@@ -43,7 +43,7 @@ class Bench:
         self.gate.hold(loading, after=False)
         change = self.gateway.client.download(CARD, activation_code=code)
         assert self.gate.held.wait(PATIENCE)
-        assert self.left_open(), "the record shows the channel that is in use"
+        assert self.left_open(), "the record lacks the channel that is in use"
         return change
 
     def tidy(self) -> None:

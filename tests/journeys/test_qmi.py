@@ -222,7 +222,7 @@ def test_a_killed_daemon_leaves_a_session_that_the_next_one_replaces() -> None:
         gateway.client.enable(CARD, SECOND, guard=CONDITIONS, within=60.0, wait=PATIENCE).check()
         assert calls(modem) == [(4, "second.example"), (6, "second.example")]
         gateway.stop()
-        assert len(modem.function.clients) == 2, "those of the sessions, and no others"
+        assert len(modem.function.clients) == 2, "the clients are not exactly those of the sessions"
         gateway.start()
 
 
@@ -247,7 +247,7 @@ def test_a_daemon_killed_while_it_changes_the_session(request_kind: type[Body]) 
         apn = APNS[str(gateway.card.enabled_iccid)]
         gateway.until(lambda: calls(modem) == [(4, apn), (6, apn)])
         gateway.stop()
-        assert len(modem.function.clients) == 2, "those of the sessions, and no others"
+        assert len(modem.function.clients) == 2, "the clients are not exactly those of the sessions"
         gateway.start()
 
 

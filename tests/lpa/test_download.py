@@ -346,7 +346,7 @@ def test_cancelled_while_loading(bench: Bench) -> None:
         bench.download(order, caller)
     assert caller.progress[-1][0] < 5000 + 1024
     stores = [apdu for apdu in bench.contacts.apdus if apdu[1] == 0xE2]
-    assert stores[-2][2] == 0x91, "the chain before CancelSession ends with its last block"
+    assert stores[-2][2] == 0x91, "the chain before CancelSession lacks its last block"
     assert installed(bench) == []
     assert bench.state(order) == ("released", "postponed")
     bench.download(order)

@@ -228,4 +228,4 @@ def test_the_agent_and_lpad_mqtt_are_lost_meanwhile(
             aws.cancel("esim-46")
             backend.until(lambda: _removed(backend, topic))
             assert (tmp_path / "asked").read_text() == f"cancel {change}\n"
-            assert aws.states["esim-46-1"][-1] == "IN_PROGRESS", "nothing was reported after the end"
+            assert aws.states["esim-46-1"][-1] == "IN_PROGRESS", "a state was reported after the job's end"

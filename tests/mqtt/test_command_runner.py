@@ -189,8 +189,8 @@ def test_the_hunt_for_secrets_hears_the_log_and_the_messages(
         hunt.learn("planted", logged)
         hunt.hear(bridge.log)
     assert {found.partition(" in ")[0] for found in hunt.found()} == {"planted"}
-    assert HUNT.has_heard(logged), "the log"
-    assert HUNT.has_heard(published), "messages"
+    assert HUNT.has_heard(logged), "the hunt has not searched the log"
+    assert HUNT.has_heard(published), "the hunt has not searched the messages"
 
 
 def test_the_log_and_the_messages_contain_no_secret(

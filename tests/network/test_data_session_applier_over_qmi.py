@@ -86,7 +86,7 @@ def test_a_network_with_one_version_of_ip(tmp_path: Path) -> None:
         assert isinstance(connect(on), Applied)
         assert on.calls == [(4, "em")]
         assert look(on).addresses == (V4,)
-        assert len(on.modem.function.clients) - len(on.calls) <= 4, "the refused client was given back"
+        assert len(on.modem.function.clients) - len(on.calls) <= 4, "the refused client was not released"
 
 
 @pytest.mark.parametrize("tells_end", [True, False], ids=["cause", "old reason"])
@@ -98,7 +98,7 @@ def test_a_refused_session_names_the_cause(tells_end: bool, tmp_path: Path) -> N
         cause = Cause(Procedure.ESM, 27)
         assert isinstance(outcome, Failed)
         assert (outcome.layer, outcome.cause) == (Layer.BEARER, cause)
-        assert {each.family for each in on.started} == {4}, "the APN is not tried for IPv6, too"
+        assert {each.family for each in on.started} == {4}, "the APN was also tried for IPv6"
         seen = look(on)
         assert (seen.bearer.state, seen.bearer.cause) == (State.DOWN, cause)
         refused = AtApplier().verify(wanted(on), deadline=soon())
@@ -195,7 +195,7 @@ def test_a_reset_is_reported_even_if_the_port_was_closed_since(tmp_path: Path) -
         on.held.hear(deadline=soon())
         on.modem.do(lambda function: function.lose_power())
         link: Any = on.held.open(deadline=soon())
-        assert link.modem.imei(deadline=soon()) is not None, "the reset is found by a request"
+        assert link.modem.imei(deadline=soon()) is not None, "the modem does not answer after its reset"
         on.held.drop()
         assert [on.held.reported, on.held.hear(deadline=soon())] == [True, True]
         assert [on.held.reported, on.held.hear(deadline=soon())] == [False, False]

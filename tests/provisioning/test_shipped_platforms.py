@@ -168,7 +168,7 @@ def test_things_changes_lines(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as patched:
         patched.setattr(platform._caller, "entries", spelt)
-        assert platform.line_of(found.iccid, deadline=soon()) is not None, "in another spelling"
+        assert platform.line_of(found.iccid, deadline=soon()) is not None, "another spelling was not found"
     line = platform.line_of(found.iccid, deadline=soon())
     assert line is not None
     assert platform.retire(line, deadline=soon()).line in (Line.ENDED, Line.IDLE)

@@ -58,7 +58,7 @@ def test_a_data_session_over_a_port_of_root_outlives_the_daemon(qmi: Gateway) ->
     qmi.run("systemctl", "restart", "lpad.service")
     ready(qmi)
     noted = qmi.run("sh", "-c", "cat /var/lib/lpad/links/*.clients")
-    assert noted.count('"handle"') == 2, "a session for IPv4 and one for IPv6"
+    assert noted.count('"handle"') == 2, "not one session each for IPv4 and IPv6 is stored"
 
 
 def test_the_proxy_is_shared(qmi: Gateway) -> None:

@@ -94,7 +94,7 @@ def test_the_daemon_is_confined(gateway: Gateway) -> None:
     assert set(status.pop("Uid").split()) == {gateway.run("id", "-u", "lpad").strip()}
     assert {status.pop("NoNewPrivs"), status.pop("Seccomp")} == {"1", "2"}
     assert {int(capabilities, 16) for capabilities in status.values()} == {0}
-    assert found["processes"] == 2, "it sees what others run"
+    assert found["processes"] == 2, "the daemon sees the processes of others"
     done = {name for name, answer in tried.items() if answer == "done"}
     assert done == {"write /var/lib/lpad", "serial port"}
     assert {answer for name, answer in tried.items() if name not in done} <= REFUSALS

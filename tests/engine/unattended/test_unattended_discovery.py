@@ -95,7 +95,7 @@ def test_a_shorter_period() -> None:
 
 
 def test_a_success_ends_the_failures() -> None:
-    """A successful discovery keeps the planned time and resets the failures; a failed one adds one."""
+    """A successful discovery keeps the planned time and resets the failures; a failure adds 1 to them."""
     known = DiscoveryTime(next_at=START + DAY, change=7, failures=3)
     assert next_time(known, every=DAY, jitter=HOUR, failed=False, now=START) == DiscoveryTime(
         next_at=START + DAY

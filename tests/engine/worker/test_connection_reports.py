@@ -112,7 +112,7 @@ def signalled(
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         spy = Signalled()
         with GatewayDouble(address, iccid=FIRST) as gateway, networking(folder, pki, spy) as lab:
-            assert spy.looked.wait(60), "the connection is checked as soon as lpad listens"
+            assert spy.looked.wait(60), "lpad listens, but has not checked the connection"
             yield lab, spy, gateway
 
 

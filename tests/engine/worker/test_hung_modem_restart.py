@@ -71,7 +71,7 @@ def test_a_modem_that_hangs_forever_is_not_restarted_forever(tmp_path: Path, pki
         state = lab.engine.card(CARD).modem_restarts()
         assert not state.exhausted
         lab.stop()
-        assert lab.engine.card(CARD).modem_restarts() == state, "a restart of lpad does not change it"
+        assert lab.engine.card(CARD).modem_restarts() == state, "a restart of lpad has changed the state"
 
 
 def test_restarts_count_until_the_modem_stays_healthy(

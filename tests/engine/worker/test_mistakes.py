@@ -238,7 +238,7 @@ def test_a_journal_that_fails_oddly_is_tried_again(lab: Lab, monkeypatch: pytest
 
 
 def test_no_thread_for_standstills(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If no thread can be started, lpad finds a standstill when the last one is asked for."""
+    """If no thread can be started, lpad detects a standstill when its last time is requested."""
 
     def start(_: threading.Thread) -> NoReturn:
         raise RuntimeError("no more threads")

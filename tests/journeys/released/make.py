@@ -134,7 +134,7 @@ def listed(client: httpx.Client, path: str) -> list[dict[str, Any]]:
 def _until(holds: Any) -> None:
     end = time.monotonic() + 60
     while not holds():
-        assert time.monotonic() < end, "waited without success"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.05)
 
 

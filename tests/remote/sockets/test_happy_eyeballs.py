@@ -212,7 +212,7 @@ def test_an_answer_may_come_between_two_looks(names: Names, monkeypatch: pytest.
         return looks[-1] if len(looks) % 2 else None
 
     monkeypatch.setattr(name_resolution.Resolution, "again_at", property(at_the_first_look_only))
-    # The first look must come before the families are resolved alone, even on a busy machine.
+    # Even on a busy machine, the first check must come before the families are resolved alone.
     monkeypatch.setattr(name_resolution, "ALONE", 1.0)
     names.holds.add(socket.AF_UNSPEC)
     names.all = [four("127.0.0.1")]
@@ -270,7 +270,7 @@ def test_a_late_answer_serves_the_next(names: Names, monkeypatch: pytest.MonkeyP
         connected(port)
     with pytest.raises(ConnectionRefusedError):
         connected(port)
-    assert len(names.asked) > 3, "a name that leads nowhere is looked up again"
+    assert len(names.asked) > 3, "a name without a reachable address was not looked up again"
     name_resolution.forget(NAME, port)
 
 

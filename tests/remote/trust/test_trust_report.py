@@ -104,7 +104,7 @@ def test_without_an_anchor_the_missing_certificate_is_named(bench: Bench) -> Non
     server = bench.server(ACCEPTED, credential=making.make_dp_tls(stranger, NAME))
     found = checked(bench, server, bench.pki.ci[Curve.NIST].key_id)
     assert (found.trusted, found.anchor, found.cause) == (False, None, "unknown-ca")
-    assert "trust check" not in found.why, "its reader has already run this command"
+    assert "trust check" not in found.why, "the reason names the command that its reader has run"
     assert found.advice is not None
     for told in ("Strange CI", stranger.key_id.hex(), "trust.d"):
         assert told in found.advice
@@ -130,7 +130,7 @@ def test_a_test_ci_left_in_a_product(bench: Bench, tmp_path: Path) -> None:
         assert (found.trusted, found.cause) == (False, "unknown-ca")
         assert [each.counts for each in found.card] == [False, True]
         assert "trust.forbidden_issuers" in str(found.advice)
-        assert checked(bench, server, ci).trusted, "the card names only the test CI"
+        assert checked(bench, server, ci).trusted, "a card that names only the test CI is affected"
         allowing = Trust(use_system_roots=False, forbidden=[])
         assert checked(bench, server, ci, product, trust=allowing).trusted
 
