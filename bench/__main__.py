@@ -21,8 +21,8 @@ import lpad
 from bench import download_minimum
 from bench.api_load import load
 from bench.control_messages import control_messages
-from bench.counts import counts, wait_until_quiet
-from bench.figure import Figure, at_most
+from bench.download_and_enable_costs import counts, wait_until_quiet
+from bench.figure_with_goal import Figure, at_most
 from bench.further_costs import further_costs
 from bench.guest.guest_python import EMULATORS
 from bench.guest_instructions import guest_instructions

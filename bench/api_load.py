@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from bench.figure import Figure
+from bench.figure_with_goal import Figure
 from bench.load_clients import CLIENTS, REPEATS
 from bench.process_usage import usage
 from journeys.gateway import CARD, PATIENCE, Gateway

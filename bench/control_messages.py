@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from bench.figure import Figure, at_most
+from bench.figure_with_goal import Figure, at_most
 from bench.recording_card import RecordingCard
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.base.identifiers import Iccid

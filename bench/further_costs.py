@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.counts import SIZE, wait_until_quiet
-from bench.figure import Figure, at_most
+from bench.download_and_enable_costs import SIZE, wait_until_quiet
+from bench.figure_with_goal import Figure, at_most
 from bench.process_usage import usage
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.base.errors import CardUnreachable

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.figure import Figure
+from bench.figure_with_goal import Figure
 from bench.guest.guest_python import built
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.testing.daemon_process import DaemonProcess

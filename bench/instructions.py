@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from bench.figure import Figure, at_most
+from bench.figure_with_goal import Figure, at_most
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.testing.daemon_process import DaemonProcess
 

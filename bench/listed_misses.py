@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.figure import Figure
+    from bench.figure_with_goal import Figure
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "bench.md"
 HEADING = "## Missed goals"

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.figure import at_most
+from bench.figure_with_goal import at_most
 from bench.lpac.program import Lpac
 from bench.lpac.slow_network import SlowNetwork
 from bench.recording_card import RecordingCard
@@ -26,7 +26,7 @@ from lpad.simulator.virtual_reader import VirtualReaderCard
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bench.figure import Figure
+    from bench.figure_with_goal import Figure
 
 RUNS = 5
 """The number of downloads by each program. The shortest counts, because other work only adds time."""

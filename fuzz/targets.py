@@ -63,12 +63,12 @@ from lpad.codec.qmi import framing as qmi_framing
 from lpad.codec.qmi import message_parameters as qmi_values
 from lpad.codec.qmi import network as qmi_network
 from lpad.codec.qmi.framing import Kind as QmiKind
-from lpad.codec.qmi.reassembly import Receiver as QmiReceiver
-from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.codec.qmi.message_stream_splitting import Receiver as QmiReceiver
+from lpad.codec.x509.certificate_holder_and_role import Certificate, subject_serial_number
+from lpad.codec.x509.certificate_key_and_signature import SignedCertificate
 from lpad.codec.x509.revocation_list import RevocationList
-from lpad.codec.x509.server_certificate import Certificate, subject_serial_number
 from lpad.protocol import (
-    at_commands,
+    card_and_identity_commands,
     iccid_answer,
     pin_answer,
     radio_power_answer,
@@ -197,12 +197,21 @@ def _certificate(data: bytes) -> None:
 
 
 _QUESTIONS: tuple[tuple[AtCommand, Callable[[Any], object]], ...] = (
-    (at_commands.csim(bytes.fromhex("80E2910003BF2E0000")), at_commands.response_apdu),
-    (at_commands.cgla("1", bytes.fromhex("80E2910003BF2E0000")), at_commands.response_apdu),
-    (at_commands.ccho(bytes.fromhex("A0000005591010FFFFFFFF8900000100")), at_commands.ccho_handle),
-    (at_commands.cchc("1"), lambda answer: answer.error),
-    (at_commands.cgsn(), at_commands.identity_text),
-    *((each, at_commands.identity_text) for each in at_commands.identity()),
+    (
+        card_and_identity_commands.csim(bytes.fromhex("80E2910003BF2E0000")),
+        card_and_identity_commands.response_apdu,
+    ),
+    (
+        card_and_identity_commands.cgla("1", bytes.fromhex("80E2910003BF2E0000")),
+        card_and_identity_commands.response_apdu,
+    ),
+    (
+        card_and_identity_commands.ccho(bytes.fromhex("A0000005591010FFFFFFFF8900000100")),
+        card_and_identity_commands.ccho_handle,
+    ),
+    (card_and_identity_commands.cchc("1"), lambda answer: answer.error),
+    (card_and_identity_commands.cgsn(), card_and_identity_commands.identity_text),
+    *((each, card_and_identity_commands.identity_text) for each in card_and_identity_commands.identity()),
     (iccid_answer.iccid_command("AT+CRSM=176,12258,0,0,10"), iccid_answer.iccid_report),
     (iccid_answer.iccid_command("AT^ICCID?"), iccid_answer.iccid_report),
     (

@@ -16,7 +16,7 @@ from hil.bench_file.place_features import KNOWN
 from hil.evidence.place_record import PlaceRecord, case_of
 from hil.place.card_identity import WrongCard
 from hil.place.place import PATIENCE, Place
-from hil.place.strategy import PlaceBroken, Stand
+from hil.place.place_states import PlaceBroken, Stand
 from lpad.base.errors import LpadError
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from lpad.engine.change.notes import NotedLimit, SwitchNotes
 from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.change.types_by_kind import read_notes
-from lpad.protocol.at_commands import response_apdu
 from lpad.protocol.at_dialogue import AtAnswer
+from lpad.protocol.card_and_identity_commands import response_apdu
 from lpad.protocol.registration_answer import registration_announced, registration_told
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.settings.parsing.yaml_document import Document
@@ -55,7 +55,10 @@ KNOWN = {
     ("cli/session/followed_change.py", "event.data['sent']"): "a number in the JSON of our own daemon",
     ("cli/session/followed_change.py", "event.data['total']"): "a number in the JSON of our own daemon",
     ("cli/session/followed_change.py", "limit"): "a number in the JSON of our own daemon",
-    ("cli/terminal/secret_arguments.py", "fields[number - 3]"): "of /proc/self/stat; a ValueError is caught",
+    (
+        "cli/terminal/secret_argument_hiding.py",
+        "fields[number - 3]",
+    ): "of /proc/self/stat; a ValueError is caught",
     ("cli/terminal/output.py", "seconds"): "a number in the JSON of our own daemon",
     ("codec/asn1/object_identifier.py", "part"): "an arc of an identifier that lpad names",
     ("simulator/asn1/schema.py", "part"): "an arc of an identifier in rsp.asn",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lpad.simulator.platform.http_message import Answer
+from lpad.simulator.platform.request_and_answer import Answer
 from lpad.simulator.platform.reservations import Placed, Profile
 from lpad.simulator.platform.server import SimulatedPlatform
 from lpad.simulator.smdp.functions.faults import TlsIdentity
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from faults.device.step_counter import Peer, StepCounter
     from lpad.simulator.pki.pki import Pki
-    from lpad.simulator.platform.http_message import Request
     from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.platform.request_and_answer import Request
     from lpad.simulator.smdp.functions.function_table import HttpAnswer
     from lpad.simulator.smdp.store.order import Order
     from lpad.simulator.smdp.store.orders import Orders

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lpad.network.hook_runner import HookRunner
+from lpad.network.hook_runner_server import HookRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hil.place.place import PATIENCE
-from hil.place.strategy import Stand
+from hil.place.place_states import Stand
 
 if TYPE_CHECKING:
     from collections.abc import Callable

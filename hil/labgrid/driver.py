@@ -14,7 +14,7 @@ from labgrid.step import step
 from hil.bench_file.bench_file import BenchFile
 from hil.place.place import Place
 from hil.place.place_claim import Claim
-from hil.place.strategy import Stand
+from hil.place.place_states import Stand
 
 if TYPE_CHECKING:
     from lpad.client import Change, Profile

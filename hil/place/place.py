@@ -13,9 +13,9 @@ from hil.orders.activation_code_pool import CodePool
 from hil.orders.own_smdp import OwnServer
 from hil.place.card_identity import check_eid, probe
 from hil.place.careful_client import CarefulClient
+from hil.place.place_states import Stand, Strategy
 from hil.place.power_switch import power_switch
 from hil.place.restore_ledger import Before, Ledger
-from hil.place.strategy import Stand, Strategy
 from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import Eid, Iccid
 from lpad.testing.daemon_process import DaemonProcess

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.figure import at_most
+from bench.figure_with_goal import at_most
 from bench.listed_misses import HEADING, PAGE, PYTHON, comparable, listed_misses, verdict
 
 SECTION = (

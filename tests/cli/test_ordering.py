@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cli.conftest import run
 from cli.test_lpad import LPAD, playing, start
 from lpad.base.activation_code import ActivationCode
-from lpad.cli.simulated.sim import sim
+from lpad.cli.simulated.sim_command_group import sim
 from lpad.simulator.smdp.address_file import AddressFile
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smdp.store.orders import Orders, iccid_of

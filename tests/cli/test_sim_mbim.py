@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from lpad.cli.simulated.sim import sim
+from lpad.cli.simulated.sim_command_group import sim
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.messages import Open, OpenDone
 from lpad.codec.mbim.reassembly import Receiver
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def test_a_modem_with_an_mbim_port(tmp_path: Path) -> None:
     """On a Unix socket the simulated modem answers Open; Ctrl-C ends it."""
-    program = "import sys; from lpad.cli.simulated.sim import sim; sim()"
+    program = "import sys; from lpad.cli.simulated.sim_command_group import sim; sim()"
     path = tmp_path / "mbim"
     command = [sys.executable, "-c", program, "euicc", str(tmp_path / "card"), "--mbim", f"unix:{path}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

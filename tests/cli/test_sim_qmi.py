@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from lpad.cli.simulated.sim import sim
+from lpad.cli.simulated.sim_command_group import sim
 from lpad.codec.qmi import control
 from lpad.codec.qmi.framing import Kind, Message, encode
 from lpad.codec.qmi.message_parameters import decode
-from lpad.codec.qmi.reassembly import Receiver
+from lpad.codec.qmi.message_stream_splitting import Receiver
 from lpad.codec.qmi.services import Service
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def test_a_modem_with_a_qmi_port(tmp_path: Path) -> None:
     """On a Unix socket the simulated modem names its services; Ctrl-C ends it."""
-    program = "import sys; from lpad.cli.simulated.sim import sim; sim()"
+    program = "import sys; from lpad.cli.simulated.sim_command_group import sim; sim()"
     path = tmp_path / "qmi"
     command = [sys.executable, "-c", program, "euicc", str(tmp_path / "card"), "--qmi", f"unix:{path}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -16,7 +16,7 @@ from card.link_contract import soon
 from card.private_pcscd import FIRST, PrivatePcscd, wait_for_cards
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.pcsc.pcsc_link import open_pcsc_link
-from lpad.cli.simulated.sim import sim
+from lpad.cli.simulated.sim_command_group import sim
 from lpad.lpa.euicc import Euicc
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ EID = "89049032000000000000000000000011"
 
 def test_a_card_in_a_virtual_reader(tmp_path: Path) -> None:
     """`lpad sim euicc --vpcd` puts a card into the virtual reader; Ctrl-C takes it out."""
-    program = "import sys; from lpad.cli.simulated.sim import sim; sim()"
+    program = "import sys; from lpad.cli.simulated.sim_command_group import sim; sim()"
     with PrivatePcscd() as pcscd:
         reader = f"localhost:{pcscd.port}"
         command = [sys.executable, "-c", program, "euicc", str(tmp_path / "card"), "--vpcd", reader]

@@ -47,7 +47,7 @@ OF_OTHER_COMMANDS = frozenset(
         "lpad.cli.discovery.discover_command",
         "lpad.cli.doctor.doctor_command",
         "lpad.cli.lines.line_command",
-        "lpad.cli.webhooks.listeners_command",
+        "lpad.cli.commands.event_listeners_command",
         "lpad.cli.webhooks.webhooks_command",
     }
 )
@@ -90,7 +90,7 @@ def test_lpactl_loads_one_command() -> None:
 def test_lpactl_loads_no_command_before_it_is_known() -> None:
     """The module of a command is loaded when the command is called; a list of commands loads all modules."""
     commands = [each for each in loaded("import lpad.cli.lpactl") if each.endswith("_command")]
-    assert commands == ["lpad.cli.session.root_command"]
+    assert commands == ["lpad.cli.session.lpactl_command_group"]
     every = (
         "cli.list_commands(click.Context(cli)): assert cli.get_command(click.Context(cli), each).name == each"
     )

@@ -20,7 +20,7 @@ from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.unattended import rescue
 from lpad.network.at_applier import AtApplier
-from lpad.network.hook_events import Hooks
+from lpad.network.owner_hooks import Hooks
 from lpad.network.owner_program_applier import CommandApplier
 from lpad.simulator.modem.pdp_contexts import Subscription
 from network.runner_bench import runner

@@ -8,7 +8,7 @@ import pytest
 
 from lpad.base.errors import InvalidSettings
 from lpad.daemon.installation_policies import install_policies
-from lpad.lpa.install_policy import Asking, InstallPolicy
+from lpad.lpa.owner_install_policy import Asking, InstallPolicy
 from lpad.settings import Settings, SettingsFile
 from lpad.settings.takes_effect import changed, restart_needed
 

@@ -26,7 +26,7 @@ from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.card.card_with_open_link import CardPort
 from lpad.engine.running.operation_context import Timeouts
-from lpad.lpa.install_policy import InstallPolicy
+from lpad.lpa.owner_install_policy import InstallPolicy
 from lpad.remote.https.proxy_and_interface import Route
 from lpad.settings import Settings, SettingsFile
 from lpad.settings.parsing.conversion import fields_below

@@ -18,7 +18,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.dbus.bus import Bus, can_ask
 from lpad.dbus.call_failures import BusRefused, BusUnanswered, BusUnreachable
-from lpad.dbus.message import Call, Rule, Signal
+from lpad.dbus.calls_and_signals import Call, Rule, Signal
 from lpad.dbus.variant import Variant
 
 if TYPE_CHECKING:

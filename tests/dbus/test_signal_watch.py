@@ -13,7 +13,7 @@ from dbus_fast import Message
 from dbus.private_bus import PATIENCE, ScriptedService, private_bus
 from lpad.base.backoff import Backoff
 from lpad.dbus import signal_watch
-from lpad.dbus.message import Rule, Signal, owner_changed
+from lpad.dbus.calls_and_signals import Rule, Signal, owner_changed
 from lpad.dbus.signal_watch import SignalWatch
 
 if TYPE_CHECKING:

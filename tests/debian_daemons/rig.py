@@ -22,7 +22,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.identifiers import Iccid
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusRefused
-from lpad.dbus.message import Call
+from lpad.dbus.calls_and_signals import Call
 from lpad.dbus.modem_inhibition import inhibit
 from lpad.dbus.properties import Properties
 from lpad.simulator.modem.pty_modem import PtyModem

@@ -12,7 +12,7 @@ from debian_daemons.rig import soon
 from debian_daemons.test_networkmanager import SETTINGS_A, SETTINGS_B, A, B, wanted
 from lpad.dbus.signal_watch import SignalWatch
 from lpad.network.applier_interface import Applied, Failed, State
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
 from lpad.network.modemmanager.modem import CONNECTED
 from lpad.network.network_settings import NetworkSettings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from debian_daemons.rig import Rig
-    from lpad.dbus.message import Signal
+    from lpad.dbus.calls_and_signals import Signal
 
 pytestmark = pytest.mark.programs("ModemManager", "/usr/lib/polkit-1/polkitd")
 

@@ -15,7 +15,7 @@ import pytest
 from debian_daemons.rig import soon, until
 from lpad.dbus.signal_watch import SignalWatch
 from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
 from lpad.network.reject_cause import Cause, Procedure
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from debian_daemons.rig import Rig
-    from lpad.dbus.message import Signal
+    from lpad.dbus.calls_and_signals import Signal
 
 pytestmark = pytest.mark.programs("NetworkManager", "ModemManager", "/usr/lib/polkit-1/polkitd", "unshare")
 

@@ -17,9 +17,9 @@ from lpad.base.identifiers import Iccid
 from lpad.engine.change.change import Kind
 from lpad.engine.change.types_by_kind import KINDS
 from lpad.engine.engine import Engine
-from lpad.engine.environment.environment import Environment
+from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.journal import Journal
-from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.install_policies_by_card import Policies
 from lpad.engine.policy.provisioning import DEFAULT_SMDP, ProvisioningPolicy
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.running.card.card_with_open_link import CardPort

@@ -14,7 +14,7 @@ from lpad.engine.change.change import Kind
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.network.applier_interface import Applied, Connection, Failed, TryAgain
 from lpad.network.at_applier import AtApplier
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import NetworkSettings
 from lpad.network.network_settings_choice import Pattern
 

@@ -11,9 +11,9 @@ from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.daemon.log.journald import JournalHandler
 from lpad.engine.change import results
 from lpad.engine.change.change import Kind, QuestionKind, State
-from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.install_policies_by_card import Policies
 from lpad.engine.running.change_question_answer import Answer
-from lpad.lpa.install_policy import Asking, InstallPolicy
+from lpad.lpa.owner_install_policy import Asking, InstallPolicy
 from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from engine.guarding import REGISTERED, THIRD, enabled, guarding, port, rolled_b
 from engine.lab import CARD, FIRST, SECOND, Lab, result_of
 from engine.switch.test_guarded_switch import PERMITS_PPR1
 from lpad.engine.change.change import Kind, State
-from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.install_policies_by_card import Policies
 from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.switch import condition_watch
-from lpad.lpa.install_policy import Asking, InstallPolicy
+from lpad.lpa.owner_install_policy import Asking, InstallPolicy
 from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
 
 if TYPE_CHECKING:

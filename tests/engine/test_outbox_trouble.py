@@ -28,7 +28,7 @@ from lpad.base.identifiers import Eid
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.event_hub import Hub
 from lpad.engine.change.steady_clock import Moment
-from lpad.engine.environment.environment import Environment
+from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.journal.notifications import Stage
 from lpad.engine.outbox import BACKOFF, delivery, notification_retrieval, outbox
 from lpad.engine.outbox.outbox import Outbox

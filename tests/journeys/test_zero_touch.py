@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lpad.client import Change
-    from lpad.simulator.platform.http_message import Answer, Request
     from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.platform.request_and_answer import Answer, Request
 
 NO_LINES = ("soracom", "yoni")
 """Platforms at which no line is activated, because they have no lines or no separate activation."""

@@ -10,8 +10,8 @@ from journeys.gateway import CARD, PATIENCE
 from journeys.test_zero_touch import provided
 
 if TYPE_CHECKING:
-    from lpad.simulator.platform.http_message import Answer, Request
     from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.platform.request_and_answer import Answer, Request
 
 CALLS = {"desk": ("find", "order", "look", "activate"), "kore": ("token", "order", "activate")}
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lpad.lpa.download import Offer
-    from lpad.lpa.install_policy import InstallPolicy
+    from lpad.lpa.owner_install_policy import InstallPolicy
     from lpad.remote.trust.trust_anchors import Trust
     from lpad.simulator.euicc.card import SoftCard
     from lpad.simulator.smdp.server import SmDp

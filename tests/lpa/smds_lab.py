@@ -8,7 +8,7 @@ from lpa.bench import DEVICE, Caller, soon
 from lpad.base.server_address import ServerAddress
 from lpad.lpa.discovery import Discovered, Discovery
 from lpad.lpa.download import Download, Order
-from lpad.lpa.install_policy import InstallPolicy
+from lpad.lpa.owner_install_policy import InstallPolicy
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.proxy_and_interface import Route

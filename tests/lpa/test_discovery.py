@@ -22,7 +22,7 @@ from lpad.base.errors import (
     ServerUntrusted,
 )
 from lpad.lpa.discovery import DEEPEST, MOST_EVENTS, MOST_SESSIONS
-from lpad.lpa.install_policy import InstallPolicy
+from lpad.lpa.owner_install_policy import InstallPolicy
 from lpad.protocol.download_session import Step
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 

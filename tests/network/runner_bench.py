@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lpad.network.hook_runner import HookRunner
 from lpad.network.hook_runner_client import RunnerClient
+from lpad.network.hook_runner_server import HookRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

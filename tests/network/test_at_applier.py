@@ -9,7 +9,7 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import InitialBearer, IpType, NetworkSettings
 from lpad.network.reject_cause import Cause, Procedure
 from lpad.simulator.modem.pdp_contexts import Subscription

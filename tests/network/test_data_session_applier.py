@@ -11,7 +11,7 @@ from lpad.card.quirks.quirks import AtTimeouts
 from lpad.codec.mbim.services import BASIC_CONNECT, Basic
 from lpad.network.applier_interface import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.hook_runner_client import environment
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.reject_cause import Cause, Procedure

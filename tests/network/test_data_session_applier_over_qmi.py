@@ -13,7 +13,7 @@ from lpad.codec.qmi import data_session
 from lpad.codec.qmi.services import Service
 from lpad.network.applier_interface import Applied, Connection, Failed, State, TryAgain, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import Authentication, IpType, NetworkSettings
 from lpad.network.reject_cause import Cause, Procedure
 from lpad.simulator.modem.pdp_contexts import Context, Subscription

@@ -13,7 +13,7 @@ from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, Basic, Extended
 from lpad.network.applier_interface import Applied, Failed, State, Wanted
 from lpad.network.at_applier import AtApplier
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import Authentication, InitialBearer, IpType, NetworkSettings
 from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.modem.pdp_contexts import Subscription

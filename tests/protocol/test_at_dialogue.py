@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpad.base.errors import InternalError, MalformedError
-from lpad.protocol.at_commands import cgsn, csim, response_apdu
 from lpad.protocol.at_dialogue import LONGEST_LINE, MOST_LINES, AtAnswer, AtCommand, AtDialogue, State
 from lpad.protocol.at_dialogue import _Line as Line
+from lpad.protocol.card_and_identity_commands import cgsn, csim, response_apdu
 
 APDU = bytes.fromhex("0070000001")
 ECHO = b'AT+CSIM=10,"0070000001"\r'

@@ -20,7 +20,7 @@ from provisioning.openapi_documents import VENDORS, Operation, document, operati
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.request_and_answer import Request
     from provisioning.bench import Bench
 
 

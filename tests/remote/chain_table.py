@@ -29,7 +29,7 @@ from remote.scripted_server import Reply, ScriptedServer
 from remote.server_chains import CASES, World
 
 if TYPE_CHECKING:
-    from lpad.remote.trust.trust_report import TrustReport
+    from lpad.remote.trust.server_trust_report import TrustReport
     from remote.server_chains import Shown
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lpad.cli.simulated.sim import sim
+from lpad.cli.simulated.sim_command_group import sim
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.functions.faults import FaultKind

@@ -17,7 +17,7 @@ from lpad.api.handlers import (
     metrics,
     network_settings,
     provisioning,
-    system,
+    system_and_ports,
     webhooks,
 )
 from lpad.api.request import answer_bodies as views
@@ -63,8 +63,8 @@ _WAIT = ("wait",)
 _HISTORY = ("euicc", "limit", "before")
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/v1/system", READ, system.get_system, views.SystemView),
-    Route("GET", "/v1/ports", READ, system.list_ports, views.PortsView),
+    Route("GET", "/v1/system", READ, system_and_ports.get_system, views.SystemView),
+    Route("GET", "/v1/ports", READ, system_and_ports.list_ports, views.PortsView),
     Route("GET", "/v1/euiccs", READ, euiccs.list_euiccs, views.EuiccList, NoBody, IN_A_LIST),
     Route("GET", _CARD, READ, euiccs.get_euicc, views.EuiccView),
     Route("PATCH", _CARD, ADMIN, euiccs.patch_euicc, Change, bodies.EuiccPatch, _WAIT),

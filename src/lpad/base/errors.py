@@ -55,7 +55,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
-from lpad.base.error_details import card, request, server  # noqa: TC001 - get_type_hints reads them at run time
+from lpad.base.error_details import card, request_and_switch, server  # noqa: TC001 - get_type_hints reads them at run time
 from lpad.base.redaction import redacted
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class LpadError(Exception):
     """The root of all errors: a sentence, a `kind`, whether a retry may succeed, and details."""
 
     kind: ClassVar[str] = "error"
-    details: request.Details
+    details: request_and_switch.Details
     retryable: bool = False
 
     def __init__(self, sentence: str, *, retryable: bool | None = None, **details: str | int) -> None:
@@ -107,7 +107,7 @@ class InvalidSettings(InvalidValue):
     """The settings file is unreadable, or a setting is unknown or out of range."""
 
     kind = "invalid-settings"
-    details: request.SettingsDetails
+    details: request_and_switch.SettingsDetails
 
 
 class NotFound(RequestError):
@@ -120,28 +120,28 @@ class Conflict(RequestError):
     """The request is valid, but impossible in the present state."""
 
     kind = "conflict"
-    details: request.ConflictDetails
+    details: request_and_switch.ConflictDetails
 
 
 class Protected(Conflict):
     """The settings protect the profile, or require that a profile stays enabled."""
 
     kind = "protected"
-    details: request.ProtectedDetails
+    details: request_and_switch.ProtectedDetails
 
 
 class WouldGoOffline(Conflict):
     """The device would lose its connection, and the request does not accept that."""
 
     kind = "would-go-offline"
-    details: request.OfflineDetails
+    details: request_and_switch.OfflineDetails
 
 
 class SwitchLimit(Conflict):
     """The settings allow no more switches today."""
 
     kind = "switch-limit"
-    details: request.LimitDetails
+    details: request_and_switch.LimitDetails
     retryable = True
 
 
@@ -149,14 +149,14 @@ class NotPermitted(RequestError):
     """The caller's user or group may not do this."""
 
     kind = "not-permitted"
-    details: request.RoleDetails
+    details: request_and_switch.RoleDetails
 
 
 class KeyReused(RequestError):
     """An idempotency key already belongs to another request."""
 
     kind = "idempotency-key-reused"
-    details: request.KeyDetails
+    details: request_and_switch.KeyDetails
 
 
 class TooManyChanges(RequestError):
@@ -183,21 +183,21 @@ class Declined(RequestError):
     """The caller rejected the offered profile, or did not answer in time."""
 
     kind = "declined"
-    details: request.DeclinedDetails
+    details: request_and_switch.DeclinedDetails
 
 
 class PolicyRefused(Declined):
     """A policy forbids a server or a profile."""
 
     kind = "policy-refused"
-    details: request.PolicyDetails
+    details: request_and_switch.PolicyDetails
 
 
 class Cancelled(RequestError):
     """The caller cancelled the change before it was done."""
 
     kind = "cancelled"
-    details: request.SwitchDetails
+    details: request_and_switch.SwitchDetails
 
 
 class CardError(LpadError):
@@ -331,21 +331,21 @@ class SwitchRolledBack(LpadError):
     """A guard was not met; the previous profile, or a profile of the fallback order, is enabled."""
 
     kind = "switch-rolled-back"
-    details: request.SwitchDetails
+    details: request_and_switch.SwitchDetails
 
 
 class NetworkFailed(LpadError):
     """An applier or a hook failed before a switch; nothing was switched."""
 
     kind = "network-failed"
-    details: request.NetworkDetails
+    details: request_and_switch.NetworkDetails
 
 
 class SwitchStuck(LpadError):
     """A guard was not met, and neither the previous profile nor a fallback could be enabled."""
 
     kind = "switch-stuck"
-    details: request.SwitchDetails
+    details: request_and_switch.SwitchDetails
 
 
 class MalformedError(LpadError):
@@ -364,7 +364,7 @@ class JournalUnavailable(InternalError):
     """The journal cannot be written, so lpad does nothing that must be journalled."""
 
     kind = "journal-unavailable"
-    details: request.JournalDetails
+    details: request_and_switch.JournalDetails
     retryable = True
 
 
@@ -376,7 +376,7 @@ def every_error(root: type[LpadError] = LpadError) -> Iterator[type[LpadError]]:
 
 
 @cache
-def details_by_kind() -> dict[str, type[request.Details]]:
+def details_by_kind() -> dict[str, type[request_and_switch.Details]]:
     """Return the type of the details of each kind of error; classes of one kind share one type.
 
     The result is computed on the first call, because this takes longer than the import of this module.

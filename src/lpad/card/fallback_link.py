@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.link import Channel, Link
     from lpad.card.link.link_description import LinkFacts
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
 
 _log = logging.getLogger(__name__)
 

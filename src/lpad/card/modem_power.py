@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lpad.card.link.link import Link
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.card.quirks.quirks import RefreshStep
 
 _log = logging.getLogger(__name__)

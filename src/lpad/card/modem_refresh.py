@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.identifiers import Iccid
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.card.modem_power import Access
     from lpad.protocol.iccid_answer import IccidReport
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import OutputLostError, end_without_output
 
@@ -62,7 +62,7 @@ def _line_command() -> None:
 
 
 def _listeners_command() -> None:
-    from lpad.cli.webhooks import listeners_command  # noqa: F401, PLC0415 - only its commands need it
+    from lpad.cli.commands import event_listeners_command  # noqa: F401, PLC0415 - only its commands need it
 
 
 def _webhooks_command() -> None:

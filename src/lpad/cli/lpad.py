@@ -42,7 +42,7 @@ def _setup() -> click.Command:
 
 
 def _sim() -> click.Command:
-    from lpad.cli.simulated.sim import sim  # noqa: PLC0415 - only this command needs it
+    from lpad.cli.simulated.sim_command_group import sim  # noqa: PLC0415 - only this command needs it
 
     return sim
 

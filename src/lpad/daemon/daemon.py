@@ -29,7 +29,7 @@ from lpad.daemon.watchdog import Watchdog
 from lpad.daemon.watched_thread_pool import WatchedPool
 from lpad.dbus.networkmanager_unmanaged_modem import return_all
 from lpad.engine.engine import Engine
-from lpad.engine.environment.environment import Environment
+from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.journal import Journal, Retention
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.running.metric_counters import Counters

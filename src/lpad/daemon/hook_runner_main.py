@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import InvalidSettings
 from lpad.daemon.systemd import inherited_sockets
-from lpad.network.hook_runner import HookRunner
+from lpad.network.hook_runner_server import HookRunner
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lpad.engine.policy.installing import Policies
-from lpad.lpa.install_policy import Asking, InstallPolicy
+from lpad.engine.policy.install_policies_by_card import Policies
+from lpad.lpa.owner_install_policy import Asking, InstallPolicy
 
 if TYPE_CHECKING:
     from lpad.settings import Settings

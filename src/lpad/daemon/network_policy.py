@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.policy.networking import NetworkPolicy, OnFailure
-from lpad.network.hook_events import NO_HOOKS, Hooks
 from lpad.network.hook_runner_client import RunnerClient
 from lpad.network.network_settings_choice import Pattern
 from lpad.network.no_applier import NO_APPLIER
+from lpad.network.owner_hooks import NO_HOOKS, Hooks
 
 if TYPE_CHECKING:
     from lpad.network.applier_interface import Applier

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from lpad.dbus.call_failures import BusError, BusRefused, BusUnanswered, BusUnreachable
-from lpad.dbus.message import DBUS, OBJECT_MANAGER, PROPERTIES, Call, Signal
+from lpad.dbus.calls_and_signals import DBUS, OBJECT_MANAGER, PROPERTIES, Call, Signal
 from lpad.dbus.properties import Properties, of_objects
 from lpad.dbus.variant import Variant
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
 
     from lpad.base.deadline import Deadline
-    from lpad.dbus.message import Rule
+    from lpad.dbus.calls_and_signals import Rule
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lpad.dbus.call_failures import BusRefused, BusUnanswered
-from lpad.dbus.message import Call
+from lpad.dbus.calls_and_signals import Call
 from lpad.dbus.networkmanager_unmanaged_modem import UnmanagedModem
 
 if TYPE_CHECKING:

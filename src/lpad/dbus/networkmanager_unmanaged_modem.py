@@ -16,7 +16,7 @@ from contextlib import suppress
 from lpad.base.deadline import Deadline
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusError, BusRefused, BusUnanswered
-from lpad.dbus.message import PROPERTIES, Call
+from lpad.dbus.calls_and_signals import PROPERTIES, Call
 from lpad.dbus.variant import Variant
 
 _log = logging.getLogger(__name__)

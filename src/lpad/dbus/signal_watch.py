@@ -15,7 +15,7 @@ from lpad.dbus.call_failures import BusError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.dbus.message import Rule, Signal
+    from lpad.dbus.calls_and_signals import Rule, Signal
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from lpad.base.errors import Conflict, LpadError
 from lpad.base.liveness import stuck
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.event_hub import Hub
-from lpad.engine.environment.environment import Environment
+from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery
 from lpad.engine.lines.line_report_store import KnownLines
@@ -20,15 +20,15 @@ from lpad.engine.listeners.listeners import Listeners
 from lpad.engine.network_settings.settings_store import NetworkStore
 from lpad.engine.outbox import Outbox
 from lpad.engine.outbox.owed_cancellations import OwedCancellations
-from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.install_policies_by_card import Policies
 from lpad.engine.provisioning.platforms import Platforms
 from lpad.engine.provisioning.wish_store import WishStore
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.metric_counters import Counters
 from lpad.engine.running.metric_gauges import Gauges
-from lpad.engine.served_card import ServedCard
+from lpad.engine.served_card_view import ServedCard
 from lpad.engine.snapshot.trusted_issuers import card_trust
-from lpad.engine.unattended.failovers import Failovers
+from lpad.engine.unattended.failovers_of_all_cards import Failovers
 from lpad.engine.webhooks.webhooks import Webhooks
 from lpad.engine.worker.card_ownership import CardOwnership
 from lpad.engine.worker.submissions import Submissions

@@ -30,7 +30,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.codec.es11_event_entries import EventEntries
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.codec.server_status_codes import Remedy
-from lpad.codec.x509.server_certificate import Role
+from lpad.codec.x509.certificate_holder_and_role import Role
 from lpad.lpa import server_answer_checks
 from lpad.lpa.mutual_authentication import MutualAuthentication
 from lpad.remote.es9plus import Interface
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.es11_event_entries import EventEntry
     from lpad.codec.messages.authentication import DeviceInfo
-    from lpad.codec.x509.server_certificate import Certificate
+    from lpad.codec.x509.certificate_holder_and_role import Certificate
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus
 

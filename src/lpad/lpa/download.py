@@ -26,9 +26,9 @@ from lpad.codec.server_status_codes import Remedy
 from lpad.lpa import offer_check, server_answer_checks, session_cancellation
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.download_interface import Decision, DownloadListener, Installed, Offer, Order
-from lpad.lpa.install_policy import InstallPolicy
 from lpad.lpa.lost_installation_result import find_lost_result
 from lpad.lpa.mutual_authentication import MutualAuthentication
+from lpad.lpa.owner_install_policy import InstallPolicy
 from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
 from lpad.remote.es9plus import Interface
 

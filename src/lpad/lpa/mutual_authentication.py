@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lpad.codec.es11_event_entries import EventEntries
     from lpad.codec.messages.authentication import DeviceInfo
     from lpad.codec.messages.euicc_info import EuiccInfo1, EuiccInfo2
-    from lpad.codec.x509.server_certificate import Certificate
+    from lpad.codec.x509.certificate_holder_and_role import Certificate
     from lpad.lpa.euicc import Euicc
     from lpad.remote.es9plus import Es9Plus, Interface
 

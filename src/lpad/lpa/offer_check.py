@@ -9,7 +9,7 @@ from lpad.codec.messages.authentication import UNKNOWN_TAC
 from lpad.codec.server_status_codes import Remedy
 from lpad.lpa import policy_rules
 from lpad.lpa.download_interface import Decision, Offer
-from lpad.lpa.install_policy import CARD_RULES
+from lpad.lpa.owner_install_policy import CARD_RULES
 from lpad.lpa.policy_rules import PolicyVerdict
 
 if TYPE_CHECKING:

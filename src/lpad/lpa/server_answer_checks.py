@@ -23,7 +23,7 @@ from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import ServerSigned1
 from lpad.codec.messages.download import SmdpSigned2
 from lpad.codec.messages.metadata import ProfileMetadata
-from lpad.codec.x509.server_certificate import Certificate, Role
+from lpad.codec.x509.certificate_holder_and_role import Certificate, Role
 from lpad.remote.es9plus import Interface
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from lpad.base.errors import (
 from lpad.codec.messages.download import CancelSessionReason
 from lpad.codec.server_status_codes import Remedy
 from lpad.lpa.download_interface import Decision
-from lpad.lpa.install_policy import reason_of
+from lpad.lpa.owner_install_policy import reason_of
 from lpad.protocol.download_session import State
 
 if TYPE_CHECKING:

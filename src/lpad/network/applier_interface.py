@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.base.deadline import Deadline
-    from lpad.dbus.message import Rule
-    from lpad.network.connection_layers import Culprit
+    from lpad.dbus.calls_and_signals import Rule
+    from lpad.network.connection_layer_names import Culprit
     from lpad.network.network_settings import NetworkSettings
     from lpad.network.reject_cause import Cause
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardError, InvalidValue
 from lpad.base.untrusted_number import whole_number
 from lpad.network.applier_interface import Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.data_session_applier import (
     look_at_session,
     open_at_once,

@@ -10,7 +10,7 @@ from lpad.network.applier_interface import Failed, TryAgain
 if TYPE_CHECKING:
     from lpad.dbus.call_failures import BusError
     from lpad.network.applier_interface import Outcome
-    from lpad.network.connection_layers import Layer
+    from lpad.network.connection_layer_names import Layer
 
 RETRY = 2.0
 """Seconds after which another attempt makes sense: a restarted daemon is available again by then."""

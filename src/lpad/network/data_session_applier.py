@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from lpad.network.applier_interface import Applied, Connection, Failed, Sight, State, TryAgain
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import Authentication, IpType
 from lpad.network.reject_cause import Cause, Procedure
 from lpad.protocol.data_session_types import SessionWish

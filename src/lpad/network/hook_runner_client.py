@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from lpad.base.errors import MalformedError
 from lpad.network.applier_interface import Applied, Failed, TryAgain
-from lpad.network.connection_layers import OwnersProgram
+from lpad.network.connection_layer_names import OwnersProgram
 from lpad.network.hook_runner_messages import HEADER, Ended, RunAnswer, RunRequest, Task, framed, length_of
 
 if TYPE_CHECKING:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from lpad.remote.https.connection import HttpAnswer
     from lpad.remote.https.request_limits import Limits
     from lpad.remote.trust.anchor_named_by_card import CardTrust
+    from lpad.remote.trust.server_trust_report import TrustReport
     from lpad.remote.trust.trust_anchors import Trust
-    from lpad.remote.trust.trust_report import TrustReport
 
 _LOG = logging.getLogger(__name__)
 

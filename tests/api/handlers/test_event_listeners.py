@@ -15,7 +15,7 @@ from lpad.api.request.roles import AccessRules, Role
 from lpad.engine.events import event_types
 from lpad.engine.events.event_data import CardData
 from lpad.engine.events.happening import Happening
-from lpad.engine.listeners.listener_record import ListenerRecord
+from lpad.engine.listeners.listener_position import ListenerRecord
 from lpad.engine.listeners.listeners import MOST_OF_A_USER
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from lpad.codec.qmi import control, device
 from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import BROADCAST, Kind, Message, encode
 from lpad.codec.qmi.message_parameters import encode as encode_parameters
-from lpad.codec.qmi.reassembly import Receiver
+from lpad.codec.qmi.message_stream_splitting import Receiver
 from lpad.codec.qmi.services import Service, Uim
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality

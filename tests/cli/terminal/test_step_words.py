@@ -9,7 +9,7 @@ import lpad
 from lpad.base.identifiers import Aid, Iccid
 from lpad.cli.terminal.step_words import step_words
 from lpad.engine.switch.card_request_retry import Way
-from lpad.network.hook_events import HookEvent
+from lpad.network.owner_hooks import HookEvent
 from lpad.protocol.download_session import Step
 
 ENGINE = Path(lpad.__file__).parent / "engine"

@@ -23,7 +23,7 @@ from lpad.codec.qmi.framing import (
 )
 from lpad.codec.qmi.message_parameters import encode as written
 from lpad.codec.qmi.message_parameters import encode_result
-from lpad.codec.qmi.reassembly import Receiver
+from lpad.codec.qmi.message_stream_splitting import Receiver
 from lpad.codec.qmi.services import Ctl, Service, Uim
 
 ISD_R = bytes.fromhex("A0000005591010FFFFFFFF8900000100")

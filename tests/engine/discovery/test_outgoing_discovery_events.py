@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from engine.discovery.discovery_lab import DiscoveryLab
 from engine.lab import FIRST
-from lpad.engine.policy.installing import Policies
-from lpad.lpa.install_policy import InstallPolicy
+from lpad.engine.policy.install_policies_by_card import Policies
+from lpad.lpa.owner_install_policy import InstallPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path

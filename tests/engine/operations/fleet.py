@@ -28,10 +28,10 @@ from lpad.engine.provisioning.wish_store import WishStore
 from lpad.engine.running.run import Postponed
 from lpad.provisioning.declared import platform_opening
 from lpad.provisioning.declared.platform_opening import OpenablePlatform, PlatformSettings
-from lpad.provisioning.http.tokens import Tokens
+from lpad.provisioning.http.token_store import Tokens
 from lpad.remote.https.proxy_and_interface import Route
-from lpad.simulator.platform.http_message import Answer, Request
 from lpad.simulator.platform.platform_kinds import CREDENTIALS, OPTIONS, PRODUCTS, VENDORS
+from lpad.simulator.platform.request_and_answer import Answer, Request
 from lpad.simulator.platform.reservations import Pace, Placed, Profile, Stock
 
 if TYPE_CHECKING:

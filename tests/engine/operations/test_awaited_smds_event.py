@@ -13,8 +13,8 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind, State
 from lpad.engine.operations import awaited_smds_event
 from lpad.engine.policy.discovery import DiscoveryPolicy
-from lpad.engine.policy.installing import Policies
-from lpad.lpa.install_policy import InstallPolicy
+from lpad.engine.policy.install_policies_by_card import Policies
+from lpad.lpa.owner_install_policy import InstallPolicy
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.platform.smdp_orders import SmdpShelf
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

@@ -13,10 +13,10 @@ from engine.lab import CARD, FIRST, SECOND, result_of
 from lpad.engine.change.change import DISCOVERY, Kind, State
 from lpad.engine.change.params import DownloadParams
 from lpad.engine.policy.discovery import Install
-from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.install_policies_by_card import Policies
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.unattended import unattended_discovery
-from lpad.lpa.install_policy import InstallPolicy
+from lpad.lpa.owner_install_policy import InstallPolicy
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.order import OrderState
 from lpad.simulator.smds.server import events_of

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.change import Change
     from lpad.simulator.pki.pki import Pki
-    from lpad.simulator.platform.http_message import Answer, Request
     from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.platform.request_and_answer import Answer, Request
 
 
 @pytest.fixture(params=["desk", "kore", "twilio"])

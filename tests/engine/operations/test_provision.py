@@ -23,7 +23,7 @@ from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.running.run import Run
 from lpad.network.at_applier import AtApplier
-from lpad.network.hook_events import Hooks
+from lpad.network.owner_hooks import Hooks
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.platform.faults import PlatformFault
 from lpad.simulator.smdp.store.order import OrderState

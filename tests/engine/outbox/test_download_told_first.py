@@ -22,7 +22,7 @@ from engine.outbox.test_told_before_copied import (
 )
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import GuardParams
-from lpad.engine.outbox import kept_connections
+from lpad.engine.outbox import kept_download_connections
 from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.lpa.download import Download
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lpad.lpa.download import Installed
 
 ALWAYS = 1000
-LATE = ("lpad.engine.operations.installation_notifications", "lpad.engine.outbox.kept_connections")
+LATE = ("lpad.engine.operations.installation_notifications", "lpad.engine.outbox.kept_download_connections")
 """The modules that only a download needs."""
 CHANNEL = '"0070000001"'
 """The command that opens a logical channel."""
@@ -262,7 +262,7 @@ def test_a_borrowed_port_is_not_borrowed_again(lab: Lab) -> None:
 
 def test_an_unused_connection_is_closed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the download's connection is closed before the notifications are sent, a new one delivers them."""
-    monkeypatch.setattr(kept_connections, "KEPT", 0.0)
+    monkeypatch.setattr(kept_download_connections, "KEPT", 0.0)
     assert told(lab, _download(lab)).state is State.DONE
     nothing_left(lab)
     assert lab.server.counters.tcp_connects > 1

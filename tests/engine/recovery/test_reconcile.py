@@ -27,7 +27,7 @@ from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.policy.networking import NetworkPolicy
 from lpad.engine.recovery import interrupted_changes
 from lpad.engine.running.change_question_answer import Answer
-from lpad.network.hook_events import Hooks
+from lpad.network.owner_hooks import Hooks
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from network.runner_bench import runner
 

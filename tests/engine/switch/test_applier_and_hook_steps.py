@@ -29,9 +29,9 @@ from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.switch import condition_watch
 from lpad.network.applier_interface import Connection, Failed, Sight, TryAgain
 from lpad.network.applier_interface import State as Seen
-from lpad.network.connection_layers import Layer
-from lpad.network.hook_events import Hooks
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import IpType, NetworkSettings
+from lpad.network.owner_hooks import Hooks
 from lpad.network.reject_cause import Cause, Procedure
 from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

@@ -27,13 +27,13 @@ from engine.time_lapse import time_lapse
 from lpad.base.errors import Conflict, InternalError, InvalidValue
 from lpad.engine.change.change import Kind, QuestionKind, State, now
 from lpad.engine.change.guard import TRANSITIONS, Guard, Phase, Turn
-from lpad.engine.policy.installing import Policies
+from lpad.engine.policy.install_policies_by_card import Policies
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.running.run import Run
 from lpad.engine.switch import condition_watch
 from lpad.engine.switch.guarded_switch import check_guard
-from lpad.lpa.install_policy import Asking, InstallPolicy
+from lpad.lpa.owner_install_policy import Asking, InstallPolicy
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour, RatRule
 from lpad.simulator.modem.personality import Notices
 from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule

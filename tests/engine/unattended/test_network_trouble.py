@@ -19,7 +19,7 @@ from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.switch import condition_watch
 from lpad.engine.unattended import rescue
-from lpad.network.hook_events import Hooks
+from lpad.network.owner_hooks import Hooks
 from network.runner_bench import runner
 
 if TYPE_CHECKING:

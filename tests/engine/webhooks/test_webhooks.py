@@ -13,7 +13,7 @@ from engine.clocks import DAY, Clocks
 from engine.webhooks.receiver import LONG, SECRET, Answer, Got, Receiver, endpoint, holding
 from lpad.base.deadline import Deadline
 from lpad.base.errors import JournalUnavailable, NotFound
-from lpad.engine.environment.environment import Environment
+from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.environment.wall_clock_validity import Clock
 from lpad.engine.events import event_types as types
 from lpad.engine.events.event_data import ProfileData

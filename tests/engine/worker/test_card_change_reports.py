@@ -27,7 +27,7 @@ from lpad.codec.qmi.services import Service, Uim
 from lpad.engine.change.change import Failure, Kind
 from lpad.engine.running.card.card_with_open_link import Card, CardPort
 from lpad.engine.snapshot.snapshot import CardState, Snapshot
-from lpad.engine.worker import card_change_reports, connection_reports, presence
+from lpad.engine.worker import card_change_reports, connection_change_reports, presence
 from lpad.engine.worker.card_change_reports import CardReports
 from lpad.engine.worker.card_observer import Observer
 from lpad.engine.worker.presence import Presence
@@ -58,7 +58,7 @@ OTHER_EID = "89049032123451234512345678900135"
 def _only_indications(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the timer try an absent card only after an hour, and make attempts follow reports quickly."""
     monkeypatch.setattr(presence, "REOPENING", (HOUR,))
-    for module in (connection_reports, card_change_reports):
+    for module in (connection_change_reports, card_change_reports):
         monkeypatch.setattr(module, "SETTLING", 0.05)
     for pauses in ("PAUSES", "ABSENT_PAUSES"):
         monkeypatch.setattr(card_change_reports, pauses, (0.05,))

@@ -17,7 +17,7 @@ from lpad.engine.journal import Journal, write_retry
 from lpad.engine.journal.events.event_log import EventLog
 from lpad.engine.network_settings.settings_store import NetworkStore
 from lpad.engine.outbox.outbox import Outbox
-from lpad.engine.running.card.registration_query import RegistrationQuery
+from lpad.engine.running.card.idle_registration_query import RegistrationQuery
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.run import Run
 from lpad.engine.snapshot.snapshot import CardState

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from engine.lab import Lab
     from lpad.engine.change.change import Change
     from lpad.simulator.pki.pki import Pki
-    from lpad.simulator.platform.http_message import Answer as PlatformAnswer
-    from lpad.simulator.platform.http_message import Request
     from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.platform.request_and_answer import Answer as PlatformAnswer
+    from lpad.simulator.platform.request_and_answer import Request
     from lpad.simulator.platform.server import SimulatedPlatform
     from lpad.simulator.smdp.functions.faults import ActiveFaults
     from lpad.simulator.smdp.functions.function_table import HttpAnswer

@@ -14,8 +14,8 @@ from faults.injected.cut import Cut
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.simulator.platform.http_message import Answer, Request
     from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.platform.request_and_answer import Answer, Request
 
 SCENARIO = "provision-draft"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hil.place.strategy import PlaceBroken, Stand, Strategy
+from hil.place.place_states import PlaceBroken, Stand, Strategy
 
 
 class Steps:

@@ -10,7 +10,7 @@ import pytest
 from lpad.base.deadline import Deadline
 from lpad.base.identifiers import swap_nibbles
 from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.modemmanager.applier import ModemManagerApplier
 from lpad.network.network_settings import InitialBearer, NetworkSettings
 from lpad.network.reject_cause import Cause, Procedure

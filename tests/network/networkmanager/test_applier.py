@@ -13,7 +13,7 @@ from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.network.applier_interface import Applied, Failed, State, TryAgain, Wanted
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import EMPTY, NetworkSettings
 from lpad.network.networkmanager.applier import NetworkManagerApplier
 from lpad.network.reject_cause import Cause, Procedure

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lpad.codec.x509.certificate_issuers import known_issuers
-from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.codec.x509.certificate_key_and_signature import SignedCertificate
+from lpad.codec.x509.known_certificate_issuers import known_issuers
 from lpad.remote.trust.anchor_named_by_card import trace
 from lpad.remote.trust.issuer_key_recovery import issuer_points
 from lpad.simulator.pki import certificate_making as making

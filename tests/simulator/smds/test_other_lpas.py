@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lpad.codec.x509.server_certificate import Certificate, Role
+from lpad.codec.x509.certificate_holder_and_role import Certificate, Role
 from lpad.simulator.pki.pki import DEFAULT_EID
 from lpad.simulator.smds.server import events_of, make_smds
 from simulator.smdp.bench import Connection, Fields, TestCard, Visit, b64, decoded, status_of

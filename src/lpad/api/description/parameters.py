@@ -10,7 +10,7 @@ from lpad.api.request.api_call import LONGEST_KEY, LONGEST_WAIT, MOST_CHANGES
 from lpad.api.request.pagination import MOST_AT_ONCE
 from lpad.api.request.problem import RETRY_AFTER
 from lpad.base.untrusted_number import LARGEST
-from lpad.engine.listeners.listener_record import NAME
+from lpad.engine.listeners.listener_position import NAME
 
 if TYPE_CHECKING:
     from lpad.api.description.schemas import Schema

@@ -48,7 +48,7 @@ from lpad.engine.change import params
 from lpad.engine.change.change import Kind
 from lpad.engine.change.types_by_kind import kind_of
 from lpad.engine.network_settings.download_settings import PASSWORD, noted
-from lpad.engine.snapshot.risky_profiles import known_risks
+from lpad.engine.snapshot.risky_test_profiles import known_risks
 from lpad.engine.switch.guarded_switch import check_guard
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from lpad.engine.change.results import NotificationAddress, Owner
 from lpad.engine.journal.file.writability import JournalState, Repair
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
-from lpad.engine.snapshot.risky_profiles import KnownRisk
+from lpad.engine.snapshot.risky_test_profiles import KnownRisk
 from lpad.engine.snapshot.snapshot import Addresses, CardInfo
 from lpad.engine.unattended.failover import FailoverStatus
 from lpad.network.network_settings import (

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from lpad.base import errors
-from lpad.base.error_details.request import Details
+from lpad.base.error_details.request_and_switch import Details
 
 MEDIA_TYPE = "application/problem+json"
 

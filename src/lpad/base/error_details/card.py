@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lpad.base.error_details.request import Details
+from lpad.base.error_details.request_and_switch import Details
 
 
 class CardDetails(Details, total=False):

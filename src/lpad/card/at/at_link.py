@@ -24,7 +24,7 @@ from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.link_description import LinkFacts, handle_form
 from lpad.card.link.remembered_links import LinkMemory, OpenChannel, Remembered
 from lpad.card.modem.at_port import AtPort
-from lpad.card.modem.lent_modem import LentModem
+from lpad.card.modem.modem_lent_by_link import LentModem
 from lpad.card.modem.powered_down_note import PoweredDown, bring_up
 from lpad.card.port.lasting_names import device_key
 from lpad.card.port.link_refused import LinkRefused

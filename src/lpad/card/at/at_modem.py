@@ -19,7 +19,7 @@ from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import Quirks
-from lpad.protocol import at_commands
+from lpad.protocol import card_and_identity_commands
 from lpad.protocol.at_dialogue import AtCommand
 from lpad.protocol.iccid_answer import SimLocked, iccid_command, iccid_report
 from lpad.protocol.pin_answer import lock_told, pin_command
@@ -75,7 +75,7 @@ class AtModem:
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return the modem's IMEI, or None if it reports no valid one."""
         try:
-            return Imei.parse(self._ask(at_commands.cgsn(), deadline).lines[0].strip('"'))
+            return Imei.parse(self._ask(card_and_identity_commands.cgsn(), deadline).lines[0].strip('"'))
         except (LinkRefused, CardMalformed, InvalidValue) as error:
             _log.warning(
                 "%s: the modem's IMEI is unknown: %s; set it in the settings", self.at_port.name, error
@@ -85,9 +85,9 @@ class AtModem:
     def identity(self, *, deadline: Deadline) -> ModemIdentity:
         """Return maker, model and firmware; parts that the modem refuses to report are empty."""
         told = []
-        for command in at_commands.identity():
+        for command in card_and_identity_commands.identity():
             try:
-                told.append(at_commands.identity_text(self._ask(command, deadline)))
+                told.append(card_and_identity_commands.identity_text(self._ask(command, deadline)))
             except (LinkRefused, CardMalformed) as error:
                 _log.debug("%s", error)
                 told.append("")

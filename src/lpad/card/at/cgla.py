@@ -21,7 +21,7 @@ from lpad.card.channel.header_only_command import BareHeader
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
 from lpad.card.channel.status_words import no_isdr, status_error
 from lpad.card.port.link_refused import LinkRefused
-from lpad.protocol import at_commands
+from lpad.protocol import card_and_identity_commands
 from lpad.protocol.apdu import LARGEST_BLOCK, MOST_CHANNELS, Apdu, Response
 
 if TYPE_CHECKING:
@@ -127,9 +127,11 @@ class AtCglaLink:
 
     def _open(self, aid: Aid, *, deadline: Deadline) -> CglaChannel:
         port = self._modem.at_port
-        answer = port.ask(at_commands.ccho(bytes(aid)), patience=port.patience.apdu, deadline=deadline)
+        answer = port.ask(
+            card_and_identity_commands.ccho(bytes(aid)), patience=port.patience.apdu, deadline=deadline
+        )
         with blamed_on(CardMalformed, "AT+CCHO"):
-            handle = at_commands.ccho_handle(answer)
+            handle = card_and_identity_commands.ccho_handle(answer)
         return self._channel(handle, aid)
 
     def _channel(self, handle: str, aid: Aid) -> CglaChannel:
@@ -161,10 +163,10 @@ class AtCgla:
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the channel (see `RawCard`)."""
         patience = self._modem.at_port.patience.of(apdu.command.intent)
-        command = at_commands.cgla(self._handle, apdu)
+        command = card_and_identity_commands.cgla(self._handle, apdu)
         answer = self._modem.at_port.ask(command, patience=patience, deadline=deadline)
         with blamed_on(CardMalformed, "AT+CGLA"):
-            return at_commands.response_apdu(answer)
+            return card_and_identity_commands.response_apdu(answer)
 
 
 class CglaChannel:
@@ -235,7 +237,7 @@ def close_handle(modem: AtModem, handle: str, *, deadline: Deadline) -> None:
         CardError: as in `AtPort.ask`.
     """
     port = modem.at_port
-    port.ask(at_commands.cchc(handle), patience=port.patience.apdu, deadline=deadline)
+    port.ask(card_and_identity_commands.cchc(handle), patience=port.patience.apdu, deadline=deadline)
 
 
 def _give_back(modem: AtModem, handle: str) -> None:

@@ -8,7 +8,7 @@ from lpad.base.errors import CardMalformed, blamed_on
 from lpad.card.channel.apdu_trace import TracedCard
 from lpad.card.channel.header_only_command import BareHeader
 from lpad.card.channel.logical_channel import RawLink
-from lpad.protocol import at_commands
+from lpad.protocol import card_and_identity_commands
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
@@ -26,9 +26,11 @@ class AtCsim:
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU to the card (see `RawCard`)."""
         patience = self._modem.at_port.patience.of(apdu.command.intent)
-        answer = self._modem.at_port.ask(at_commands.csim(apdu), patience=patience, deadline=deadline)
+        answer = self._modem.at_port.ask(
+            card_and_identity_commands.csim(apdu), patience=patience, deadline=deadline
+        )
         with blamed_on(CardMalformed, "AT+CSIM"):
-            return at_commands.response_apdu(answer)
+            return card_and_identity_commands.response_apdu(answer)
 
 
 def csim_link(

@@ -14,8 +14,8 @@ from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
 from lpad.card.link.link_description import LinkFacts, handle_form
 from lpad.card.link.remembered_links import LinkMemory, Remembered
-from lpad.card.modem.lent_modem import LentModem
 from lpad.card.modem.modem import ControlModem
+from lpad.card.modem.modem_lent_by_link import LentModem
 from lpad.card.modem.powered_down_note import PoweredDown, bring_up
 from lpad.card.port.lasting_names import device_key
 from lpad.card.quirks.quirk_files import find_quirks

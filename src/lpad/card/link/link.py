@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.protocol.apdu import Apdu
 
 

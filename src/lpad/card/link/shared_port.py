@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lpad.card.link.larger_blocks import LargerBlocks
     from lpad.card.link.link import Channel, Link
     from lpad.card.link.link_description import LinkFacts
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
 
 
 class SharedPort:

@@ -10,7 +10,7 @@ from lpad.card.modem.common_modem_answers import Power
 from lpad.card.modem.powered_down_note import bring_up
 
 if TYPE_CHECKING:
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
 
 _BRINGING_UP = 120.0
 

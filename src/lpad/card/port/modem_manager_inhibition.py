@@ -15,14 +15,14 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardBusy
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusError, BusRefused, BusUnanswered, BusUnreachable
-from lpad.dbus.message import DBUS, OBJECT_MANAGER, Rule
+from lpad.dbus.calls_and_signals import DBUS, OBJECT_MANAGER, Rule
 from lpad.dbus.modem_inhibition import MODEM_MANAGER, ROOT, inhibit, inhibition
 from lpad.dbus.properties import of_interfaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lpad.dbus.message import Signal
+    from lpad.dbus.calls_and_signals import Signal
     from lpad.dbus.properties import Properties
 
 _log = logging.getLogger(__name__)

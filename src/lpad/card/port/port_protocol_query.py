@@ -28,7 +28,7 @@ from lpad.codec.qmi import framing as qmi
 from lpad.codec.qmi.control import GetVersionInfo, ProxyOpen
 from lpad.codec.qmi.message_parameters import encode as encode_parameters
 from lpad.codec.qmi.message_parameters import result_of
-from lpad.codec.qmi.reassembly import Receiver as QmiReceiver
+from lpad.codec.qmi.message_stream_splitting import Receiver as QmiReceiver
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline

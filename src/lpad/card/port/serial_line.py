@@ -117,7 +117,7 @@ class SerialLine:
     @property
     def is_serial(self) -> bool:
         """Whether the speed has an effect (see `Line`)."""
-        from lpad.card.port.serial_port_kind import is_serial_line  # noqa: PLC0415 - only for a faster line
+        from lpad.card.port.uart_detection import is_serial_line  # noqa: PLC0415 - only for a faster line
 
         return is_serial_line(self.name)
 

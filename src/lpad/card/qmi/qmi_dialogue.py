@@ -23,7 +23,7 @@ from lpad.codec.qmi.framing import (
 )
 from lpad.codec.qmi.message_parameters import Body, decode, result_of
 from lpad.codec.qmi.message_parameters import encode as encode_parameters
-from lpad.codec.qmi.reassembly import Receiver
+from lpad.codec.qmi.message_stream_splitting import Receiver
 from lpad.codec.qmi.services import Ctl, Service
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import click
 from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import InvalidActivationCode
 from lpad.cli.session.activation_code_input import code_options, read_code
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal.output import Output
-from lpad.cli.terminal.secret_arguments import hide
+from lpad.cli.terminal.secret_argument_hiding import hide
 
 if TYPE_CHECKING:
     from typing import Any, BinaryIO

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpad.cli.session.command_session import command
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

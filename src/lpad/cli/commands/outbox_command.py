@@ -9,7 +9,7 @@ import click
 
 from lpad.cli.commands.status_text_lines import unread_lines
 from lpad.cli.session.command_session import command, no_wait, paged
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:

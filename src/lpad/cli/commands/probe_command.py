@@ -10,7 +10,7 @@ import msgspec
 from lpad.base.redaction import mask
 from lpad.cli.session.command_session import command
 from lpad.cli.session.followed_change import follow
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal.output import Output, safe
 from lpad.cli.terminal.probe_report import print_report
 

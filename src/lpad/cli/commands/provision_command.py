@@ -8,7 +8,7 @@ import click
 
 from lpad.cli.session.command_session import command, no_wait
 from lpad.cli.session.guard_options import asked_guard, guarded, limit
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal.output import safe
 from lpad.client import ApiError, Wish
 from lpad.client.decoding import decoded

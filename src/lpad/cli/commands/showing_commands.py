@@ -19,8 +19,8 @@ from lpad.cli.session.guard_options import (
     on_trial,
     rescue_line,
 )
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.session.profile_choice import address_of, all_of, is_odd, unreadable_line
-from lpad.cli.session.root_command import cli
 from lpad.cli.terminal.output import Output, duration, joined, safe, size
 from lpad.client import ApiError, DaemonUnreachable, Profile
 

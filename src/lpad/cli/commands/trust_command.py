@@ -9,7 +9,7 @@ import click
 
 from lpad.cli.session.command_session import command
 from lpad.cli.session.followed_change import follow
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, joined
 

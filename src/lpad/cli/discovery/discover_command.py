@@ -9,7 +9,7 @@ import click
 
 from lpad.cli.discovery.followed_downloads import follow_downloads
 from lpad.cli.session.command_session import command, no_wait
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal.output import safe
 from lpad.client import ApiError
 

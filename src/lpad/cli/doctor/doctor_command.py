@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.session.command_session import NO_CARD, command
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import safe
 from lpad.client import ApiError
@@ -58,7 +58,7 @@ def doctor(session: Session, config: Path) -> None:
 
 
 def _findings(session: Session, config: Path) -> Iterator[Finding]:
-    from lpad.cli.doctor import daemon_findings, installation_findings  # noqa: PLC0415 - only this command needs them
+    from lpad.cli.doctor import daemon_reported_findings, installation_findings  # noqa: PLC0415 - only this command needs them
     from lpad.cli.doctor.finding import Finding, Verdict  # noqa: PLC0415 - only this command needs it
 
     client = session.client
@@ -72,22 +72,22 @@ def _findings(session: Session, config: Path) -> Iterator[Finding]:
     yield from found
     if system is None:
         return
-    yield daemon_findings.daemon(system)
-    yield daemon_findings.clock(system)
-    yield from daemon_findings.journal(system)
+    yield daemon_reported_findings.daemon(system)
+    yield daemon_reported_findings.clock(system)
+    yield from daemon_reported_findings.journal(system)
     try:
         yield from installation_findings.ports(client.ports(), settings)
     except ApiError as error:
-        yield daemon_findings.guarded("ports", error)
+        yield daemon_reported_findings.guarded("ports", error)
     cards = client.euiccs()
     if not cards:
         yield Finding(about="card", verdict=Verdict.WRONG, text=NO_CARD)
     for each in cards:
         try:
-            yield from daemon_findings.card(client, client.euicc(each.name))
+            yield from daemon_reported_findings.card(client, client.euicc(each.name))
         except ApiError as error:
-            yield daemon_findings.guarded(f"card {each.name}", error)
+            yield daemon_reported_findings.guarded(f"card {each.name}", error)
     try:
-        yield from daemon_findings.failures(daemon_findings.recent(client))
+        yield from daemon_reported_findings.failures(daemon_reported_findings.recent(client))
     except ApiError as error:
-        yield daemon_findings.guarded("failures", error)
+        yield daemon_reported_findings.guarded("failures", error)

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from lpad.cli.session.command_session import command, paged
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import duration, safe
 from lpad.client import WebhookTest

@@ -12,7 +12,7 @@ from lpad.base.frozen import Frozen
 from lpad.base.identifiers import Eid, TransactionId
 from lpad.codec.asn1 import der, tlv
 from lpad.codec.messages.result_code import ResultCode
-from lpad.codec.x509.server_certificate import subject_serial_number
+from lpad.codec.x509.certificate_holder_and_role import subject_serial_number
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Imei

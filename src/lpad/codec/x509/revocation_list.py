@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import MalformedError
 from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import object_identifier, tlv
-from lpad.codec.x509.chain_certificate import time_of
+from lpad.codec.x509.certificate_key_and_signature import time_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from lpad.base.frozen import Frozen
 from lpad.card.probe import ShownReport
 from lpad.engine.change.params import always
-from lpad.remote.trust.trust_report import TrustReport
+from lpad.remote.trust.server_trust_report import TrustReport
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -16,7 +16,7 @@ from lpad.base.frozen import Frozen
 from lpad.card.probe import ShownReport
 from lpad.engine.change import notes, params, results
 from lpad.engine.change.change import Change, Kind
-from lpad.remote.trust.trust_report import TrustReport
+from lpad.remote.trust.server_trust_report import TrustReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

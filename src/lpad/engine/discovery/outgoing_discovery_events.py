@@ -11,7 +11,7 @@ from lpad.engine.events.happening import Happening
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lpad.engine.discovery.known_smds_events import KnownEvent
+    from lpad.engine.discovery.smds_event_states import KnownEvent
 
 
 def happenings(eid: str, before: Iterable[KnownEvent], after: Iterable[KnownEvent]) -> list[Happening]:

@@ -9,8 +9,8 @@ import msgspec
 
 from lpad.base.backoff import Backoff
 from lpad.base.errors import ClockNotSet, ServerUnreachable
-from lpad.engine.discovery.known_smds_events import KnownEvent
 from lpad.engine.discovery.outgoing_discovery_events import happenings
+from lpad.engine.discovery.smds_event_states import KnownEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from lpad.engine.provisioning.wish_record import KeptReservation
 from lpad.provisioning.platform_interface import Activates, Line
 
 if TYPE_CHECKING:
-    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.fulfilment.wish_progress import OpenWish
     from lpad.engine.provisioning.platforms import NamedPlatform, OpenPlatform
     from lpad.provisioning.platform_interface import Reservation
 

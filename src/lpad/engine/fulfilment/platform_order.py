@@ -12,7 +12,7 @@ from lpad.engine.running.run import Postponed
 from lpad.provisioning.platform_interface import Finds, Stage
 
 if TYPE_CHECKING:
-    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.fulfilment.wish_progress import OpenWish
     from lpad.engine.provisioning.platforms import OpenPlatform
     from lpad.provisioning.platform_interface import Reservation
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.errors import LpadError
-    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.fulfilment.wish_progress import OpenWish
     from lpad.engine.provisioning.platforms import NamedPlatform
 
 _Answer = TypeVar("_Answer")

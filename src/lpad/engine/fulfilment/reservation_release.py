@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import LpadError
-from lpad.engine.fulfilment.open_wish import CONVERSATION
+from lpad.engine.fulfilment.wish_progress import CONVERSATION
 from lpad.engine.provisioning.wish_record import KeptReservation
 from lpad.provisioning.platform_interface import Stage
 
 if TYPE_CHECKING:
-    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.fulfilment.wish_progress import OpenWish
     from lpad.engine.provisioning.platforms import OpenPlatform
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from lpad.engine.provisioning.wish_record import KeptReservation
 from lpad.provisioning.platform_interface import Stage
 
 if TYPE_CHECKING:
-    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.fulfilment.wish_progress import OpenWish
     from lpad.engine.provisioning.platforms import OpenPlatform
     from lpad.provisioning.platform_interface import Reservation
 

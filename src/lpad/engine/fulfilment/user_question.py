@@ -9,7 +9,7 @@ from lpad.engine.change.change import QuestionKind
 from lpad.engine.change.notes import ProvisionNotes, noting
 
 if TYPE_CHECKING:
-    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.fulfilment.wish_progress import OpenWish
 
 _ENDLESS = 10 * 365 * 86_400.0
 """Seconds to wait for a user's answer: in effect, no limit."""

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from lpad.base.errors import Conflict, InvalidValue, JournalUnavailable, NotFound, NotPermitted
 from lpad.base.frozen import Frozen
-from lpad.engine.listeners.listener_record import ListenerRecord, check_name
+from lpad.engine.listeners.listener_position import ListenerRecord, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

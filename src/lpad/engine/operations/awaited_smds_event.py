@@ -13,7 +13,7 @@ from lpad.base.activation_code import ActivationCode
 from lpad.base.errors import ServerUnreachable
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import PauseReason
-from lpad.engine.discovery.known_smds_events import (
+from lpad.engine.discovery.smds_event_states import (
     EventState,
     after_discovery,
     after_downloads,
@@ -26,8 +26,8 @@ from lpad.engine.operations.discover import ask_servers
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError, ServerRefused
-    from lpad.engine.discovery.known_smds_events import KnownEvent
-    from lpad.engine.fulfilment.open_wish import OpenWish
+    from lpad.engine.discovery.smds_event_states import KnownEvent
+    from lpad.engine.fulfilment.wish_progress import OpenWish
     from lpad.engine.running.run import Postponed
 
 log = logging.getLogger(__name__)

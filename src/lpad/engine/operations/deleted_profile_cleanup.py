@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
-from lpad.engine.switch.network_step_receivers import StepsOfRun
-from lpad.network.hook_events import HookEvent
+from lpad.engine.switch.network_step_reporting import StepsOfRun
+from lpad.network.owner_hooks import HookEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

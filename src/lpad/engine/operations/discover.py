@@ -10,7 +10,7 @@ from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import DISCOVERY
 from lpad.engine.change.params import DiscoverParams
 from lpad.engine.change.results import AskedSmds, DiscoverResult, ShownEvent
-from lpad.engine.discovery.known_smds_events import after_discovery, after_downloads
+from lpad.engine.discovery.smds_event_states import after_discovery, after_downloads
 from lpad.engine.discovery.smds_event_store import is_unsent
 from lpad.engine.operations.download import device_of
 from lpad.engine.running.same_card_check import check_same_card

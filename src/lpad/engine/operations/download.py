@@ -32,8 +32,8 @@ from lpad.engine.switch.condition_feasibility import check_possible
 from lpad.engine.switch.default_guard import enable_guarded
 from lpad.engine.switch.guarded_switch import conditions_of
 from lpad.lpa.download import Decision, Download, Order
-from lpad.lpa.install_policy import CONFIRM
 from lpad.lpa.offer_check import of_default_smdp
+from lpad.lpa.owner_install_policy import CONFIRM
 from lpad.protocol.download_session import Step
 
 if TYPE_CHECKING:

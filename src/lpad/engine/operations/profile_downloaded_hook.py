@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from lpad.engine.change.notes import DownloadNotes, noting
 from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
-from lpad.engine.switch.network_step_receivers import StepsOfRun
-from lpad.network.hook_events import HookEvent
+from lpad.engine.switch.network_step_reporting import StepsOfRun
+from lpad.network.owner_hooks import HookEvent
 
 if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context

@@ -22,12 +22,12 @@ from lpad.engine.change.change import Failure, Pause, PauseReason, now
 from lpad.engine.change.notes import Notes, ProfileNotes, ProvisionNotes, noting
 from lpad.engine.change.results import ProvisionResult
 from lpad.engine.fulfilment.line_activation import activate, activate_again, activate_installed
-from lpad.engine.fulfilment.open_wish import OpenWish
 from lpad.engine.fulfilment.platform_order import reserved
 from lpad.engine.fulfilment.platform_pause import await_place, later
 from lpad.engine.fulfilment.reservation_release import release
 from lpad.engine.fulfilment.reserved_profile_availability import available
 from lpad.engine.fulfilment.user_question import ask_second_order, follow_answer
+from lpad.engine.fulfilment.wish_progress import OpenWish
 from lpad.engine.operations.awaited_smds_event import awaited_event, refuse_event
 from lpad.engine.operations.download import download
 from lpad.engine.provisioning import query_times

@@ -11,7 +11,7 @@ from lpad.engine.change.params import CheckTrustParams
 if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
-    from lpad.remote.trust.trust_report import TrustReport
+    from lpad.remote.trust.server_trust_report import TrustReport
 
 
 def check_trust(run: Run, context: Context) -> TrustReport:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
     from lpad.engine.change.event_hub import Hub
-    from lpad.engine.environment.environment import Environment
+    from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.outbox.delivery import Connect
-    from lpad.engine.outbox.kept_connections import KeptConnections
+    from lpad.engine.outbox.kept_download_connections import KeptConnections
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.notification_delivery import PendingNotification
     from lpad.remote.es9plus import Es9Plus
@@ -136,7 +136,7 @@ class Outbox:
 
     def expect_download(self) -> KeptConnections:
         """Prepare to keep a download's connection open; return the kept connections."""
-        from lpad.engine.outbox.kept_connections import KeptConnections  # noqa: PLC0415 - only a download needs it
+        from lpad.engine.outbox.kept_download_connections import KeptConnections  # noqa: PLC0415 - only a download needs it
 
         with self._condition:
             if self._connections is None:

@@ -6,8 +6,8 @@ import enum
 from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
-from lpad.network.hook_events import NO_HOOKS, Hooks
 from lpad.network.no_applier import NO_APPLIER
+from lpad.network.owner_hooks import NO_HOOKS, Hooks
 
 if TYPE_CHECKING:
     from lpad.network.applier_interface import Applier

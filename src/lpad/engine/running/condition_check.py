@@ -14,7 +14,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import ServerError
 from lpad.base.frozen import Frozen
 from lpad.base.guard_condition import Condition, ConditionKind
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.remote.reachability import REACHABILITY_CHECKS, reach
 
 if TYPE_CHECKING:

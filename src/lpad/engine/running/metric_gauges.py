@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import PauseReason
-from lpad.engine.discovery.known_smds_events import EventState
+from lpad.engine.discovery.smds_event_states import EventState
 from lpad.engine.discovery.smds_event_store import EventStore
 from lpad.engine.journal.notifications import Stage
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
     from lpad.engine.discovery.smds_event_store import EventStore
-    from lpad.engine.environment.environment import Environment
+    from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.lines.line_report_store import KnownLines
-    from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfiles
+    from lpad.engine.network_settings.deleted_profile_leftovers import UnforgottenProfiles
     from lpad.engine.network_settings.pending_switch import PendingSwitches
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Icon, Snapshot
     from lpad.lpa.euicc import Euicc
-    from lpad.lpa.install_policy import InstallPolicy
+    from lpad.lpa.owner_install_policy import InstallPolicy
 
 
 class Timeouts(Struct, kw_only=True):

@@ -19,8 +19,8 @@ from lpad.engine.change.change import Question, QuestionKind, State, now
 from lpad.engine.change.notes import NOTHING, Notes, noting
 from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
 from lpad.engine.change.time_limit import TimeLimit
-from lpad.engine.running.card_hold_states import Hold, HoldEvent, after
 from lpad.engine.running.change_question_answer import CODE
+from lpad.engine.running.run_hold_states import Hold, HoldEvent, after
 from lpad.engine.running.run_record import RunRecord
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from lpad.base.errors import CardMalformed, CardRefused, CardStatus, InvalidValu
 from lpad.base.identifiers import profile_target
 from lpad.codec.messages.installation_result import InstallationError, ProfileInstallationResult
 from lpad.codec.messages.profile_info import ICON_TAGS, TAGS_WITHOUT_ICON
-from lpad.codec.x509.certificate_issuers import issuer_named
+from lpad.codec.x509.known_certificate_issuers import issuer_named
 from lpad.engine.change.results import NotificationAddress, Owner, ShownProfile
 from lpad.engine.snapshot.profile import Profile, UnreadableProfile
 from lpad.engine.snapshot.profile_list import Listed, ProfileList

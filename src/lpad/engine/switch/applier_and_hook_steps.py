@@ -23,17 +23,17 @@ from msgspec.structs import replace
 from lpad.base.errors import Cancelled, LpadError, NetworkFailed
 from lpad.engine.change.change import FAILOVER, RESCUE, now
 from lpad.engine.change.results import NetworkResult
-from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfile
+from lpad.engine.network_settings.deleted_profile_leftovers import UnforgottenProfile
 from lpad.engine.network_settings.pending_switch import PendingSwitch
 from lpad.engine.policy.networking import OnFailure
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.network_settings_attempts import NetworkAttempts
 from lpad.engine.switch.network_settings_target import NetworkTarget
 from lpad.network.applier_interface import Applied, Connection, Failed, State, TryAgain, Wanted
-from lpad.network.connection_layers import Layer, OwnersProgram
-from lpad.network.hook_events import HookEvent
+from lpad.network.connection_layer_names import Layer, OwnersProgram
 from lpad.network.network_settings import GivenBy
 from lpad.network.no_applier import NO_APPLIER
+from lpad.network.owner_hooks import HookEvent
 
 if TYPE_CHECKING:
     from lpad.base.cancellation import Cancellation
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.results import NetworkFailure
     from lpad.engine.running.operation_context import Context
     from lpad.engine.switch.alternative_network_settings import OtherSettings
-    from lpad.engine.switch.network_step_receivers import Steps
+    from lpad.engine.switch.network_step_reporting import Steps
     from lpad.network.applier_interface import Outcome
     from lpad.network.network_settings import NetworkSettings
 

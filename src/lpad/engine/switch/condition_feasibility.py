@@ -11,7 +11,7 @@ from lpad.engine.running.condition_check import NOT_EVALUATED, SOURCES, Source, 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.guard_condition import Condition
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.engine.running.operation_context import Context
 
 _BLIND = frozenset({"none", "command"})

@@ -23,7 +23,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, CardError, InvalidValue
 from lpad.base.guard_condition import Condition, ConditionKind
 from lpad.card.modem.cme_errors import how_to_unlock
-from lpad.card.modem.registration import ASKED_AGAIN, RegistrationWatch
+from lpad.card.modem.registration_watch import ASKED_AGAIN, RegistrationWatch
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import (
@@ -38,11 +38,11 @@ from lpad.engine.running.condition_check import (
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.alternative_network_settings import Alternatives
 from lpad.network.applier_interface import State
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.reject_cause import Cause, Procedure
 
 if TYPE_CHECKING:
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.engine.change.guard import Guard
     from lpad.engine.running.change_question_answer import Answer
     from lpad.engine.running.operation_context import Context

@@ -10,15 +10,15 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled
 from lpad.engine.change.results import NetworkFailure
 from lpad.network.applier_interface import Applied, Failed, TryAgain
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.cancellation import Cancellation
-    from lpad.engine.switch.network_step_receivers import Steps
+    from lpad.engine.switch.network_step_reporting import Steps
     from lpad.network.applier_interface import Outcome
-    from lpad.network.connection_layers import Culprit
+    from lpad.network.connection_layer_names import Culprit
 
     Act = Callable[[Deadline], Outcome]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
 from lpad.network.applier_interface import State
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.protocol.registration_answer import DENIED
 
 if TYPE_CHECKING:

@@ -30,14 +30,14 @@ from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
-from lpad.engine.switch.network_step_receivers import StepsOfRun
+from lpad.engine.switch.network_step_reporting import StepsOfRun
 from lpad.engine.switch.registration_report import look_at_registration
 from lpad.engine.switch.verified_switch import Purpose, switch
-from lpad.network.connection_layers import Layer
-from lpad.network.hook_events import HookEvent
+from lpad.network.connection_layer_names import Layer
+from lpad.network.owner_hooks import HookEvent
 
 if TYPE_CHECKING:
-    from lpad.base.error_details.request import SwitchDetails
+    from lpad.base.error_details.request_and_switch import SwitchDetails
     from lpad.engine.change.guard import Guard
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run

@@ -18,7 +18,7 @@ from lpad.engine.running.same_card_check import check_same_card
 from lpad.engine.snapshot import card_reading
 from lpad.engine.snapshot.profile_list import SURE_STATES
 from lpad.engine.switch.card_request_retry import did_nothing, ways, when_not_busy
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

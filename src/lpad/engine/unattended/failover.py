@@ -28,9 +28,9 @@ from lpad.engine.change.overtaking import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.unattended.exhausted_failover import is_exhausted
+from lpad.engine.unattended.failover_exhaustion_check import is_exhausted
 from lpad.network.applier_interface import State as LayerState
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change, Json
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
+    from lpad.engine.running.card.idle_registration_query import RegistrationQuery
     from lpad.engine.running.card.layer_states import LayerStates
-    from lpad.engine.running.card.registration_query import RegistrationQuery
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failover_provisioning import OnFailover

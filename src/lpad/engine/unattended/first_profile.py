@@ -24,7 +24,7 @@ from lpad.engine.discovery.smds_event_store import WITHOUT_NETWORK, is_unsent
 from lpad.engine.policy.discovery import DISCOVERY
 from lpad.engine.policy.provisioning import DEFAULT_SMDP, RETRY_FOR
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.unattended.unattended_attempts import OwnAttempts
+from lpad.engine.unattended.unattended_attempt_base import OwnAttempts
 from lpad.engine.unattended.unattended_discovery import discovery_of
 
 if TYPE_CHECKING:

@@ -17,18 +17,18 @@ from lpad.base.errors import LpadError, NotFound
 from lpad.base.redaction import redacted
 from lpad.engine.change.change import DISCOVERY, EID, Kind, State
 from lpad.engine.change.params import DiscoverParams, DownloadParams, EventParams, GuardParams
-from lpad.engine.discovery.known_smds_events import EventState, after_downloads, next_wanted, to_enable
+from lpad.engine.discovery.smds_event_states import EventState, after_downloads, next_wanted, to_enable
 from lpad.engine.discovery.smds_event_store import PATIENCE, WITHOUT_NETWORK, is_unsent
 from lpad.engine.policy.discovery import Install
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.unattended.unattended_attempts import OwnAttempts
+from lpad.engine.unattended.unattended_attempt_base import OwnAttempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.change import Change, Failure
     from lpad.engine.change.steady_clock import Moment
-    from lpad.engine.discovery.known_smds_events import KnownEvent
+    from lpad.engine.discovery.smds_event_states import KnownEvent
     from lpad.engine.discovery.smds_event_store import EventStore
     from lpad.engine.journal import Journal
     from lpad.engine.policy.discovery import DiscoveryPolicy

@@ -25,7 +25,7 @@ from lpad.engine.webhooks.endpoint_progress import BACKOFF, PATIENCE, Progress, 
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.engine.environment.environment import Environment
+    from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.journal import Journal
     from lpad.engine.webhooks.endpoint import Endpoint
     from lpad.remote.https.connection import HttpsConnection

@@ -13,7 +13,7 @@ from lpad.engine.webhooks.endpoint_worker import PREFIX, EndpointWorker
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lpad.engine.environment.environment import Environment
+    from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.journal import Journal
     from lpad.engine.webhooks.delivery_attempt import Outcome
     from lpad.engine.webhooks.endpoint import Endpoint

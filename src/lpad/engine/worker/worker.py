@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from lpad.base.errors import CardUnreachable
 from lpad.engine.change.change import CALLER, Kind, PauseReason, State
 from lpad.engine.discovery.smds_event_store import EventStore
-from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfiles
+from lpad.engine.network_settings.deleted_profile_leftovers import UnforgottenProfiles
 from lpad.engine.network_settings.pending_switch import PendingSwitches
 from lpad.engine.policy.going_offline import check_offline
 from lpad.engine.recovery.interrupted_changes import Interrupted
 from lpad.engine.running.card.block_size_trial import try_larger_blocks
 from lpad.engine.running.card.card_with_open_link import Card
+from lpad.engine.running.card.idle_registration_query import RegistrationQuery
 from lpad.engine.running.card.layer_states import LayerStates
 from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
-from lpad.engine.running.card.registration_query import RegistrationQuery
 from lpad.engine.running.operation_context import Context
 from lpad.engine.switch.network_settings_upkeep import (
     forget_again,
@@ -31,14 +31,14 @@ from lpad.engine.switch.network_settings_upkeep import (
 from lpad.engine.switch.registration_report import saw_registration
 from lpad.engine.worker.card_change_reports import CardReports
 from lpad.engine.worker.card_observer import Observer
-from lpad.engine.worker.connection_reports import ConnectionReports
+from lpad.engine.worker.configured_port import ServedPort
+from lpad.engine.worker.connection_change_reports import ConnectionReports
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
 from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.hung_modem_restart import HungModem
 from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.engine.worker.presence import Presence
 from lpad.engine.worker.queue.change_queue import ChangeQueue
-from lpad.engine.worker.served_port import ServedPort
 from lpad.engine.worker.unattended_changes import UnattendedChanges
 from lpad.engine.worker.work_loop import Work, WorkLoop
 
@@ -48,14 +48,14 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.params import Params
-    from lpad.engine.environment.environment import Environment
+    from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.journal import Journal
     from lpad.engine.lines.line_report_store import KnownLines
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect
     from lpad.engine.outbox.owed_cancellations import OwedCancellations
-    from lpad.engine.policy.installing import Policies
+    from lpad.engine.policy.install_policies_by_card import Policies
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
     from lpad.engine.running.card.card_with_open_link import CardPort

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from lpad.base.frozen import Frozen
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusError, BusRefused
-from lpad.dbus.message import Call
+from lpad.dbus.calls_and_signals import Call
 from lpad.dbus.signal_wakeup import Bell
 from lpad.network.applier_interface import (
     UNKNOWN_CONNECTION,
@@ -23,7 +23,7 @@ from lpad.network.applier_interface import (
     TryAgain,
 )
 from lpad.network.bus_failure_outcome import failed_question, not_running
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.modemmanager.bearers import (
     connect_settings,
     differs,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from lpad.dbus.call_failures import BusRefused
-from lpad.dbus.message import PROPERTIES, Rule
+from lpad.dbus.calls_and_signals import PROPERTIES, Rule
 from lpad.dbus.properties import Properties
 from lpad.dbus.variant import Variant
 from lpad.network.applier_interface import Connection, Sight, State
@@ -18,7 +18,7 @@ from lpad.network.network_settings import Authentication, IpType
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.dbus.bus import Bus
-    from lpad.dbus.message import Signal
+    from lpad.dbus.calls_and_signals import Signal
     from lpad.network.modemmanager.modem import ManagedModem
     from lpad.network.network_settings import NetworkSettings
 

@@ -6,7 +6,7 @@ ModemManager's errors of mobile equipment have the names of 3GPP's causes (TS 27
 
 from __future__ import annotations
 
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.reject_cause import Cause, Procedure
 
 _PREFIX = "org.freedesktop.ModemManager1.Error."

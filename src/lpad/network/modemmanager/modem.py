@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
 from lpad.dbus.call_failures import BusRefused
-from lpad.dbus.message import OBJECT_MANAGER, PROPERTIES, Rule, owner_changed
+from lpad.dbus.calls_and_signals import OBJECT_MANAGER, PROPERTIES, Rule, owner_changed
 from lpad.dbus.modem_inhibition import inhibit, inhibition
 from lpad.dbus.properties import Properties
 from lpad.network.applier_interface import UNSEEN, Sight, State

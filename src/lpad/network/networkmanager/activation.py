@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.network.applier_interface import Applied, Failed, TryAgain
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.networkmanager import reasons
 from lpad.network.networkmanager.connection import differences
 

@@ -17,11 +17,11 @@ from lpad.base.frozen import Frozen
 from lpad.base.redaction import redacted
 from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusError
-from lpad.dbus.message import Rule, owner_changed
+from lpad.dbus.calls_and_signals import Rule, owner_changed
 from lpad.dbus.signal_wakeup import Bell
 from lpad.network.applier_interface import Applied, Connection, Failed, Sight, State, TryAgain
 from lpad.network.bus_failure_outcome import failed_question, not_running
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.modemmanager.applier import present, set_initial_bearer, wait_for_card
 from lpad.network.modemmanager.bearers import HeardErrors, read_bearers, sight
 from lpad.network.modemmanager.error_causes import cause_of
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.network.applier_interface import Outcome, Wanted
-    from lpad.network.connection_layers import Culprit
+    from lpad.network.connection_layer_names import Culprit
     from lpad.network.networkmanager.client import ModemDevice
     from lpad.network.networkmanager.connection import StoredConnection, Tree
     from lpad.network.reject_cause import Cause

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import whole_number
 from lpad.dbus.call_failures import BusRefused
-from lpad.dbus.message import Call, Rule
+from lpad.dbus.calls_and_signals import Call, Rule
 from lpad.network.networkmanager.connection import StoredConnection
 from lpad.network.networkmanager.reasons import FAILED, MOST
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.dbus.bus import Bus
-    from lpad.dbus.message import Signal
+    from lpad.dbus.calls_and_signals import Signal
     from lpad.dbus.properties import Properties
     from lpad.dbus.signal_wakeup import Bell
     from lpad.network.networkmanager.connection import Tree

@@ -5,7 +5,7 @@ NMDeviceState and NMDeviceStateReason of NetworkManager 1.42; a number that the 
 
 from __future__ import annotations
 
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from lpad.network.reject_cause import Cause, Procedure
 
 UNMANAGED, UNAVAILABLE, DISCONNECTED = 10, 20, 30

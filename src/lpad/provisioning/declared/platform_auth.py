@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lpad.provisioning.declared.platform_declaration import Declaration
     from lpad.provisioning.http.clock_offset import ClockOffset
-    from lpad.provisioning.http.tokens import Token, Tokens
+    from lpad.provisioning.http.token_store import Token, Tokens
 
 VALUES = "lpad.values"
 """The key in an httpx request's `extensions` for the values of the placeholders in the request."""

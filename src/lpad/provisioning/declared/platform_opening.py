@@ -17,7 +17,7 @@ from lpad.provisioning.declared.platform_auth import PlatformAuth
 from lpad.provisioning.declared.platform_file import read_declaration, shipped
 from lpad.provisioning.http.clock_offset import ClockOffset
 from lpad.provisioning.http.httpx_transport import HttpsTransport, server_of
-from lpad.provisioning.http.tokens import Tokens
+from lpad.provisioning.http.token_store import Tokens
 from lpad.remote.trust.trust_anchors import Trust
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from lpad.remote.https.timed_stream import HandshakeAgain, HandshakeSucceeded, T
 from lpad.remote.sockets.socket_waiting import Waiting
 from lpad.remote.trust.anchor_named_by_card import NO_CARD, CardTrust
 from lpad.remote.trust.next_handshake import Handshakes
-from lpad.remote.trust.trust_report import report
+from lpad.remote.trust.server_trust_report import report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
     from lpad.remote.https.proxy_and_interface import Route
+    from lpad.remote.trust.server_trust_report import TrustReport
     from lpad.remote.trust.trust_anchors import Trust
-    from lpad.remote.trust.trust_report import TrustReport
 
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})

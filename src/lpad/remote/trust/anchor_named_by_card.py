@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lpad.base.errors import MalformedError
 from lpad.base.frozen import Frozen
-from lpad.codec.x509.certificate_issuers import names_key
-from lpad.codec.x509.chain_certificate import SignedCertificate
-from lpad.codec.x509.server_certificate import Certificate
+from lpad.codec.x509.certificate_holder_and_role import Certificate
+from lpad.codec.x509.certificate_key_and_signature import SignedCertificate
+from lpad.codec.x509.known_certificate_issuers import names_key
 from lpad.remote.trust.issuer_key_recovery import issuer_points
 
 if TYPE_CHECKING:

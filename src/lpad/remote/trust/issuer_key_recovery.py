@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
-from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256
+from lpad.codec.x509.certificate_key_and_signature import BRAINPOOL_P256R1, P256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

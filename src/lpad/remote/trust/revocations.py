@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError, ServerUntrusted
-from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.codec.x509.certificate_key_and_signature import SignedCertificate
 from lpad.remote.trust.issuer_key_recovery import is_ecdsa, issuer_points
 
 if TYPE_CHECKING:

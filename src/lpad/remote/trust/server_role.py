@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError, ServerUntrusted
-from lpad.codec.x509.certificate_issuers import known_issuers, names_key
-from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
-from lpad.codec.x509.server_certificate import Certificate, Role
+from lpad.codec.x509.certificate_holder_and_role import Certificate, Role
+from lpad.codec.x509.certificate_key_and_signature import BRAINPOOL_P256R1, P256, SignedCertificate
+from lpad.codec.x509.known_certificate_issuers import known_issuers, names_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError, ServerUntrusted
-from lpad.codec.x509.chain_certificate import SignedCertificate
+from lpad.codec.x509.certificate_key_and_signature import SignedCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lpad.base.errors import InvalidSettings, MalformedError
 from lpad.base.frozen import Frozen
-from lpad.codec.x509.certificate_issuers import permitted
-from lpad.codec.x509.chain_certificate import SignedCertificate
-from lpad.codec.x509.server_certificate import Certificate
+from lpad.codec.x509.certificate_holder_and_role import Certificate
+from lpad.codec.x509.certificate_key_and_signature import SignedCertificate
+from lpad.codec.x509.known_certificate_issuers import permitted
 from lpad.remote.trust.revocations import Revocations
 from lpad.remote.trust.trust_files import read_trust_file, trust_files
 from lpad.remote.trust.trust_memory import TrustMemory

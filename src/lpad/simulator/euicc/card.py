@@ -10,7 +10,7 @@ from lpad.base.errors import InvalidValue
 from lpad.base.identifiers import Aid, Eid, Iccid
 from lpad.simulator.euicc.chip.answer_to_reset import ANSWER_TO_RESET
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
-from lpad.simulator.euicc.chip.chip import Chip
+from lpad.simulator.euicc.chip.euicc_contents import Chip
 from lpad.simulator.euicc.chip.faults import CardFaults, PowerLost
 from lpad.simulator.euicc.chip.memory_folder import CardFolder
 from lpad.simulator.euicc.chip.nonvolatile_state import Oddity

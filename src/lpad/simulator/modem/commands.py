@@ -15,7 +15,7 @@ from lpad.simulator.modem.channel_commands import NOT_ALLOWED, ChannelRefusedErr
 from lpad.simulator.modem.data_commands import DataCommands
 from lpad.simulator.modem.pdp_contexts import ModemContexts
 from lpad.simulator.modem.personality import Csim, Handles, LongLines, Notices
-from lpad.simulator.modem.radio_and_sim import RadioAndSim
+from lpad.simulator.modem.radio_power_and_iccid import RadioAndSim
 from lpad.simulator.modem.registration import ModemRegistration
 from lpad.simulator.modem.reply import INCORRECT, Replies, Reply
 from lpad.simulator.modem.serial_rate import LineRate

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from lpad.base.errors import InternalError
 from lpad.simulator.modem.control_wire import make_wire
-from lpad.simulator.modem.transcript import Transcript
+from lpad.simulator.modem.recent_traffic_record import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Self
 from lpad.base.errors import InternalError
 from lpad.simulator.modem.commands import Card, CommandSet, Reply
 from lpad.simulator.modem.personality import ModemPersonality
+from lpad.simulator.modem.recent_traffic_record import Transcript
 from lpad.simulator.modem.serial_port import PtyPort
 from lpad.simulator.modem.serial_rate import LineRate
-from lpad.simulator.modem.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable

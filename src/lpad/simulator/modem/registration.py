@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lpad.simulator.modem.pdp_contexts import ModemContexts
     from lpad.simulator.modem.personality import ModemPersonality
-    from lpad.simulator.modem.radio_and_sim import RadioAndSim
+    from lpad.simulator.modem.radio_power_and_iccid import RadioAndSim
 
 _CELL = '"1A2B","01A2B3C4",7'
 """Area, cell and technology, which are reported with the status from level 2 on."""

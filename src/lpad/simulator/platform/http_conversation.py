@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lpad.simulator.platform.faults import PlatformFault
-from lpad.simulator.platform.http_message import Answer, Request
+from lpad.simulator.platform.request_and_answer import Answer, Request
 from lpad.simulator.smdp.http.http_connection import WEB_PAGE, HttpConnection
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.simulator.platform.faults import PlatformFault
-from lpad.simulator.platform.http_message import Answer
 from lpad.simulator.platform.platform_base import Faulty, Vendor, altered, same
+from lpad.simulator.platform.request_and_answer import Answer
 from lpad.simulator.platform.reservations import Line, Profile
 
 if TYPE_CHECKING:
-    from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.request_and_answer import Request
     from lpad.simulator.platform.reservations import Reserved
 
 KEY = "simulated-device-key"

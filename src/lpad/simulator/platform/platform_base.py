@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from lpad.simulator.platform.faults import PlatformFault
-from lpad.simulator.platform.http_message import Answer
+from lpad.simulator.platform.request_and_answer import Answer
 from lpad.simulator.platform.reservations import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.request_and_answer import Request
     from lpad.simulator.platform.reservations import Reserved, Stock
 
     Handler = Callable[..., Answer]

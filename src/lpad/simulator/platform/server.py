@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from lpad.simulator.platform.faults import Faults
 from lpad.simulator.platform.http_conversation import PlatformConversation, replacement
-from lpad.simulator.platform.http_message import Answer
 from lpad.simulator.platform.platform_kinds import CREDENTIALS, OPTIONS, PRODUCTS, VENDORS
+from lpad.simulator.platform.request_and_answer import Answer
 from lpad.simulator.platform.reservations import Pace, Stock
 from lpad.simulator.smdp.http.listener import HttpsListener, tls_context
 from lpad.simulator.smdp.http.traffic_counters import Counters
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lpad.simulator.pki.credential import Credential
     from lpad.simulator.pki.pki import Pki
-    from lpad.simulator.platform.http_message import Request
     from lpad.simulator.platform.platform_base import Faulty
+    from lpad.simulator.platform.request_and_answer import Request
     from lpad.simulator.platform.reservations import Shelf
 
 

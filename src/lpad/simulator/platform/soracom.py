@@ -6,12 +6,12 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from lpad.simulator.platform.faults import PlatformFault
-from lpad.simulator.platform.http_message import Answer
 from lpad.simulator.platform.platform_base import Faulty, Vendor, altered, same
+from lpad.simulator.platform.request_and_answer import Answer
 from lpad.simulator.platform.reservations import Profile
 
 if TYPE_CHECKING:
-    from lpad.simulator.platform.http_message import Request
+    from lpad.simulator.platform.request_and_answer import Request
     from lpad.simulator.platform.reservations import Reserved, Stock
 
 KEY_ID = "keyId-simulated"

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lpad.codec.qmi.framing import Direction, Message, encode
-from lpad.codec.qmi.reassembly import Receiver
+from lpad.codec.qmi.message_stream_splitting import Receiver
 from lpad.simulator.modem.control_port import ControlPort, Fault
 from lpad.simulator.qmi.message_handling import QmiFunction, response_to
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
 
 
 @pytest.fixture

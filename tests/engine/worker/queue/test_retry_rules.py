@@ -26,7 +26,7 @@ from lpad.base.errors import (
 from lpad.engine.change.change import Change, Kind, PauseReason, Question, QuestionKind, State, now
 from lpad.engine.change.notes import NOTHING, DownloadNotes, Notes, Noting, noting
 from lpad.engine.change.params import DownloadParams
-from lpad.engine.environment.environment import Environment
+from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.environment.wall_clock_validity import Clock
 from lpad.engine.running.elapsed_retry_time import TriedTime, UncountedTime
 from lpad.engine.worker.queue import awaiting_retry, retry_rules

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lpad.card.isdr.isdr import Isdr
     from lpad.card.link.card_change_reports import CardReport
     from lpad.card.link.link import Link
-    from lpad.card.modem.lent_modem import LentModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.card.port_kinds import Watch
     from lpad.codec.messages.authentication import DeviceCapabilities
     from lpad.engine.policy.health_rules import FailoverPolicy

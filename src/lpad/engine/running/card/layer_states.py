@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lpad.base.frozen import Frozen
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

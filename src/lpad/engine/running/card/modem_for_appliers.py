@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.modem.at_port import AtPort
-    from lpad.card.modem.lent_modem import LentModem
     from lpad.card.modem.modem import ControlModem
+    from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.engine.running.card.card_with_open_link import Card
     from lpad.protocol.at_dialogue import AtAnswer, AtCommand
     from lpad.protocol.data_session_types import SessionReport, SessionWish

@@ -11,7 +11,7 @@ from lpad.simulator.euicc.isdr.rules_authorisation_check import bit_string
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
 
 _EID_TAG = b"\x5a"
 _LONGEST_ADDRESS = 255

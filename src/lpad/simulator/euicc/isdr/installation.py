@@ -16,7 +16,7 @@ from lpad.simulator.euicc.isdr.installation_checks import (
 )
 from lpad.simulator.euicc.isdr.notifications import Event
 from lpad.simulator.euicc.isdr.rules_authorisation_check import bits_of
-from lpad.simulator.euicc.isdr.secure_channel import open_secure_channel
+from lpad.simulator.euicc.isdr.secure_channel_opening import open_secure_channel
 from lpad.simulator.profile_package.bsp import (
     CONFIGURE_ISDP,
     LOAD_PROFILE_ELEMENTS,
@@ -31,7 +31,7 @@ from lpad.simulator.profile_package.saip import PeStatus, ProfileElementError, P
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.euicc.isdr.notifications import Notifications
     from lpad.simulator.euicc.isdr.session import Session, Sessions
 

@@ -18,7 +18,7 @@ from lpad.simulator.euicc.isdr.rules_authorisation_check import (
 )
 
 if TYPE_CHECKING:
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.profile_package.saip import UnprotectedProfile
 
 _LONGEST_PROVIDER = 32

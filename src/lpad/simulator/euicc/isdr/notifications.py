@@ -11,7 +11,7 @@ from lpad.simulator.euicc.isdr.rules_authorisation_check import bit_string, bits
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.euicc.chip.identity import Signer
     from lpad.simulator.euicc.chip.nonvolatile_state import Installation, StoredProfile
 

@@ -11,7 +11,7 @@ from lpad.simulator.euicc.chip.nonvolatile_state import OneTimeKey
 from lpad.simulator.pki.credential import Curve
 
 if TYPE_CHECKING:
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.euicc.isdr.certificate_checks import ServerCertificate
 
 _MOST = 4

@@ -14,7 +14,7 @@ from lpad.simulator.euicc.isdr.rules_authorisation_check import PPR1_NO_DISABLIN
 
 if TYPE_CHECKING:
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.euicc.chip.nonvolatile_state import StoredProfile
     from lpad.simulator.euicc.chip.proactive import Proactive
     from lpad.simulator.euicc.isdr.notifications import Notifications

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     from lpad.codec.asn1.tlv import Tlv
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.euicc.chip.identity import Signer
     from lpad.simulator.euicc.isdr.euicc_information import Information
 

@@ -19,7 +19,7 @@ from lpad.simulator.euicc.os.profile_files import ProfileFiles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.euicc.chip.nonvolatile_state import StoredProfile
 
 _GET_RESPONSE = 0xC0

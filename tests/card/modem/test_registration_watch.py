@@ -13,7 +13,7 @@ from lpad.base.errors import CardUnreachable
 from lpad.base.identifiers import Iccid
 from lpad.card.at.at_modem import AtModem
 from lpad.card.modem.at_port import AtPort
-from lpad.card.modem.registration import RegistrationWatch
+from lpad.card.modem.registration_watch import RegistrationWatch
 from lpad.card.port.serial_line import SerialLine
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol.at_dialogue import AtCommand

@@ -6,10 +6,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from bench.figure import Figure, at_most
+from bench.figure_with_goal import Figure, at_most
 from bench.process_usage import usage
 from bench.recording_card import RecordingCard
-from bench.system_calls import Strace
+from bench.traced_file_writes import Strace
 from journeys.gateway import CARD, PATIENCE, Gateway
 from lpad.base.identifiers import Iccid
 from lpad.simulator.modem.personality import ModemPersonality

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lpad.network.applier_interface import Applied, Failed, Wanted
-from lpad.network.connection_layers import OwnersProgram
-from lpad.network.hook_events import NO_HOOKS, HookEvent, Hooks
+from lpad.network.connection_layer_names import OwnersProgram
 from lpad.network.hook_runner_messages import RunRequest, Task, framed
+from lpad.network.owner_hooks import NO_HOOKS, HookEvent, Hooks
 from network.applier_contract import EID, NEW, NEW_SETTINGS, soon
 from network.runner_bench import Runner, runner
 

@@ -18,11 +18,11 @@ from engine.guarding import guarding, port
 from engine.lab import CARD, FIRST, SECOND
 from engine.networking import NO, Spy, networking
 from engine.switch.test_layer_events import heard
-from lpad.dbus.message import Rule, owner_changed
+from lpad.dbus.calls_and_signals import Rule, owner_changed
 from lpad.engine.change.change import Kind
-from lpad.engine.worker import connection_reports
+from lpad.engine.worker import connection_change_reports
 from lpad.network.applier_interface import Connection, Sight, State
-from lpad.network.connection_layers import Layer
+from lpad.network.connection_layer_names import Layer
 from network.gateway_double import GatewayDouble
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ NM = "org.freedesktop.NetworkManager"
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_reports, "SETTLING", 0.05)
-    monkeypatch.setattr(connection_reports, "PAUSE", 0.05)
+    monkeypatch.setattr(connection_change_reports, "SETTLING", 0.05)
+    monkeypatch.setattr(connection_change_reports, "PAUSE", 0.05)
 
 
 def test_a_modem_that_reports_its_registration(tmp_path: Path, pki: Pki) -> None:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from lpad.base.errors import MalformedError
 from lpad.base.identifiers import Eid
-from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
+from lpad.codec.x509.certificate_holder_and_role import Certificate
+from lpad.codec.x509.certificate_key_and_signature import BRAINPOOL_P256R1, P256, SignedCertificate
 from lpad.codec.x509.revocation_list import RevocationList
-from lpad.codec.x509.server_certificate import Certificate
 from lpad.simulator.pki import certificate_making as making
 from lpad.simulator.pki.credential import Curve
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.card.port.serial_port_kind import is_serial_line
+from lpad.card.port.uart_detection import is_serial_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import click
 from lpad.cli.simulated.sim_euicc import euicc
 from lpad.cli.simulated.sim_orders import order, release
 from lpad.cli.simulated.sim_platform import platform
-from lpad.cli.simulated.sim_smdp import smdp, smds
+from lpad.cli.simulated.sim_smdp_and_smds import smdp, smds
 from lpad.cli.terminal.untruncated_help import CompleteHelpGroup
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import ServerUnreachable
 from lpad.base.server_address import ServerAddress
-from lpad.engine.outbox import kept_connections
-from lpad.engine.outbox.kept_connections import KeptConnections
+from lpad.engine.outbox import kept_download_connections
+from lpad.engine.outbox.kept_download_connections import KeptConnections
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.trust.trust_anchors import Trust
 
@@ -83,8 +83,8 @@ def test_it_is_closed_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> 
     first = connections.kept()
     seconds = connections.seconds()
     assert seconds is not None
-    assert 0 < seconds <= kept_connections.KEPT
-    monkeypatch.setattr(kept_connections, "KEPT", 0.0)
+    assert 0 < seconds <= kept_download_connections.KEPT
+    monkeypatch.setattr(kept_download_connections, "KEPT", 0.0)
     second = connections.kept()
     assert connections.closed == [first], "the earlier one of the same server and card"
     connections.close_old()

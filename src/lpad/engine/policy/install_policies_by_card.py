@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.lpa.install_policy import InstallPolicy
+from lpad.lpa.owner_install_policy import InstallPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

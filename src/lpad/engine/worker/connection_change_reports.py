@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lpad.card.link.card_change_reports import CardReport
-    from lpad.dbus.message import Rule, Signal
+    from lpad.dbus.calls_and_signals import Rule, Signal
     from lpad.engine.running.card.card_with_open_link import Card
 
 log = logging.getLogger(__name__)

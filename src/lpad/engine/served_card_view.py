@@ -9,7 +9,7 @@ from lpad.base.errors import NotFound
 if TYPE_CHECKING:
     from lpad.engine.journal import StoredNotification
     from lpad.engine.journal.notifications import Notifications
-    from lpad.engine.network_settings.pending_profile_removals import UnforgottenProfile
+    from lpad.engine.network_settings.deleted_profile_leftovers import UnforgottenProfile
     from lpad.engine.network_settings.pending_switch import PendingSwitch
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox, UncopiedNotification
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.card.modem_restart_limit import ModemRestarts
     from lpad.engine.snapshot.snapshot import Icon
     from lpad.engine.unattended.failover import FailoverStatus
-    from lpad.engine.unattended.failovers import Failovers
+    from lpad.engine.unattended.failovers_of_all_cards import Failovers
     from lpad.engine.unattended.first_profile import ProvisioningState
     from lpad.engine.unattended.rescue import RescueState
     from lpad.engine.worker.worker import Worker

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from lpad.base.errors import MalformedError
 from lpad.base.frozen import Frozen
-from lpad.codec.x509.certificate_issuers import issuer_named, known_issuers, names_key
-from lpad.codec.x509.chain_certificate import BRAINPOOL_P256R1, P256, SignedCertificate
-from lpad.codec.x509.server_certificate import Certificate
+from lpad.codec.x509.certificate_holder_and_role import Certificate
+from lpad.codec.x509.certificate_key_and_signature import BRAINPOOL_P256R1, P256, SignedCertificate
+from lpad.codec.x509.known_certificate_issuers import issuer_named, known_issuers, names_key
 from lpad.remote.trust.anchor_named_by_card import trace
 
 if TYPE_CHECKING:

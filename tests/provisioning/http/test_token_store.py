@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.provisioning.http.tokens import Tokens
+from lpad.provisioning.http.token_store import Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path

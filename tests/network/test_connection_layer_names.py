@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lpad.network.connection_layers import Layer, OwnersProgram
+from lpad.network.connection_layer_names import Layer, OwnersProgram
 
 
 def test_layers_stand_on_each_other() -> None:

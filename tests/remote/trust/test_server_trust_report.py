@@ -25,7 +25,7 @@ from remote.scripted_server import Reply
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.remote.trust.trust_report import TrustReport
+    from lpad.remote.trust.server_trust_report import TrustReport
     from remote.bench import Bench
     from remote.scripted_server import ScriptedServer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.engine.snapshot.profile import Profile
-from lpad.engine.snapshot.risky_profiles import known_risks
+from lpad.engine.snapshot.risky_test_profiles import known_risks
 
 
 def profile(iccid: str = "8900101000000000017", *, state: str = "disabled", **other: str) -> Profile:

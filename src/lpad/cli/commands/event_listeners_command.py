@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.session.command_session import command, paged
-from lpad.cli.session.root_command import cli
+from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal.output import duration
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The eSIM certificate issuers (CIs) that are known by name; the table is certificate_issuers.tsv.
+"""The eSIM certificate issuers (CIs) that are known by name; the table is known_certificate_issuers.tsv.
 
 A name does not establish trust: it is displayed, it identifies test CIs, and it completes an identifier of
 which a card gives only a part.
@@ -15,7 +15,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_TABLE = Path(__file__).with_name("certificate_issuers.tsv")
+_TABLE = Path(__file__).with_name("known_certificate_issuers.tsv")
 
 _PROVES = 16
 """The minimum number of bytes with which a part of an identifier is sufficient proof.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lpad.base.errors import MalformedError
 from lpad.codec.asn1 import tlv
-from lpad.codec.x509.server_certificate import Certificate, Role, subject_serial_number
+from lpad.codec.x509.certificate_holder_and_role import Certificate, Role, subject_serial_number
 
 if TYPE_CHECKING:
     from pathlib import Path

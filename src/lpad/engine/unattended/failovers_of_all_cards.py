@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lpad.engine.policy.health_rules import FailoverPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.card.card_with_open_link import CardPort
+    from lpad.engine.running.card.idle_registration_query import RegistrationQuery
     from lpad.engine.running.card.layer_states import LayerStates
-    from lpad.engine.running.card.registration_query import RegistrationQuery
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failover import FailoverStatus

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.running.card.card_with_open_link import Card, CardPort
     from lpad.engine.worker.card_observer import Observer
-    from lpad.engine.worker.connection_reports import ConnectionReports
+    from lpad.engine.worker.connection_change_reports import ConnectionReports
     from lpad.engine.worker.presence import Presence
     from lpad.engine.worker.work_loop import WorkLoop
 

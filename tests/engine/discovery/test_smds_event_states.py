@@ -16,7 +16,7 @@ from lpad.engine.change.change import Change, Failure, Kind, State, now
 from lpad.engine.change.params import DownloadParams, EventParams
 from lpad.engine.change.results import DownloadResult
 from lpad.engine.change.steady_clock import EARLIEST, Moment
-from lpad.engine.discovery.known_smds_events import (
+from lpad.engine.discovery.smds_event_states import (
     MOST_ATTEMPTS,
     MOST_EVENTS,
     REMEMBERED,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.cli.terminal.secret_arguments import hide
+from lpad.cli.terminal.secret_argument_hiding import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

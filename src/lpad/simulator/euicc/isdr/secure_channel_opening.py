@@ -13,7 +13,7 @@ from lpad.simulator.euicc.isdr.one_time_keys import public_point
 from lpad.simulator.profile_package.bsp import KEY_LENGTH, KEY_TYPE_AES, BspKeys
 
 if TYPE_CHECKING:
-    from lpad.simulator.euicc.chip.chip import Chip
+    from lpad.simulator.euicc.chip.euicc_contents import Chip
     from lpad.simulator.euicc.isdr.session import Session
 
 _INSTALL = 1

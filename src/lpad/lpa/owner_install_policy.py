@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lpad.base.server_address import ServerAddress
     from lpad.codec.messages.metadata import ProfileMetadata
-    from lpad.codec.x509.server_certificate import Certificate
+    from lpad.codec.x509.certificate_holder_and_role import Certificate
     from lpad.lpa.download_interface import Offer
 
 ANY = ("*",)

@@ -15,7 +15,7 @@ from lpad.base.identifiers import Iccid
 from lpad.base.server_address import ServerAddress
 from lpad.codec.messages.metadata import OperatorId, ProfileClass
 from lpad.codec.messages.metadata import ProfileMetadata as Read
-from lpad.lpa.install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment, _shown
+from lpad.lpa.owner_install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment, _shown
 from lpad.lpa.server_answer_checks import same_profile
 from lpad.protocol.download_session import Step
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lpad.base.errors import InternalError
-from lpad.engine.running.card_hold_states import TRANSITIONS, Hold, HoldEvent, after
+from lpad.engine.running.run_hold_states import TRANSITIONS, Hold, HoldEvent, after
 
 
 def test_every_hold_is_reached_and_left() -> None:

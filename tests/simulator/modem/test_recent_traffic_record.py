@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lpad.simulator.modem.transcript import Transcript
+from lpad.simulator.modem.recent_traffic_record import Transcript
 
 
 def test_an_iteration_sees_the_entries_that_exist_when_it_begins() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lpad.codec.x509.certificate_issuers import issuer_named, known_issuers, names_key, permitted
+from lpad.codec.x509.known_certificate_issuers import issuer_named, known_issuers, names_key, permitted
 
 NIST = bytes.fromhex("f54172bdf98a95d65cbeb88a38a1c11d800a85c3")
 BRAINPOOL = bytes.fromhex("c0bc70ba36929d43b467ff57570530e57ab8fcd8")
