@@ -123,7 +123,7 @@ class Agent:
             self._withdraw()
 
     def _withdraw(self) -> None:
-        """Cancel the change of a job that AWS has ended, if it still runs; then ask for the next job."""
+        """Cancel the change, if it still runs, of a job that AWS has ended; then ask for the next job."""
         if "change" in self._told and self._told.get("status") == "executing":
             subprocess.run(["lpactl", "cancel", str(self._told["change"])], check=False)  # noqa: S603, S607 - a number
         self._end()

@@ -1,4 +1,4 @@
-"""Lists a card's profiles, downloads a profile, shows its progress and enables it. Needs only Python.
+"""Lists a card's profiles, downloads one while showing the progress, and enables it. Needs only Python.
 
 Usage: download.py EUICC ACTIVATION-CODE
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
 TOLERANCE = 300
-"""The maximum difference in seconds between a request's time and now; older requests may be replayed."""
+"""The maximum difference in seconds between a request's time and now; an older request may be a replay."""
 LARGEST = 64 * 1024
 
 

@@ -1,7 +1,7 @@
 """The parsers of received bytes, each as a function with bytes as its only parameter.
 
 A target accepts only the errors that the parser must raise for wrong bytes: any other exception from `run` is
-a bug. `limit` is more than a peer can send in practice; the caller limits time and memory for an input.
+a bug. `limit` is the maximum length of an input; `fuzz/__main__.py` limits the time and memory for each.
 """
 
 from __future__ import annotations

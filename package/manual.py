@@ -1,4 +1,4 @@
-"""Write the manual pages: prose from package/man/, commands from click, keys from config/lpad.yaml.
+"""Write the manual pages: prose from package/man/, commands from click, keys from the files in config/.
 
 `python package/manual.py FOLDER` fills FOLDER, which becomes /usr/share/man.
 """

@@ -154,7 +154,7 @@ class Scenario:
         applier: the name of the applier of each profile's APN.
         hooks: whether the owner has hooks, which record each event.
         platform: the kind of operator's platform that provides the profile, or None. With a platform, the
-            script repeats a failed change, because its wish is still open.
+            trial repeats a failed change, because its wish is still open.
         reporting: whether events go to a backend.
         switched: the profile that is enabled afterwards if a second change, a switch, succeeds.
         modem_port: the name of the modem's port, which states its protocol.

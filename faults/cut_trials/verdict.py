@@ -26,7 +26,7 @@ def violations(device: Device, scenario: Scenario, change: Change | None, *, los
     Args:
         device: the device after the cut, when nothing is left to do.
         scenario: the scenario.
-        change: the ended change; None if lpad never accepted it.
+        change: the ended change; None if lpad never accepted it, or lost its record.
         lost: whether the change's record was lost with a damaged journal; the card may have carried out the
             change or not.
     """

@@ -63,7 +63,7 @@ _REPORTING = "webhook-key"
 WEBHOOK = "backend"
 AT_PORT = "port"
 USUAL, FAST = 115_200, 921_600
-"""The two speeds of a modem's faster line, in bits per second."""
+"""The usual and the fast speed of a modem's line, in bits per second."""
 _MODEMS: Mapping[str, type[WatchedModem | WatchedMbimModem | WatchedQmiModem]] = {
     AT_PORT: WatchedModem,
     "wwan0mbim0": WatchedMbimModem,
@@ -211,7 +211,7 @@ class Device:
     def apn(self) -> str:
         """The APN in force."""
         if self.gateway is None:
-            assert isinstance(self.modem, WatchedModem), "only a modem with an AT port has the applier at"
+            assert isinstance(self.modem, WatchedModem), "the applier 'at' needs a modem with an AT port"
             return self.modem.contexts[1][1]
         return self.gateway.apn() if self.applier == "networkmanager" else self.gateway.bearer_apn()
 

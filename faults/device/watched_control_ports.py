@@ -1,4 +1,4 @@
-"""Modems on a control port that report each message, with the functions that a device needs."""
+"""Modems on a control port that report each message, with the methods that `Device` calls."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class _FlipTrial:
         self.repaired = False
 
     def violations(self) -> Iterator[str]:
-        """Open, read, write, and open again; yield the violated checks.
+        """Open, read and write the journal, and open it again; yield the violated checks.
 
         Raises:
             Exception: lpad did not handle the damage.

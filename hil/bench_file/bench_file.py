@@ -88,7 +88,7 @@ class BenchFile:
         """Read, check and return a bench file.
 
         Raises:
-            InvalidSettings: the file is unreadable or has mistakes; the error lists all of them.
+            InvalidSettings: the file is unreadable or has mistakes, which the error describes.
         """
         try:
             bench = msgspec.yaml.decode(path.read_bytes(), type=Bench)

@@ -114,7 +114,7 @@ IN_THE_PACKAGE = {
     "operation in the package is wrong": (GET_PACKAGE, FaultKind.BPP_OPERATION, "card-refused"),
     "one bit of the package is flipped": (GET_PACKAGE, FaultKind.BPP_BIT_FLIP, "card-refused"),
 }
-"""Faults that a card may notice only while it loads, so the next download must be tested, too."""
+"""Faults that a card may notice only while it loads the package; each case tests the next download, too."""
 
 PECULIAR = {
     "lower-case transaction ID": Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0),

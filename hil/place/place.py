@@ -44,9 +44,9 @@ class Place:
         client: the client of the daemon, with the bench's rules.
         ledger: the data that outlives the run.
         strategy: the state of the place.
-        power: the power switch, or None.
+        power: the power switch; None if the bench file describes none.
         evidence: the folder of this run for this place.
-        server: the bench's own SM-DP+, or None.
+        server: the bench's own SM-DP+; None if the place lacks the feature `server`.
     """
 
     def __init__(self, file: BenchFile, name: str, *, evidence: Path) -> None:

@@ -9,7 +9,7 @@
     │   ├── Conflict                 valid, but impossible in the present state
     │   │   ├── Protected                the settings protect the profile, or require one to be enabled
     │   │   ├── WouldGoOffline           the request does not accept that the device goes offline
-    │   │   └── SwitchLimit              the day's switches are used up         (retryable)
+    │   │   └── SwitchLimit              the limit of switches is reached        (retryable)
     │   ├── NotPermitted             the caller's user or group may not do this
     │   ├── KeyReused                an idempotency key already belongs to another request
     │   ├── TooManyChanges           the card's queue is full                   (retryable)
@@ -138,7 +138,7 @@ class WouldGoOffline(Conflict):
 
 
 class SwitchLimit(Conflict):
-    """The settings allow no more switches today."""
+    """The number of switches that the settings allow in 24 hours is used up."""
 
     kind = "switch-limit"
     details: request_and_switch.LimitDetails

@@ -8,7 +8,7 @@
     http://HOST:PORT/PATH#STATUS@INTERFACE  the answer has this status, or any from 200 to 299; also https
     dns:NAME/SERVER@INTERFACE               a name server knows the name
 
-@INTERFACE, #STATUS, the PORT of a URL and /SERVER may be left out.
+@INTERFACE, #STATUS, /PATH, the PORT of a URL and /SERVER may be left out.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Condition(Frozen, kw_only=True):
         """Parse a condition.
 
         Raises:
-            InvalidValue: the text has none of the forms in the module's docstring.
+            InvalidValue: the text has no form in the module's docstring, or a wrong port or IP address.
         """
         text = text.strip()
         match = next((found for form in _FORMS if (found := form.fullmatch(text))), None)

@@ -116,7 +116,7 @@ class FallbackLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel over the first port that carries it (see `Link`).
 
-        A port that has carried a channel is not replaced because the card lacks an AID. If no port
+        A port that has carried a channel is kept even if the card then knows none of `aids`. If no port
         carries the channel, the error is that of the port that was tried first.
         """
         channel = self._first(lambda link: link.open_channel(aids, deadline=deadline), deadline=deadline)

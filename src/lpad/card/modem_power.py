@@ -100,7 +100,7 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
 
 
 def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
-    """Power up, on a new port if necessary; a failed attempt is repeated when the card is next opened."""
+    """Power up, on a new port if necessary; if this fails, lpad tries again when it next opens the card."""
     until = Deadline.after(_BRINGING_UP)
     pause = FIRST_PAUSE
     while True:

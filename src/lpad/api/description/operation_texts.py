@@ -79,7 +79,8 @@ TEXTS = {
     "discover": "Without `servers`, lpad asks the SM-DS of the card and those of the settings.",
     "list_platforms": "The answer has each platform's name and capabilities. lpad contacts no platform.",
     "list_products": "lpad asks the platform at each request; price and validity are texts of the platform.",
-    "reset_euicc": "The reset cannot be undone. At least one field must be true.",
+    "reset_euicc": "The reset cannot be undone. At least one of `operational_profiles`, `test_profiles` and"
+    " `default_smdp` must be true.",
     "list_notifications": "The list is in the order of delivery. `pending` counts all pending"
     " notifications, even those of other pages.",
     "deliver_notifications": "lpad also delivers notifications without this request, and retries for days."

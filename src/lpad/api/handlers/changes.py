@@ -30,7 +30,7 @@ PAGE = 20
 
 
 async def list_changes(call: Call) -> Response:
-    """List the stored changes, newest first; `?euicc=` shows one card's, `?limit=` and `?before=` a page."""
+    """List stored changes, newest first; `?euicc=` selects a card, `?limit=` and `?before=` a page."""
     query, limit = call.query, limit_of(call)
     page = partial(call.engine.changes, euicc=query.get("euicc"))
     before = _before(call)

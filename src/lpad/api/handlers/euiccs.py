@@ -1,4 +1,4 @@
-"""Cards and the requests on them."""
+"""The API's handlers for cards, their profiles and their notifications."""
 
 from __future__ import annotations
 
@@ -368,7 +368,7 @@ def _target(call: Call) -> str:
 
 
 def _profile(call: Call) -> tuple[Listed, str | None]:
-    """Return the profile in the path, and its unambiguous ICCID or AID, or None if it has neither."""
+    """Return the profile in the path, and its unambiguous ICCID or AID; None: neither is unambiguous."""
     iccid = _iccid(call)
     listed = _read_once(call).listed
     profile = listed.find(iccid)

@@ -50,11 +50,11 @@ async def _shown(call: Call, iccid: str) -> Response:
 
 
 def _iccid(call: Call) -> str:
-    """Return the ICCID in the path, even of a profile that is not on the card yet.
+    """Return the ICCID of the profile in the path; a profile named by ICCID need not be on the card yet.
 
     Raises:
         InvalidValue: the name is neither ICCID nor AID.
-        Conflict: the name is the AID of a profile for which the card reports no ICCID.
+        Conflict: the name is an AID for which the card reports no ICCID.
     """
     name = profile_target(call.path["iccid"])
     if isinstance(name, Iccid):

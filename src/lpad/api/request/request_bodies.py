@@ -201,7 +201,7 @@ class ProfilePatch(Request, frozen=True, kw_only=True):
 
 
 class ResetRequest(Request, frozen=True, kw_only=True):
-    """The data that the memory reset deletes; at least one field must be true."""
+    """The data to delete, at least one kind; `accept_offline` allows the device to lose its connection."""
 
     operational_profiles: bool = False
     test_profiles: bool = False

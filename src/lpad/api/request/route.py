@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Route(Frozen):
     """A path and method, with the handler and the types of request and answer.
 
-    `answer` is a type, or media types if it is not JSON.
+    `answer` is the answer's type, or its media types as a text if it has no type.
     """
 
     method: str

@@ -48,10 +48,10 @@ class ApiServer(uvicorn.Server):
 
         Args:
             closing: an event that is set when the server begins to stop; it ends streams and waits.
-            on_listening: called once requests are answered.
+            on_listening: called once, when the server listens.
             on_hangup: called at each SIGHUP.
             heartbeat: called each `interval` seconds, for a watchdog.
-            interval: seconds; None: the server sleeps until something happens.
+            interval: seconds between heartbeats; None: none, and the server sleeps until something happens.
         """
         super().__init__(
             uvicorn.Config(

@@ -51,7 +51,7 @@ class OfflineDetails(ConflictDetails, total=False):
 
 
 class LimitDetails(ConflictDetails, total=False):
-    """The time of the next possible switch, ISO 8601; `limit` is the allowed number in 24 hours."""
+    """The time of the next possible switch, ISO 8601; `limit`: the allowed number of switches in 24 hours."""
 
     next_at: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 

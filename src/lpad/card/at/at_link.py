@@ -112,7 +112,7 @@ class AtLink:
 
     @property
     def identity(self) -> ModemIdentity:
-        """The modem's identification; empty before the first channel was opened."""
+        """The modem's identification; empty until lpad has identified the modem."""
         return self._remembered.identity
 
     @property
@@ -220,7 +220,8 @@ class AtLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel to the ISD-R (see `Link`).
 
-        The link that worked last time is tried first; if there is none, or it fails, all links are tried.
+        The link that worked last time is tried first; if there is none, or it no longer works, all links are
+        tried.
         """
         if self._key is not None:  # an earlier power-up may have failed
             bring_up(self._modem, self._powered_down, deadline=deadline)
@@ -236,7 +237,7 @@ class AtLink:
         return self._open(self._search(aids, deadline=deadline), aids, deadline=deadline)
 
     def _get_acquainted(self, *, deadline: Deadline) -> None:
-        """Identify the modem, once per opened port, and close channels that its previous user left open."""
+        """Identify the modem, once per opened port, and close the channel that a killed process left open."""
         if self._key is not None:
             return
         self._imei = self._modem.imei(deadline=deadline)

@@ -56,7 +56,7 @@ class AtModem:
     announces_status = True
     unreported = "the modem supports none of AT+CEREG, AT+C5GREG and AT+CGREG"
     reattaching: tuple[tuple[str, str], ...] = (("AT+CGATT=0", "AT+CGATT=1"), ("AT+CFUN=4", "AT+CFUN=1"))
-    """Many LTE modems refuse a plain detach."""
+    """Pairs of commands that detach and attach; many LTE modems refuse the first pair, a plain detach."""
 
     def __init__(self, at_port: AtPort) -> None:
         """Use a port; nothing is sent before the first query."""
@@ -233,7 +233,7 @@ class AtModem:
         return self.at_port.ask(command, patience=self.at_port.patience.information, deadline=deadline)
 
     def _tried(self, command: AtCommand, deadline: Deadline) -> AtAnswer | None:
-        """Return a successful answer; None: the modem refuses, or the answer lacks the information."""
+        """Return a successful answer; None: no answer, a refusal, or an answer without the information."""
         try:
             answer = self.at_port.converse(
                 command, patience=self.at_port.patience.information, deadline=deadline

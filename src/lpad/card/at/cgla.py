@@ -82,7 +82,7 @@ class AtCglaLink:
         channel is free, and if the command is unknown. The error is 6A82 only if each AID is 'not found'.
 
         Raises:
-            LinkRefused: the modem refused without a reason.
+            LinkRefused: the modem refused, usually without a reason.
         """
         refusals: list[CardError] = []
         for aid in aids:

@@ -1,6 +1,6 @@
 """Unused channels on a raw card, left open by a crashed process.
 
-A card has few channels, and keeps them until it is reset. A channel that the modem
+A card has few channels, and each stays open until it is closed or the card is reset. A channel that the modem
 uses has an application of the network selected. A channel of an LPA has the ISD-R selected; or still the
 master file, as after MANAGE CHANNEL, if the LPA ended before SELECT, or SELECT failed.
 """

@@ -52,8 +52,8 @@ class ProactiveCard:
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Pass an APDU on (see `RawCard`), and serve the card's proactive commands.
 
-        A failure to serve a command is only logged, because the answer to the command has arrived and remains
-        valid. Inside a chain of STORE DATA nothing is served; the card will answer 91xx again.
+        A failure to serve a proactive command is only logged, because the answer to the APDU has arrived and
+        remains valid. Inside a chain of STORE DATA nothing is served; the card will answer 91xx again.
         """
         answer = self._card.transmit(apdu, deadline=deadline)
         if len(answer) >= 2 and not apdu.command.unfinished:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST = 64
-"""The maximum number of remembered modems and kinds of cards, because a modem may report another IMEI each
-time."""
+"""The maximum number of remembered modems and kinds of cards, which is limited because a modem may report a
+different IMEI each time."""
 
 
 class Remembered(Frozen, kw_only=True):

@@ -38,7 +38,7 @@ class SimSlots:
     def read(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's slots; empty if it has only one slot, or does not report its slots.
 
-        The dialogue then ignores the indications of the slots that the modem does not use.
+        Afterwards, the dialogue ignores indications of slots other than the one in use, if that one is known.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

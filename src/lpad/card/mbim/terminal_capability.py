@@ -27,13 +27,13 @@ class Declared(enum.Enum):
     """The result of a declaration."""
 
     ALREADY = enum.auto()
-    """The modem has declared the LPA before, so the card has started since then."""
+    """The modem already declares the LPA; lpad assumes that the card has started since then."""
     RESTARTING = enum.auto()
     """The card restarts, and is informed of the LPA at its start."""
     LATER = enum.auto()
     """The card is informed of the LPA at its next start."""
     UNKNOWN = enum.auto()
-    """The modem does not report which capabilities it declares to the card."""
+    """The modem does not report the capabilities that it declares, or the LPA is still not among them."""
 
 
 def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadline: Deadline) -> Declared:

@@ -69,7 +69,7 @@ class Modem(Protocol):
         ...
 
     def announce(self, network: str, level: int, *, deadline: Deadline) -> None:
-        """Have the modem announce changes of the registration: 0 never, 1 the status."""
+        """Have the modem announce changes of its registration: at `level` 0 none, at 1 with the status."""
         ...
 
     def lock(self, *, deadline: Deadline) -> str | None:
@@ -189,7 +189,7 @@ class ControlModem(Modem):
         return () if found is None else (found,)
 
     def announce(self, network: str, level: int, *, deadline: Deadline) -> None:
-        """Do nothing, because such a modem announces changes without a command."""
+        """Do nothing, because a modem on a control port announces changes without a command."""
 
     def session(self, *, deadline: Deadline) -> SessionReport:
         """Return the state of the data session, whichever program has opened it."""

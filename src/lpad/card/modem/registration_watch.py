@@ -40,7 +40,7 @@ class RegistrationWatch:
         self.status = modem.registrations(deadline=deadline)
         """The last registration in each kind of network; empty: the modem does not report it."""
         self.lock = None if self.registered else modem.lock(deadline=deadline)
-        """The lock that prevents the registration, such as SIM PIN; None if the modem reports none."""
+        """The lock that the modem reports, such as SIM PIN; None if it is registered or reports no lock."""
         for each in self.status:
             if each.level == 0:
                 modem.announce(each.network, 1, deadline=deadline)

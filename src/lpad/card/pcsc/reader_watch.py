@@ -102,7 +102,7 @@ class ReaderWatch:
 
 
 def watch_reader(reader: str | int, notify: Callable[[bool], None]) -> Callable[[], None]:
-    """Call `notify` from another thread whenever a card is inserted or removed; True: a card is there.
+    """Call `notify` from another thread, at the start and at each change; True: a card is in the reader.
 
     Args:
         reader: as for `choose_reader`.

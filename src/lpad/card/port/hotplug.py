@@ -79,7 +79,7 @@ class PortWatch:
         self._wake: int | None = None
 
     def watch(self, there: Callable[[], bool], notify: Callable[[bool], None]) -> Callable[[], None]:
-        """Call `notify` from another thread when a port appears or disappears; True: the port exists.
+        """Call `notify` from another thread when the port may have come or gone; True: the port exists.
 
         Args:
             there: a function that returns whether the port exists; it must never raise.

@@ -72,7 +72,7 @@ class PortNames:
     def open(self, open_port: Callable[[str], _O], *, deadline: Deadline) -> _O:
         """Open the port under a name that leads to the same modem.
 
-        If another modem answers under every name, the modem was replaced: lpad logs that and uses the new
+        If only a different modem answers, the modem was replaced: lpad logs that and uses the new
         modem. Changes for the old modem's card are refused because of its EID.
 
         Args:

@@ -40,7 +40,7 @@ class Inhibition:
     """
 
     def __init__(self, port: str, *, deadline: Deadline) -> None:
-        """Inhibit the modem that has the port; while ModemManager does not run, wait for its start.
+        """Inhibit the modem that has the port, now, or later when ModemManager finds such a modem.
 
         Raises:
             CardBusy: ModemManager refuses, or does not answer.
