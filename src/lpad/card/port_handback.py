@@ -34,8 +34,8 @@ class PortReturn:
         """Create the object; no port is opened.
 
         Args:
-            loan: ends when the port is returned; None: the port belongs to no other program.
-            speeds: the speeds of each AT port, by the port's path.
+            loan: ends when the port is returned; None: lpad does not borrow the port from ModemManager.
+            speeds: the usual and the fast speed of each of the modem's ports, by the port's path.
             open_modem: opens the modem on one of the ports, at one of the given speeds.
         """
         self._loan = loan

@@ -232,7 +232,7 @@ class _Probe:
                 stack.close()
 
     def _count_euiccs(self, link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Search for more eUICCs under the known AIDs of the ISD-R, for a limited time on slow modems."""
+        """Search for more eUICCs under the known AIDs of the ISD-R, until all were tried or time is up."""
         report = self._report
         if report.isdr_aid is None or report.eid is None:
             return

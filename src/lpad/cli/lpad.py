@@ -1,4 +1,4 @@
-"""lpad: runs the daemon, checks settings, and simulates a card and a server."""
+"""lpad: runs the daemon, writes and checks settings, tries cards and platforms, and simulates both."""
 
 from __future__ import annotations
 

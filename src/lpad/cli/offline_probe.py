@@ -1,4 +1,4 @@
-"""lpad probe: the report of `lpactl probe`, without a daemon and settings; the port must be free."""
+"""lpad probe: the report of `lpactl probe`, without a daemon or settings; the port must be free."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LISTING = 10.0
 def probe(
     port: str | None, reader: str | None, baud: int, aids: tuple[str, ...], as_json: bool, unredacted: bool
 ) -> None:
-    """Test a card and the link to it without the daemon, and print a report for a bug report.
+    """Test a card and the link to it without the daemon, and print the result for a bug report.
 
     Nothing on the card is changed. Without --port and --reader, the command lists the ports and readers.
     """

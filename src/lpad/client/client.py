@@ -434,7 +434,7 @@ class Client:
         accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
-        """Delete operational profiles, test profiles or the default SM-DP+ address; one flag must be true."""
+        """Delete operational or test profiles, or the default SM-DP+ address; set at least one flag."""
         body = {
             "operational_profiles": operational_profiles,
             "test_profiles": test_profiles,

@@ -179,7 +179,7 @@ class Addresses(_View, frozen=True, kw_only=True):
 
 
 class Provisioning(_View, frozen=True, kw_only=True):
-    """The number of requests to the default SM-DP+ for a first profile, and the time of the next one."""
+    """The number of lpad's own requests for a first profile, and the time of the next one, if any."""
 
     attempts: int
     next_at: datetime | None = None

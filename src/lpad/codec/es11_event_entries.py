@@ -31,7 +31,7 @@ class EventEntry(Frozen):
 
 
 class EventEntries(Frozen):
-    """The readable events for the card, oldest first, without duplicates."""
+    """The readable events for the card, in the order of the SM-DS, without duplicates."""
 
     transaction_id: TransactionId
     entries: tuple[EventEntry, ...]
@@ -43,7 +43,7 @@ class EventEntries(Frozen):
         """Take the events from an answer; an answer without the list means that there are no events.
 
         Raises:
-            MalformedError: the transaction ID is missing or impossible, or the event list has another type.
+            MalformedError: the transaction ID is missing or impossible, or the events are not a list.
         """
         listed = answer.fields.get(_ENTRIES)
         if listed is None:

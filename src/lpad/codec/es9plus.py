@@ -79,7 +79,7 @@ class Answer(Frozen):
         that the server has accepted the notification, which can be removed from the card only once.
 
         Raises:
-            MalformedError: the body has none of these forms.
+            MalformedError: the body has none of these forms, and is not a refusal.
         """
         if body.strip() and not _json_object(body):
             return cls(None, {})

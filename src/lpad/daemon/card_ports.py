@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class CardPorts:
-    """The ports to all cards; unchanged ones stay the same objects after a reload."""
+    """The ports to all cards; a reload keeps the functions that open an unchanged port."""
 
     def __init__(self, state_folder: Path, *, observe: Callable[[str, float], None] | None = None) -> None:
         """Create an empty set of ports; nothing is opened.

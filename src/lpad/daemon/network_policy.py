@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def network_policy(section: NetworkSection) -> NetworkPolicy:
-    """Return the policy for the data connection: applier, hooks, patterns and time limit."""
+    """Return the applier, hooks, patterns, reaction to failures, and time limit of the data connection."""
     return NetworkPolicy(
         applier=_applier(section),
         hooks=Hooks(RunnerClient(section.runner)) if section.hooks else NO_HOOKS,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _MEMORY = "servers.json"
-"""A file in the state folder; lpad can obtain its content again."""
+"""The file of the remembered servers in the state folder; lpad can obtain its content again."""
 
 
 class Servers:
@@ -50,7 +50,7 @@ class Servers:
     def prepared(
         self, file: SettingsFile
     ) -> Callable[[ServerAddress, CardTrust], AbstractContextManager[Es9Plus]]:
-        """Return a function that opens connections with other settings.
+        """Return a function that opens connections with the settings in a file.
 
         Raises:
             InvalidSettings: a file that the settings name cannot be read.

@@ -48,7 +48,7 @@ def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
         uid: ModemManager's name of the device.
 
     Raises:
-        BusUnanswered: the state is not final before the deadline, so nothing was asked.
+        BusUnanswered: the state is not final before the deadline, or an answer does not come in time.
         BusError: see `Bus.call`.
     """
     unmanaged = UnmanagedModem(bus, modem)

@@ -157,7 +157,7 @@ class Engine:
         self.changes = self._store.changes
         """Returns the stored changes."""
         self.under_way = self._store.active
-        """Returns the changes that run or wait for an answer."""
+        """Returns the changes that run or wait."""
         self.line = self._lines.get
         """Returns a platform's last report on the line of a profile."""
         self.line_cause = self._lines.cause

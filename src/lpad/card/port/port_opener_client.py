@@ -40,7 +40,7 @@ class PortOpenerClient:
             the descriptor; None if there is no opener, or this user may not use it.
 
         Raises:
-            OSError: the opener could not open the file; the error states the system's reason.
+            OSError: the opener could not open the device or reach the proxy; the error states the reason.
             CardUnreachable: the opener refuses, or does not answer.
         """
         attempted = f"cannot open {wanted} through the port opener at {self.path}"

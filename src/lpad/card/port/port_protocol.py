@@ -1,6 +1,6 @@
 """The protocol that a modem's port speaks, as the kernel states it.
 
-cdc-wdm ports belong to the driver cdc_mbim or qmi_wwan (/sys/class/usbmisc), WWAN ports have a type
+cdc-wdm ports belong to the driver cdc_mbim or qmi_wwan (/sys/class/usbmisc); WWAN ports have a type
 (/sys/class/wwan, Linux 5.14). If sysfs reports no protocol, the port's name decides; if MBIM and QMI ports
 share that name, lpad asks the modem (`port_protocol_query.py`).
 """

@@ -109,7 +109,7 @@ def _succeeded(answer: qmi.Message) -> bool:
 
 
 def _asked_in_qmi(port: ControlPort, body: Body, deadline: Deadline) -> list[qmi.Message]:
-    """Ask the modem's QMI control service; return the first messages, empty if none comes in time."""
+    """Send a request to the QMI control service; return the first messages, empty if none comes in time."""
     request = qmi.Message(
         kind=qmi.Kind.REQUEST,
         service=body.SERVICE,
@@ -145,7 +145,7 @@ def _opened_by_mbim_proxy(port: ControlPort, deadline: Deadline) -> bool:
 
 
 def _asked_in_mbim(port: ControlPort, message: Message, deadline: Deadline) -> list[Message]:
-    """Ask the modem's MBIM function; return the first messages, empty if none comes in time."""
+    """Send an MBIM message; return the first messages that come, empty if none comes in time."""
     for fragment in mbim.encode(message, max_transfer=port.max_transfer):
         port.write(fragment, deadline=deadline)
     receiver = MbimReceiver()

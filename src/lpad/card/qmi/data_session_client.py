@@ -106,7 +106,7 @@ class DataSessionClient:
 
 
 def pass_over(error: CardError) -> None:
-    """Log a refusal; raise any other error."""
+    """Log a refusal or an unintelligible answer; raise any other error."""
     if "modem_error" not in error.details and not isinstance(error, CardMalformed):
         raise error
     _log.debug("%s", error)

@@ -22,7 +22,7 @@ class UimChannel:
         """Use an open channel.
 
         Args:
-            number: 1 to 19.
+            number: the channel's number, 1 to 19.
         """
         self.modem = modem
         self.number = number

@@ -30,7 +30,7 @@ _STARTING = 60.0
 """Seconds that a network may take to open or refuse a session."""
 _STOPPING = 10.0
 _SHARE = 3
-"""A stop gets a third of the time left; without an answer, time remains to give its client back."""
+"""A stop gets at most a third of the time left; without an answer, time remains to give its client back."""
 _OPEN, _CLOSE = "cannot open the data session", "cannot close the data session"
 _CAUSES: dict[int, int] = {
     EndReason.AUTHENTICATION_FAILED: 29,
@@ -51,7 +51,7 @@ class QmiSession:
     remain allocated when the port is closed, and are noted for the next process.
 
     A modem may report a session on a multiplexed channel only to the clients that are bound to that channel
-    (Bind Mux Data Port). It reports no session to other clients.
+    (Bind Mux Data Port). To other clients it then reports that there is no session.
     """
 
     def __init__(self, dialogue: QmiDialogue, cause: SessionCause) -> None:

@@ -266,7 +266,7 @@ class QmiDialogue:
         return self._indications.card_reports
 
     def close(self) -> None:
-        """Give the clients back and release the port; never raises."""
+        """Release the port, and give back all clients but those noted for a later process; never raises."""
         try:
             while self._clients and not self._port.closed:
                 service, client = self._clients.popitem()
@@ -406,7 +406,7 @@ class QmiDialogue:
         return transaction
 
     def _read(self, deadline: Deadline) -> bool:
-        """Read and keep indications until the deadline; return whether anything was read."""
+        """Read once, waiting until the deadline, and keep the indications; return whether anything came."""
         data = self._port.read(deadline=deadline)
         self._take(data)
         return bool(data)
@@ -437,7 +437,7 @@ class QmiDialogue:
         return message.service == Service.WDS and message.client in [each.client for each in sessions]
 
     def _note_end(self, message: Message) -> None:
-        """Note that a session of lpad has ended: its handle is no longer valid."""
+        """Note if an indication reports the end of lpad's session, whose handle is then no longer valid."""
         change = data_session.PacketServiceChange
         if (message.service, message.number) != (change.SERVICE, change.MESSAGE):
             return

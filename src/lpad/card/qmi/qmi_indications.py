@@ -38,7 +38,7 @@ class QmiIndications:
         self.heard: deque[Message] = deque(maxlen=_KEPT)
         """The latest indications, oldest first."""
         self.reported = False
-        """Whether an indication was about the registration or a data session; `hear` resets this."""
+        """Whether an indication was about the registration, a data session or a reset; `hear` clears this."""
         self.card_reports = CardReportLog()
         """The indications about the card."""
         self.rejection: int | None = None

@@ -88,7 +88,7 @@ _ACTIONS: dict[str, tuple[Body, ...]] = {
     DETACH: (network.AttachDetach(action=network.DETACH),),
     ATTACH: (network.AttachDetach(action=network.ATTACH),),
 }
-"""The requests of each action; the answer to the last request decides whether the action succeeded."""
+"""The requests of each action but `SESSION_ON`; the last answer decides whether the action succeeded."""
 _POWERING = 40.0
 _STARTING = 1.0
 _NOT_STARTED = (AppState.UNKNOWN, AppState.DETECTED)
@@ -248,13 +248,13 @@ class QmiModem(ControlModem):
         return self._asked(card.GetSlotStatus(), card.SlotStatus, "cannot read the SIM slots", deadline)
 
     def _iccid_of_slot(self, deadline: Deadline) -> bytes | None:
-        """Return the ICCID of the active slot, empty if there is none; None: the modem reports no slots."""
+        """Return the ICCID of the active slot, empty without an ICCID; None: no active slot is reported."""
         status = self._slot_status(deadline)
         used = None if status is None else used_slot(status.slots)
         return None if used is None else used.iccid
 
     def _iccid_of_file(self, deadline: Deadline) -> bytes | None:
-        """Return the content of EF_ICCID, empty if it does not exist; None: the modem does not read files."""
+        """Return the content of EF_ICCID, empty without card or file; None: the modem does not read files."""
         attempted = "cannot read the ICCID"
         request = card.ReadTransparent(session=card.Session(kind=_CARD_SESSION), file=_EF_ICCID)
         try:

@@ -22,7 +22,7 @@ def slots_of(told: tuple[PhysicalSlot, ...]) -> tuple[Slot, ...]:
 def used_slot(told: tuple[PhysicalSlot, ...]) -> PhysicalSlot | None:
     """Return the physical slot behind the logical one that lpad uses; None if no slot is active.
 
-    A modem with two SIMs has two active slots.
+    A modem that uses two SIMs at the same time has two active slots.
     """
     active = [each for each in told if each.active == 1]
     return next((each for each in active if each.logical == SLOT), active[0] if active else None)

@@ -63,15 +63,15 @@ class Step(StrEnum):
 
 
 class RefreshStep(Frozen, kw_only=True):
-    """One step of the ladder. After `down`, `up` is always sent, whatever happens in between."""
+    """One step of the ladder: AT commands or actions of a control port. After `down`, `up` is always sent."""
 
     step: Step
     down: tuple[str, ...] = ()
-    """AT commands that power something down; empty for a step that only waits, or that is one command."""
+    """Commands that power something down; empty for a step that only waits, or that is one command."""
     up: tuple[str, ...] = ()
-    """AT commands that power everything up again, or that restart the modem."""
+    """Commands that power everything up again, or that restart the modem."""
     instead: tuple[str, ...] = ()
-    """AT commands for a modem that refuses the first of `up`; only in a step that powers nothing down."""
+    """Commands for a modem that refuses the first of `up`; only in a step that powers nothing down."""
     seconds: float = 20.0
     """Seconds that the modem may take to read the new profile after the step."""
     port_goes: bool = False

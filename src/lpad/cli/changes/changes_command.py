@@ -33,7 +33,7 @@ _DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ
 @click.option(
     "--before",
     type=click.IntRange(min=1),
-    help="Show only changes with a lower number, such as the 'next' of an earlier list.",
+    help="Show only changes with numbers below this one, such as the 'next' of an earlier list.",
 )
 @click.option(
     "--since", type=click.DateTime(_DATES), help="Show only changes requested since this time, in UTC."

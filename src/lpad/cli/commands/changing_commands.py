@@ -312,7 +312,7 @@ def answer(
 
 
 def _named(session: Session, iccid: str) -> str:
-    """Return a profile with its name for a question; only its number if the daemon does not know its name."""
+    """Return the name and ICCID of a profile for a question; only the ICCID if its name is unknown."""
     try:
         profiles = session.client.profiles(session.euicc())
     except ApiError:

@@ -115,7 +115,7 @@ def _outbox_line(client: Client, euicc: str) -> str | None:
 
 
 def webhook_line(webhook: Webhook) -> str | None:
-    """Return a line about an endpoint that does not receive its events; None for any other endpoint."""
+    """Return a line about an endpoint that is stopped, fails or has set-aside events; None for any other."""
     waiting = f", {webhook.pending} events wait" if webhook.pending else ""
     if webhook.state != "active":
         return f"webhook {webhook.name}: {webhook.state}{waiting} ('lpactl webhooks resume {webhook.name}')"
@@ -271,7 +271,7 @@ def _number(profile: Profile | UnreadableProfile) -> str | None:
 
 
 def _provisioning(euicc: Euicc) -> str | None:
-    """Return a line about requests for an empty card's first profile; None if there were none."""
+    """Return a line about requests for a first profile; None if there are none, or no more are planned."""
     status = euicc.provisioning
     if status is None or not status.attempts or status.next_at is None:
         return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _WANTED = ("wanted", "downloading")
 _BEGINS = 60.0
-"""Seconds within which lpad begins the next download once the previous one has ended."""
+"""Seconds that lpactl waits for the next download to begin."""
 _LOOK_EVERY = 0.3
 _RECENT = 100
 """The number of the newest changes among which lpactl searches for a download."""

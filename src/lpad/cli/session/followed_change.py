@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lpad.client.views import Pause
 
 _QUARTERS = 4
-_OVERTAKEN = "a switch has overtaken change {}; lpad will start the change again by itself"
+_OVERTAKEN = "a switch has overtaken change {}; lpad will start the change again"
 
 
 class _Display(Protocol):
@@ -31,8 +31,8 @@ class _Display(Protocol):
 def follow(client: Client, output: Output, change: Change) -> Change:
     """Show a change until it has ended, and return its last record.
 
-    A question is asked if standard input and error are a terminal. Otherwise the question is printed with the
-    command that answers it, and the change keeps waiting.
+    A question is asked if standard input and error are terminals, except the one for a confirmation.
+    Otherwise the question is printed with the command that answers it, and the change keeps waiting.
     """
     asked: object = None
     told: object = None
@@ -105,7 +105,7 @@ def waits(pause: Pause) -> str:
 
 
 def _pause_lines(change: Change, *, first: bool) -> list[str]:
-    """Return why a change waits; the first time also how long lpad tries, and how to stop or watch that."""
+    """Return why a change waits; with `first`, also how long lpad keeps trying, and how to stop that."""
     assert change.pause is not None
     lines = [waits(change.pause)]
     if first and (until := _patience(change)) is not None:
@@ -117,7 +117,7 @@ def _pause_lines(change: Change, *, first: bool) -> list[str]:
 
 
 def _patience(change: Change) -> str | None:
-    """Return how long lpad keeps trying a download; None for another change, or if it is tried once."""
+    """Return how long lpad keeps trying a download; None if it tries once, and for other changes."""
     if change.kind != "download":
         return None
     if change.params.get("when_online"):
@@ -337,7 +337,7 @@ class _Silent:
 
 
 class _Lines:
-    """Plain lines: each step, each quarter of the bytes."""
+    """Plain lines: one for each step, and one for each quarter of the bytes."""
 
     def __init__(self, output: Output) -> None:
         self._output = output

@@ -1,4 +1,4 @@
-"""The options for the guard of a switch, and lines that show guards and failover."""
+"""The options for the guard of a switch, and lines of the status, such as those about failover."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def on_trial(changes: Iterable[Change]) -> list[str]:
 
 
 def layer_lines(changes: Iterable[Change]) -> list[str]:
-    """Return lines about each card's last switch, if it has ended: its failed layer, and its failed programs.
+    """Return lines about each card's last ended switch: its failed layer, and the owner's failed programs.
 
     Args:
         changes: the newest first.
@@ -173,7 +173,7 @@ def rescue_line(euicc: Euicc) -> str | None:
 
 
 def leftovers_line(euicc: Euicc) -> str | None:
-    """Return a line about deleted profiles whose network settings are still there; None if there are none."""
+    """Return a line about deleted profiles whose network settings the applier still has; None without any."""
     if not euicc.network_leftovers:
         return None
     last = euicc.network_leftovers[-1]

@@ -18,7 +18,7 @@ _TAIL = re.compile(r"[0-9A-E]{4,20}")
 
 
 def named_profile(client: Client, euicc: str, text: str) -> str:
-    """Return the ICCID of the chosen profile, or its AID if the ICCID is ambiguous.
+    """Return the ICCID of the chosen profile, or its AID if the ICCID is ambiguous or missing.
 
     Raises:
         ApiError: no profile matches, or several do; the sentence lists the candidates.

@@ -18,7 +18,7 @@ LARGEST_PICTURE = 20_000_000
 """The maximum number of bytes of a picture."""
 _MOST_PIXELS = 50_000_000
 _SEARCHING = 30
-"""Seconds for another program to find a QR code."""
+"""Seconds that zbarimg may take to find a QR code."""
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
@@ -34,7 +34,7 @@ def text_of_picture(data: bytes) -> str:
         data: a PNG or JPEG file, at most 20,000,000 bytes.
 
     Raises:
-        UsageError: the file is not PNG or JPEG or is too large, contains no valid activation code or several,
+        UsageError: the file is not PNG or JPEG, is damaged or too large, contains no valid code or several,
             or no program is installed that reads QR codes.
     """
     if len(data) > LARGEST_PICTURE:

@@ -55,7 +55,7 @@ def complete_profile(ctx: click.Context, _param: click.Parameter, incomplete: st
 
 
 def complete_change(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the numbers of new changes that begin with the input, each with the change's kind and state."""
+    """Return the recent changes whose number begins with the input, each with its kind and state."""
 
     def changes(client: Client) -> Sequence[Change]:
         return client.changes(limit=_CHANGES)

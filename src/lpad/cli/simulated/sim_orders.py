@@ -31,7 +31,7 @@ _PICTURES = {b"\x89PNG": IconType.PNG, b"\xff\xd8\xff": IconType.JPG}
 
 
 class _Moment(click.ParamType[datetime]):
-    """A future time: a duration from now on, or a date and time."""
+    """A time, given as a duration from now on, or as a date and time."""
 
     name = "TIME"
 

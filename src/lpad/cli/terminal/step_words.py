@@ -71,5 +71,5 @@ _WORDS |= {
 
 
 def step_words(name: str, *, verbose: bool = False) -> str:
-    """Return a step's description for users, or its name without dashes; with `verbose`, its own name."""
+    """Return a step's description, or else its name without dashes; with `verbose`, its name as it is."""
     return name if verbose else _WORDS.get(name) or name.replace("-", " ")

@@ -96,7 +96,7 @@ class Bars:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Hide the progress bar while the command asks a question."""
+        """Hide the progress bar while the command prints notes or asks a question."""
         self._progress.stop()
         try:
             yield

@@ -83,7 +83,7 @@ def parse_all(data: bytes) -> tuple[Tlv, ...]:
     """Return the elements that fill `data`, in order; none for empty data.
 
     Raises:
-        MalformedError: the last element is incomplete.
+        MalformedError: as in `parse_first`, for any of the elements.
     """
     return tuple(_elements(data))
 

@@ -74,7 +74,7 @@ class _Reader:
 
 
 class _Writer:
-    """Collects the fixed fields and the parts; their offsets are known once all fixed fields are."""
+    """Collects the fixed fields and the parts, whose offsets `finish` writes into the fixed fields."""
 
     def __init__(self) -> None:
         self._fixed = bytearray()

@@ -8,7 +8,7 @@ from uuid import UUID
 BASIC_CONNECT = UUID("a289cc33-bcbb-8b4f-b6b0-133ec2aae6df")
 """The basic service, which every function has (MBIM 1.0, 10.5)."""
 BASIC_CONNECT_EXTENSIONS = UUID("3d01dcc5-fef5-4d05-0d3a-bef7058e9aaf")
-"""Microsoft's extensions of the basic service: slots, and the modem's reset."""
+"""Microsoft's extensions of the basic service: slots, the LTE attach context, and the modem's reset."""
 UICC = UUID("c2f6588e-f037-4bc9-8665-f4d44bd09367")
 """Microsoft's low-level UICC access."""
 PROXY_CONTROL = UUID("838cf7fb-8d0d-4d7f-871e-d71dbefbb39b")

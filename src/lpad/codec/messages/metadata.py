@@ -33,7 +33,7 @@ class ProfileClass(StrEnum):
 
 
 class NotificationEvent(StrEnum):
-    """The event that a notification reports; `UNKNOWN` stands for bits that only later versions define."""
+    """The event that a notification reports; `UNKNOWN` if none of its bits is known."""
 
     INSTALL = "install"
     ENABLE = "enable"
@@ -161,7 +161,7 @@ def rules_in(elements: Iterable[tlv.Tlv], rest: bytes = b"") -> tuple[str, ...]:
 
     Args:
         elements: the readable elements; the rules of all of them count.
-        rest: the bytes from the first unreadable one on, which may contain rules.
+        rest: the bytes from the first unreadable element on, which may contain rules.
     """
     found = [_bits_in(each) for each in elements if each.tag == _POLICY_RULES]
     names = [name for bits in found for name in pprs_of(bits)]

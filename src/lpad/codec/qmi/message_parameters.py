@@ -23,7 +23,7 @@ _RESULT_FORM = struct.Struct("<HH")
 
 
 class Kind(Enum):
-    """The kinds of field, each with its type in Python; the value is the format of its number or length."""
+    """The kinds of field: numbers, bytes and texts; the value of a number's kind is its `struct` format."""
 
     U8 = "B"
     U16 = "<H"

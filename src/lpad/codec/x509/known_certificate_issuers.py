@@ -46,7 +46,7 @@ def known_issuers() -> Mapping[bytes, CertificateIssuer]:
 
 
 def issuer_named(key_id: bytes) -> CertificateIssuer | None:
-    """Return the CI whose key identifier begins with the bytes that a card gives; None if unknown."""
+    """Return the known CI whose key identifier begins with these bytes, at least 4; None if there is none."""
     if len(key_id) < _NAMES:
         return None
     return next((known for known in known_issuers().values() if known.key_id.startswith(key_id)), None)

@@ -29,7 +29,7 @@ class Environment:
         self._end_watch: Callable[[], None] | None = None
 
     def start(self, *, on_network: Callable[[], None], on_time: Callable[[], None]) -> None:
-        """Call `on_network` when another attempt makes sense, and `on_time` when the clock was set."""
+        """Have `on_network` called when another attempt makes sense, and `on_time` when the clock was set."""
         self.reachability.watch(on_network)
         self.clock.watch(on_time)
         if self._watch_network is not None:

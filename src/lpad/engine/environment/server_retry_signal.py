@@ -18,7 +18,7 @@ class ServerReachability:
         self._on_back: Callable[[], None] = lambda: None
 
     def watch(self, on_back: Callable[[], None]) -> None:
-        """Call `on_back`, from any thread, when unreachable servers may be reachable again."""
+        """Have `on_back` called, from any thread, when unreachable servers may be reachable again."""
         self._on_back = on_back
 
     def missed(self) -> None:

@@ -1,4 +1,4 @@
-"""The activation of the profile's line: before the download, or once the profile is installed."""
+"""The activation of a profile's line: before the download, or once the profile is installed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def activate(wish: OpenWish, platform: OpenPlatform, reservation: Reservation) -
 
 
 def activate_installed(wish: OpenWish, iccid: str) -> None:
-    """Activate the line of the just installed profile, if the platform does so after an installation."""
+    """Activate the line of the just installed profile, unless a platform that takes orders did so before."""
     platform = wish.platform
     if platform is None or (platform.can.orders and platform.can.activates is not Activates.AFTER):
         return

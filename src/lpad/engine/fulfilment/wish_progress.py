@@ -90,7 +90,7 @@ class OpenWish:
         )
 
     def deadline(self) -> Deadline:
-        """Return the time limit of one call, which also ends when the change is cancelled."""
+        """Return the time limit of one call, which also ends when the change is cancelled or overtaken."""
         return Deadline.after(CONVERSATION, cancellation=self.run.interruption)
 
     def steady(self) -> float:

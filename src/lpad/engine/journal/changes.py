@@ -224,7 +224,7 @@ class Changes:
         """Return one change.
 
         Raises:
-            NotFound: no change has this ID, or the change was deleted in favour of newer ones.
+            NotFound: no change has this ID, it is no longer kept, or its record cannot be read.
         """
         row = self._database.row("SELECT body FROM sound_changes WHERE id = ?", change_id)
         if row is None:

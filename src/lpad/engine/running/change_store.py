@@ -279,7 +279,7 @@ class ChangeStore:
             return True
 
     def active(self) -> list[Change]:
-        """Return the changes that run or wait for an answer, oldest first, from memory."""
+        """Return the changes that run or wait, oldest first, from memory."""
         with self._lock:
             live = sorted(self._live.items())
         return [change for _, change in live if change.state in (State.RUNNING, State.WAITING)]
