@@ -46,7 +46,7 @@ class Service:
             folder: the folder to which relative paths in the settings refer.
 
         Raises:
-            InvalidSettings: a file in the settings cannot be used.
+            InvalidSettings: a file in the settings, or the state folder, cannot be used.
         """
         self._settings = settings
         self._topics = Topics.of(settings.topics)
@@ -158,7 +158,7 @@ class Service:
                 self._stopping.wait(pause)
 
     def _publish(self, wanted: set[str]) -> None:
-        """Publish the states of the wanted cards, or of all cards.
+        """Publish the states of the wanted cards; for `_ALL`, all cards, lpad-mqtt itself and the operations.
 
         Raises:
             ApiError: lpad cannot be reached, or refuses the request.

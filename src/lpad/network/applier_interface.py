@@ -5,13 +5,13 @@ One switch calls an applier in this order:
     prepare    before the card is asked to enable the profile
     apply      once card and modem agree on the profile, while lpad still holds the modem's port
     connect    once the modem was returned to its user
-    verify     whether these settings are in force; changes nothing
-    look query the state of bearer and address; changes nothing
+    look       whenever lpad queries the state of registration, bearer and address
 
 If the switch is rolled back, `undo` follows, and then `apply` and `connect` with the previous profile's
-settings. Every call is idempotent: it may be interrupted at any point and repeated. No call raises an error
-for an outside failure: a failure is an `Outcome`, whose sentence contains no secret and no complete ICCID. No
-call exceeds its deadline by more than a second.
+settings. If the profile is already enabled, `verify` shows whether lpad must call `apply` and `connect`.
+`look` and `verify` change nothing. Every call is idempotent: it may be interrupted at any point and repeated.
+No call raises an error for an outside failure: a failure is an `Outcome`, whose sentence contains no secret
+and no complete ICCID. No call exceeds its deadline by more than a second.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Failed(Frozen, kw_only=True):
 
 
 class TryAgain(Frozen, kw_only=True):
-    """The step failed for now: the service restarts, the modem is still missing, or the time has passed."""
+    """The step failed for now, for instance because a service restarts or the modem is still missing."""
 
     told: str
     layer: Culprit

@@ -97,7 +97,7 @@ class AtApplier:
         )
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Open the session on a control port; on an AT port, the modem itself attaches."""
+        """Open the session on a control port; on an AT port, the modem or the dialling program connects."""
         opened = _over_session(
             wanted,
             lambda session: open_session(session, wanted.settings, deadline=deadline),
@@ -153,7 +153,7 @@ class AtApplier:
         return Applied(told="the modem stores no settings per profile")
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Ask the modem whether context 1 is active, and for the context's addresses."""
+        """Return the state of the data session on a control port; on an AT port, that of context 1."""
         modem = wanted.modem
         if modem is None or deadline.passed:
             return Connection()
@@ -285,14 +285,14 @@ def _attach_anew(dialogue: Dialogue, deadline: Deadline) -> None:
 
 
 def _attach_again(dialogue: Dialogue, deadline: Deadline) -> None:
-    """Attach a modem that was detached when an earlier attempt was cut off."""
+    """Attach the modem if it is detached, as after an earlier attempt that was cut off."""
     answer = dialogue.ask(commands.ATTACHED, deadline=deadline)
     if answer.ok and commands.is_attached(answer) is False:
         _attach_anew(dialogue, deadline)
 
 
 def _overridden(dialogue: Dialogue, deadline: Deadline) -> str:
-    """Return a remark on the operator's configuration, which some modems load for the card and use first."""
+    """Return a remark on the operator's configuration, which some modems load for the card and prefer."""
     for text, active in dialogue.operator_configuration.items():
         prefix = text.removeprefix("AT").partition("=")[0].rstrip("?")
         answer = dialogue.ask(AtCommand(text, prefix=prefix), deadline=deadline)

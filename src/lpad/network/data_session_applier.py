@@ -41,7 +41,7 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
     """Open the session with a profile's settings.
 
     Raises:
-        CardError: the port is gone.
+        CardError: no answer in time, or the port is gone.
     """
     told = session.registration(deadline=deadline)
     registered = not told or any(each.registered for each in told)
@@ -71,10 +71,10 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
 
 
 def remember(session: DataSession, *, deadline: Deadline) -> Outcome:
-    """Return the initial bearer's settings for `restore` as memory, unless they use authentication.
+    """Return `Applied`, with the initial bearer's settings as memory if they are known and use no password.
 
     Raises:
-        CardError: the port is gone.
+        CardError: no answer in time, or the port is gone.
     """
     stored = session.attach_settings(deadline=deadline)
     if not stored or stored[0].authentication:
@@ -87,7 +87,7 @@ def restore(session: DataSession, memory: Mapping[str, str], *, deadline: Deadli
     """Set the initial bearer's settings from `remember`.
 
     Raises:
-        CardError: the port is gone.
+        CardError: no answer in time, or the port is gone.
     """
     kind, _, apn = memory.get(_MEMORY, "").partition(",")
     if kind in _KINDS:
@@ -102,7 +102,7 @@ def open_at_once(session: DataSession, settings: NetworkSettings, *, deadline: D
     The network may have denied the modem because of the previous settings.
 
     Raises:
-        CardError: the port is gone.
+        CardError: no answer in time, or the port is gone.
     """
     wish = _initial_bearer(settings)
     if wish is not None:
@@ -118,7 +118,7 @@ def verify_session(session: DataSession, settings: NetworkSettings, *, deadline:
     The modem does not report the session's settings.
 
     Raises:
-        CardError: the port is gone.
+        CardError: no answer in time, or the port is gone.
     """
     wish = _initial_bearer(settings)
     if wish is not None and not all(_same(each, wish) for each in session.attach_settings(deadline=deadline)):
@@ -133,7 +133,7 @@ def look_at_session(session: DataSession, *, deadline: Deadline) -> Connection:
     """Return the states of the session's bearer and address.
 
     Raises:
-        CardError: the port is gone.
+        CardError: no answer in time, or the port is gone.
     """
     report = session.report(deadline=deadline)
     if report.active is None:
@@ -162,7 +162,7 @@ def _initial_bearer(settings: NetworkSettings) -> SessionWish | None:
 
 
 def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> None:
-    """Attach with these settings unless the modem has them; if the modem refuses them, its own remain."""
+    """Attach with these settings, unless the modem has them or reports none; a refusal leaves its own."""
     stored = session.attach_settings(deadline=deadline)
     if not stored:
         _log.info("the modem reports no settings for its initial bearer, so lpad leaves them")

@@ -74,7 +74,7 @@ def length_of(header: bytes) -> int:
     """Return the length of the frame that a header announces.
 
     Raises:
-        MalformedError: the message is truncated, or too long.
+        MalformedError: the header is incomplete, or the length is 0 or too large.
     """
     if len(header) != HEADER.size:
         raise MalformedError("the connection ended within a frame's header")

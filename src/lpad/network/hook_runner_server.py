@@ -46,7 +46,7 @@ class HookRunner(Frozen, kw_only=True):
                     log.warning("dropping a request: %s", error)
 
     def serve_one(self, connection: socket.socket) -> None:
-        """Receive a request, run its program, and answer.
+        """Receive a request, run its programs, and answer.
 
         Raises:
             OSError: the connection ended, or is too slow.

@@ -78,7 +78,7 @@ class Command(Frozen):
 
     @property
     def block(self) -> int | None:
-        """The number of this STORE DATA block, from 0; None for another command."""
+        """The number of this STORE DATA block, from 0; None for any other command."""
         return self.p2 if self.ins == _STORE_DATA and self.cla & _PROPRIETARY else None
 
     @property
@@ -255,7 +255,7 @@ class Exchange:
         """Process the answer to the last command.
 
         Raises:
-            MalformedError: no status word, an endless answer, or a wrong length twice.
+            MalformedError: no status word, an endless or missing answer, or a wrong length twice.
         """
         if self._at is _At.END:
             raise InternalError("an exchange was fed after its end")

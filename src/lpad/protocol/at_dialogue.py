@@ -149,7 +149,7 @@ class AtDialogue:
             self.state = State.OUT_OF_STEP
 
     def give_up(self) -> None:
-        """Abandon the current command, because its deadline has passed."""
+        """Abandon the current command or probe, because its deadline has passed."""
         if self.state is State.ASKED:
             self.state = State.OUT_OF_STEP
             return

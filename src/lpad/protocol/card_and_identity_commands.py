@@ -98,6 +98,6 @@ def identity() -> tuple[AtCommand, AtCommand, AtCommand]:
 
 
 def identity_text(answer: AtAnswer) -> str:
-    """Return the modem's identification without quotes and without the word Revision."""
+    """Return an identification without quotes and the word Revision; empty if the answer has no line."""
     line = answer.lines[0] if answer.lines else ""
     return re.sub(r"^Revision\s*:\s*", "", line.strip('" '), flags=re.IGNORECASE)[:LONGEST_IDENTITY]

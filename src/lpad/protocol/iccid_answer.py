@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FILE_READ = ("144", "145", "159")
 """SW1 of +CRSM as a decimal number: success, success with a pending command, success with length."""
 _LOCKED = {"105": ("130", "131", "132", "133"), "152": ("4", "8", "64")}
-"""Status words of +CRSM in decimal numbers, of a card that requires a PIN first: 6982 to 6985, 98xx."""
+"""Decimal status words of +CRSM from a card that requires a PIN first: 6982 to 6985, 9804, 9808, 9840."""
 _FILE = 20
 """The number of digits in EF.ICCID, padding included."""
 _MOST = 20
@@ -64,7 +64,7 @@ class SimLocked(Struct, frozen=True):
 def iccid_command(text: str) -> AtCommand:
     """Return the command for a line such as AT+QCCID, AT^ICCID? or AT+CRSM=176,12258,0,0,10.
 
-    All modems understand AT+CRSM: READ BINARY of EF.ICCID, 2FE2 (3GPP TS 27.007, 8.18).
+    Nearly all modems understand AT+CRSM: READ BINARY of EF.ICCID, 2FE2 (3GPP TS 27.007, 8.18).
     """
     name = re.split(r"[=?]", text[2:])[0]
     return AtCommand(

@@ -31,7 +31,7 @@ _ED25519_KEY = 32
 _MOST_SIGNATURES = 16
 _TWILIO_ALGORITHMS = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
 _TWILIO_SETTINGS = "x-twilio-webhooks-signature-settings"
-"""The header with the algorithm, if the key is shared (twilio-python, request_validator.py)."""
+"""The header that names the signature's key and algorithm (twilio-python, request_validator.py)."""
 
 
 class Callback(Frozen):
@@ -77,7 +77,7 @@ def verify(scheme: str, callback: Callback, *, secret: str) -> int | None:
         raise InvalidValue("the secret is empty, so anyone could have made the signature")
     try:
         return SCHEMES[scheme](callback, secret)
-    except ValueError as error:  # the address is not a URL, or a header ends within a character
+    except ValueError as error:  # the address is not a URL, or a text has half a surrogate pair
         raise InvalidValue("the callback's URL or one of its headers cannot be read") from error
 
 

@@ -79,7 +79,7 @@ class Reservation(Frozen, kw_only=True):
         line_word: the platform's own name of the line's state; None: not reported.
         ticket: the profile's server and matching ID; if the matching ID is empty, the server finds the
             profile by the card's EID. None until the platform reports it. The ticket is a secret.
-        iccid: up to 20 digits, as the platform wrote them without padding.
+        iccid: up to 20 digits without padding, perhaps without the check digit; None: unknown.
         eid: the EID of the card for which the profile is reserved; None: any card, or unknown.
         imei: the IMEI of the device in which the platform has seen the line; None: unknown.
         apn: the access point name for the profile; None: the platform reports none.

@@ -66,7 +66,7 @@ class Interface(StrEnum):
 class Es9Plus:
     """One SM-DP+, over one TLS connection that is opened by the first call and kept until `close`.
 
-    Not to be shared between threads. The functions take the transaction ID as the server wrote it, and the
+    Not to be shared between threads. The functions expect the transaction ID as the server wrote it, and the
     card's unchanged answers (BF20, BF21, BF38, BF41; notifications: BF37 or 30). Each raises ServerError: the
     server is unreachable, untrusted, failed or refused.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def notes(file: SettingsFile) -> list[Mistake]:
-    """Return the mismatches in the order of the file: ports, folders, an interface, users and groups."""
+    """Return the notes in the order of the file, such as on missing ports, folders, users and groups."""
     report = Report(file.places)
     settings = file.settings
     if not settings.euiccs:

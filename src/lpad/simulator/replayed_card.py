@@ -53,7 +53,7 @@ class ReplayedCard:
 
     @classmethod
     def read(cls, path: Path, *, euicc: str | None = None) -> ReplayedCard:
-        """Read an APDU record.
+        """Return a card that replays an APDU record.
 
         Args:
             path: the file.

@@ -146,7 +146,7 @@ class ModemManagerApplier:
         return Applied(told="ModemManager stores nothing per profile")
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Return the state of ModemManager's bearers."""
+        """Return the registration, and the state of ModemManager's bearers."""
         try:
             with Bus(deadline=deadline) as bus:
                 modem = present(bus, wanted, attempted="query the connection", deadline=deadline)
@@ -213,7 +213,7 @@ class ModemManagerApplier:
 def wait_for_card(
     bus: Bus, wanted: Wanted, *, attempted: str, deadline: Deadline
 ) -> ManagedModem | Failed | TryAgain:
-    """Wait until ModemManager has probed the modem, and shows it with the wanted profile.
+    """Return the modem once ModemManager shows it with the wanted profile, or the reason at the deadline.
 
     If lpad has not borrowed the modem's port, or the modem does not report its new profile, ModemManager does
     not automatically probe the modem again. Then lpad requests another probe, once.

@@ -42,7 +42,7 @@ SIGNALS = (
     Rule(sender=NAME, interface=OBJECT_MANAGER),
     owner_changed(NAME),
 )
-"""ModemManager's reports on a modem's registration and connection, and on its own start and end."""
+"""ModemManager's signals if a modem appears, leaves or changes its state, or ModemManager starts or ends."""
 
 FAILED, LOCKED, CONNECTING, CONNECTED = -1, 2, 10, 11
 """MMModemState."""
@@ -80,7 +80,7 @@ class ManagedModem(Frozen):
     state: int | None
     """MMModemState: -1 failed, 2 locked, 8 registered, 10 connecting, 11 connected; None: unknown."""
     trouble: str | None
-    """The reason why the modem cannot be used, in words; None: it can be used."""
+    """The reason why the modem cannot be used, in words; None: it is neither failed nor locked."""
     registration: int | None
     """MMModem3gppRegistrationState."""
     bearers: tuple[str, ...]

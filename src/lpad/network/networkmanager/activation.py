@@ -35,7 +35,7 @@ class Activation:
         self._asked: str | None = None
 
     def run(self, deadline: Deadline) -> Outcome:
-        """Return the result; `Applied` also if the activation still continues when the time has passed.
+        """Activate the connection; return the result: `Applied` also if the activation outlasts the deadline.
 
         Raises:
             BusError: see `Bus.call`.

@@ -227,7 +227,7 @@ class NetworkManagerApplier:
         return "the profile's connection has these settings"
 
     def _target(self, connections: list[StoredConnection], wanted: Wanted) -> StoredConnection | None:
-        """Return a profile's connection: lpad's, or without settings the owner's; None: there is none."""
+        """Return a profile's connection: lpad's; without settings, preferably the owner's; None: none."""
         mine = next((each for each in connections if each.iccid == wanted.iccid), None)
         if wanted.settings != EMPTY:
             return mine
@@ -371,7 +371,7 @@ def _set_autoconnect(daemon: Daemon, connection: StoredConnection, *, on: bool) 
 def _owners_active(
     bus: Bus, daemon: Daemon, connections: list[StoredConnection], wanted: Wanted, *, deadline: Deadline
 ) -> str | None:
-    """Return the UUID of the modem's active connection; None: there is none, or lpad has made it."""
+    """Return the UUID of the modem's active connection; None: none is known, or lpad has made it."""
     # checked first, because a call to a missing service starts it, or waits half a minute
     if not bus.has_owner(MODEM_MANAGER, deadline=deadline):
         return None

@@ -190,5 +190,5 @@ def _gsm(settings: NetworkSettings, iccid: str, version: tuple[int, int]) -> dic
 
 
 def _value(tree: Tree, section: str, name: str) -> Any:
-    """Return a setting; NetworkManager omits default values: false, 0 or an empty text."""
+    """Return a setting; None for false, 0 or an empty text, the defaults that NetworkManager omits."""
     return plain(tree.get(section, {}).get(name)) or None

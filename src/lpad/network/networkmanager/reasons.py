@@ -1,6 +1,6 @@
 """NetworkManager's device states and reasons, with the layer and cause of each.
 
-NMDeviceState and NMDeviceStateReason of NetworkManager 1.42; a number that the tables lack counts as unknown.
+NMDeviceState and NMDeviceStateReason of NetworkManager 1.42; a reason without words is reported as a number.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def at(path: str, value: Any) -> Any:
 
 
 def text_at(path: str, value: Any) -> str | None:
-    """Return a text, number or truth value at a path as text; None if it is missing or of another type."""
+    """Return the scalar at a path as text; None if it is missing, empty, too long, a list or an object."""
     return as_text(at(path, value))
 
 
@@ -77,7 +77,7 @@ def tags_at(path: str, value: Any) -> str | None:
 
 
 def as_text(value: Any) -> str | None:
-    """Return a scalar of JSON as text; None for null, an empty text, a list or an object."""
+    """Return a scalar of JSON as text; None for null, an empty or too long text, a list or an object."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

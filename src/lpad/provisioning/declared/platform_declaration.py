@@ -5,7 +5,8 @@ headers, token, sign, basic  the client's authentication
 calls                        order, confirm, find, look, line, activate, release, products; for the line of
                              an installed profile line_by_iccid, activate_line, suspend, retire; for the
                              lines with a tag lines_by_tag
-good, again, errors, causes  the meaning of answers
+good, again                  the answers that mean success, or "later"
+words, cause_at, causes      the platform's words and codes in a refusal, each code with lpad's cause
 profile, line, order         the platform's names of states, each with lpad's name
 can                          the platform's capabilities
 """

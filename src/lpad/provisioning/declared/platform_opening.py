@@ -43,7 +43,7 @@ class PlatformSettings(Frozen, kw_only=True):
         options: the options by name.
         product: the product to order.
         ca_files: CA certificates that replace the public ones; empty: the system's.
-        client: the client certificate, and its key if it is in another file.
+        client: the client certificate, and its key if that is in another file; None: no client certificate.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"credentials"})

@@ -119,7 +119,7 @@ class HttpsConnection:
         Raises:
             ServerUnreachable: no connection, or no answer in time.
             ServerUntrusted: TLS cannot be verified.
-            ServerMalformed: the answer is not HTTP, or larger than `limit`.
+            ServerMalformed: the answer is not HTTP, is larger than `limit`, or cannot be decompressed.
             Cancelled: another thread ends the wait.
         """
         self._begin(deadline)

@@ -66,7 +66,7 @@ def _body(body: bytes) -> str:
 
 
 def _outline(value: Any, name: str = "") -> Any:
-    """Return JSON with values replaced by their lengths."""
+    """Return JSON with each value that must not be shown replaced by its length."""
     if isinstance(value, dict):
         # A server chooses its field names, so a name may be a secret as well.
         return {_name(key): _outline(inner, key) for key, inner in value.items()}

@@ -55,7 +55,7 @@ class Waiting:
         return TimeoutError() if self.silence is None or self.deadline.passed else SilenceError()
 
     def poll(self, wanted: Mapping[int, int], *, until: Deadline) -> dict[int, int]:
-        """Wait until one of some descriptors is ready.
+        """Wait until at least one of the descriptors is ready.
 
         Returns:
             The ready descriptors, including those with errors; empty once `until` has passed.

@@ -48,7 +48,7 @@ class Document:
 
     @classmethod
     def parse(cls, content: bytes) -> Document:
-        """Read YAML; mistakes go into `report`, and wrong values are omitted from `value`."""
+        """Read YAML; mistakes go into `report`, and `value` has None in place of a wrong value."""
         document = cls()
         document._parse(content)
         return document

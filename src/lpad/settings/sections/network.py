@@ -22,7 +22,7 @@ _ICCID_PREFIX = LazyPattern(r"[0-9A-Ea-e]{1,20}")
 
 
 class PatternSection(Section, frozen=True):
-    """Network settings for profiles whose ICCID begins with these digits, or that this provider issued."""
+    """Network settings for the profiles with this beginning of the ICCID and this provider; empty: any."""
 
     iccid: str = ""
     provider: str = ""

@@ -1,4 +1,4 @@
-"""`remote`: connections to SM-DP+ servers."""
+"""`remote`: connections to servers: SM-DP+, SM-DS, platforms and the endpoints of webhooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ProtocolVersion = Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$
 
 
 class RemoteSection(Section, frozen=True):
-    """The settings for connections to SM-DP+ servers."""
+    """The settings for connections to servers; `protocol_version` is for SM-DP+ and SM-DS."""
 
     hosts: dict[str, str] = {}
     protocol_version: ProtocolVersion = "2.2.2"

@@ -39,7 +39,7 @@ class LteAttachContexts:
         """Answer a query, or store contexts; passwords are not reported.
 
         Raises:
-            MalformedError: a roaming condition is missing.
+            MalformedError: a roaming condition has no context, or several.
         """
         if command.action == Action.SET:
             wish = decode(SetLteAttachConfiguration, command.info)

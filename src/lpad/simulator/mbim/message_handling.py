@@ -346,7 +346,7 @@ class MbimFunction:
         return self._lte_attach.carry_out(command)
 
     def _open_in_addition(self, command: Command) -> Information:
-        """Open a session in addition to the initial bearer; this fails without a registration."""
+        """Open, end or query a session in addition to the initial bearer; opening needs a registration."""
         contexts = self.modem.contexts
         registered = self.modem.registration.status() in (HOME, ROAMING)
         cause = None

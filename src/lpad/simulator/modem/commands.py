@@ -148,7 +148,7 @@ class CommandSet:
         return 0 if limit is None else max(0, len(line) - limit)
 
     def error(self, code: int | None) -> Reply:
-        """Return a refusal in the form that +CMEE selects; None: the refusal of an unknown command."""
+        """Return a refusal in the form that +CMEE selects; without a code, plain ERROR."""
         return self._replies.error(code)
 
     def serve_proactive(self, length: int) -> bool:

@@ -212,7 +212,7 @@ class ModemPersonality:
     fetches_proactive: bool = True
     """Whether the modem answers 91xx with FETCH and TERMINAL RESPONSE, and REFRESH with a card reset."""
     refresh_urc: str | None = "+QUSIM: 1"
-    """The modem's unsolicited lines once the card is up again after REFRESH."""
+    """The modem's unsolicited line once the card is up again after REFRESH; None: it sends none."""
     away_after_refresh: float | None = None
     """Seconds for which the port is gone after REFRESH; None if the port stays."""
     comes_back_elsewhere: bool = False

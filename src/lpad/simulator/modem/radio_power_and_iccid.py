@@ -41,7 +41,7 @@ class RadioAndSim:
         self._function = 1
         self._sim_power = True
         self.restarts = 0
-        """A counter that changes whenever the modem restarts its card or switches its radio."""
+        """A counter that changes whenever the modem must read its card again, or switches its radio."""
 
     @property
     def on(self) -> bool:

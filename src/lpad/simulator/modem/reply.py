@@ -47,7 +47,7 @@ class Replies:
         self._blank = " " if personality.blank_after_colon else ""
 
     def error(self, code: int | None) -> Reply:
-        """Return a refusal in the form that +CMEE selects; None: the refusal of an unknown command."""
+        """Return a refusal in the form that +CMEE selects; without a code, plain ERROR."""
         if code is None or self.error_level == 0:
             return Reply(final="ERROR")
         told = str(code) if self.error_level == 1 else _ERRORS.get(code, "unknown")

@@ -16,7 +16,7 @@ from lpad.base.errors import InvalidValue
 
 
 class PlatformFault(StrEnum):
-    """The kinds of faults, each with the meaning of `value`."""
+    """The kinds of faults, each with the meaning of `value`, if it has one."""
 
     # faults of the connection
     LOST_ANSWER = "lost-answer"

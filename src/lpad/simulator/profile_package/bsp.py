@@ -115,7 +115,7 @@ class Bsp:
         """Return the content of one whole TLV; the MAC is verified before decryption.
 
         Raises:
-            BspStructureError: the TLV has another tag, is too long, or is too short for its MAC.
+            BspStructureError: the TLV's tag is not 86, 87 or 88, or its length is wrong.
             BspSecurityError: wrong MAC or padding.
         """
         try:

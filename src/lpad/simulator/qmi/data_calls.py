@@ -122,7 +122,7 @@ class DataCalls:
         self.of_clients.pop(client, None)
 
     def forget_all(self) -> None:
-        """End all sessions, because the modem has restarted."""
+        """End the sessions of all clients."""
         self.of_clients.clear()
 
     def ended(self) -> list[tuple[int, Body]]:

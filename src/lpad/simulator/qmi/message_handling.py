@@ -112,7 +112,7 @@ class QmiFunction:
         self._waiting: int | None = None
         self._refreshing: _Refreshing | None = None
         self.refreshes_unanswered = 0
-        """Refreshes for which a registered client did not answer in time."""
+        """The number of refreshes for which a registered client did not answer in time."""
         self._pending: list[tuple[float, Callable[[], list[Message]]]] = []
         self._token = 0
         self._messages = 0
@@ -165,7 +165,7 @@ class QmiFunction:
             self._pending.append((0.0, lambda: [_indication(control.Sync(), 0)]))
 
     def disconnect(self) -> None:
-        """Forget all clients: the port has disappeared, or the modem was reset."""
+        """Forget all clients: the port has disappeared, the modem was reset, or a host has sent Sync."""
         self.clients.clear()
         self.calls.forget_all()
         self._pending.clear()

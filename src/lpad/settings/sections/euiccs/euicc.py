@@ -79,7 +79,7 @@ class EuiccSection(Section, frozen=True):
         return frozenset(each for each in (self.port, *self.fallback_ports) if each is not None)
 
     def check(self, report: Report) -> None:
-        """Report an invalid name, place, identifier or quirk."""
+        """Report an invalid name, place, speed, identifier, quirk or capability."""
         if not _NAME.fullmatch(str(report.at[-1])):
             report.wrong("a card's name must consist of at most 32 lower-case letters, digits, - and _")
         if len(self.places) > 1:
@@ -120,7 +120,7 @@ class EuiccSection(Section, frozen=True):
 
 
 def check_places(euiccs: dict[str, EuiccSection], report: Report) -> None:
-    """Report entries that share a place, unless they are eUICCs of one card with different AIDs."""
+    """Report entries that share a place or a port, unless they are eUICCs of one card with different AIDs."""
     seen: list[tuple[str, EuiccSection]] = []
     for name, euicc in euiccs.items():
         if report.sound(name) and euicc.places:

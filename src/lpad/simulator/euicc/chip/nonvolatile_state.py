@@ -126,5 +126,5 @@ class CardState(msgspec.Struct, kw_only=True):
         return next(found, None)
 
     def stored(self, iccid: bytes) -> StoredProfile | None:
-        """Return the profile that the card stores under this ICCID, whatever it reports."""
+        """Return the profile that the card stores under this ICCID, whatever it reports; None if missing."""
         return next((one for one in self.profiles if one.iccid == iccid), None)

@@ -66,7 +66,7 @@ class FileSystem:
         return self.parameters(files)
 
     def select_path(self, path: bytes, files: ProfileFiles | None, *, from_here: bool = False) -> bytes:
-        """Select along a path from the MF, or from the current directory; 7FFF means the application.
+        """Select a file by its path from the MF or the current directory; 7FFF means the application.
 
         Raises:
             Refusal: a step of the path does not exist.

@@ -69,7 +69,7 @@ class Device:
         """Read ctxParams1 and EUICCInfo2; missing data is None or empty.
 
         Raises:
-            MalformedError: an element is truncated.
+            MalformedError: an element is truncated, or EUICCInfo2 is missing.
         """
         context = signed1.find(0xA0)
         matching = context.find(0x80) if context else None

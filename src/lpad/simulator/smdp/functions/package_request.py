@@ -28,7 +28,7 @@ def get_bound_profile_package(site: ServerContext, call: Call) -> dict[str, str]
     new one. After success the call may be repeated, because its answer may have been lost.
 
     Raises:
-        Refusal: with status code 8.10.1/3.9, 8.1/6.1, 8.2.7 with 2.2, 3.8 or 6.4, 8.8.5/4.10.
+        Refusal: with status code 8.10.1/3.9, 8.1/6.1, 8.2.7 with 2.2, 3.8 or 6.4, 8.8.5/4.10 or 1.6/2.1.
     """
     session = site.sessions.get(call.transaction_id(), SessionState.AUTHENTICATED, SessionState.BOUND)
     response = call.element("prepareDownloadResponse", _RESPONSE)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection, for both simulated servers: requests are read whole, in either framing."""
+"""HTTP/1.1 on one connection, for all simulated servers: requests are read whole, in either framing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HttpConnection(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
     def read_body(self) -> bytes | HTTPStatus:
-        """Return the request's body, or the answer if the body is unreadable or too long."""
+        """Return the request's body, or the answer's status if the body is unreadable or too long."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._read_chunks()
         length = whole_number(self.headers.get("Content-Length", "0"), most=_LARGEST_REQUEST)

@@ -1,4 +1,4 @@
-"""An HTTPS listener on loopback, with a thread for each kept-alive connection and without polling."""
+"""An HTTPS listener with a thread for each kept-alive connection, and without polling."""
 
 from __future__ import annotations
 

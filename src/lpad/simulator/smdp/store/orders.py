@@ -68,7 +68,7 @@ class Orders:
             details: other attributes of Order.
 
         Raises:
-            InvalidValue: `metadata` is missing, and the package has no header with an ICCID.
+            InvalidValue: there is no ICCID in `metadata` or the header, or neither a matching ID nor an EID.
             Conflict: another open order has this matching ID.
         """
         if matching_id is None:
