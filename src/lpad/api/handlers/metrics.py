@@ -133,7 +133,7 @@ class _Collector:
         )
         provisioning = GaugeMetricFamily(
             "lpad_provisioning_attempts",
-            "Unsuccessful requests to the default SM-DP+ for a first profile.",
+            "lpad's own requests for a first profile, to all sources together.",
             labels=["euicc"],
         )
         for name in (snapshot.name for snapshot in self._engine.snapshots()):

@@ -116,7 +116,7 @@ class DiscoveryData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """An event that the SM-DS `listed_by` lists for a card, and that leads to the SM-DP+ `server`.
 
     `stage` is listed, wanted, downloading, installed, failed or forbidden. `change` is the last download, and
-    `iccid` the profile that came with it.
+    `iccid` the profile that was installed.
     """
 
     eid: str
@@ -137,9 +137,9 @@ class LineData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImeiData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The modem's IMEI, if it differs from the IMEI with which the card was last seen.
+    """An IMEI other than the known one, `previous`: that of the card's new modem, or one that a platform saw.
 
-    `cause` is `seen-by-platform` if a platform reported this IMEI for the profile's line.
+    `cause` is `seen-by-platform` if a platform reported `imei` for the line of the profile `iccid`.
     """
 
     euicc: str

@@ -59,7 +59,7 @@ SWITCH_CONFIRMED = EventType("switch.confirmed", of.SwitchData, "The guard of a 
 SWITCH_ROLLED_BACK = EventType(
     "switch.rolled-back",
     of.SwitchData,
-    "The guard of a switch was not met; the previous profile, or another one, is enabled.",
+    "A guarded switch was rolled back: the previous profile, another one or none is enabled.",
 )
 SWITCH_STUCK = EventType(
     "switch.stuck", of.SwitchData, "The guard of a switch was not met, and no other profile could be enabled."
@@ -75,7 +75,7 @@ CARD_CHANGED = EventType("card.changed", of.CardChangedData, "Another card is in
 NOTIFICATION_SET_ASIDE = EventType(
     "notification.set-aside",
     of.NotificationData,
-    "lpad no longer tries to deliver a notification; its server does not accept it.",
+    "lpad no longer tries to deliver a notification, mostly because its server does not accept it.",
 )
 JOURNAL_REPAIRED = EventType("journal.repaired", of.JournalData, "The journal was damaged and repaired.")
 PROVISIONING_CHANGED = EventType(
@@ -90,7 +90,7 @@ DISCOVERY_CHANGED = EventType(
     "An SM-DS lists a new event for a card, or the event's download has reached another stage.",
     droppable=True,
 )
-LINE_CHANGED = EventType("line.changed", of.LineData, "A platform reports another state of a line.")
+LINE_CHANGED = EventType("line.changed", of.LineData, "A platform reports a new state of a line.")
 IMEI_CHANGED = EventType(
     "imei.changed", of.ImeiData, "A card is in another modem, or a platform sees its line in another modem."
 )
