@@ -129,7 +129,7 @@ class ServedCard:
         return self._outbox.unreadable(self._eid) if self._eid is not None else 0
 
     def notification_list_error(self) -> str | None:
-        """Return why the last attempt to read the list of notifications failed; None if it succeeded."""
+        """Return why the last attempt to read the list of notifications failed; None if it did not fail."""
         return self._outbox.list_error(self._eid) if self._eid is not None else None
 
     def owes_copies(self) -> bool:

@@ -114,9 +114,9 @@ class Download:
     def run(self, *, deadline: Deadline) -> Installed:
         """Download and install the profile.
 
-        After any error that follows AuthenticateServer, both CancelSession calls are made before the error is
-        raised; their failures are logged and never hide the first error. The reason leaves the order usable
-        if another attempt can succeed.
+        After an error that follows AuthenticateServer, lpad cancels the session on card and server before it
+        raises the error, unless the card has reported a result. Failures of this are logged and never hide
+        the first error. The reason leaves the order usable if another attempt can succeed.
 
         Raises:
             PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.

@@ -267,10 +267,7 @@ class Euicc:
         return answer.notifications
 
     def remove_notification_from_list(self, sequence_number: int, *, deadline: Deadline) -> bool:
-        """Remove a delivered notification from the card.
-
-        Return False if it had already been removed (5.7.11).
-        """
+        """Remove a delivered notification from the card; return whether the card still had it (5.7.11)."""
         function = es10_intents.REMOVE_NOTIFICATION_FROM_LIST
         request = NotificationSentRequest(sequence_number).encode()
         result = self._ask(function, request, NotificationSentResult.decode, deadline=deadline)
@@ -345,7 +342,7 @@ class Euicc:
         default_smdp_address: bool = False,
         deadline: Deadline,
     ) -> None:
-        """Delete profiles, including enabled ones, or restore the default SM-DP+ address (5.7.19).
+        """Delete profiles, even enabled ones, and restore the default SM-DP+ address, as requested (5.7.19).
 
         Args:
             operational_profiles: whether to delete all operational profiles.
@@ -385,7 +382,7 @@ class Euicc:
     def _ask_for_profiles(
         self, request: ProfileInfoListRequest, *, deadline: Deadline
     ) -> ProfileInfoListResponse | None:
-        """Ask for profiles; None if the card refuses the list of tags with a status word."""
+        """Return the card's answer about profiles; None if a status word refuses the list of tags."""
         try:
             return self._ask(
                 es10_intents.GET_PROFILES_INFO,

@@ -46,7 +46,7 @@ class Moment(StrEnum):
 
 
 class Rule(Struct, frozen=True):
-    """When a rule is judged, and the reason for cancelling the session; None: no session is open yet."""
+    """When a rule is judged, and the reason for cancelling the session; None: it cannot be cancelled yet."""
 
     moment: Moment
     reason: CancelSessionReason | None

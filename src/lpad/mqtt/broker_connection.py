@@ -173,7 +173,7 @@ class BrokerConnection:
 
         Raises:
             MessageRefused: as for `confirmed`.
-            ConnectionLost: as for `confirmed`.
+            ConnectionLost: as for `send` and `confirmed`.
         """
         self.confirmed(self.send(message))
 

@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
 MOST_WAITING = 64
-"""The number of commands that may wait for one of the eight threads; further commands are refused."""
+"""The number of commands that may wait for one of the eight threads; lpad-mqtt ignores further commands until
+the broker delivers them again."""
 PAUSES = Backoff((1, 5, 30, 120))
 """Seconds before an unreachable lpad is asked again, or a refused message is sent again."""
 REFUSALS = 5
@@ -197,7 +198,7 @@ class CommandRunner:
         """Send a request to lpad, repeatedly if lpad cannot be reached.
 
         Raises:
-            ApiError: lpad refuses the request.
+            ApiError: lpad refuses the request, or this program ends before lpad can be reached.
         """
         failures = 0
         while True:

@@ -18,7 +18,8 @@ EXIT_SETTINGS = 78
 """The exit code for wrong settings (EX_CONFIG of sysexits.h); systemd then does not restart lpad-mqtt."""
 _EPILOG = """\
 exit codes:
-  0 ended by a signal, or the settings are valid (--check)
+  0   ended by a signal, or the settings are valid (--check)
+  1   paho-mqtt is not installed
   2   wrong arguments
   78  the settings, or the files that they name, cannot be used
 """

@@ -2,7 +2,7 @@
 
 lpad queries the line of a new profile once, then daily, and more often while the line changes. lpad also
 queries immediately when a profile is about to be enabled or has stopped working, because the line may be the
-cause. Without a platform that knows lines, no thread runs.
+cause. As long as no platform of the settings knows lines, no thread is started.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class LineWatch:
             self._urgent.add(profile.iccid)
 
     def _hinted(self, event: Event) -> object:
-        """Return the profile of a switch that begins, or has failed; None for any other event."""
+        """Return the profile of a switch that begins or failed, or of a failed download; None otherwise."""
         number, state = event.change or 0, str(event.data["state"])
         known = self._hints.get(number)
         if state == State.RUNNING:

@@ -17,7 +17,7 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
         line_id: the platform's name for the line.
         imei: the IMEI of the device in which the platform saw the line; None: the platform reports no IMEI.
         told_imei: the IMEI of another device, if an event has reported it.
-        seen_at: when the platform made the report, on the steady clock; 0: never.
+        seen_at: when lpad received the report, on the steady clock; 0: never.
         due_at: when lpad asks next, on the steady clock.
         failures: the number of failed queries since `seen_at`.
         asked: the platforms that were asked.

@@ -1,4 +1,4 @@
-"""The cleanup after deleted profiles: lpad and the applier delete their data, and the hooks are run."""
+"""The cleanup after deleted profiles: lpad and the applier delete the profiles' data; lpad runs the hooks."""
 
 from __future__ import annotations
 

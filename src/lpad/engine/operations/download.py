@@ -85,7 +85,7 @@ def download(
 
 
 def _keep_network(run: Run, context: Context, iccid: str) -> str | None:
-    """Store the order's network settings; return a remark for the result if this fails."""
+    """Store the order's network settings, if any; return a remark for the result, None unless this fails."""
     settings = read_back(run.change.params_of(DownloadParams).network, run.secret(PASSWORD))
     if settings is None or not iccid:
         return None

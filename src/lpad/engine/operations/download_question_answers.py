@@ -28,7 +28,7 @@ SENTENCES = {
     Decision.POSTPONE: "the profile was shown and postponed",
     Decision.TIMEOUT: "the profile was shown, but no answer came",
 }
-"""The text of each decision in the log."""
+"""The text of each decision in the log and in the event `decision`."""
 
 
 def decided_before(run: Run, shown: ShownProfile | None) -> Decision | None:
@@ -64,7 +64,7 @@ def error_to_tell(run: Run, error: LpadError) -> LpadError:
 
 
 def unanswered(run: Run) -> LpadError:
-    """Publish and return the error of a download whose question was not answered in time."""
+    """Return the error of a download whose question was not answered in time; publish a missing consent."""
     question = run.change.question
     if question is not None and question.kind is QuestionKind.CONSENT:
         run.decided(Decision.TIMEOUT.value, rule=CONFIRM, sentence=SENTENCES[Decision.TIMEOUT])

@@ -167,7 +167,7 @@ def set_default_smdp(run: Run, context: Context) -> results.SetDefaultSmdpResult
 
 
 def reset(run: Run, context: Context) -> results.ResetResult:
-    """Delete profiles by class, including enabled ones, and the default SM-DP+ address, as requested."""
+    """Delete profiles by class, even enabled ones, and restore the default SM-DP+ address, as requested."""
     asked = run.change.params_of(params.ResetParams)
     operational, test = asked.operational_profiles, asked.test_profiles
     deadline = Deadline.after(context.timeouts.switch)
@@ -176,7 +176,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
     iccids: list[str] = []
 
     def ask() -> tuple[bool, CardError | None]:
-        """Send the reset; return whether there was nothing to delete, and the error in place of an answer."""
+        """Send the reset; return whether there was nothing to delete, and `attempt`'s error, if any."""
         run.step("read-profiles")
         with context.card.session(deadline=deadline) as euicc:
             check_same_card(run, euicc, deadline=deadline)
@@ -222,7 +222,7 @@ def reset(run: Run, context: Context) -> results.ResetResult:
 
 
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:
-    """Try to deliver every pending notification now.
+    """Try to deliver every pending notification of the card now.
 
     With `seq`, lpad tries only the recipient of the notification with this number, even if it was set aside.
     """

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNWRITTEN = 300.0
-"""Seconds until the next attempt while the journal cannot be written; as soon as it can, lpad tries
+"""Seconds until the next attempt while the journal cannot be written; once it can be written, lpad retries
 immediately."""
 CODE = "activation_code"
 """The name of the secret with a download's activation code."""

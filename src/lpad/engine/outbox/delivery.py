@@ -72,7 +72,7 @@ class DeliveryRound:
         Args:
             connect: opens a connection, on behalf of the card with an EID.
             patience: seconds for one notification.
-            reachability: learns which servers were reached and which were not.
+            reachability: learns whether a server was reached.
             interruption: ends the round; the current notification stays due, and the attempt does not count.
             removed_next: whether an open session removes accepted notifications right after the round,
                 so that the last transaction also records that they are being removed.
@@ -96,7 +96,7 @@ class DeliveryRound:
 
         Args:
             queue: one card's notifications for one recipient, in ascending order; not empty.
-            connection: an open connection to the recipient.
+            connection: an open connection, used if it leads to the recipient; None: there is none.
 
         Raises:
             JournalUnavailable: the next step cannot be written first, so it was not taken.

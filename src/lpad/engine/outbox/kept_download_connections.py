@@ -63,7 +63,7 @@ class KeptConnections:
         A kept connection stays open after the block, unless the block raises an error.
 
         Raises:
-            LpadError: the error that the block raises.
+            LpadError: the connection cannot be opened, or the block raises this error.
         """
         kept = self._take((address, eid))
         if kept is None:

@@ -206,7 +206,7 @@ class Outbox:
         Args:
             eid: the card whose notifications are delivered; None: all cards.
             connection: an open connection; only the recipient that it leads to is served, in this thread.
-            interruption: ends the wait; running deliveries continue.
+            interruption: ends the wait, while deliveries continue; with `connection`, ends the delivery.
 
         Returns:
             The result; errors are also in the journal.
@@ -267,7 +267,7 @@ class Outbox:
         return self._collection.uncopied.unreadable(eid)
 
     def list_error(self, eid: str) -> str | None:
-        """Return the reason why the last attempt to read a card's list failed; None if it succeeded."""
+        """Return the reason why the last attempt to read a card's list failed; None if it did not fail."""
         return self._collection.uncopied.list_error(eid)
 
     def ask_again(self, eid: str) -> None:

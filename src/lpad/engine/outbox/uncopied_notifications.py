@@ -83,7 +83,7 @@ class UncopiedNotifications:
             self._list_errors[eid] = f"{error.kind}: {error.sentence}"
 
     def list_error(self, eid: str) -> str | None:
-        """Return why the last attempt to read a card's list failed; None if it succeeded."""
+        """Return why the last attempt to read a card's list failed; None if it did not fail."""
         with self._lock:
             return self._list_errors.get(eid)
 

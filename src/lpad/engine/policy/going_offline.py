@@ -1,7 +1,7 @@
 """Requests that would take a device offline: the loss of the modem's profile, or of that profile's line.
 
-The device is unattended, so such a request is refused unless it says that this is intended. A card in a
-reader does not connect the device, and is exempt.
+The device is unattended, so lpad refuses such a request, unless the request or the settings accept this. A
+card in a reader does not connect the device, and is exempt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNSERVED = {LineAction.SUSPEND: "suspending", LineAction.RETIRE: "retiring"}
 
 
 def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, behind_modem: bool) -> None:
-    """Refuse a request that takes the device offline, unless the request accepts this.
+    """Refuse a request that takes the device offline, unless the request or the settings accept this.
 
     Raises:
         WouldGoOffline: the request would take the device offline.

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class HealthRule(Frozen, kw_only=True):
-    """The rule of one profile, named by ICCID or AID: all conditions are checked every `interval` seconds.
+    """The rule of one profile, named by ICCID or AID: its conditions are checked every `interval` seconds.
 
-    If a profile fails one condition at each check for `lasting` seconds, failover leaves the profile.
+    A profile with an unmet condition is unhealthy; after `lasting` seconds, failover leaves the profile.
     """
 
     iccid: str

@@ -22,7 +22,7 @@ class OpenPlatform(Platform, Protocol):
         """Return the line of an installed profile; None: the platform has no line with this ICCID."""
 
     def activate_line(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Make the line of an installed profile live; the platform may complete this after the call."""
+        """Make the line of an installed profile live, perhaps only after the call; return the new state."""
 
     def suspend(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
         """Make the network stop serving a line; return the new state."""

@@ -71,7 +71,13 @@ class Interrupted:
         pause: Callable[[Change], None],
         await_answer: Callable[[Change, float], None],
     ) -> None:
-        """Adopt a card's unfinished changes; `pause` and `await_answer` get those that wait."""
+        """Adopt a card's unfinished changes.
+
+        Args:
+            euicc: the card's name in the settings.
+            pause: gets each paused change.
+            await_answer: gets each change that waits for an answer, and the remaining seconds.
+        """
         for change in self._store.adopt(euicc):
             try:
                 self._adopt(change, pause=pause, await_answer=await_answer)

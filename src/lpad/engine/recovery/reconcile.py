@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 RESTARTS = 10
-"""The number of times that a download is resumed after the daemon's end has cut it off."""
+"""The number of times that a download or a discovery is repeated after the daemon's end has cut it off."""
 
 
 def judge(

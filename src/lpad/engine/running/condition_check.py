@@ -1,7 +1,7 @@
 """A check of a condition: one table gives the source for each kind, for guards and failover alike.
 
 The caller passes `eyes`, one function for each available source. A condition whose kind is not in the table,
-or whose source is not available, is not evaluated, and such a condition is not met.
+or whose source is not available, is not evaluated, and does not count as met.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Counters:
             return {name: histogram.durations() for name, histogram in self._apdus.items()}
 
     def servers(self) -> dict[str, Durations]:
-        """Return the durations of ES9+ functions by name."""
+        """Return the durations of ES9+ and ES11 functions by name."""
         with self._lock:
             return {name: histogram.durations() for name, histogram in self._servers.items()}
 

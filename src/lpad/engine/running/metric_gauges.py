@@ -1,4 +1,4 @@
-"""Current numbers of changes and notifications by card, for monitoring a fleet."""
+"""Current numbers of changes, notifications and SM-DS events by card, for monitoring a fleet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Gauges:
-    """Counts and ages, read on request."""
+    """Counts, and lists of notifications, read on request."""
 
     def __init__(
         self, store: ChangeStore, journal: Journal, *, snapshots: Callable[[], Sequence[Snapshot]]

@@ -149,8 +149,7 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken; from here on neither is possible.
-            InternalError: the record cannot be written; once the change has taken an irreversible step, it
-                continues despite this.
+            InternalError: the record cannot be written; after `bind`, the change continues despite this.
         """
         with self._condition:
             self.check()
@@ -162,8 +161,7 @@ class Run(RunRecord):
 
         Raises:
             Cancelled: the change was cancelled or overtaken.
-            InternalError: the record cannot be written; once the change has taken an irreversible step, it
-                continues despite this.
+            InternalError: the record cannot be written; after `bind`, the change continues despite this.
         """
         self.check()
         self._take(name, notes)

@@ -68,7 +68,7 @@ class RunRecord:
             needed: whether to raise an error if the record cannot be written.
 
         Raises:
-            InternalError: the record cannot be written.
+            InternalError: the record is needed, and cannot be written.
         """
         with self._condition:
             self._write(replace(self._change, guard=guard), notes, needed=needed)
@@ -136,7 +136,7 @@ class RunRecord:
             self._write(self._change.put_off(pause), notes, needed=False)
 
     def await_card(self, pause: Pause, notes: Noting) -> None:
-        """Wait for the card, which shows the change's result, even if the journal cannot be written.
+        """Make the change wait for the card, which shows its result, even if the journal cannot be written.
 
         The journal then shows the change as running, so it is also settled after a restart.
         """

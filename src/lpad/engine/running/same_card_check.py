@@ -18,7 +18,7 @@ def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
 
     Raises:
         Conflict: another card is in its place; nothing was done.
-        CardError: the card cannot be asked.
+        CardError: the card's EID cannot be read.
     """
     meant = run.secret(EID)
     if meant is not None and str(euicc.get_eid(deadline=deadline)) != meant:

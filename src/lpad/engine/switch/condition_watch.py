@@ -2,8 +2,8 @@
 
 The registration is checked first, because no host can be reached without it. Then each check of the
 connection, and after that each reachability check, is repeated until it has succeeded once. A confirmation
-may come at any time. A borrowed modem is returned for the reachability checks, because its owner cannot
-connect while lpad uses the port.
+may come at any time. A borrowed modem is returned after the check of the registration, because its owner
+cannot connect while lpad uses the port.
 
 lpad observes nothing while it is suspended or does not run. If the time limit passes meanwhile, lpad checks
 each unmet condition except a confirmation again. After a restart of the device or the modem, the checks last
@@ -136,7 +136,7 @@ class ConditionWatch:
         """Return once all conditions are met.
 
         Raises:
-            UnmetError: the time limit has passed, a program refused, or lpad cannot evaluate a condition.
+            UnmetError: the guard was not met, for example because the time limit has passed.
             Suspended: lpad is stopping.
         """
         self._conditions = self._evaluable()

@@ -39,7 +39,7 @@ def enable_guarded(
     """Enable a profile under the requested guard, or else under the default guard if it applies.
 
     Raises:
-        NetworkFailed, NotFound, Conflict, CardError: nothing was switched, as in `switch`.
+        NetworkFailed, NotFound, Conflict, CardError: nothing was switched.
         SwitchRolledBack, SwitchStuck, Cancelled, Suspended: as in `guarded_switch`.
     """
     if asked is not None:

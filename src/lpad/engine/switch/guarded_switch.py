@@ -86,8 +86,9 @@ def guarded_switch(
         by_default: whether this is the default guard, which ends as soon as the SIM requires a PIN.
 
     Raises:
-        NotFound, Conflict, CardError: nothing was switched.
-        SwitchRolledBack: the previous profile, or a profile of the fallback order, is enabled.
+        NetworkFailed, NotFound, Conflict, CardError: nothing was switched.
+        SwitchRolledBack: the guard was not met; the device has its previous profile again (or none, if none
+            was enabled), or a profile of the fallback order.
         SwitchStuck: none of the profiles could be enabled.
         Cancelled: the change was cancelled, and the switch rolled back.
         Suspended: the card was lost, or lpad is stopping; the change is resumed later.

@@ -34,7 +34,7 @@ def look_at_connection(
     Args:
         context: the card, and the way to the modem.
         ending: ends the wait when lpad stops.
-        until: a limit that is earlier than that of each step; None: no such limit.
+        until: a limit in addition to that of each step; None: no further limit.
     """
     enabled = context.snapshot().listed.enabled
     if enabled is None or enabled.iccid is None:

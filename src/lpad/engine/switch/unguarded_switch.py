@@ -1,4 +1,4 @@
-"""A switch without a guard: the profile is enabled, and its network settings are tried once."""
+"""A switch without a guard: lpad enables the profile, and tries to bring its network settings into force."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def switch(
     Raises:
         NotFound: the card contains no such profile.
         Conflict: the card was swapped, the settings forbid the switch, or several profiles have this ICCID.
-        CardRefused: the card refuses every form of the request.
+        CardRefused: the card refuses the request, and no other form of it helps.
         CardError: the card did not come back, reports the old state when its time to restart is over, or the
             modem still reads another profile after all steps.
     """
@@ -171,7 +171,7 @@ class _Switch:
         """The error that replaced the card's answer; None: the card accepted the request."""
 
     def ask(self, *, deadline: Deadline) -> bool:
-        """Send the request in a separate session; return False if there was nothing to do."""
+        """Send the request in a separate session if there is anything to do; return whether it was sent."""
         self._run.step("read-profiles")
         with self._context.card.session(deadline=deadline) as euicc:
             check_same_card(self._run, euicc, deadline=deadline)
@@ -350,7 +350,8 @@ def verify(
         A remark about the modem, for the change's result; None: no remark.
 
     Raises:
-        CardError: the state is not reached in time, or the card did not come back.
+        CardError: the state is not reached in time, the card did not come back, or the modem still reads
+            another profile.
     """
     run.follow("verify")
     before = context.snapshot().listed

@@ -91,7 +91,7 @@ class Webhooks:
             worker.wake()
 
     def all(self) -> list[EndpointStatus]:
-        """Return all endpoints, in the order of the settings."""
+        """Return the endpoints whose progress could be read, in the order of the settings."""
         with self._lock:
             workers = [self._workers[each.name] for each in self._wanted if each.name in self._workers]
         return [self._status(worker) for worker in workers]

@@ -224,7 +224,7 @@ class Observer:
                 )
 
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> None:
-        """Copy new notifications to the outbox; any that cannot be listed or copied remain on the card.
+        """Copy new notifications to the outbox, if possible, and remove delivered ones from the card.
 
         Args:
             euicc: an open ISD-R.

@@ -101,7 +101,7 @@ class NotificationRemoval:
     def _accepted_soon(self, eid: str) -> bool:
         """Wait, while there is nothing else to do, until a server accepts one of a card's notifications.
 
-        Return whether a server accepts one; later accepted notifications are removed in another session.
+        Return whether a server has accepted one; later ones are removed in another session.
         """
         if self._card.hold is not None:
             return False  # the owner of a borrowed port is waiting for the port

@@ -60,7 +60,7 @@ class Presence:
         self._told = True
 
     def begin_again(self) -> None:
-        """Try an absent card again soon, with growing pauses: another card or another error was found."""
+        """Try an absent card again soon, then with growing pauses, because the report or the error is new."""
         if not self._ready:
             self._failures = 1
             self._look_at = min(self._look_at, time.monotonic() + REOPENING[0])

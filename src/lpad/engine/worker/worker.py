@@ -286,7 +286,7 @@ class Worker:
         return self._idle_since if pending else None
 
     def check_offline(self, params: Params, *, origin: str) -> None:
-        """Check that a caller's request does not take the device offline, or that the request accepts this.
+        """Refuse a caller's request that takes the device offline, unless request or settings accept this.
 
         Raises:
             WouldGoOffline: the request would take the device offline.
@@ -339,7 +339,7 @@ class Worker:
             undo: whether to undo the work that the change has begun elsewhere.
 
         Raises:
-            Conflict: the change has ended.
+            Conflict: the change has ended, or it is too late to cancel it.
         """
         self.queue.cancel(change_id, undo=undo)
         self.unattended.review_soon()

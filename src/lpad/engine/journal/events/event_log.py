@@ -81,7 +81,7 @@ class EventLog:
         self.most = KEPT
         """The number of events that are kept; a new limit takes effect with the next event."""
         self.device: str | None = None
-        """The device's name in the settings; None: a UUID, made with the first event."""
+        """The device's name in the settings; None: a UUID, created when it is first needed."""
         self.awaited_by: list[Callable[[int, str], bool]] = []
         """Functions that return immediately whether an event is awaited, by its number and type."""
 

@@ -113,7 +113,7 @@ class Database:
 
     @property
     def health(self) -> JournalHealth:
-        """The journal's state, as the last attempt to write has shown it."""
+        """The journal's state, as the last attempt to write, or a failed reading since, has shown it."""
         return self._health
 
     def close(self) -> None:
@@ -255,7 +255,7 @@ class Database:
     # Opening and repairing.
 
     def _open(self, damage: DamagedError | None = None) -> sqlite3.Connection:
-        """Open the file, repaired if it is damaged, or else the copy that is read in its place.
+        """Open the file, repaired if it is damaged, or else create the copy that is read in its place.
 
         Args:
             damage: why the file is unusable, if already known.
@@ -365,7 +365,7 @@ class Database:
             return Salvage()
 
     def _rebuilt(self, found: Salvage, damage: DamagedError) -> Repair:
-        """Write a new, complete file; on a full disk, use the space of the reserve and of old copies."""
+        """Write a new, complete file; on a full disk, use the reserve and the space of kept damaged files."""
         while True:
             try:
                 with closing(
@@ -385,7 +385,7 @@ class Database:
                 return report
 
     def _read_only(self, trouble: JournalUnavailable) -> sqlite3.Connection:
-        """Open the copy that is read in place of the file, and record why nothing can be written."""
+        """Create the copy that is read in place of the file, and record why nothing can be written."""
         state = _state_of(trouble)
         self._unread = None
         in_memory = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)

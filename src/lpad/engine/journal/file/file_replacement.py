@@ -53,7 +53,7 @@ def _beginning(path: Path) -> Path:
 
 
 def completed(path: Path) -> Path:
-    """Return the name of the new file once it is complete."""
+    """Return the name that the new file has once it is complete."""
     return path.with_name(f"{path.name}.repaired")
 
 

@@ -163,7 +163,7 @@ class _Reader:
         return version == self._noted, sum(map(len, self._rows[version].values()))
 
     def _name_lost_changes(self, found: Salvage) -> None:
-        """Find the lost changes whose key, or whose entry in an index, is still readable."""
+        """Find the lost changes whose idempotency key, or whose entry in an index, is still readable."""
         kept = {key[0] for key in found.rows.get("changes", {})}
         named = {row[3] for row in found.rows.get("requests", {}).values()}
         named |= {each.values[1] for each in self._unclear if each.rowid is None and _is_state(each.values)}

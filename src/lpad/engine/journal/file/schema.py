@@ -32,7 +32,7 @@ CREATE TABLE notifications (
 );
 """
 
-# A notification's last result, in words; its number of refusals in a row; the time of the last attempt.
+# A notification's stage, its consecutive refusals, and the time of its last attempt; and named values.
 _STAGES = """
 ALTER TABLE notifications ADD COLUMN stage TEXT NOT NULL DEFAULT 'pending';
 UPDATE notifications SET stage = 'delivered' WHERE delivered;
@@ -131,7 +131,8 @@ SPARED = {
     "memos": "1",
 }
 """Tables whose rows have a second copy in `spares`, and which rows: unfinished guarded switches, whose loss
-would leave the device with a dead profile; keys, whose loss would repeat a request; and named values."""
+would leave the device with a dead profile; idempotency keys, whose loss would repeat a request; and named
+values."""
 
 
 def statements(migration: str) -> list[str]:

@@ -113,7 +113,7 @@ def _layout(db: sqlite3.Connection, table: str) -> Layout:
 
 
 def _default(text: str | None) -> Value:
-    """Return the schema's DEFAULT."""
+    """Return a column's DEFAULT as a value; None if the column has none."""
     if text is None or text == "NULL":
         return None
     return text[1:-1] if text.startswith("'") else int(text)

@@ -123,7 +123,7 @@ def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
 
     Raises:
         DamagedError: the file is damaged.
-        JournalUnavailable: the file cannot be used for another reason.
+        JournalUnavailable: the file is not damaged, but cannot be used.
     """
     try:
         yield

@@ -106,7 +106,7 @@ class ChangeQueue:
         """Keep a change that waits for another attempt, while others use the card.
 
         Returns:
-            False if the change was cancelled in the meantime: it is not kept, and the caller ends it.
+            Whether the queue keeps the run; otherwise it was cancelled meanwhile, and the caller ends it.
         """
         with self._lock:
             if run.taken_back is not None and not run.stopped:
@@ -126,7 +126,7 @@ class ChangeQueue:
         """Accept a run that has released the card: queue it again, or keep it waiting.
 
         Returns:
-            False if the change was cancelled in the meantime: it is not kept, and the caller ends it.
+            Whether the queue keeps the run; otherwise it was cancelled meanwhile, and the caller ends it.
         """
         with self._lock:
             if run.taken_back is not None:
@@ -151,7 +151,7 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def answer(self, run: Run, answer: Answer) -> None:
-        """Give a run its answer; if the run has released the card, queue it again, first of its rank.
+        """Give a run its answer; if it has released the card, queue it again, first of its rank, or end it.
 
         Raises:
             Conflict: the change asks no question, or a different one.
@@ -304,7 +304,7 @@ class ChangeQueue:
             undo: whether to undo the work that the change has begun elsewhere.
 
         Raises:
-            Conflict: the change has ended.
+            Conflict: the change has ended, or it is too late to cancel it.
         """
         sentence = f"change {change_id} was cancelled"
         with self._lock:
