@@ -83,6 +83,41 @@ def test_the_thread_ends_with_the_last_watch(
     assert not thread.is_alive()
 
 
+def test_the_next_watch_listens_again_after_the_reports_have_ended(
+    told: queue.SimpleQueue[bool], tmp_path: Path
+) -> None:
+    """If the kernel's reports end while a port is watched, the next watch opens a socket for both."""
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+    theirs = iter([pair[1] for pair in pairs])
+    watch = PortWatch(uevents=lambda: next(theirs))
+    others = set(threading.enumerate())
+    ends = [watch.watch(tmp_path.exists, told.put)]
+    (thread,) = [each for each in threading.enumerate() if each.name == "hotplug" and each not in others]
+    pairs[0][0].send(b"")
+    thread.join(PATIENCE)
+    ends.append(watch.watch(tmp_path.exists, told.put))
+    pairs[1][0].send(KERNEL)
+    assert [told.get(timeout=PATIENCE) for _ in ends] == [True, True]
+    for end in ends:
+        end()
+    for ours, _ in pairs:
+        ours.close()
+
+
+def test_a_watch_can_end_after_the_reports_have_ended(
+    kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
+) -> None:
+    """The last watch ends without writing to the descriptor of a thread that has already ended."""
+    speaker, watch = kernel
+    others = set(threading.enumerate())
+    end = watch.watch(tmp_path.exists, told.put)
+    (thread,) = [each for each in threading.enumerate() if each.name == "hotplug" and each not in others]
+    speaker.send(b"")
+    thread.join(PATIENCE)
+    end()
+    assert told.empty()
+
+
 def test_a_system_that_reports_nothing_is_not_an_error(told: queue.SimpleQueue[bool], tmp_path: Path) -> None:
     """If the kernel allows no listening, as in some containers, a watch reports no port and no error."""
     end = PortWatch(uevents=lambda: None).watch(tmp_path.exists, told.put)

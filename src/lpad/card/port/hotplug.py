@@ -131,8 +131,11 @@ class PortWatch:
                 break
             if subsystem_of(message) in _SUBSYSTEMS:
                 self._tell()
-        uevents.close()
-        os.close(wake)
+        with self._lock:
+            if self._wake == wake:  # the reports have ended: the next watch opens another socket
+                self._socket = self._wake = None
+            uevents.close()
+            os.close(wake)
 
     def _tell(self) -> None:
         with self._lock:
