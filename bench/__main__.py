@@ -97,7 +97,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("--load", action="store_true", help="measure only reads under load")
-    parser.add_argument("--counts", action="store_true", help="measure only counts, which hardly differ")
+    parser.add_argument(
+        "--counts", action="store_true", help="measure only counts, which hardly differ between runs"
+    )
     parser.add_argument(
         "--arch",
         action="append",

@@ -21,7 +21,7 @@ ANY = float("inf")
 
 
 def load(baud: int) -> list[Figure]:
-    """Measure requests per second, p50 and p99 of reads, and the daemon's peak memory."""
+    """Measure requests per second, the times of reads, changes from equal requests, and peak memory."""
     with Gateway(baud=baud, settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()
         assert gateway.process is not None

@@ -1,4 +1,4 @@
-"""Counts of one download and one enable: lines, syncs, bytes, handshakes, round trips, memory."""
+"""Counts of downloads and an enable: AT lines, APDUs, syncs, bytes, handshakes, round trips, memory."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Call:
 
 
 def calls(log: list[Exchange]) -> list[Call]:
-    """Join STORE DATA blocks to the commands that they carried, with the answers read by GET RESPONSE."""
+    """Join STORE DATA blocks to the commands that they carried, and count the bytes read by GET RESPONSE."""
     found: list[Call] = []
     parts = b""
     for exchange in log:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BAUD = 115_200
 FAST = 921_600
 FASTER_LINE = 0.49
-"""The goal: half of lpac's time at 115,200 baud, at which lpad takes 1.02 times lpac's time."""
+"""The goal: half of lpac's time at 115,200 baud, set when lpad took 1.02 times lpac's time there."""
 RUNS = 5
 """The number of runs. The shortest counts, because other work on the machine only adds time."""
 MANY = 10_000
@@ -81,7 +81,7 @@ def _download_seconds(euicc: dict[str, Any]) -> float:
 
 
 def _lpactl_download() -> list[Figure]:
-    """Measure the time that `lpactl download` adds to a change, and its ratio to importing the libraries."""
+    """Measure the time that `lpactl download` adds, and its ratio to an import of `CLIENT_LIBRARIES`."""
     added, libraries = [], []
     with Gateway(settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()

@@ -21,11 +21,11 @@ MEANINGS = {
     USAGE: "the command line, a setting or an identifier is wrong",
     STATE: "unknown card, profile or change, or impossible in the present state",
     NEEDS_PEOPLE: "a confirmation code is missing, the profile was declined, or the change was cancelled",
-    CARD: "the card refused or cannot be reached",
+    CARD: "the card refused or cannot be reached, or the applier or a hook failed",
     SERVER: "the SM-DP+ or the platform refused or cannot be reached",
     DAEMON: "the daemon cannot be reached",
     NOT_PERMITTED: "this user lacks the role",
-    TAKEN_BACK: "the guard of a switch was not met, and the previous or another profile is enabled",
+    TAKEN_BACK: "the guard of a switch was not met; the previous, another or no profile is enabled",
     INTERRUPTED: "Ctrl-C; a change that has begun continues",
     READER_GONE: "the reader of the output closed the pipe",
 }
