@@ -110,7 +110,7 @@ class ModemPort(Frozen, kw_only=True):
             def open_port(name: str) -> Link:
                 protocol = protocol_of(name) or asked.get(name)
                 if protocol is None:
-                    from lpad.card.port.port_protocol_query import ask_protocol  # noqa: PLC0415 - only if sysfs names no kind
+                    from lpad.card.port.port_protocol_query import ask_protocol  # noqa: PLC0415 - only if sysfs names no protocol
 
                     protocol = asked[name] = ask_protocol(name, deadline=deadline)
                 match protocol:

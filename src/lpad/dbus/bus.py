@@ -131,7 +131,7 @@ class Bus:
         self._ask_bus("AddMatch", str(rule), deadline=deadline)
 
     def has_owner(self, name: str, *, deadline: Deadline) -> bool:
-        """Return whether a program has this name on the bus; calling a missing one may start its service."""
+        """Return whether a program has this name on the bus; calling a missing program may start it."""
         return self._ask_bus("NameHasOwner", name, deadline=deadline)[:1] == (True,)
 
     def properties(self, to: str, path: str, interface: str, *, deadline: Deadline) -> Properties:

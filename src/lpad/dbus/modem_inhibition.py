@@ -45,7 +45,7 @@ def inhibit(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     Args:
         bus: the connection to the bus; the inhibition ends with this connection.
         modem: path of the modem's object.
-        uid: ModemManager's name of the device.
+        uid: ModemManager's name for the device.
 
     Raises:
         BusUnanswered: the state is not final before the deadline, or an answer does not come in time.
@@ -81,7 +81,7 @@ def inhibition(uid: str, *, on: bool = True) -> Call:
     """Return the call that inhibits a device, or lifts the caller's inhibition.
 
     Args:
-        uid: ModemManager's name of the device.
+        uid: ModemManager's name for the device.
         on: whether to begin the inhibition; false: lift it.
     """
     return Call(

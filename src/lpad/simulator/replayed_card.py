@@ -94,7 +94,7 @@ class ReplayedCard:
         return answer
 
     def _find(self, fits: Callable[[Exchange], bool]) -> int | None:
-        """Return the index of the next matching exchange, from the present position, then from the start."""
+        """Return the index of the next matching exchange, or else of the first one; None if none matches."""
         count = len(self._exchanges)
         order = (*range(self._next, count), *range(self._next))
         return next((index for index in order if fits(self._exchanges[index])), None)

@@ -38,7 +38,7 @@ def limit_of(call: Call) -> int | None:
 
 
 def page(call: Call, items: Sequence[_T]) -> tuple[list[_T], str | None]:
-    """Return a page of a list whose order never changes, and the page's `next`; the cursor is a position.
+    """Return a page of a list whose order never changes, and its `next`, if any; the cursor is a position.
 
     Raises:
         InvalidValue: 'limit' or 'after' cannot be used.
@@ -49,7 +49,7 @@ def page(call: Call, items: Sequence[_T]) -> tuple[list[_T], str | None]:
 
 
 def page_of_names(call: Call, items: Sequence[_T], name: Callable[[_T], str]) -> tuple[list[_T], str | None]:
-    """Return a page of a list that is sorted by name, and the page's `next`; the cursor is a name.
+    """Return a page of a list that is sorted by name, and its `next`, if any; the cursor is a name.
 
     Items may be added or removed between two pages.
 
@@ -63,7 +63,7 @@ def page_of_names(call: Call, items: Sequence[_T], name: Callable[[_T], str]) ->
 def page_of_numbers(
     call: Call, items: Sequence[_T], number: Callable[[_T], int]
 ) -> tuple[list[_T], str | None]:
-    """Return a page of a list that is sorted by number, and the page's `next`; the cursor is a number.
+    """Return a page of a list that is sorted by number, and its `next`, if any; the cursor is a number.
 
     Items may be added or removed between two pages. Items that share a number are on one page.
 

@@ -85,7 +85,7 @@ class PortLoan:
             self._lines -= 1
 
     def _borrow(self, port: str, *, deadline: Deadline) -> None:
-        """Borrow the modem that has the port now; it may be another modem than before, or have another name.
+        """Borrow the modem that has the port now: perhaps a different modem, or one with a new name.
 
         Earlier loans continue. ModemManager treats a re-enumerating modem as the same modem, and does not
         show it in the meantime, so lpad could not find the modem by its new name.

@@ -131,7 +131,7 @@ def _connected(address: str) -> int:
 
 
 def _peer(connection: socket.socket) -> int:
-    """Return the user id of the process at the other end."""
+    """Return the ID of the user of the process at the other end of a connection."""
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     user: int = _CREDENTIALS.unpack(told)[1]
     return user

@@ -87,8 +87,8 @@ class QmiSession:
     def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
         """Open a session for each wanted version of IP, in place of lpad's sessions with other settings.
 
-        Of two wanted versions one is enough, because a network may offer only one; the report names the
-        missing version.
+        If both versions are wanted, one is enough, because a network may offer only one; the report names
+        the missing version.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

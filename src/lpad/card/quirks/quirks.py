@@ -26,7 +26,7 @@ class AtTimeouts(Frozen, kw_only=True):
     """
 
     information: float = 5.0
-    """The limit for a query of the modem's own data, and for the probe that resynchronizes a dialogue."""
+    """The limit for a query of the modem's own data, and for the command that resynchronizes a dialogue."""
     apdu: float = 60.0
     change: float = 120.0
     """APDUs of functions that alter the card, such as enable, delete or installing a profile."""

@@ -106,7 +106,7 @@ class _Page(msgspec.Struct):
 def _matching(
     session: Session, wanted: _Wanted, before: int | None
 ) -> tuple[list[tuple[msgspec.Raw, Change]], int | None]:
-    """Return the wanted changes, each with the API's own record of it, and the `before` of the next page.
+    """Return the wanted changes, each with the API's own record of it, and the next page's `before`, if any.
 
     After the page that reaches the limit, no further page is requested.
     """

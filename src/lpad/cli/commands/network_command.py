@@ -39,7 +39,7 @@ _OPTIONS = (
         help="How the network checks user name and password.",
     ),
     click.option(
-        "--ip", type=click.Choice(["ipv4", "ipv6", "ipv4v6"]), help="Addresses to ask for; default: ipv4v6."
+        "--ip", type=click.Choice(["ipv4", "ipv6", "ipv4v6"]), help="IP versions to request; default: ipv4v6."
     ),
     click.option("--roaming/--no-roaming", default=None, help="Allow or forbid data while roaming."),
     click.option(

@@ -29,7 +29,7 @@ BIND = click.option(
     metavar="ADDRESS",
     help="IPv4 address to listen on. Anyone who can reach this address can download.",
 )
-FAULTS = click.option("--faults", metavar="JSON", help="Fault to produce; see docs/simulator.md.")
+FAULTS = click.option("--faults", metavar="JSON", help="Faults to produce; see docs/simulator.md.")
 TLS = click.option(
     "--tls",
     type=click.Choice([identity.value for identity in TlsIdentity]),

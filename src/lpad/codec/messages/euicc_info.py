@@ -128,9 +128,7 @@ class CardResources(Struct, frozen=True):
     def decode(cls, data: bytes) -> CardResources:
         """Read the elements inside `extCardResource`; numbers should have 1 to 4 bytes.
 
-        Unknown elements are ignored.
-
-        A number of more than 8 bytes is ignored, because nothing could display it.
+        Unknown elements are ignored, and so are numbers of more than 8 bytes, which cannot be displayed.
 
         Raises:
             MalformedError: the bytes are not a sequence of elements.

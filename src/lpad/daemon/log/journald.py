@@ -53,7 +53,7 @@ def priority(level: int) -> int:
 
 
 class JournalHandler(logging.Handler):
-    """Sends each entry with its fields; to standard error if journald does not listen."""
+    """Sends each log entry with its fields to journald, or to standard error if journald does not listen."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Create a handler; it tries to reach journald for each entry, because journald may restart."""

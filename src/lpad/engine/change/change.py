@@ -137,7 +137,7 @@ class Question(Frozen, kw_only=True):
 
 
 class Failure(Frozen, kw_only=True):
-    """An error as in the journal and the API; `details` have the type of the error's kind, if they fit."""
+    """An error as in the journal and the API; `details` have the type for this `kind`, if they fit it."""
 
     kind: str
     sentence: str

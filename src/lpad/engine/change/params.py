@@ -150,7 +150,7 @@ class ResetParams(Params, frozen=True, kw_only=True):
 
 
 class DeliverNotificationsParams(Params, frozen=True, kw_only=True):
-    """The number of the notification whose recipient is tried; None: all pending ones are delivered."""
+    """The number of a notification, whose recipient alone is tried; None: the recipients of all."""
 
     seq: int | None = None
 

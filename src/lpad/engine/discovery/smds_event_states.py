@@ -62,7 +62,7 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         listed_by: the SM-DS that listed the event last.
         state: see `EventState`.
         discovery: the change that wants the event; the first profile that a discovery installs is enabled.
-        confirm: whether a local program has to confirm the event's profile.
+        confirm: whether lpad asks for consent before it installs the event's profile.
         change: the last download of the event's profile.
         attempts: failed downloads.
         next_at: when a failed event may be tried again, on the steady clock.
@@ -109,7 +109,7 @@ def after_discovery(
         found: the result of the discovery.
         discovery: the number of the discovery's change.
         install: whether the events that lpad has not handled are wanted now.
-        confirm: whether a local program has to confirm the profiles of these events.
+        confirm: whether lpad asks for consent before it installs the profiles of these events.
         unasked: whether this discovery repeats earlier ones without a request. If so, a failed event still
             belongs to the discovery that wanted it first, which may have enabled another profile already.
         at: the present.

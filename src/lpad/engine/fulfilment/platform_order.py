@@ -72,7 +72,7 @@ def _is_on_card(wish: OpenWish, reservation: Reservation) -> bool:
 
 
 def _chosen(wish: OpenWish, found: list[Reservation]) -> Reservation:
-    """Return the first available reservation, or else the first one; if several are available, ask a user."""
+    """Return the oldest available reservation, or else the oldest; ask a user if several are available."""
     available = [each for each in found if each.profile is Stage.AVAILABLE]
     if len(available) > 1 and wish.notes.adopt is not True:
         wish.tell("several", number=len(available))

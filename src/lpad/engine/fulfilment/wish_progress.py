@@ -69,7 +69,7 @@ class OpenWish:
 
     @property
     def reservation(self) -> Reservation:
-        """The known reservation; may be called only if the wish has a reservation."""
+        """The known reservation; may be used only if the wish has a reservation."""
         assert self.record.reservation is not None, "the caller has checked this"
         return self.record.reservation.reservation(self.record.platform)
 

@@ -40,7 +40,7 @@ _KNOWN_ANYWAY = frozenset({EID})
 
 
 class Retention(Frozen, kw_only=True):
-    """The number of changes that stay in the journal, and the days for which they stay after their end."""
+    """The maximum number of stored changes, and of days for which a change stays after its end."""
 
     number: int = 500
     days: float = 365

@@ -26,7 +26,7 @@ def offer_brainpool(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 def _set_groups(context: ssl.SSLContext) -> bool:
-    """Call SSL_CTX_set1_groups_list, for which Python's ssl has no method before 3.15.
+    """Set the groups, for which Python's ssl has no method before 3.15; return whether this succeeded.
 
     In CPython 3.11 to 3.14 the SSL_CTX pointer is the first member of the context object. lpad calls this
     function only after a server has failed the usual handshake, so other servers do not depend on it.

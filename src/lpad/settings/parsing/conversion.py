@@ -68,7 +68,7 @@ def fields_below(type_: type[Section], path: str = "") -> Iterator[tuple[str, ms
 
 
 def _section(type_: Any) -> type[Section] | None:
-    """Return the section type of a field, or of its named values or items."""
+    """Return the section type of a field, or of its named values or items; None if there is none."""
     for each in (type_, *get_args(type_)):
         if isinstance(each, type) and issubclass(each, Section):
             return each

@@ -195,7 +195,7 @@ class PtyModem:
 
     @property
     def credentials(self) -> dict[int, tuple[str, str] | None]:
-        """User name and password of each context."""
+        """User name and password of each context; None: the context has none."""
         return {cid: each.credentials for cid, each in self._commands.contexts.contexts.items()}
 
     @property

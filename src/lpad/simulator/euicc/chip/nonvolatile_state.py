@@ -117,7 +117,7 @@ class CardState(msgspec.Struct, kw_only=True):
 
     @property
     def enabled(self) -> StoredProfile | None:
-        """The enabled profile, at most one."""
+        """The enabled profile; None if none is enabled."""
         return next((profile for profile in self.profiles if profile.enabled), None)
 
     def profile(self, *, iccid: bytes | None = None, aid: bytes | None = None) -> StoredProfile | None:
