@@ -169,13 +169,14 @@ def test_a_report_identifies_neither_card_nor_device() -> None:
         ("/dev/ttyUSB2", "/dev/ttyUSB2"),
         ("usb-SimTech_SIM7600_0123456789ABCDEF-if02-port0", "usb-SimTech_SIM7600_…EF-if02-port0"),
         ("Gemalto PC Twin Reader (5A3B1234) 00 00", "Gemalto PC Twin Reader (…34) 00 00"),
+        ("AT modem on /dev/ttyUSB2, EID 89049032…35", "AT modem on /dev/ttyUSB2, EID 89049032…35"),
         ("pcscd is not running (PC/SC 8010001D)", "pcscd is not running (PC/SC 8010001D)"),
         ("the modem answered +CME ERROR: 100", "the modem answered +CME ERROR: 100"),
         ("deadbeefcafe is not a number", "deadbeefcafe is not a number"),
     ],
 )
 def test_serial_numbers_in_names_are_shortened(text: str, masked: str) -> None:
-    """Serial numbers in the names of ports and readers are shortened, words are not."""
+    """Serial numbers in the names of ports and readers are shortened; words and shortened EIDs are not."""
     assert mask(text) == masked
 
 

@@ -63,7 +63,7 @@ STEPS = (
     Step("`lpad setup` finds the card. The simulated modem is not in /dev, so its path is given here:",
          f"lpad setup --port {SIM}/modem --yes", "root"),
     Step("The user ada is in the group lpad now. This is her first screen:", "lpactl status"),
-    Step("A code that the shell has damaged is recognised:", "lpactl download LPA:1", code=2),
+    Step("A code that the shell has damaged is recognized:", "lpactl download LPA:1", code=2),
     Step("In single quotes, the code is intact:", f"lpactl download '{CODE}'"),
     Step("The profile is on the card. It gets a name, and is then enabled by this name:", "lpactl profiles"),
     Step("", "lpactl rename 'Demo profile' home"),

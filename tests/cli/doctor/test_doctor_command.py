@@ -75,7 +75,7 @@ def test_a_port_that_another_one_replaces(terminal: Terminal, tmp_path: Path) ->
 
 
 def test_no_secret_is_shown(terminal: Terminal, tmp_path: Path) -> None:
-    """Settings, cards and failures are shown without passwords, codes and identifiers."""
+    """Settings, cards and failures are shown without passwords, codes and whole identifiers."""
     code = f"LPA:1${terminal.lab.server.address}${SECRETS[1]}"
     change = terminal.lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code})
     assert terminal.lab.ended(change.id).error is not None
@@ -85,6 +85,7 @@ def test_no_secret_is_shown(terminal: Terminal, tmp_path: Path) -> None:
         assert "network.patterns.0.password" in text
         assert "euiccs.modem.baud=9600" in text
         eid = str(terminal.lab.card.eid)
+        assert f", EID {eid[:8]}…{eid[-2:]}" in text
         for secret in (*SECRETS, eid, eid[8:-2], FIRST, "someone"):
             assert secret not in text
 
