@@ -69,11 +69,11 @@ class ServedCard:
         return self._worker.layers.seen
 
     def provisioning(self) -> ProvisioningState | None:
-        """Return the status of requesting a first profile; None if the settings do not ask for one."""
+        """Return the state of requesting a first profile; None: lpad requests none, or has read no card."""
         return self._worker.unattended.provisioning.state(self._eid)
 
     def rescue(self) -> RescueState | None:
-        """Return the status of a rescue after a stuck switch; None if there is no rescue."""
+        """Return the status of a rescue after a stuck switch; None if there is none, or it cannot be read."""
         return self._worker.unattended.rescue.state(self._eid)
 
     def failover(self) -> FailoverStatus | None:

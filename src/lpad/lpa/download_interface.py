@@ -28,7 +28,7 @@ class Decision(Enum):
 
 
 class Order(Frozen):
-    """The order to download: the server, and the profile's identification there."""
+    """The order to download: its identification at the server, and its confirmation code."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"matching_id", "confirmation_code"})
     matching_id: str = ""

@@ -2,7 +2,7 @@
 
 Delivery has three steps, with journal entries in between: `retrieve` copies a notification from the card,
 `deliver` posts it, `remove` removes it from the card. lpad removes a notification from the card only after
-the server has accepted it.
+the server has accepted it, or a user has dropped it.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def reason_for(error: Exception, state: State) -> CancelSessionReason:
     """Return the reason for cancelling after `error`, which occurred in `state`.
 
     The reason is `postponed` if another attempt can succeed: the order remains open, and the card may keep
-    its one-time key, so that the server need not bind the profile again. Any other reason closes the order
-    permanently, which must not happen if a modem was only slow during the loading.
+    its one-time key, so that the server need not bind the profile again. Any other reason except `timeout`
+    closes the order permanently, which must not happen if a modem was only slow during the loading.
     """
     if isinstance(error, CardError) and not error.retryable and state in (State.BOUND, State.LOADING):
         return CancelSessionReason.LOAD_BPP_EXECUTION_ERROR

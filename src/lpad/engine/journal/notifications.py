@@ -109,7 +109,7 @@ def check_notification(row: Row) -> None:
 
 
 class Notifications:
-    """The table of notifications; data is on the disk when a call returns."""
+    """The table of notifications; data is on the disk when a call returns, except after `drop`."""
 
     def __init__(self, database: Database, events: EventLog) -> None:
         self._database = database
@@ -210,10 +210,10 @@ class Notifications:
         """Record a failed attempt.
 
         Args:
-            error: kind and sentence.
+            error: the kind and the sentence of the error.
             next_attempt_at: when the next attempt is due, also for the notifications in `postponed`.
-            answered_at: when the server answered with an error; None if the server was unreachable.
-            refused: whether the server refused this notification; later notifications are still sent.
+            answered_at: when the server answered with an error; None if it sent no answer.
+            refused: whether this notification counts as refused, so that later ones are still sent.
             set_aside: whether lpad no longer tries to deliver the notification.
             postponed: the later notifications of the queue.
             happenings: the events that follow from the failure.

@@ -138,7 +138,7 @@ class KnownLines:
         return record
 
     def cause(self, iccid: str | None) -> str:
-        """Return why the network may not serve a profile, as a sentence; empty: its line gives no reason."""
+        """Return why the network may not serve a profile, in words; empty: its line gives no reason."""
         record = self.get(iccid) if iccid is not None else None
         if record is None or record.state not in _UNSERVED:
             return ""

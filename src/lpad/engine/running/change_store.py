@@ -106,7 +106,7 @@ class ChangeStore:
 
     @property
     def writable(self) -> bool:
-        """Whether the last attempt to write the journal succeeded."""
+        """Whether the journal can be written, as far as lpad knows."""
         return self._journal.health.ok
 
     def unended(self) -> list[Change]:
@@ -290,7 +290,7 @@ class ChangeStore:
         """Return the stored changes, newest first.
 
         Args:
-            euicc: return only entries of this card.
+            euicc: return only changes of this card; None: of all cards.
             before: return only changes older than this one.
             limit: the maximum number of changes to return; None: all.
         """

@@ -344,7 +344,7 @@ class NetworkSteps:
 
     @property
     def restores(self) -> bool:
-        """Whether undoing has restored the previous profile's settings."""
+        """Whether undoing restores the previous profile's settings, because the applier has recorded them."""
         pending = self._context.pending.of(self._euicc)
         chosen = self._target.chosen(self._target.iccid or "")
         return bool(pending and pending.memory) and chosen.given_by is GivenBy.NOTHING

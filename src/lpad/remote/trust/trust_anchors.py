@@ -58,7 +58,7 @@ class Trust:
             use_system_roots: whether to trust the system's roots.
             minimum_version: the minimum version of TLS.
             forbidden: key identifiers of CIs that are never trusted, even if a card names them; None: see
-                `certificate_issuers.permitted`.
+                `known_certificate_issuers.permitted`.
             memory: the knowledge about servers; None: an empty one.
             revocations: lists of revoked certificates.
             client: PEM files of the client certificate, and of its key if that is in another file, for

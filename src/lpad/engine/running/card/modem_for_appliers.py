@@ -36,7 +36,7 @@ class ModemDialogue(Frozen):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """AT queries for whether the card selects an operator configuration, with the answer for yes."""
+        """AT queries that show if the card selects the operator configuration, with the answer for yes."""
         return self._lent.quirks.operator_configuration
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:

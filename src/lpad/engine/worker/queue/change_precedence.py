@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Rank(enum.IntEnum):
-    """A place in the order; of changes with the same rank, the oldest is first."""
+    """A place in the order; of changes with the same rank, the first in the queue comes first."""
 
     TAKEN_UP = 0  # the change was interrupted, perhaps in a guarded switch
     SWITCH = 1  # the change may restore the connection, like a restart of the modem
-    OTHER = 2  # the order of requests decides
+    OTHER = 2  # the order in the queue decides
 
 
 def rank(run: Run, *, card: Snapshot, others: Iterable[Change]) -> Rank:
