@@ -251,7 +251,7 @@ def _at(data: bytes) -> None:
 
 
 def _apdu(data: bytes) -> None:
-    """Parse the input as two kinds of command; feed an exchange with parts, each preceded by its length."""
+    """Parse the input as two kinds of command; feed it to an exchange in parts, each after its length."""
     with suppress(MalformedError):
         Command.parse(data)
     with suppress(MalformedError):

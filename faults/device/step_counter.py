@@ -125,7 +125,7 @@ class StepCounter:
     # The side of NetworkManager and ModemManager.
 
     def call(self, execute: Callable[[], Message | None]) -> Message | None:
-        """Count a call to NetworkManager or ModemManager, and return its answer; None: no answer."""
+        """Count a call to NetworkManager or ModemManager; return the answer, or None if a cut prevents it."""
         cut = self._here(Counted.CALLS)
         if cut is None:
             return execute()
@@ -140,7 +140,7 @@ class StepCounter:
     # The servers' side.
 
     def message(self, execute: Callable[[], _Answer], *, peer: Peer[_Answer]) -> _Answer:
-        """Count a message that has reached a server, and return its answer.
+        """Count a message that has reached a server, make the cut if it is due, and return the answer.
 
         Raises:
             ConnectionResetError: the cut prevents an answer.

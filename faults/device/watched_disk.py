@@ -103,7 +103,7 @@ class Disk:
 
     @property
     def hit(self) -> bool:
-        """Whether the place of the action was reached."""
+        """Whether the daemon has reached the write at which the action is due."""
         return bool(self._get("hit"))
 
     @property

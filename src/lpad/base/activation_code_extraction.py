@@ -17,8 +17,8 @@ _SETUP_FIELD = "carddata"
 _LINK = LazyPattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\uff02\uff07"
 _SHELL_LEFT = LazyPattern(r"(?i)lpa:1.*|1|1[.-].*")
-"""The rest of a code that a shell has expanded because it was not in single quotes: every $ and the word
-after it are missing."""
+"""The rest of a code that was not in single quotes, so that a shell has expanded the code: every $ and the
+word after it are missing."""
 
 
 def bare_code(text: str) -> str:

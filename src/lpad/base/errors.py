@@ -5,7 +5,7 @@
     │   ├── InvalidValue             an argument, setting or identifier breaks its grammar
     │   │   ├── InvalidActivationCode
     │   │   └── InvalidSettings
-    │   ├── NotFound                 no such card, profile, change or notification
+    │   ├── NotFound                 no such object, such as a card or a change
     │   ├── Conflict                 valid, but impossible in the present state
     │   │   ├── Protected                the settings protect the profile, or require one to be enabled
     │   │   ├── WouldGoOffline           the request does not accept that the device goes offline
@@ -104,14 +104,14 @@ class InvalidActivationCode(InvalidValue):
 
 
 class InvalidSettings(InvalidValue):
-    """The settings file is unreadable, or a setting is unknown or out of range."""
+    """The settings file is unreadable, or a setting is unknown, out of range or unusable."""
 
     kind = "invalid-settings"
     details: request_and_switch.SettingsDetails
 
 
 class NotFound(RequestError):
-    """No such card, profile, change or notification."""
+    """The request names an object that does not exist, such as a card or a change."""
 
     kind = "not-found"
 

@@ -1,4 +1,4 @@
-"""Changes: show, answer and cancel them."""
+"""The API's handlers for changes: list, show, answer, confirm and cancel them."""
 
 from __future__ import annotations
 

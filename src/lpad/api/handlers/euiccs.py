@@ -72,7 +72,7 @@ async def list_euiccs(call: Call) -> Response:
 
 
 async def get_euicc(call: Call) -> Response:
-    """Show a card's information, memory, addresses and CI key identifiers."""
+    """Show everything that lpad knows about a card, except its profiles and notifications."""
     snapshot = call.engine.snapshot(call.path["name"])
     card = call.engine.card(snapshot.name)
     provisioning = await asyncio.to_thread(card.provisioning)

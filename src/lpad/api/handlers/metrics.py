@@ -33,7 +33,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def get_metrics(call: Call) -> Response:
-    """Show cards, profiles, changes, the outbox and durations in Prometheus' text format."""
+    """Show lpad's metrics in Prometheus' text format."""
     return Response(await asyncio.to_thread(_text, call.engine), media_type=MEDIA_TYPE)
 
 

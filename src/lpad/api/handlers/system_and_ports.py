@@ -29,7 +29,7 @@ _listings: WeakKeyDictionary[Engine, asyncio.Task[Ports]] = WeakKeyDictionary()
 
 
 async def get_system(call: Call) -> Response:
-    """Show version, uptime and health."""
+    """Show the daemon's version, uptime and health, and the state of its settings."""
     snapshots = call.engine.snapshots()
     journal = call.engine.journal
     health = Health(

@@ -172,7 +172,7 @@ class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
     """The number of lpad's own restarts of the modem since the modem last read the enabled profile.
 
     `times` counts the uses of the refresh ladder, `steps` all steps taken. `next_at` is when lpad may restart
-    the modem again; null: not before the modem reads its card or a user restarts the modem.
+    the modem again; null: not before it reads the enabled profile or a user restarts it.
     """
 
     times: int
@@ -317,7 +317,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationList(msgspec.Struct, frozen=True, kw_only=True):
-    """A card's outbox in the order of delivery; `oldest_seconds`: the age of the oldest pending notification.
+    """A card's outbox, sorted by `seq`; `oldest_seconds` is the age of the oldest pending notification.
 
     `unreadable` counts the entries of the card's own list that cannot be read. `list_error` explains why the
     card's list cannot be read at all; then the card may have more notifications. `copying`: a change has just

@@ -13,7 +13,7 @@ from lpad.api.request.request_bodies import Request
 class EventTypeView(msgspec.Struct, frozen=True, kw_only=True):
     """A type of event: its name, its meaning, and the JSON schema of its data.
 
-    `droppable`: whether a full outbox drops such events before others.
+    `droppable`: whether a full outbox drops such events before other events that a receiver still awaits.
     """
 
     type: str
@@ -66,7 +66,7 @@ class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookTestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a test event: whether it was accepted, the HTTP status if there was one, and the time."""
+    """The result of a test event: `told` is the outcome in words; `status` is null without an HTTP answer."""
 
     accepted: bool
     status: int | None

@@ -26,7 +26,7 @@ from lpad.provisioning.platform_interface import LineAction
 
 MAX_NICKNAME_BYTES = 64
 Name = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": MAX_NICKNAME_BYTES})]
-"""A profile's name. The handler checks its number of bytes, because a schema can only count characters."""
+"""A profile's nickname. The handler checks its bytes, because a schema can only count characters."""
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 ActivationCodeText = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""The terminal's role on links without another terminal: it fetches and answers proactive commands.
+"""The terminal's role on links without another terminal: lpad fetches and answers proactive commands.
 
 A modem answers the commands of its card; behind a PC/SC reader, lpad is the card's only terminal. A card
 whose REFRESH is not answered keeps its old profile, or refuses further commands with 6985.

@@ -142,7 +142,7 @@ class Context:
         return {name: state & ~self._scard.SCARD_STATE_CHANGED for name, state, _ in found}
 
     def wait(self, states: Mapping[str, int], *, deadline: Deadline) -> None:
-        """Wait until `cancel` is called, a reader's state differs from `states`, or the readers change.
+        """Wait until `cancel` is called, a state differs from `states`, the readers change, or time is up.
 
         Raises:
             CardUnreachable: pcscd is gone.
