@@ -54,7 +54,7 @@ class Agent:
         self._commands = f"{settings['prefix']}/cmd"
         self._allowed: set[str] = set()
         self._running: dict[str, Any] | None = None
-        """The running job execution; AWS starts one at a time."""
+        """The running job execution, of which AWS starts one at a time; None: no job runs."""
         self._topic = ""
         self._told: dict[str, Any] = {}
         self._lock = threading.RLock()

@@ -207,7 +207,7 @@ class _Trial:
         self.change: Change | None = None
         self.met = False
         self.flip: str | None = None
-        """The flipped bit of the journal, as text."""
+        """The flipped bit of the journal, as text; None: no bit was flipped."""
         self.violations: list[str] = []
 
     def run(self) -> None:

@@ -28,7 +28,7 @@ class Counted(enum.StrEnum):
 
 
 class Outage(enum.StrEnum):
-    """The kinds of failure of server or network."""
+    """The kinds of failures of a server or of the network."""
 
     REFUSED = "refused"
     RESET = "reset"
@@ -73,7 +73,7 @@ class Kind(enum.StrEnum):
     PORT_BEFORE = "port-before"
     """The port vanishes, and the modem does not carry out the command line."""
     PORT_AFTER = "port-after"
-    """The modem carries out the command line, and the port vanishes instead of an answer."""
+    """The modem carries out the command line, and the port vanishes before the answer."""
     DISK = "disk"
     """The disk is full from a given write on."""
     DISK_KILL = "disk-kill"
@@ -83,9 +83,9 @@ class Kind(enum.StrEnum):
     BUS_AFTER = "bus-after"
     """NetworkManager or ModemManager carries out the call, and both end before the answer."""
     SERVER_BEFORE = "server-before"
-    """Server or network fail, and the server does not carry out the message."""
+    """The server or the network fails, and the server does not carry out the message."""
     SERVER_AFTER = "server-after"
-    """The server carries out the message; then server or network fail instead of an answer."""
+    """The server carries out the message; then the server or the network fails before the answer."""
 
 
 FILLS = frozenset({Kind.DISK, Kind.DISK_KILL})

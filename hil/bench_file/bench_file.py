@@ -46,7 +46,7 @@ class PlaceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     expendable: list[str] = []
     """ICCIDs of the profiles that the bench may delete."""
     codes: str | None = None
-    """The file with the pool of activation codes for this place."""
+    """The file with the pool of activation codes for this place; None: there is no pool."""
     power: Power | None = None
     euicc: dict[str, Any] = {}
     """Further daemon settings for this card."""
@@ -56,7 +56,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The bench's own SM-DP+, for places with the feature test-ci."""
 
     certificates: str
-    """The folder of certificates and keys, laid out like SGP.26."""
+    """The folder of certificates and keys, with the layout of SGP.26."""
     profile: str | None = None
     """The file of a profile package that the cards can install; by default a made-up profile is used."""
 

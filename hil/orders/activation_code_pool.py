@@ -38,7 +38,7 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     reusable: bool = False
     """Whether the server accepts the code any number of times."""
     place: str | None = None
-    """The only place that may use the order."""
+    """The only place that may use the order; None: any place."""
 
     @property
     def key(self) -> str:

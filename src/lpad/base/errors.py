@@ -75,7 +75,7 @@ class LpadError(Exception):
         Args:
             sentence: what was attempted, what happened, what the reader can do; without secrets. Identifiers
                 in the sentence are reduced to their last four digits; put complete ones into `details`.
-            retryable: overrides the class's value.
+            retryable: overrides the class's value; None: that value applies.
             details: facts, by the names and types in the class's `details`.
         """
         self.sentence = redacted(sentence)

@@ -10,7 +10,7 @@ _SERIAL_NUMBER = LazyPattern(r"(?<!PC/SC )(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}(?!…[0
 """A serial number in the name of a port or reader; neither a PC/SC error code nor a shortened EID matches."""
 
 # EIDs, IMSIs and IMEIs are decimal; each of the up to 20 digits of an ICCID may be A to E, and F is padding.
-# AIDs, transaction IDs and hashes are longer, and ordinary words of these letters are shorter.
+# AIDs, transaction IDs and hashes are usually longer, and ordinary words of these letters are shorter.
 _IDENTIFIER = LazyPattern(
     r"(?<![0-9A-Za-z])(?:[0-9]{11,28}([0-9]{4})[Ff]?|[0-9A-Fa-f]{11,16}([0-9A-Fa-f]{4}))(?![0-9A-Za-z])"
 )

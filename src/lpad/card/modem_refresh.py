@@ -109,7 +109,7 @@ class Outcome(Struct):
     remark: str | None = None
     """A remark about the modem for the user of a successful switch, such as that the modem requires a PIN."""
     held_back: str | None = None
-    """Why the modem was not restarted again."""
+    """Why lpad did not restart the modem again; None: nothing prevented a restart."""
 
     @property
     def good(self) -> bool:

@@ -26,7 +26,7 @@ _QUERY: dict[str, tuple[Schema, str]] = {
         {"type": "string", "enum": ["ok", "error"], "default": "error"},
         "'ok': a missing profile is not an error",
     ),
-    "euicc": ({"type": "string"}, "only events of this card, or only its changes"),
+    "euicc": ({"type": "string"}, "only the events or the changes of this card"),
     "change": (_NUMBER, "only events of this change"),
     "limit": (
         {"type": "integer", "format": "int64", "minimum": 1, "maximum": MOST_AT_ONCE},

@@ -40,7 +40,7 @@ NEVER = (
     errors.SwitchRolledBack,
     errors.SwitchStuck,
 )
-"""Classes whose kinds no HTTP answer contains: base classes, and errors of changes and at the start."""
+"""Classes whose kinds no HTTP answer contains: base classes, and errors of changes or of the start only."""
 
 RETRY_AFTER: dict[type[errors.LpadError], int] = {errors.TooManyChanges: 10, errors.TooManyConnections: 1}
 """The seconds after which a caller may try again, by class of a temporary error."""

@@ -38,7 +38,7 @@ _SELECT_MASTER_FILE = Command(0, 0xA4, 0x00, 0x0C, bytes.fromhex("3F00"))
 CLOSE_THIS_CHANNEL = Command(0, _MANAGE_CHANNEL, _CLOSE, 0)
 """P2 00 closes the channel in the class byte."""
 CLOSING = 10.0
-"""Seconds for closing a channel after another failure, whose deadline may have passed."""
+"""Seconds for closing a channel, apart from the deadline of the preceding work, which may have passed."""
 
 
 class RawLink:

@@ -166,7 +166,7 @@ def isdr_session(
         aids: the ISD-R's names to try, in this order.
         block_size: the maximum number of bytes in a STORE DATA block; the link may carry less. The link
             remembers a size that it accepted only after refusing a larger one.
-        observe: called with the seconds that each command took.
+        observe: called with the seconds that each command took; None: lpad does not measure them.
         deadline: for opening; closing has a separate deadline.
 
     Raises:

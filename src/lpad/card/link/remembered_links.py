@@ -30,7 +30,7 @@ different IMEI each time."""
 
 
 class Remembered(Frozen, kw_only=True):
-    """Knowledge from the last use of a modem (of this make and firmware) or of a card in a reader."""
+    """Results of the last use of a modem (of this make and firmware) or a card in a reader; None: unknown."""
 
     identity: ModemIdentity = UNKNOWN_MODEM
     link: LinkKind | None = None

@@ -22,7 +22,7 @@ class _Refusal(Struct, frozen=True):
     remedy: str
     retryable: bool | None = None
     lock: str | None = None
-    """The lock that must be opened before the modem uses the SIM."""
+    """The lock that must be opened before the modem uses the SIM; None: the reason is not a lock."""
 
 
 def _locked(words: str, lock: str, remedy: str) -> _Refusal:

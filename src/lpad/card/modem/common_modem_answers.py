@@ -19,7 +19,7 @@ class ModemIccid(Frozen, kw_only=True):
     report: IccidReport | None = None
     """The ICCID; None: the modem reads none at present."""
     lock: str | None = None
-    """The lock that must be opened first, such as SIM PIN."""
+    """The lock that must be opened first, such as SIM PIN; None: the modem reports no lock."""
     garbled: bool = False
     """Whether the modem answered, but not intelligibly."""
 

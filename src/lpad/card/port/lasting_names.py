@@ -44,7 +44,7 @@ _O = TypeVar("_O", bound=Opened)
 class _Known(Struct, frozen=True):
     names: tuple[str, ...] = ()
     modem: str | None = None
-    """A digest of the IMEI."""
+    """A digest of the modem's IMEI; None: the IMEI is unknown."""
 
 
 class PortNames:
