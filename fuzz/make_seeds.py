@@ -397,7 +397,7 @@ def _check_server(address: ServerAddress) -> None:
 
 
 def _life() -> tuple[_Recorder, list[bytes], list[bytes], list[bytes]]:
-    """Download and call card functions; return recorder, answers of the card, certificates and package."""
+    """Download a profile, call card functions; return recorder, card's answers, certificates and package."""
     ear = _Recorder()
     soon = Deadline.after(60)
     with tempfile.TemporaryDirectory() as folder:

@@ -80,7 +80,7 @@ class Condition(Frozen, kw_only=True):
         """Parse a condition.
 
         Raises:
-            InvalidValue: the text has no form in the module's docstring, or a wrong port or IP address.
+            InvalidValue: the text matches no form in the module's docstring, or has a wrong port or address.
         """
         text = text.strip()
         match = next((found for form in _FORMS if (found := form.fullmatch(text))), None)

@@ -18,7 +18,7 @@ from lpad.base.lazy_pattern import LazyPattern
 LONGEST = 20
 """The maximum number of characters of a number: 64 bits need 19 digits and a sign."""
 LARGEST = (1 << 63) - 1
-"""The largest signed number of 64 bits, which is also the largest number that SQLite can store."""
+"""The largest signed whole number of 64 bits, which is also the largest that SQLite can store."""
 
 _LONGEST_NAME = 40
 """The maximum number of characters of a field's name in an error."""

@@ -81,7 +81,7 @@ TEXTS = {
     "list_products": "lpad asks the platform at each request; price and validity are texts of the platform.",
     "reset_euicc": "The reset cannot be undone. At least one of `operational_profiles`, `test_profiles` and"
     " `default_smdp` must be true.",
-    "list_notifications": "The list is sorted by `seq`, the card's numbers. `pending` counts all pending"
+    "list_notifications": "The list is sorted by `seq`, the number on the card. `pending` counts all pending"
     " notifications, even those of other pages.",
     "deliver_notifications": "lpad also delivers notifications without this request, and retries for days."
     " With this request, lpad tries immediately.",

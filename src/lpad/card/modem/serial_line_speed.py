@@ -232,7 +232,7 @@ class LineSpeed:
         return can
 
     def _former(self, line: Line, ask: Ask, fast: int) -> int | None:
-        """Return the speed to restore later; None if the modem is silent or does not fit the settings."""
+        """Return the speed to restore later; None if it is unexpected, or the fast speed is missing."""
         offered = ask(line_rates())
         if offered is None:
             return None
