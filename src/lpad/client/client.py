@@ -471,7 +471,7 @@ class Client:
         confirm: bool | None = None,
         wait: float = 0,
     ) -> Change:
-        """Answer a change's question by a code, by `accept`, `reject` or `postpone`, or by a confirmation."""
+        """Answer a change's question by a code, by `accept`, `reject` or `postpone`, or by yes or no."""
         body: dict[str, Any] = {}
         if confirmation_code is not None:
             body["confirmation_code"] = confirmation_code

@@ -38,9 +38,9 @@ def discover(
     """Ask the discovery servers (SM-DS) whether a profile waits for the card.
 
     An operator can register a profile at an SM-DS for an EID. With --install, lpad downloads one profile
-    after another, and the command shows each result. With --no-wait or --json the command ends after the
-    discovery, and 'lpactl changes' shows the downloads. 'lpactl download --smdp HOST --event ID' repeats one
-    download.
+    after another, and the command shows each result. With --json the command ends after the discovery, with
+    --no-wait before it, and 'lpactl changes' shows the downloads. 'lpactl download --smdp HOST --event ID'
+    repeats one download.
     """
     if confirm and not install:
         raise click.UsageError("--confirm applies only together with --install; give both")

@@ -191,7 +191,7 @@ def modem_line(euicc: Euicc) -> str | None:
         return None
     times = "once" if status.times == 1 else f"{status.times} times"
     following = (
-        "lpad will not restart it again by itself"
+        "lpad plans no further restart"
         if status.next_at is None
         else f"the next restart is at {status.next_at:%Y-%m-%d %H:%M:%S} UTC at the earliest"
     )

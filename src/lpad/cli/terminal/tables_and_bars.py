@@ -37,7 +37,7 @@ def table(headings: Sequence[str], cells: Sequence[Sequence[str]], *, droppable:
     Args:
         headings: one for each column.
         cells: the rows.
-        droppable: headings of the columns to drop in this order until the rest fits the terminal.
+        droppable: headings of the columns to drop in this order until the other columns fit the terminal.
     """
     console = Console(highlight=False)
     widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]

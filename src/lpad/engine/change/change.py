@@ -294,7 +294,7 @@ class Change(Frozen, kw_only=True):
         return replace(self._ended(State.FAILED), error=Failure.of(error))
 
     def cancelled(self, error: LpadError) -> Change:
-        """Return the change as cancelled, by the caller or after a restart."""
+        """Return the change as cancelled, with the reason as its error."""
         return replace(self._ended(State.CANCELLED), error=Failure.of(error))
 
     def at_step(self, name: str) -> Change:

@@ -45,7 +45,7 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sessions: the number of attempts in which the server received a download's order.
     answer_by, asked: the time limit for an answer, and the kind of question.
     absence: how long lpad waits for a card that shows the outcome.
-    absence_at_start: how long lpad waits for a card that was absent at its start.
+    absence_at_start: how long an interrupted change waits for its card after a start of lpad.
     """
 
     restarts: int = 0
@@ -68,7 +68,7 @@ class SwitchNotes(ProfileNotes, frozen=True, kw_only=True, omit_defaults=True):
     """Notes of a switch, with or without a guard.
 
     limit: the guard's time limit; previous_aid: the AID of the previously enabled profile.
-    confirmed: the caller's answer; looked_again: whether the last check of the conditions was made.
+    confirmed: the caller's answer; looked_again: whether the last check of the conditions has begun.
     candidate, tries: the position in the order of profiles for the rollback, and the attempts with that
         profile.
     reason, why: why the switch is rolled back, see `Reason`.
@@ -91,7 +91,7 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
         contained this profile; last_number: the number of the card's last earlier notification; the result
         has a higher number.
     consent, code_declined, code_refused: the answers to the download's questions.
-    announced: whether the owner's hooks have reported the installed profile.
+    announced: whether the owner's hooks have run for the installed profile.
     tried: how often lpad has taken each course of action of `retry_rules`.
     spent, spent_since: see `TriedTime`; waited: an older lpad's note in place of `spent`.
     """
@@ -109,7 +109,7 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisionNotes(DownloadNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a platform's download: whether a user allowed a second order, or to adopt a profile."""
+    """Notes of a platform's download: whether a user allowed a second order, or the adoption of a profile."""
 
     second_order: bool | None = None
     adopt: bool | None = None
