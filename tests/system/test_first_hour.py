@@ -75,7 +75,7 @@ STEPS = (
     Step("", "lpactl cancel 4"),
     Step("This is the history so far:", "lpactl changes"),
     Step("Deleting needs an answer, or `--yes`:", "lpactl delete home", code=2),
-    Step("This page is for a bug report:", "lpactl doctor"),
+    Step("lpactl prints a page for a bug report:", "lpactl doctor"),
 )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ class NetworkSettings(Frozen, kw_only=True):
     username: str = ""
     """At most 127 printable ASCII characters; empty: none."""
     password: str = ""
-    """At most 127 printable ASCII characters; a secret that only appliers get."""
+    """At most 127 printable ASCII characters; a secret that only the applier and the hooks get."""
     authentication: Authentication = Authentication.NONE
     ip: IpType = IpType.IPV4V6
     roaming: bool = True

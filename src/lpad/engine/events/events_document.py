@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _HEAD = """# Events
 
-lpad reports what happens on the device as events. `python -m lpad.engine.events.events_document` generates
+lpad reports changes on the device as events. `python -m lpad.engine.events.events_document` generates
 this page from the table in `src/lpad/engine/events/event_types.py`; `GET /v1/event-types` returns the same
 table, each type with the JSON schema of its data.
 

@@ -1,6 +1,7 @@
 """The network settings of profiles, by ICCID, as the owner set them and as orders delivered them.
 
-The settings contain passwords. Only lpad's own user can read the file; only an applier gets the password.
+The settings contain passwords. Only lpad's own user can read the file; only the applier and hooks get the
+password.
 """
 
 from __future__ import annotations
