@@ -98,7 +98,7 @@ class Service:
         self._broker.start()
 
     def stop(self) -> None:
-        """Publish that this device's service is down, and end."""
+        """Stop the threads, publish that lpad-mqtt is down, and end the connection."""
         self._stopping.set()
         self._changed.put(None)
         self._commands.stop()

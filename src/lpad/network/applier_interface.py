@@ -46,7 +46,7 @@ class Applied(Frozen, kw_only=True):
     """The work is done, or there was nothing to do."""
 
     told: str
-    """The actions taken, in words, without secrets."""
+    """The result in words, without secrets."""
     memory: Mapping[str, str] = field(default_factory=dict)
     """The earlier state for `undo`: `prepare` returns it, and the journal stores it.
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _OWN_CONTEXT = 2
-"""The connection's context if the initial bearer has another APN."""
+"""The connection's context if the initial bearer has a different APN."""
 _KINDS = {IpType.IPV4: "IP", IpType.IPV6: "IPV6", IpType.IPV4V6: "IPV4V6"}
 _AUTHENTICATION = {Authentication.NONE: 0, Authentication.PAP: 1, Authentication.CHAP: 2}
 _MEMORY = "context-"

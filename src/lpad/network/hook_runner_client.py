@@ -56,7 +56,7 @@ class RunnerClient(Struct, frozen=True):
         request = RunRequest(task=task, environment=dict(environment), password=password, limit=limit)
         try:
             return _outcome(self._asked(request, deadline), culprit)
-        except BlockingIOError:  # from connect(): the socket's queue is full, whatever the timeout
+        except BlockingIOError:  # connect() does not wait if the socket's queue is full
             return TryAgain(
                 layer=culprit,
                 told="the runner of the owner's programs is busy with other requests",

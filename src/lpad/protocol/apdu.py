@@ -37,7 +37,7 @@ _REPETITIONS = 3
 
 
 class Command(Frozen):
-    """A short command APDU; `le` is the number of expected bytes; 256 is encoded as 00."""
+    """A short command APDU; `le` is the number of expected bytes, 256 encoded as 00; None: no Le."""
 
     cla: int
     ins: int

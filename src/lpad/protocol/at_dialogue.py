@@ -7,7 +7,7 @@ When a deadline passes, the dialogue is out of step: the answer to the abandoned
 complete or in part, and must not be mistaken for the next command's answer. The final result of the abandoned
 command brings the dialogue back into step, because a modem carries out one command at a time. If that result
 is still missing when the next command is due, `probe()` sends a query with an unmistakable answer (+CMEE?),
-and everything before that answer is discarded.
+and all results before that answer are discarded.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class State(Enum):
 
     IDLE = auto()  # in step, no command is outstanding
     ASKED = auto()  # a command's final result is outstanding
-    OUT_OF_STEP = auto()  # the final result of an abandoned command is outstanding
-    PROBING = auto()  # the abandoned command's result and the probe's answer are outstanding
+    OUT_OF_STEP = auto()  # the final result of an abandoned command may be outstanding
+    PROBING = auto()  # the probe's answer is outstanding, and perhaps the abandoned command's result
     PROBED = auto()  # the probe's information has arrived, the probe's final result is outstanding
 
 

@@ -3,7 +3,7 @@
     twilio             X-Twilio-Signature: base64 HMAC of the URL and the form's fields, with SHA-1 unless
                        X-Twilio-Webhooks-Signature-Settings names another algorithm; the URL contains the hash
                        of a JSON body
-    kore               kore-signature: hex SHA-256 of secret, method, URL and body; no HMAC, only a hint
+    kore               kore-signature: hex SHA-256 of secret, method, URL and body, which is a weak proof
     standard-webhooks  webhook-signature: HMAC-SHA256 or Ed25519 of id, time and body (standardwebhooks.com)
     telnyx             telnyx-signature-ed25519: Ed25519 of time and body
 

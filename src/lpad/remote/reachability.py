@@ -56,7 +56,7 @@ def reach(condition: Condition, *, deadline: Deadline) -> str:
 
     Raises:
         ServerUnreachable: no connection, or no answer in time.
-        ServerMalformed: the answer differs from the required one.
+        ServerMalformed: the answer is not the required one, or the certificate is not trusted.
         Cancelled: another thread ends the wait.
     """
     return REACHABILITY_CHECKS[condition.kind](condition, Waiting(deadline))

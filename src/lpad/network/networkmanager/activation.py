@@ -62,7 +62,7 @@ class Activation:
         return None if self._daemon.is_active(self._asked) else self._failed(device)
 
     def _begin(self, device: ModemDevice) -> Outcome | None:
-        """Activate the connection unless it is active or activating; return `Applied` if it is active."""
+        """Activate the connection if necessary; return `Applied` if it is already active, otherwise None."""
         if device.state == reasons.UNAVAILABLE:
             return None  # ModemManager is still busy with the modem
         under_way = reasons.PREPARE <= device.state <= reasons.ACTIVATED

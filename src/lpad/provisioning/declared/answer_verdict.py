@@ -1,8 +1,9 @@
 """The meaning of an answer: good, "later", refused with a cause, or unclear.
 
 HTTP 2xx, or a status that the call accepts    good, unless `good` says otherwise
-what `again` names, 429, 408, 425, or 503 with Retry-After or to a GET         later
-401, 403                                       refused, cause `credentials`, unless `causes` names another
+what `again` names; 408, 425, 429; 503 to a    later
+GET or with Retry-After
+401, 403; 404                                  refused, cause `credentials`; `not-found`; or one of `causes`
 other 4xx with JSON or without a body          refused, with the platform's message
 5xx                                            the server failed, and may have carried out the call
 anything else: HTML, not JSON, no body, 3xx    unclear

@@ -117,7 +117,7 @@ class Caller:
         attempted: str,
         deadline: Deadline,
     ) -> tuple[Any, str | None, dict[str, str]]:
-        """Return a page's answer, and the address and parameters of the next page, if there is one."""
+        """Return a page's answer, and the next page's address and parameters; None: this is the last page."""
         query = filled_tree(call.query, values) if first or call.next_header else {}
         try:
             response = self._client.request(

@@ -38,10 +38,10 @@ class PlatformSettings(Frozen, kw_only=True):
     Attributes:
         name: the platform's name in the settings.
         like: the name of one of lpad's descriptions, or the path of a file.
-        base: replaces the description's address.
+        base: the address that replaces the description's; None: the description's.
         credentials: the credentials by name.
         options: the options by name.
-        product: the product to order.
+        product: the product to order if a wish names none; None: no product.
         ca_files: CA certificates that replace the public ones; empty: the system's.
         client: the client certificate, and its key if that is in another file; None: no client certificate.
     """
@@ -79,7 +79,8 @@ class OpenablePlatform:
             observe: a function that is called with each exchange.
 
         Raises:
-            InvalidSettings: the description or a certificate cannot be read, or a credential is missing.
+            InvalidSettings: the description or a certificate cannot be read, the address is missing or not
+                https, or a credential is missing or unknown.
         """
         self.name = settings.name
         self.settings = settings

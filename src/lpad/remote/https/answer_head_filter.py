@@ -40,7 +40,7 @@ class AnswerHead:
         """Return the bytes that may be read so far; empty while the head is incomplete.
 
         Raises:
-            MalformedError: not HTTP, an endless head, or an ambiguous body length.
+            MalformedError: not HTTP, an endless head, an ambiguous length, or an unknown transfer coding.
         """
         if self._complete:
             return received

@@ -1,7 +1,7 @@
 """One kept-alive HTTPS connection to one server: sends a request, returns the answer's status and body.
 
-httpcore is httpx's core without its client, which would load rich, pygments and click (9 MB in a daemon that
-may use 64), and whose timeouts limit each read but not a request.
+httpcore is httpx's core without its client. The client would load rich, pygments and click (9 MB in a daemon
+that may use 64), and its timeouts limit each read but not a request.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class HttpAnswer(Struct, frozen=True):
 class HttpsConnection:
     """Connects when first used, and again if the connection has been closed.
 
-    Not to be shared between threads. Proxies from the environment are ignored: the address in an activation
-    code is contacted directly, or not at all.
+    Not to be shared between threads. Proxies from the environment are ignored: lpad contacts a server
+    directly, or through the proxy in the settings.
     """
 
     def __init__(

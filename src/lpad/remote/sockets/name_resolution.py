@@ -1,8 +1,8 @@
 """The addresses of a name, as they arrive: the system's resolver accepts no deadline, and is sometimes slow.
 
 Each query runs in its own thread, which cannot be stopped. A second query for the same name waits for the
-first one's answer, so a silent name server costs one thread per name, and a late answer serves the next
-query.
+first one's answer. So a silent name server costs at most three threads per name, and a late answer serves the
+next query.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@
     a remembered anchor                          that anchor alone
     no cipher in common                          the same anchors, now with brainpool; without, if it
                                                  was offered
-    no anchor for the server's chain, or         the certificate that a CI of the card's has signed is
-    anything else with a remembered anchor       the only anchor; if there is none and an anchor was
+    no anchor for the server's chain, or         the certificate that one of the card's CIs signed is
+    a bad certificate and a remembered anchor    the only anchor; if there is none and an anchor was
                                                  remembered, the system's roots and the operator's
     anything else, or the next one was tried     none: the server is untrusted
 

@@ -121,7 +121,7 @@ def _why(handshakes: Handshakes) -> tuple[str, str, str]:
 
 
 def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
-    """Return the error's sentence, or another one if that sentence refers to this report."""
+    """Return the error's sentence, or a different one if that sentence refers to this report."""
     if error.details.get("cause") != "unknown-ca":
         return error.sentence
     server = handshakes.server

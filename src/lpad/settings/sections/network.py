@@ -54,7 +54,7 @@ class PatternSection(Section, frozen=True):
 
 
 class NetworkSection(Section, frozen=True):
-    """The applier, and the table of patterns."""
+    """The applier, the hooks and their runner, the effect of a failure, and the table of patterns."""
 
     applier: ApplierName = "none"
     connect: bool = False

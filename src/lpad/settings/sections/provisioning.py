@@ -1,4 +1,4 @@
-"""`provisioning`: the sources of a profile for an empty card, and the limit of orders."""
+"""`provisioning`: the sources of a profile for an empty card, the limit of orders, and the guard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Within = Annotated[float, msgspec.Meta(ge=1, le=7 * 24 * 3600)]
 
 
 class ProvisioningSection(Section, frozen=True):
-    """The sources of a profile for a card without an operational one, and the limits."""
+    """The sources of a profile for a card without an operational one, the limit of orders, and the guard."""
 
     on_empty: list[Text] | None = None
     on_failover: Text | None = None

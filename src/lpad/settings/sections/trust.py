@@ -1,4 +1,4 @@
-"""`trust`: trust in addition to the system's certificate authorities."""
+"""`trust`: the trusted certificate authorities, and the distrusted CIs of a card."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEY_ID = LazyPattern(r"(?:[0-9A-Fa-f]{2}:?){4,20}")
 
 
 class TrustSection(Section, frozen=True):
-    """Trust in addition to the system's certificate authorities, and the distrusted CIs of a card."""
+    """The use of the system's certificate authorities, further ones, and the distrusted CIs of a card."""
 
     system: bool = True
     folder: Text = "trust.d"

@@ -78,7 +78,7 @@ class SoftCard:
 
         Raises:
             CardBusy: another process powers the card.
-            InvalidValue: the folder contains something else, or `pki` is missing for a new card.
+            InvalidValue: the folder contains something else or another EID, or a new card lacks `pki`.
         """
         self.behaviour = behaviour or CardBehaviour()
         self.faults = faults or CardFaults()

@@ -18,7 +18,7 @@ class MbimHabits:
     class_byte_types: tuple[int, ...] = (0, 1)
     """The values of ClassByteType that reach the card."""
     class_refusal: int = 0x6E00
-    """The status word that answers an APDU with another ClassByteType."""
+    """The status word that answers an APDU whose ClassByteType `class_byte_types` lacks."""
     builds_class: bool = True
     """Whether the modem builds the class byte from type and channel; otherwise it uses the host's."""
     refuses_channel_in_class: bool = False

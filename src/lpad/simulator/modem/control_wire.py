@@ -141,7 +141,11 @@ class SocketWire:
         self._host = self._listener = None
 
     def come_back(self) -> None:
-        """Listen again (see `Wire`)."""
+        """Listen again (see `Wire`).
+
+        Raises:
+            InvalidValue: something else is at the path.
+        """
         if self._listener is not None:
             return
         place = Path(self.path)

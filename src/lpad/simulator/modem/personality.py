@@ -107,7 +107,7 @@ class ModemPersonality:
     csim_least: int = 0
     """The number of characters in an APDU below which +CSIM and +CGLA answer `csim_refusal`."""
     csim_most: int | None = None
-    """The number of characters above which +CSIM and +CGLA answer `csim_refusal`; None: no limit."""
+    """The number of characters in an APDU above which the answer is `csim_refusal`; None: no limit."""
     csim_refusal: int | None = 3
     """The error code for an APDU that is too short or too long; None: plain ERROR."""
     test_forms: bool = True
@@ -216,4 +216,4 @@ class ModemPersonality:
     away_after_refresh: float | None = None
     """Seconds for which the port is gone after REFRESH; None if the port stays."""
     comes_back_elsewhere: bool = False
-    """Whether the port has another name after REFRESH; its symbolic link, like udev's, follows."""
+    """Whether the port has a different name after REFRESH; its symbolic link, like udev's, follows."""

@@ -44,7 +44,7 @@ class Curve(Enum):
         """Return the curve of `key`.
 
         Raises:
-            InvalidValue: the key is on another curve.
+            InvalidValue: the key is on neither of the two curves.
         """
         for curve in cls:
             if key.curve.name == curve.algorithm.name:
@@ -159,7 +159,7 @@ def certified_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     """Return whether the key of `issuer` signed `certificate`, regardless of the names.
 
     A CI is identified by its key identifier (SGP.22 v2.5, 4.5.2.1). SGP.26 gave its CI a new certificate with
-    the old key and another spelling of its name, and cards whose EUM was certified before are still in use.
+    the old key and a different spelling of its name, and cards with an older EUM certificate are in use.
     """
     key, algorithm = issuer.public_key(), certificate.signature_hash_algorithm
     if not isinstance(key, ec.EllipticCurvePublicKey) or algorithm is None:

@@ -59,7 +59,7 @@ _TLS_FOLDER, _TLS_STEM = "dptls", "S_SM_DP_TLS"
 
 @dataclass(frozen=True, slots=True)
 class Pki:
-    """All credentials of a card and a server; mappings contain the available curves."""
+    """The credentials of the CIs, the card maker and the servers; mappings contain the available curves."""
 
     ci: Mapping[Curve, Credential]
     eum: Mapping[Curve, Credential]

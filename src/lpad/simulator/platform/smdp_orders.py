@@ -45,7 +45,7 @@ class SmdpShelf:
             orders: the server's orders.
             address: a function that returns the server's address, with its port unless that is 443.
             size: the size of a profile, in bytes.
-            announce: a function that registers an order at an SM-DS, so that the platform gives no code.
+            announce: a function that registers an order at an SM-DS; None: the platform gives codes instead.
         """
         self._announce = announce
         self._orders = orders

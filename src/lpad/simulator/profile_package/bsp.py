@@ -60,7 +60,7 @@ class BspKeys:
         """Derive the session keys with the X9.63 KDF over SHA-256 (SGP.22 v2.5, Annex G).
 
         Args:
-            shared_secret: the 32-byte X coordinate that both one-time keys give.
+            shared_secret: the 32-byte X coordinate computed from the two one-time keys.
             host_id: 1 to 16 bytes of the server's choice, element 84 of the control reference template.
             eid: the 16 bytes of tag 5A in GetEID.
         """

@@ -62,7 +62,7 @@ class DataCalls:
         """Each client's session, by the client's number."""
 
     def start(self, client: int, family: int, request: data_session.StartNetwork) -> Body:
-        """Start a client's session and return its handle; refuse if this IP version already has a session."""
+        """Start a client's session and return its handle; raise RefusedError if that is impossible."""
         family = family if request.family is None else request.family
         if family not in _KINDS:
             raise RefusedError(Error.INVALID_ARGUMENT)
@@ -83,7 +83,7 @@ class DataCalls:
         return data_session.NetworkStarted(handle=self._handle)
 
     def stop(self, client: int, request: data_session.StopNetwork) -> None:
-        """Stop a client's session, or the modem's own."""
+        """Stop a client's session, or the modem's own; raise RefusedError if there is none."""
         if request.handle == data_session.ANY_HANDLE:
             if not self._by_itself:
                 raise RefusedError(Error.NO_EFFECT)
@@ -104,7 +104,7 @@ class DataCalls:
         )
 
     def settings(self, client: int, family: int, request: data_session.GetCurrentSettings) -> Body:
-        """Return the IP address of the session that the client sees."""
+        """Return the IP address of the session that the client sees; raise RefusedError if there is none."""
         kind = self._kind(client, family)
         if kind is None:
             raise RefusedError(Error.OUT_OF_CALL)

@@ -40,7 +40,7 @@ def make_smds(
     """Return an SM-DS, to be started like an SM-DP+.
 
     Args:
-        folder: the server's folder, created if missing; `events_of` gives its events.
+        folder: the server's folder, created if missing; `events_of` returns its events.
         pki: certificates and keys of the CIs; the SM-DS's own are made here.
         host: the host name in the server's address.
         port: TCP port; 0: a free one at each start.

@@ -40,7 +40,7 @@ def _unattended(text: str) -> None:
 
 
 class SwitchingSection(Section, frozen=True):
-    """ICCIDs or AIDs of protected profiles and of the fallback order; limits."""
+    """The protected profiles and the fallback order, as ICCIDs or AIDs; the limits and the default guard."""
 
     protected: list[str] = []
     keep_enabled: bool = False

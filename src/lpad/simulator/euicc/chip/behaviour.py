@@ -69,7 +69,7 @@ class CardBehaviour:
     es10_status: str = "9000"
     """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers; 9000: ISD-R carries it out."""
     data_needs_le: bool = False
-    """Whether only a STORE DATA with Le returns data, all in one answer; without Le, 9000 comes alone."""
+    """Whether only a STORE DATA with Le returns data; without Le, the card answers 9000 alone."""
     largest_chain: int = 256
     """The maximum number of STORE DATA blocks in one command: 255 or 256, depending on the source."""
     needs_terminal_capability: bool = False
@@ -112,8 +112,8 @@ class CardBehaviour:
     strict_files: bool = True
     """Whether files are refused if their directory, access rule or PIN is missing."""
     largest_segment: int = 1020
-    """Bytes of one protected segment of a profile, tag and length included (SGP.22 v2.5, 2.5.4); some servers
-    send more. 0: any size is accepted."""
+    """The maximum number of bytes of a protected segment, tag and length included (SGP.22 v2.5, 2.5.4); some
+    servers send more. 0: any size is accepted."""
     unsupported_services: tuple[int, ...] = ()
     """Tags of eUICC-Mandatory-services that this card lacks, 0x80 to 0x98."""
     forbidden_pprs: tuple[int, ...] = ()

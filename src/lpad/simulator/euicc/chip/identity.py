@@ -39,7 +39,11 @@ class CardIdentity:
 
     @classmethod
     def issue(cls, pki: Pki, eid: Eid) -> CardIdentity:
-        """Create an identity with certificates that the card maker of `pki` issues, on all of its curves."""
+        """Create an identity with certificates that the card maker of `pki` issues, on all of its curves.
+
+        Raises:
+            InvalidValue: the card maker has no private key.
+        """
         signers = {
             curve: Signer(pki.issue_euicc(eid, curve), Credential(eum.certificate))
             for curve, eum in pki.eum.items()

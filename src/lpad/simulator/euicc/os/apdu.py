@@ -44,7 +44,7 @@ class Command:
 
     @property
     def without_le(self) -> bytes:
-        """Header and body: the parts that a repetition with another Le shares with the first command."""
+        """Header and body: the parts that a repetition with a different Le shares with the first command."""
         return self.raw[: 5 + len(self.data)] if self.data else self.raw[:4]
 
     @property

@@ -135,8 +135,7 @@ class FileSystem:
         """Return a record by its number from 1.
 
         Raises:
-            Refusal: no file with records is selected, it has no such record, or the record is addressed in
-                another way.
+            Refusal: no file with records is selected, it lacks the record, or P2 does not announce a number.
         """
         if p2 & ~_WITH_SHORT_IDENTIFIER != _ABSOLUTE:
             raise Refusal(StatusWord.WRONG_P1_P2, "a record must be addressed by its number")

@@ -33,7 +33,7 @@ _OF_A_TEMPLATE = {
     (0, 0x6FAD): bytes.fromhex("00000002"),
     (0, 0x6FE3): bytes.fromhex("FFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000001"),
 }
-"""Files that a modem reads first; the card creates those that a package lacks. 0 stands for the USIM."""
+"""Files that a modem reads first; the card creates those that a package lacks. 0 means the USIM."""
 
 
 @dataclass(frozen=True, slots=True)

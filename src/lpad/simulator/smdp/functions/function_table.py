@@ -55,7 +55,7 @@ def answer(
     """Carry out a function and return the HTTP answer; its status is 200 after most failures, too.
 
     Args:
-        functions: the functions that the server has; a call of another one is answered with 404.
+        functions: the functions that the server has; a call of any other function is answered with 404.
     """
     if function not in functions:
         return HttpAnswer(HTTPStatus.NOT_FOUND, outcome="no function of this server")

@@ -55,7 +55,7 @@ def get_bound_profile_package(site: ServerContext, call: Call) -> dict[str, str]
 
 
 def _verify_card(session: Session, response: Tlv) -> tuple[bytes, bytes | None]:
-    """Return the card's one-time key, and the hash of the confirmation code if it sent one."""
+    """Return the card's one-time key and the hash of the confirmation code; None: the card sent no hash."""
     answer = response.children()[0] if response.value else response
     if answer.tag != 0xA0:
         raise Refusal(status_codes.EUICC_UNVERIFIED, subject_identifier="downloadResponseError")

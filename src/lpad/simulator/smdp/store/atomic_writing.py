@@ -1,4 +1,4 @@
-"""Writes files so that a concurrent reader sees either the old or the new content, and all of it."""
+"""Writes files so that a concurrent reader sees either the whole old content or the whole new content."""
 
 from __future__ import annotations
 
