@@ -8,10 +8,11 @@ One switch calls an applier in this order:
     look       whenever lpad queries the state of registration, bearer and address
 
 If the switch is rolled back, `undo` follows, and then `apply` and `connect` with the previous profile's
-settings. If the profile is already enabled, `verify` shows whether lpad must call `apply` and `connect`.
-`look` and `verify` change nothing. Every call is idempotent: it may be interrupted at any point and repeated.
-No call raises an error for an outside failure: a failure is an `Outcome`, whose sentence contains no secret
-and no complete ICCID. No call exceeds its deadline by more than a second.
+settings. `undo` also follows if the switch ends before the card is asked. If the profile is already enabled,
+`verify` shows whether lpad must call `apply` and `connect`. `look` and `verify` change nothing. Every call is
+idempotent: it may be interrupted at any point and repeated. No call raises an error for an outside failure: a
+failure is an `Outcome`, whose sentence contains no secret and no complete ICCID. No call exceeds its deadline
+by more than a second.
 """
 
 from __future__ import annotations

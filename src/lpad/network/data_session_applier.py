@@ -162,7 +162,7 @@ def _initial_bearer(settings: NetworkSettings) -> SessionWish | None:
 
 
 def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> None:
-    """Attach with these settings, unless the modem has them or reports none; a refusal leaves its own."""
+    """Attach with these settings, unless the modem has them or reports none; refused, it keeps its own."""
     stored = session.attach_settings(deadline=deadline)
     if not stored:
         _log.info("the modem reports no settings for its initial bearer, so lpad leaves them")

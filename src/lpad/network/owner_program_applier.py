@@ -42,7 +42,7 @@ class CommandApplier(Struct, frozen=True):
         return self._run("verify", wanted, deadline)
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
-        """Run the command when the switch is rolled back."""
+        """Run the command when the switch is rolled back, or ends before the card is asked."""
         return self._run("undo", wanted, deadline)
 
     def forget(self, iccid: str, *, deadline: Deadline) -> Outcome:

@@ -29,7 +29,7 @@ _CURVES = frozenset({P256, BRAINPOOL_P256R1})
 def check_role(
     chain: Sequence[bytes], *, anchor: Anchor | None, authorities: Sequence[bytes], server: str
 ) -> None:
-    """Check the roles in a chain that ends in an eSIM CI.
+    """Check the roles in a certificate chain that ends in an eSIM CI.
 
     Raises:
         ServerUntrusted: the server's certificate lacks its role or has a wrong one, does not state its key's

@@ -69,7 +69,7 @@ _SIM_PIN = 2
 
 
 class _RefusedError(Exception):
-    """The function refuses a command with a status, and perhaps information."""
+    """The MBIM function refuses a command with a status, and perhaps information."""
 
     def __init__(self, status: Status, information: Information | None = None) -> None:
         super().__init__(status)

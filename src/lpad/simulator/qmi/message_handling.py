@@ -84,7 +84,7 @@ class _Refreshing:
 
 
 class QmiFunction:
-    """One modem's control port."""
+    """The control port of a QMI modem, without I/O."""
 
     def __init__(
         self, card: Card, *, personality: ModemPersonality | None = None, habits: QmiHabits | None = None

@@ -53,7 +53,7 @@ class Role(Enum):
 
 
 class CertificateFault(IntEnum):
-    """The faults of a chain, as in AuthenticateErrorCode."""
+    """The faults of a certificate chain, as in AuthenticateErrorCode."""
 
     INVALID = 1
     UNSUPPORTED_CURVE = 3

@@ -68,7 +68,7 @@ _LONGEST_PROPRIETARY = 128
 
 
 class Installation:
-    """One package, from its first segment to its ProfileInstallationResult."""
+    """The installation of one profile, from its first segment to its ProfileInstallationResult."""
 
     def __init__(
         self, chip: Chip, notifications: Notifications, sessions: Sessions, session: Session

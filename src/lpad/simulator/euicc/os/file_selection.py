@@ -34,7 +34,7 @@ _PINS = bytes.fromhex("900140830101830181")
 
 @dataclass(slots=True)
 class FileSystem:
-    """The selection on one channel."""
+    """The selected directory, file and application on one logical channel."""
 
     folder: Path = MF_PATH
     file: Path | None = None

@@ -24,7 +24,7 @@ _SM4 = 0x89
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A parsed package: its elements by tag, and the key and data of the first element's signature."""
+    """A parsed bound profile package: elements by tag, and key and data of the first element's signature."""
 
     parts: dict[int, bytes]
     dp_pb: Credential

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a function. Unknown fields are ignored; base64 may contain blanks or lack its padding."""
+    """A call of an ES9+ function. Unknown fields are ignored; base64 may have blanks or lack padding."""
 
     fields: Mapping[str, Any]
     faults: ActiveFaults = field(default_factory=ActiveFaults)

@@ -33,7 +33,7 @@ _REPLACE_SESSION_KEYS = 0xBF26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """The contents of a package.
+    """The contents of a bound profile package.
 
     Attributes:
         profile: the unprotected profile package.
@@ -53,7 +53,7 @@ class Contents:
 def bind(
     contents: Contents, *, dp_pb: Credential, transaction_id: bytes, euicc_otpk: bytes, eid: bytes
 ) -> bytes:
-    """Return the package for one card.
+    """Return the bound profile package for one card.
 
     Args:
         contents: the contents of the package.
