@@ -151,6 +151,17 @@ def test_reports_are_switched_back_afterwards() -> None:
         ]
 
 
+@pytest.mark.parametrize("level", [0, 1, 2, 3, 4, 5])
+def test_the_reports_stay_as_they_were_when_lpad_asks_for_the_reject_cause(level: int) -> None:
+    """The level of reports that another program has set is restored after lpad has asked for the cause."""
+    with bench() as (modem, host, _):
+        host.at_port.ask(AtCommand(f"AT+CEREG={level}"), patience=5, deadline=soon())
+        host.reject_cause(deadline=soon())
+        (now,) = host.registrations(networks=["+CEREG"], deadline=soon())
+        assert now.level == level
+        assert "AT+CEREG=3" in modem.received
+
+
 def test_a_modem_that_was_taken_down_is_not_registered() -> None:
     """After AT+CFUN=0 and AT+CFUN=1, the modem is searching, and no longer registered."""
     with bench(registers_after=0.3, notices=Notices.RADIO_CYCLE) as (_, host, card):

@@ -175,15 +175,17 @@ class AtModem:
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
         """Return the causes of the last refused attach.
 
-        +CEREG reports the cause only at level 3 (TS 27.007, 10.1.22); lpad then sets level 1 again.
+        +CEREG reports the cause only at level 3 (TS 27.007, 10.1.22); lpad then restores the earlier level.
         """
         from lpad.protocol.pdp_context_commands import ERROR_REPORT, esm_cause_told, reject_cause_told  # noqa: PLC0415 - only for an unregistered modem
 
         emm = None
-        if self._tried(AtCommand("AT+CEREG=3"), deadline) is not None:
-            answer = self._tried(AtCommand("AT+CEREG?", prefix="+CEREG"), deadline)
+        for before in self.registrations(networks=("+CEREG",), deadline=deadline):
+            if before.level is None or self._tried(announcing_command("+CEREG", 3), deadline) is None:
+                break
+            answer = self._tried(registration_command("+CEREG"), deadline)
             emm = None if answer is None else reject_cause_told(answer)
-            self._tried(AtCommand("AT+CEREG=1"), deadline)
+            self._tried(announcing_command("+CEREG", before.level), deadline)
         if emm is not None and emm != _ESM_FAILURE:
             return RejectCause(emm=emm)
         report = self._tried(ERROR_REPORT, deadline)

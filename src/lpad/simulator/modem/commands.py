@@ -452,7 +452,7 @@ class CommandSet:
                 (r"\+IPR=([0-9]{1,8})", _set_line_rate),
                 (r"\+IPR(\?|=\?)", _tell_line_rate),
                 (r"(\+C(?:E|5G|G)REG)\?", _tell_registration),
-                (r"(\+C(?:E|5G|G)REG)=([0-3])", _set_registration),
+                (r"(\+C(?:E|5G|G)REG)=([0-5])", _set_registration),
                 (r"#SIMDET=([012])", _sim_power),
             )
         )

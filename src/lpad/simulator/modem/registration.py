@@ -18,7 +18,7 @@ _CELL = '"1A2B","01A2B3C4",7'
 """Area, cell and technology, which are reported with the status from level 2 on."""
 
 
-_WITH_CAUSE = 3
+_WITH_CAUSE = (3, 5)
 
 
 class ModemRegistration:
@@ -53,7 +53,7 @@ class ModemRegistration:
         return name in self._levels
 
     def set_level(self, name: str, level: int) -> None:
-        """Carry out AT+CEREG=: level 0 reports nothing unsolicited, 1 changes, 2 cells, 3 causes."""
+        """Carry out AT+CEREG=: 0: no reports, 1: changes, 2: cells, 3: causes, 4 and 5: PSM."""
         self._levels[name] = level
         self._told = self.status()
 
@@ -130,6 +130,6 @@ class ModemRegistration:
     def _status_text(self, name: str, status: int) -> str:
         cell = self._levels[name] >= 2 and status in (HOME, ROAMING)
         cause = self._contexts.emm_cause
-        if self._levels[name] == _WITH_CAUSE and status == DENIED and cause is not None:
+        if self._levels[name] in _WITH_CAUSE and status == DENIED and cause is not None:
             return f"{status},,,,0,{cause}"
         return f"{status},{_CELL}" if cell else str(status)
