@@ -151,7 +151,7 @@ class Client:
         """Return the daemon's stored changes, newest first.
 
         Args:
-            euicc: return only changes of this card.
+            euicc: return only this card's changes; None: those of all cards.
             limit: the maximum number of changes to return, up to 1,000; None: all.
             before: `next` of the previous page, to return only changes with lower numbers.
         """
@@ -185,7 +185,7 @@ class Client:
 
         Args:
             euicc: the card.
-            activation_code: as the operator gave it.
+            activation_code: as the operator gave it; None: use `event`, or else the default SM-DP+.
             event: the server and the event ID, as `discover` shows them; instead of an activation code.
             confirmation_code: the operator's code, if any; without it, the change asks if a code is needed.
             confirm: ask for consent once the profile is known.
@@ -236,7 +236,7 @@ class Client:
             euicc: the card.
             platform: the platform's name in the settings; None: the only platform.
             product: the product to order; None: the product in the settings.
-            options: further values that the platform's calls need.
+            options: values for the platform's calls; they replace those of the same names in the settings.
             enable: enable the profile afterwards.
             confirm: ask for consent once the profile is known.
             guard: conditions of the switch to the profile, as in `enable`.
@@ -500,9 +500,9 @@ class Client:
         """Yield the daemon's events until the daemon stops.
 
         Args:
-            change: yield only this change's events.
-            euicc: yield only this card's events.
-            after: the ID of the last event seen.
+            change: yield only this change's events; None: those of all changes.
+            euicc: yield only this card's events; None: those of all cards.
+            after: the ID of the last event seen; None: yield only new events.
         """
         query = {"change": change, "euicc": euicc, "after": after}
         yield from self._connection.stream("/v1/events", given(query) or {})
@@ -521,8 +521,8 @@ class Client:
         events follow; `lost` has the `count` of events that the outbox no longer has.
 
         Args:
-            change: yield only this change's events.
-            euicc: yield only this card's events.
+            change: yield only this change's events; None: those of all changes.
+            euicc: yield only this card's events; None: those of all cards.
             after: the number of the last event seen, even before a restart; None: only new events.
             listener: a name under which the daemon remembers which events this program has acknowledged;
                 events without an acknowledgement count as awaited. With a name, `after` acknowledges the

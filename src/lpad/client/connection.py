@@ -91,7 +91,7 @@ class Connection:
             method: such as GET.
             path: with special characters quoted.
             body: the fields of the JSON body; None: no body.
-            query: parameters.
+            query: the parameters after the path, if any.
             wait: seconds for which the daemon may delay its answer.
             key: the idempotency key; without it, only read-only requests are repeated.
 

@@ -55,7 +55,7 @@ def tried_platform(
         config: the settings file; for a description it may be missing.
         credentials: NAME=FILE each, for a description.
         options: NAME=VALUE each, for a description.
-        base: the address, for a description.
+        base: the platform's address, for a description; None: the address in the description.
         ca_files: CA certificates instead of the system's, for a description.
         observe: called with each exchange.
 

@@ -74,7 +74,7 @@ def check(file: Path) -> None:
     help="Credential that FILE needs, in a file that only you can read. Repeatable.",
 )
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of FILE. Repeatable.")
-@click.option("--base", metavar="URL", help="Address of the platform, if FILE has none.")
+@click.option("--base", metavar="URL", help="Address of the platform, in place of that in FILE.")
 @click.option("--ca-file", "ca_files", type=_FILE, multiple=True, help="CA certificate. Repeatable.")
 @CONFIG
 def try_(

@@ -98,7 +98,7 @@ class NetworkStarted(Body):
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
     handle: int | None = field(default=None, metadata=parameter(0x01, Kind.U32))
-    """The handle with which the client that started the session can stop it."""
+    """The handle with which the client that started the session can stop it; None: the start failed."""
     reason: int | None = field(default=None, metadata=parameter(0x10, Kind.U16))
     """Why there is no session; `EndReason` has the values that lpad distinguishes."""
     end: End | None = field(default=None, metadata=parameter(0x11, End))
