@@ -90,7 +90,7 @@ class OwnServer:
         """Add and return an order.
 
         Args:
-            eid: the EID of the only card that may use the order, if it waits at the default SM-DP+.
+            eid: the EID of the only card that may use the order, if the order waits at the default SM-DP+.
             confirmation: whether the order requires a confirmation code.
             default: whether the server finds the order by the EID alone.
             iccid: the ICCID of the made-up profile; None: any. The lab's own profile package already has an

@@ -1,4 +1,4 @@
-"""The API's handlers for operators' platforms: requests for profiles, and the available products."""
+"""The API's handlers for operators' platforms: requests for profiles, wishes, and products."""
 
 from __future__ import annotations
 

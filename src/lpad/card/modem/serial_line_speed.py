@@ -232,7 +232,7 @@ class LineSpeed:
         return can
 
     def _former(self, line: Line, ask: Ask, fast: int) -> int | None:
-        """Return the speed to restore later; None if it is unexpected, or the fast speed is missing."""
+        """Return the speed to restore later; None if it is unclear, or the fast speed is not offered."""
         offered = ask(line_rates())
         if offered is None:
             return None
