@@ -31,5 +31,8 @@ class Figure:
 
 
 def at_most(name: str, measured: float, goal: float, unit: str, *, spread: float = 0.0) -> Figure:
-    """Return a figure whose reference is the goal, so that a ratio of at most 1 meets the goal."""
-    return Figure(name, measured, goal, unit, 1.0, spread)
+    """Return a figure whose reference is the goal, so that a ratio of at most 1 meets the goal.
+
+    If the goal is 0, the ratio is the measured value, which must be 0.
+    """
+    return Figure(name, measured, goal, unit, 1.0 if goal else 0.0, spread)
