@@ -61,7 +61,7 @@ def test_version_uptime_and_health_are_reported(gateway: Gateway) -> None:
 
 
 def test_each_card_is_listed_and_shown(gateway: Gateway) -> None:
-    """The list names each card, and the view of one card shows all its information."""
+    """The list names each card, and the view of one card shows its EID, information and addresses."""
     (listed,) = gateway.get("/v1/euiccs")["euiccs"]
     assert (listed["name"], listed["state"], listed["error"]) == (CARD, "ready", None)
     one = gateway.get(EUICC)

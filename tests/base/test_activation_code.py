@@ -73,7 +73,7 @@ def test_case_and_blanks(text: str) -> None:
 
 
 def test_the_matching_id_keeps_its_case() -> None:
-    """A matching ID keeps its case, because some operators issue them in lower case."""
+    """A matching ID keeps its case, because some operators issue matching IDs in lower case."""
     assert ActivationCode.parse("1$smdp.gsma.com$aBc-1").matching_id == "aBc-1"
 
 
@@ -169,7 +169,7 @@ def test_the_rest_of_a_code_after_shell_expansion_is_recognised(text: str) -> No
     ],
 )
 def test_a_link_without_a_code_is_refused(link: str) -> None:
-    """Only set-up links of Apple and Android contain a code; the error explains what to copy instead."""
+    """A link without an activation code is refused, and the error explains what to copy instead."""
     with pytest.raises(InvalidActivationCode, match="copy the text that begins with LPA:1") as caught:
         ActivationCode.parse(link)
     assert TOKEN not in caught.value.sentence

@@ -28,7 +28,7 @@ def test_eid_of_the_test_specification() -> None:
 
 @given(digits(30, 30))
 def test_eid_check_digits(first: str) -> None:
-    """An EID with the computed check digits is right; with any other pair it is wrong."""
+    """An EID's computed check digits are right; a pair that changes its remainder modulo 97 is wrong."""
     eid = Eid.with_check_digits(first)
     assert len(eid.digits) == 32
     assert eid.check_digits_right

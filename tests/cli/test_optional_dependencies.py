@@ -49,7 +49,7 @@ def run(gateway: Path, *arguments: str, module: str = "lpad.cli.lpad") -> subpro
     ],
 )
 def test_the_simulators_commands_say_what_to_install(gateway: Path, arguments: tuple[str, ...]) -> None:
-    """The output is one sentence with the remedy, and the exit code is that of a usage error."""
+    """Without its libraries, a simulator's command prints one sentence with the remedy, and exits with 2."""
     done = run(gateway, *arguments)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -108,7 +108,7 @@ def test_a_default_is_for_requests() -> None:
 
 
 def test_an_answer_has_its_fields() -> None:
-    """An answer always has all fields, except those in LEFT_OUT, details, params and results."""
+    """The schemas of answers require all fields, except those in LEFT_OUT, details, params and results."""
     answers = {each for name in OPERATIONS for each in named(OPERATIONS[name]["responses"])}
     left_out = {
         name: frozenset(SCHEMAS[name]["properties"]) - set(SCHEMAS[name].get("required", ()))

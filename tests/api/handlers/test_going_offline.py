@@ -42,7 +42,7 @@ def post(gateway: Gateway, path: str, **body: Any) -> Any:
 def test_requests_that_take_the_device_offline_are_refused(
     online: Gateway, path: str, body: dict[str, Any]
 ) -> None:
-    """The answer, a 409, names the profile and explains how to accept being offline; nothing is done."""
+    """Such a request gets 409, which names the profile and `accept_offline`; the profile stays enabled."""
     response = post(online, path, **body)
     problem = response.json()
     assert (response.status_code, problem["kind"]) == (409, "would-go-offline")
@@ -63,7 +63,7 @@ def test_accept_offline_has_such_a_request_carried_out(
 
 
 def test_changes_that_leave_the_enabled_profile_are_done(online: Gateway) -> None:
-    """Disabling a disabled profile, or a reset of test profiles or address, takes no device offline."""
+    """Disabling a disabled profile, or resetting test profiles and the default SM-DP+, is not refused."""
     assert post(online, f"profiles/{SECOND}/disable").json()["state"] == "done"
     assert post(online, "reset", test_profiles=True, default_smdp=True).json()["state"] == "done"
 

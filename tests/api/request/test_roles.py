@@ -183,7 +183,7 @@ def test_a_wish_is_closed_by_an_administrator(lab: Lab) -> None:
 def test_a_change_is_taken_back_by_those_who_may_ask_for_it(lab: Lab) -> None:
     """Cancelling or answering a change needs its kind's role; a user without roles sees no change.
 
-    Only root can become another user, so a run by any other user checks nothing.
+    Only root can become another user, so a run by another user checks only that the change can be cancelled.
     """
     rules = AccessRules(
         {Role.SWITCH: Holders(users=frozenset({OTHER})), Role.INSTALL: Holders(groups=frozenset({GROUP}))}

@@ -95,7 +95,7 @@ def test_the_basic_channel_of_a_modem_is_the_modems(tmp_path: Path, pki: Pki) ->
 def test_whatever_the_first_name_is_refused_with_the_next_is_tried(
     tmp_path: Path, pki: Pki, status: str
 ) -> None:
-    """Whatever status word refuses the standard AID, lpad tries the next; without one, the error names it."""
+    """If the standard AID is refused, lpad tries the next; without one, the error has the status word."""
     behaviour = CardBehaviour(isdr_aid=FIVE_BER, select_refusals={str(ISD_R): status})
     with SoftCard(tmp_path / "card", pki=pki, behaviour=behaviour) as card:
         contacts = Contacts(card)

@@ -442,7 +442,7 @@ def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("memory", "forgets"), [(LinkMemory(None), True), (None, False)])
 def test_a_card_is_not_restarted_in_vain(tmp_path: Path, memory: LinkMemory | None, *, forgets: bool) -> None:
-    """In a trial, as by lpad setup, or if the modem forgets its declaration, the card is not restarted."""
+    """In a trial, as in lpad setup, or if the modem forgets lpad's declaration, the card is not restarted."""
     habits = MbimHabits(hides_isdr=True, forgets_capabilities=forgets)
     with MbimModem(ScriptedCard(applications=()), path=tmp_path / "wdm", habits=habits) as modem:
         link = open_mbim_link(modem.path, memory=memory)

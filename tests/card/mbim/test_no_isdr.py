@@ -54,7 +54,7 @@ class PlainSim(ScriptedCard):
     iccid: str = "8988211000000355518"
 
     def transmit(self, apdu: bytes, *, deadline: Deadline | None = None) -> bytes:
-        """Answer the modem's reading of the ICCID on channel 0, and the rest as `ScriptedCard` does."""
+        """Answer the modem's reading of the ICCID on channel 0, and other APDUs as `ScriptedCard` does."""
         if apdu[:2] == b"\x00\xa4":
             return b"\x90\x00"
         if apdu[:2] == b"\x00\xb0":

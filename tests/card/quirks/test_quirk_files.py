@@ -70,7 +70,7 @@ def test_every_file_is_in_the_index_and_found_by_a_modem() -> None:
 
 
 def test_no_manufacturer_is_taken_for_another() -> None:
-    """At most one pattern of the index matches a modem."""
+    """At most one pattern of the index matches each modem of the table."""
     patterns: dict[str, str] = quirk_files._load(INDEX)
     for manufacturer, model, *_ in MODEMS:
         hits = [p for p in patterns if re.search(p, f"{manufacturer} {model}", re.IGNORECASE)]

@@ -40,7 +40,7 @@ def test_agrees_with_asn1tools(type_name: str) -> None:
 @MANY
 @given(type_name=st.sampled_from(TYPE_NAMES), data=st.binary(max_size=100))
 def test_garbage_is_malformed(type_name: str, data: bytes) -> None:
-    """Any bytes are a value or a MalformedError, never another error."""
+    """Decoding any bytes returns a value or raises MalformedError, and no other error."""
     for lenient in (False, True):
         try:
             der.decode(type_name, data, lenient=lenient)
@@ -51,7 +51,7 @@ def test_garbage_is_malformed(type_name: str, data: bytes) -> None:
 @MANY
 @given(data=st.data())
 def test_damaged_messages_are_malformed(data: st.DataObject) -> None:
-    """A message with one byte changed or cut is a value or a MalformedError, never another error."""
+    """Decoding a changed or cut message returns a value or raises MalformedError, and no other error."""
     type_name = data.draw(st.sampled_from(TYPE_NAMES))
     raw = bytearray(der.encode(type_name, data.draw(values_of(type_name))))
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))

@@ -90,7 +90,7 @@ def test_first_and_rest() -> None:
 
 @given(st.binary(max_size=300))
 def test_garbage_is_malformed(data: bytes) -> None:
-    """Any bytes are elements or a MalformedError, never another error; the elements give the bytes back."""
+    """Any bytes are parsed or raise MalformedError; the raw bytes of parsed elements are the given ones."""
     try:
         elements = tlv.parse_all(data)
     except MalformedError:

@@ -80,7 +80,7 @@ def test_events_are_read_in_every_spelling(bits: str) -> None:
 
 @pytest.mark.parametrize("bits", ["00", "0308"])
 def test_events_without_a_name(bits: str) -> None:
-    """A notification without a bit, or with one of a later version, has an unknown event."""
+    """A notification without an event bit, or with a bit of a later version, has an unknown event."""
     raw = tlv.encode(0xBF2F, b"\x80\x01\x05", tlv.encode(0x81, bytes.fromhex(bits)), b"\x0c\x01a")
     assert NotificationMetadata.decode(raw).event is NotificationEvent.UNKNOWN
 
@@ -122,7 +122,7 @@ def test_an_entry_without_number() -> None:
 
 
 def test_a_refusal_to_list_is_an_error() -> None:
-    """If the card refuses to list, that is an error."""
+    """A card's refusal to list its notifications is read as an error."""
     assert ListNotificationResponse.decode(bytes.fromhex("BF280381017F")).error is (
         ListNotificationError.UNDEFINED_ERROR
     )
@@ -168,7 +168,7 @@ def test_a_number_that_is_gone(data: str) -> None:
 
 
 def test_a_refusal_to_retrieve_is_an_error() -> None:
-    """A refusal other than 1 is reported as an error."""
+    """A refusal to retrieve, with a code other than 1, is read as an error."""
     answer = RetrieveNotificationsListResponse.decode(bytes.fromhex("BF2B0381017F"))
     assert answer.error is RetrieveNotificationsError.UNDEFINED_ERROR
 

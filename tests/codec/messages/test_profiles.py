@@ -228,7 +228,7 @@ def test_profiles_without_iccid_are_counted() -> None:
 
 @pytest.mark.parametrize("error", list(ProfileInfoListError))
 def test_a_refusal_to_list_has_its_reason(error: ProfileInfoListError) -> None:
-    """A refusal to list contains its reason."""
+    """A card's refusal to list its profiles is read with its reason."""
     assert ProfileInfoListResponse.decode(bytes([0xBF, 0x2D, 3, 0x81, 1, error])).error is error
 
 
