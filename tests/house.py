@@ -228,7 +228,7 @@ class House:
 
     @classmethod
     def at(cls, root: Path) -> House:
-        """Read the modules below a package's folder, and the names of other files directly in it."""
+        """Return the house of the modules below a package's folder and of the other files directly in it."""
         others = {path.name: "" for path in root.iterdir() if path.is_file() and path.suffix != ".py"}
         modules = {
             path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in root.rglob("*.py")

@@ -1,4 +1,4 @@
-"""After a power cut at any write to the journal, lpad recovers: it is started on copies of all memories."""
+"""lpad recovers from a power cut after any write to the journal, as tests on copies of its state show."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Scenario:
 
 
 def told(lab: Lab, change: Change) -> list[str]:
-    """Return the types of the change's events, which a power cut may neither lose nor repeat."""
+    """Return the short types of the change's events, such as "enabled", in order."""
     events = lab.engine.events.after(0, limit=999)
     return [
         each.type.removeprefix("org.lpad.profile.").removesuffix(".v1")
@@ -118,7 +118,7 @@ def at_rest(lab: Lab) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_copy_ends_successfully(tmp_path: Path, pki: Pki, camera: Camera, name: str) -> None:
-    """From each copy, the result matches the card, and the server gets all notifications in order."""
+    """On each copy, lpad ends the change as the card shows; the server gets all notifications in order."""
     scenario = SCENARIOS[name]
     with Lab(tmp_path / "lab", pki) as lab:
         lab.patient(retry=3600)

@@ -52,7 +52,7 @@ def install(lab: Lab, **order: object) -> str:
 
 
 def test_a_card_in_a_reader_comes_and_goes(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """Lpad notices an inserted or removed card without a request; an inserted card works as in a modem."""
+    """Lpad notices an inserted or removed card without a request; an inserted card can be used."""
     start(lab, tmp_path)
     becomes(lab, CardState.ABSENT)
     for iccid in (FIRST, SECOND, FIRST):
@@ -81,7 +81,7 @@ def test_a_device_without_imei_has_the_tac_of_its_settings(
 
 
 def test_a_card_pulled_while_a_profile_is_loaded(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """If the card is pulled during a load, the change waits for it, and then fails by its state."""
+    """If the card is pulled during a load, the change waits for the card, and then fails as interrupted."""
     with VirtualReaderCard(lab.card, port=pcscd.port) as inserted:
         wait_for_cards(present={READER})
         start(lab, tmp_path)
@@ -179,7 +179,7 @@ def test_a_pcscd_that_dies_is_an_absent_card(lab: Lab, pcscd: PrivatePcscd, tmp_
 
 
 def test_a_guarded_switch_in_a_reader(lab: Lab, pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    """With a reader, a guard that waits for registration is refused; one for confirmation works."""
+    """In a reader, a guard for registration is refused; with one for confirmation, a rejection rolls back."""
     with VirtualReaderCard(lab.card, port=pcscd.port):
         wait_for_cards(present={READER})
         start(lab, tmp_path)

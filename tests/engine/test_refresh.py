@@ -54,7 +54,7 @@ def bench(
     quirks: dict[str, Any] | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
-    """Make a lab whose modem has the given habits, and whose quirks have the refresh ladder LADDER."""
+    """Yield a lab whose modem has the given habits, and whose quirks have the refresh ladder LADDER."""
     with Lab(folder, pki, behaviour=behaviour, personality=ModemPersonality(**habits)) as lab:
         memory = LinkMemory(folder / "links")
         overrides = {"refresh_ladder": LADDER} | (quirks or {})
@@ -178,7 +178,7 @@ def test_a_modem_that_reads_what_is_enabled_already_is_left_alone(tmp_path: Path
 
 
 def test_a_modem_that_notices_without_refresh_is_left_alone(tmp_path: Path, pki: Pki) -> None:
-    """With refresh flag 0 in the quirks, no modem re-enumerates or is power-cycled (agnos-builder#556)."""
+    """With refresh flag 0 in the quirks, a switch succeeds without a power cycle (agnos-builder#556)."""
     with bench(tmp_path, pki, quirks={"refresh_flag": False}, away_after_refresh=60.0) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -295,7 +295,7 @@ def test_a_reset_is_noticed_too(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_a_port_that_goes_after_the_refresh_and_comes_back_elsewhere(tmp_path: Path, pki: Pki) -> None:
-    """While the modem's port is missing, its waiting time does not run, and lpad takes no step."""
+    """If the modem's port is missing for a while after a switch, lpad takes no step of the ladder."""
     with bench(tmp_path, pki, away_after_refresh=1.5, comes_back_elsewhere=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
@@ -526,7 +526,7 @@ def test_a_card_that_stays_busy_gets_its_modem_restarted(
 
 
 def test_a_modem_that_reads_the_card_only_between_two_channels(tmp_path: Path, pki: Pki) -> None:
-    """If the modem reports no ICCID while a channel is open, lpad ends its session for notifications."""
+    """If the modem reports no ICCID while a channel is open, a switch still needs no power cycle."""
     with bench(tmp_path, pki, handles=Handles.NUMBER, channel_hides_iccid=True) as lab:
         both(lab)
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)

@@ -69,7 +69,7 @@ def public() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a damaged journal be retried soon, so that no test waits a minute."""
+    """Have lpad try an unusable journal again soon, so that no test waits a minute."""
     monkeypatch.setattr(write_retry, "EVERY", 0.05)
 
 

@@ -25,7 +25,7 @@ class Managed:
     def __init__(
         self, gateway: Gateway, *, watchdog: float | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Create; `watchdog`: its time in seconds, or None; `environment`: additions to the daemon's."""
+        """Create a manager with the watchdog's time in seconds, or None, and more environment variables."""
         self.gateway = gateway
         self._watchdog = watchdog
         self._environment = environment or {}

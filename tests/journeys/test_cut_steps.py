@@ -46,7 +46,7 @@ def installed(gateway: Gateway, profile: bytes) -> str:
 
 
 def settled(gateway: Gateway, change_id: int, step: str) -> str:
-    """Check a change's step in the journal, start lpad, and return the state in which it ended."""
+    """Check a change's step in the journal, start lpad, and return the state in which the change ended."""
     journal = left(gateway)
     assert journal.changes.get(change_id).step == step
     journal.close()

@@ -34,7 +34,7 @@ def channels_left(gateway: Gateway) -> list[object]:
 
 
 def downloaded(gateway: Gateway, code: str, *, breaks: bool) -> str:
-    """Download a profile and return its ICCID; if the modem `breaks`, do this at the second attempt."""
+    """Download a profile and return its ICCID; `breaks`: the first attempt must fail, the second succeeds."""
     change = gateway.download(code)
     if breaks:
         assert change.state == "failed"

@@ -230,7 +230,7 @@ def test_a_new_profile_that_no_network_serves() -> None:
 
 
 def test_the_pace_of_looks() -> None:
-    """Before the first query to a platform lpad waits for seconds, later for an hour, varied by a fifth."""
+    """Before the first query to a platform, lpad waits 15 s, and later an hour, varied by a fifth."""
     backoff = query_times.BACKOFF
     assert 12 <= backoff.after(1) <= 18
     assert 2880 <= backoff.after(99) <= 4320

@@ -102,5 +102,5 @@ class Listener:
         return list(self._events)
 
     def events_of(self, cause: str) -> list[dict[str, Any]]:
-        """Return the CloudEvents with a cause, in order."""
+        """Return the CloudEvents whose data have the given `cause`, in order."""
         return [each for each in self.events() if each["data"].get("cause") == cause]

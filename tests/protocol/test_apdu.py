@@ -208,7 +208,7 @@ def test_get_response_on_a_further_channel_has_its_class_byte() -> None:
     ],
 )
 def test_p1_and_p2_give_the_place_in_a_chain(apdu: str, block: int | None, unfinished: bool) -> None:  # noqa: FBT001 - a column
-    """Only a STORE DATA command has a block number (P2), and P1 shows whether it is the last block."""
+    """Only a STORE DATA command has a block number (P2), and P1 shows whether further blocks follow."""
     command = Command.parse(bytes.fromhex(apdu))
     assert (command.block, command.unfinished) == (block, unfinished)
 

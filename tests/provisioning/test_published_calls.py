@@ -55,7 +55,7 @@ def everything(bench: Bench, like: str) -> list[Request]:
 
 
 def token_operations(like: str) -> list[Operation]:
-    """Return KORE's call for a token, whose own document is only in the test data; otherwise none."""
+    """Return KORE's call for a token, which has a separate document; empty for other platforms."""
     return [] if like != "kore" else [Operation("POST", "/api-services/v1/auth/token", {}, None, {200: None})]
 
 
@@ -152,7 +152,7 @@ def test_answers_are_as_published(bench: Bench, like: str) -> None:
 
 
 def _fields(schema: dict[str, Any] | None) -> set[str]:
-    """Return the names of all fields in a schema, at any depth; no schema has none."""
+    """Return the names of all fields in a schema, at any depth; empty for None."""
     found: set[str] = set()
     if schema is None:
         return found

@@ -142,7 +142,7 @@ class Container:
         Args:
             command: the program and its arguments.
             user: the user that the program runs as, or None for root.
-            check: whether another exit status than `code` is an error.
+            check: whether an exit status other than `code` is an error.
             code: the expected exit status.
         """
         with self.popen(*command, user=user) as process:

@@ -128,7 +128,7 @@ def test_a_periodic_discovery_without_a_network(lab: NamedLab) -> None:
 
 
 def test_an_sm_ds_that_fails_is_left_out(lab: NamedLab) -> None:
-    """An SM-DS that fails is left out for a time, even after a restart; the other is still asked."""
+    """An SM-DS that keeps failing is left out, even after a restart; the other one is still asked."""
     fault = Fault(kind=FaultKind.HTTP_STATUS, value=503, function="initiateAuthentication", times=0)
     lab.smds[ROOT].faults.add(fault)
     settings: dict[str, Any] = {"every": 6 * HOUR, "servers": (OPERATORS,)}

@@ -197,7 +197,7 @@ def test_a_registered_profile_without_reachable_server_is_unhealthy(tmp_path: Pa
 
 
 def test_a_silent_modem_does_not_hide_a_dead_network(tmp_path: Path, pki: Pki) -> None:
-    """A modem that cannot be queried does not hide a network over which no host is reached."""
+    """A condition that lpad cannot evaluate does not hide a network over which no host is reached."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, f"tcp:127.0.0.1:{unused_port()}@lo"), lasting=60)
     first = replace(first, conditions=(unknown, *first.conditions))
@@ -274,7 +274,7 @@ def test_the_cool_down_continues_over_boots_that_all_begin_in_1970(tmp_path: Pat
 
 
 def test_without_another_profile_nothing_is_done(tmp_path: Path, pki: Pki) -> None:
-    """If the card has no other profile of the order, failover does nothing."""
+    """If the card has no other profile of the order, failover requests no switch."""
     with bench(tmp_path, pki, policy(rule(FIRST), rule(THIRD), cooldown=60)) as lab:
         lab.modem.register(FIRST, 3)
         lab.stands(Standing.RESTING)
@@ -295,7 +295,7 @@ def test_a_profile_without_rule_is_not_watched(tmp_path: Path, pki: Pki) -> None
 
 
 def test_a_switch_on_trial_is_left_to_its_own_guard(tmp_path: Path, pki: Pki) -> None:
-    """While a user's guarded switch waits, failover does nothing."""
+    """While a user's guarded switch waits, failover requests no switch."""
     with bench(tmp_path, pki, BOTH, registration={SECOND: 3}) as lab:
         lab.stands(Standing.WELL)
         change = lab.submit(Kind.ENABLE, iccid=SECOND, guard={"until": ["confirm"], "within": 60})
@@ -392,7 +392,7 @@ def test_a_stop_in_the_very_moment_is_not_missed(tmp_path: Path, pki: Pki) -> No
 
 
 def test_a_look_at_a_silent_place_ends_with_the_daemon(tmp_path: Path, pki: Pki) -> None:
-    """When lpad ends, it does not wait for the reachability check of a silent host."""
+    """When failover is stopped, it does not wait for the reachability check of a silent host."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
         with bench(tmp_path, pki, policy(rule(FIRST, url), rule(SECOND))) as lab:
@@ -453,7 +453,7 @@ def test_a_changed_observation_of_the_health_is_an_event(tmp_path: Path, pki: Pk
 
 
 def test_every_standing_can_be_left() -> None:
-    """Failover's table of transitions has one from each standing, to each standing, and for each sign."""
+    """Failover's table has transitions from each standing, to each standing, and for each sign."""
     assert {before for before, _ in TRANSITIONS} == set(Standing)
     assert set(TRANSITIONS.values()) == set(Standing)
     assert {sign for _, sign in TRANSITIONS} == set(Sign)

@@ -44,7 +44,7 @@ def _ready(lab: Lab) -> None:
 
 
 def test_a_change_without_a_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If ranking a change fails, all changes are carried out in the order of requests."""
+    """If ranking one change fails, this change and others are still carried out."""
     lab.install()
     whole = change_precedence.rank
 
@@ -68,7 +68,7 @@ def test_a_change_without_a_rank(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_task_whose_time_is_unknown(lab: Lab, monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> None:
-    """If an internal error hides when a task is due, the worker continues with changes and other tasks."""
+    """If an internal error hides when a task is due, the worker still carries out changes."""
     _ready(lab)
     monkeypatch.setattr(of, name, property(_fails))
     assert lab.carry_out(Kind.REFRESH).state is State.DONE
@@ -201,7 +201,7 @@ def test_an_event_that_cannot_be_written(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_metric_that_cannot_be_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a metric cannot be counted, neither a card's command nor a server's answer is lost."""
+    """If a metric cannot be counted, a download and a switch still succeed."""
     monkeypatch.setattr(lab.counters, "apdu", _fails)
     monkeypatch.setattr(lab.counters, "server", _fails)
     lab.install()

@@ -79,7 +79,7 @@ def test_a_switch_overtakes_a_download_that_waits_for_its_server(lab: Lab, funct
 def test_a_switch_overtakes_a_download_whose_session_the_card_prepares(
     lab: Lab, tag: int, sessions: int
 ) -> None:
-    """A switch requested while the card prepares a download's session goes first, at no attempt."""
+    """A switch requested while the card prepares a session goes first, and no attempt is counted."""
     two(lab)
     lab.timeouts.retry = 0
     switches = []
@@ -115,7 +115,7 @@ def test_a_download_whose_segments_flow_is_not_overtaken(lab: Lab) -> None:
 
 
 def test_a_switch_does_not_wait_for_a_notification_s_server(lab: Lab) -> None:
-    """For a switch, a download with an installed profile ends before its notification is sent."""
+    """For a switch, a download that has installed its profile ends before its notification is sent."""
     two(lab)
     with silent(lab, "handleNotification") as asked:
         change = download(lab)
@@ -185,7 +185,7 @@ def test_being_overtaken_outlives_a_restart(lab: Lab) -> None:
 
 
 def test_other_changes_wait_for_a_running_download(lab: Lab) -> None:
-    """Only a switch overtakes a running download; a refresh waits for its end."""
+    """A refresh does not overtake a running download, but waits for the download's end."""
     two(lab)
     with silent(lab, "authenticateClient") as asked:
         change = download(lab)
@@ -225,7 +225,7 @@ def test_a_switch_to_a_profile_that_is_to_come_waits_for_it(lab: Lab) -> None:
 
 
 def test_taken_back_while_it_is_overtaken(lab: Lab) -> None:
-    """A download that is being overtaken can be cancelled, and so is its session at the server."""
+    """A download that is being overtaken can be cancelled, and its session at the server is cancelled."""
     two(lab)
     order = lab.order(iccid=THIRD)
     with silent(lab, "authenticateClient") as asked:

@@ -46,7 +46,7 @@ def test_cookies_are_sent_to_their_server_and_paths(told: str, sent: str | None)
 
 
 def test_the_last_cookie_of_a_name_counts() -> None:
-    """The last cookie of a name counts, longer paths come first, and an expired one is deleted."""
+    """The last cookie of a name counts, cookies with longer paths come first, expired ones are deleted."""
     cookies = Cookies("smdp.example.com")
     for told in ("A=1; Path=/", "B=2; Path=/gsma", "A=3; Path=/", "C=4", "C=; Max-Age=0"):
         cookies.take(told, path=PATH)

@@ -121,7 +121,7 @@ def test_the_other_family_is_second(names: Names, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_family_that_worked_is_first_the_next_time(names: Names) -> None:
-    """After IPv4 won against a dead IPv6 address, it is tried first, on this interface only."""
+    """After IPv4 has won against a dead IPv6 address, IPv4 is tried first, on this interface only."""
     memory = AddressOrder()
     names.all = [six(), four("127.0.0.1")]
     with listening("127.0.0.1") as port, swallowing("::1", port):

@@ -140,7 +140,7 @@ def test_an_issuer_that_did_not_sign(bench: Bench) -> None:
 
 
 def test_the_operators_word_first(bench: Bench) -> None:
-    """If a server's own certificate is an anchor, it is trusted even without a role."""
+    """If a server's own certificate is an anchor, the server is trusted even without a role."""
     ci = bench.pki.ci[Curve.NIST]
     credential = forge(ci, Plan(roles=()))
     server = bench.server(ACCEPTED, credential=credential)  # type: ignore[arg-type]  # Forged will do

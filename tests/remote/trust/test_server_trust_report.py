@@ -122,7 +122,7 @@ def test_a_forbidden_ci(bench: Bench) -> None:
 
 
 def test_a_test_ci_left_in_a_product(bench: Bench, tmp_path: Path) -> None:
-    """A test CI next to a production CI on a card does not count, unless nothing is forbidden."""
+    """A test CI next to a production CI on a card counts only if the setting forbids no CI."""
     ci, product = bench.pki.ci[Curve.NIST].key_id, bytes(range(20))
     server = bench.server(ACCEPTED)
     with knowing(tmp_path, production=product, test=ci):

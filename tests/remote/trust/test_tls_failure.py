@@ -70,7 +70,7 @@ def test_each_verdict_has_its_cause(code: int, cause: str) -> None:
 def test_a_clock_that_was_never_set_is_blamed(
     monkeypatch: pytest.MonkeyPatch, code: int, seconds: int, cause: str
 ) -> None:
-    """If the clock shows a time before lpad's release, failures because of dates have clock-not-set."""
+    """If the clock shows a time before lpad's release, errors about dates have the cause clock-not-set."""
     now = CLOCK_UNSET_BEFORE + seconds
     monkeypatch.setattr(tls_failure, "time", SimpleNamespace(time=lambda: now))
     found = untrusted(failed(code), server="smdp.example.com")

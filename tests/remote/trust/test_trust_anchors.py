@@ -65,7 +65,7 @@ def test_an_unknown_ca_is_named_with_the_remedy(bench: Bench) -> None:
 
 @pytest.mark.parametrize("year", [1970, 2000])
 def test_clock_never_set(bench: Bench, monkeypatch: pytest.MonkeyPatch, year: int) -> None:
-    """If the clock was never set, the error about an expired certificate is clock-not-set, and retryable."""
+    """If the clock was never set, the error about dates has the cause clock-not-set, and is retryable."""
     long_ago = datetime(year, 1, 2, tzinfo=UTC).timestamp()
     server = bench.server(ACCEPTED, credential=bench.pki.dp_tls(NAME, expired=True))
     monkeypatch.setattr(time, "time", lambda: long_ago)
@@ -125,7 +125,7 @@ def test_brainpool_is_verified(bench: Bench) -> None:
 
 
 def test_no_shared_cipher(bench: Bench) -> None:
-    """A server without a common cipher is refused after two handshakes; no need of brainpool is kept."""
+    """A server without a common cipher is refused after two handshakes; lpad notes no need of brainpool."""
     server = bench.server(ACCEPTED, version=ssl.TLSVersion.TLSv1_2)
     server.context.set_ciphers("ECDHE-RSA-AES256-GCM-SHA384")
     assert cause_of(bench, server).details == {"cause": "tls-failed"}

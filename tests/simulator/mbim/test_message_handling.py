@@ -92,7 +92,7 @@ def test_a_function_may_refuse_a_class_byte_type(kind: int) -> None:
 
 
 def test_select_may_fail_until_p2_is_right() -> None:
-    """By its habit, a function fails a SELECT with another P2 than its own, and closes the channel."""
+    """By its habit, a function fails a SELECT with a P2 other than its own, and closes the channel."""
     card = ScriptedCard()
     function = opened(card, select_p2=(12,))
     assert open_channel(function).status == Status.SELECT_FAILED

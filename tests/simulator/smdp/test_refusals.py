@@ -105,7 +105,7 @@ def test_unknown_transaction_is_refused(
 
 
 def test_functions_come_in_their_order(visit: Visit, profile: bytes) -> None:
-    """The status is 8.10.1/3.9 for a package before authenticateClient, and for its second call."""
+    """The status is 8.10.1/3.9 for an early package request, and for a second authenticateClient."""
     order = visit.smdp.orders.add_order(profile)
     visit.initiate()
     name = {"transactionId": visit.initiated["transactionId"]}
@@ -185,19 +185,19 @@ def test_eid_must_be_in_the_range_of_its_eum(visit: Visit, pki: Pki) -> None:
 
 
 def test_euicc_signature_must_be_right(visit: Visit, pki: Pki) -> None:
-    """The status is 8.1/6.1 if euiccSignature1 is by another key than the certificate's."""
+    """The status is 8.1/6.1 if euiccSignature1 is by a key other than the certificate's."""
     other = certificate_making.make_euicc(pki.eum[Curve.NIST], visit.card.eid)
     visit.card.credential = Credential(visit.card.credential.certificate, other.key)
     assert status_of(visit.up_to_metadata("X")) == "8.1/6.1"
 
 
 def test_server_challenge_must_come_back(visit: Visit) -> None:
-    """The status is 8.1/6.1 if the card signed another challenge than the server's."""
+    """The status is 8.1/6.1 if the card signed a challenge other than the server's."""
     assert status_of(visit.up_to_metadata("X", serverChallenge=bytes(16))) == "8.1/6.1"
 
 
 def test_signed_transaction_must_be_the_session(visit: Visit) -> None:
-    """The status is 8.10.1/3.9 if the card signed another transaction ID than that in JSON."""
+    """The status is 8.10.1/3.9 if the card signed a transaction ID other than that in JSON."""
     assert status_of(visit.up_to_metadata("X", transactionId=bytes(16))) == "8.10.1/3.9"
 
 
@@ -219,7 +219,7 @@ def test_malformed_card_answer_is_invalid(visit: Visit, response: bytes) -> None
 
 
 def test_wrong_matching_id_is_refused(visit: Visit, profile: bytes) -> None:
-    """The status is 8.2.6/3.8 for an unknown matching ID, or none if no order is for this EID."""
+    """The status is 8.2.6/3.8 for an unknown matching ID, or without one if no order is for this EID."""
     visit.smdp.orders.add_order(profile)
     assert status_of(visit.up_to_metadata("WRONG")) == "8.2.6/3.8"
     assert status_of(visit.up_to_metadata()) == "8.2.6/3.8"

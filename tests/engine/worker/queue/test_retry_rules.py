@@ -118,7 +118,7 @@ def test_a_certificate_that_had_expired_before_lpad_was_made_is_expired() -> Non
 
 
 def test_a_switch_that_took_the_network_ends_no_download() -> None:
-    """A download that a switch overtook waits a limited time for the new network, even unretried."""
+    """An overtaken download waits a limited time for the new network, even if it is not to be retried."""
     tried = Tried(retry_for=0)
     away = ServerUnreachable("no connection")
     assert tried.fails(away) is None

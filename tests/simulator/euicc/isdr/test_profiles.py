@@ -271,7 +271,7 @@ def test_a_busy_toolkit_is_reported_as_often_as_required(lpa: SmallLpa, pki: Pki
 
 
 def test_each_refusal_to_enable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
-    """EnableProfile has a code each for an unknown, an enabled, and a rule-protected enabled profile."""
+    """EnableProfile has codes for an unknown profile, an enabled one, and one that a rule keeps enabled."""
     a, b = install(lpa, pki, A, **ruled(1)), install(lpa, pki, B)
     assert lpa.enable(bytes(C)) == 1
     assert lpa.enable(a) == 0
@@ -282,14 +282,14 @@ def test_each_refusal_to_enable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
 
 
 def test_each_refusal_to_disable_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
-    """DisableProfile has a code each for an unknown and for a disabled profile."""
+    """DisableProfile refuses an unknown profile and a disabled one with different codes."""
     a = install(lpa, pki, A)
     assert lpa.disable(bytes(C)) == 1
     assert lpa.disable(a) == 2
 
 
 def test_each_refusal_to_delete_has_its_code(lpa: SmallLpa, pki: Pki) -> None:
-    """DeleteProfile has a code each for an unknown, enabled and protected profile, and frees memory."""
+    """DeleteProfile has codes for unknown, enabled and protected profiles; a deletion frees memory."""
     a, b = install(lpa, pki, A), install(lpa, pki, B, **ruled(2))
     assert lpa.delete(bytes(C)) == 1
     assert lpa.enable(a) == 0

@@ -283,7 +283,7 @@ def test_one_time_key_used_once(lpa: SmallLpa, server: SmallServer) -> None:
 
 
 def test_one_time_key_of_another_server(lpa: SmallLpa, server: SmallServer, pki: Pki) -> None:
-    """The card does not use a kept one-time key for another server than the one it was made for."""
+    """The card does not use a kept one-time key for a server other than the one it was made for."""
     server.authenticate(lpa)
     server.prepare(lpa)
     first = server.euicc_point
