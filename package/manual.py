@@ -102,7 +102,7 @@ def _keys(text: str) -> Iterator[str]:
     said: list[str] = []
     for line in text.splitlines():
         found = _KEY.match(line)
-        if found is None or line.startswith("# What stands"):
+        if found is None:
             comment = line.strip(" #")
             said = [*said, comment] if comment and line.strip().startswith("#") else []
             continue

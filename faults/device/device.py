@@ -341,11 +341,6 @@ class Device:
         self.until("the daemon is gone", lambda: self.process is None or self.process.poll() is not None)
         self.process = None
 
-    @property
-    def killed(self) -> bool:
-        """Whether the daemon has ended, and neither `stop` nor `buried` has noticed this yet."""
-        return self.process is not None and self.process.poll() is not None
-
     def ready(self) -> None:
         """Wait until the card is ready.
 
