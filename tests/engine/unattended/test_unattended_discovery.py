@@ -97,8 +97,8 @@ def test_a_shorter_period() -> None:
 def test_a_success_ends_the_failures() -> None:
     """A successful discovery keeps the planned time and resets the failures; a failure adds 1 to them."""
     known = DiscoveryTime(next_at=START + DAY, change=7, failures=3)
-    assert next_time(known, every=DAY, jitter=HOUR, failed=False, now=START) == DiscoveryTime(
-        next_at=START + DAY
-    )
-    again = next_time(known, every=DAY, jitter=HOUR, failed=True, now=START)
-    assert (again.failures, again.change) == (4, None)
+    success = next_time(known, every=DAY, jitter=HOUR, failed=False, now=START)
+    assert success == DiscoveryTime(next_at=START + DAY)
+    for before, failures in ((known, 4), (success, 1)):
+        failure = next_time(before, every=DAY, jitter=HOUR, failed=True, now=START)
+        assert (failure.failures, failure.change) == (failures, None)

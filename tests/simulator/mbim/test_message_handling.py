@@ -66,9 +66,16 @@ def test_an_unknown_command_is_refused() -> None:
 
 
 def test_a_wrong_information_buffer_is_refused() -> None:
-    """A request that is too short for its command gets InvalidParameters."""
+    """A request that is too short, or whose pointer leads out of the buffer, gets InvalidParameters."""
     request = basic.SlotRequest(slot=0xFFFFFFFF)
     assert ask(opened(), UICC, Uicc.OPEN_CHANNEL, request).status == Status.INVALID_PARAMETERS
+    whole = encode(uicc.OpenChannelRequest(aid=bytes(ISD_R), select_p2=0, group=7))
+    beyond = whole[:4] + len(whole).to_bytes(4, "little") + whole[8:]
+    for info, status in ((whole, Status.SUCCESS), (beyond, Status.INVALID_PARAMETERS)):
+        command = Command(transaction=2, service=UICC, cid=Uicc.OPEN_CHANNEL, action=Action.SET, info=info)
+        (answer,) = opened().receive(command)
+        assert isinstance(answer, CommandDone)
+        assert answer.status == status
 
 
 def test_the_function_builds_the_class_byte() -> None:

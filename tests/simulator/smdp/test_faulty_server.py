@@ -128,6 +128,16 @@ def test_transaction_id_in_json_is_lower_case(visit: Visit, profile: bytes) -> N
     assert visit.initiated["transactionId"] == visit.transaction_id.hex()
 
 
+def test_a_lower_case_transaction_id_is_accepted_in_a_cancellation(visit: Visit, profile: bytes) -> None:
+    """A session whose transaction ID is in lower case can be cancelled by this ID."""
+    order = visit.smdp.orders.add_order(profile)
+    visit.smdp.faults.add(Fault(kind=FaultKind.LOWER_CASE_TRANSACTION_ID, times=0))
+    visit.initiate()
+    visit.authenticate(order.matching_id)
+    visit.cancel(0)
+    assert visit.initiated["transactionId"] == visit.transaction_id.hex()
+
+
 @pytest.mark.parametrize(
     ("value", "missing"), [("serverSigned1", "serverSigned1"), (None, "serverCertificate")]
 )

@@ -135,7 +135,6 @@ def test_a_wrong_bit_outside_the_rows_loses_nothing(
     worn: Path, made: tuple[Path, Mapping[str, Contents]], pattern: bytes, behind: int, bit: int
 ) -> None:
     """With a wrong bit in the version, the format or a table's description, all rows are in the new file."""
-    damaged = worn.read_bytes()
     spoil(worn, pattern, behind=behind, bit=bit)
     damaged = worn.read_bytes()
     journal = Journal(worn)
