@@ -35,7 +35,7 @@ _USED = 0x0180
 """Bits of a reader's state: in use exclusively, or shared."""
 PATIENCE = 30.0
 
-# Where pcscd listens. The library reads the name once in a process, so it must be set before that.
+# The socket of pcscd. The library reads its name once in a process, so it must be set before that.
 FOLDER = Path(tempfile.mkdtemp(prefix="lpad-pcscd-"))
 SOCKET = FOLDER / "comm"
 os.environ["PCSCLITE_CSOCK_NAME"] = os.fspath(SOCKET)

@@ -86,7 +86,7 @@ def test_unknown_reason_and_subject_still_read() -> None:
 
 
 def test_no_codes_at_all() -> None:
-    """A refusal without codes reports this and is not repeated blindly."""
+    """A refusal without codes is permanent, and its sentence states that the server gave no reason."""
     meaning = meaning_of("", "")
     assert meaning.sentence == "the server gave no reason"
     assert meaning.remedy is Remedy.PERMANENT

@@ -149,7 +149,7 @@ def test_the_socket_answers_before_the_card_does(lab: Lab) -> None:
 
 
 def test_an_idle_daemon_sleeps(lab: Lab) -> None:
-    """Neither a listener nor an open connection wakes an idle daemon, so it uses no processor time."""
+    """Neither a listener nor an open connection wakes an idle daemon periodically."""
     with Daemon(lab) as daemon, daemon.client() as client:
         ready(client)
         stream = client.events()

@@ -205,7 +205,7 @@ class Rig:
 
     @contextmanager
     def inhibited(self) -> Iterator[None]:
-        """Have ModemManager release the modem."""
+        """Have ModemManager release the modem until the context ends."""
         with Bus(deadline=soon()) as bus:
             inhibit(bus, self.modem_path(), UID, deadline=soon())
             yield

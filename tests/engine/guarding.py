@@ -46,7 +46,7 @@ def guarding(
     notice_in: float | None = None,
     **habits: Any,
 ) -> Iterator[Lab]:
-    """Yield a lab with two profiles, the first of them enabled; its modem has these habits.
+    """Yield a lab with two profiles, the first of them enabled; its modem has the given habits.
 
     Reduce `patience` if no step may succeed, or `notice_in` if only the first may not.
     """

@@ -216,7 +216,7 @@ class Lab:
         return snapshot.state is CardState.READY and self.engine.card(euicc).owes_copies()
 
     def asked(self, change_id: int) -> Change:
-        """Return the change once it asks a question."""
+        """Return the change once it asks a question or has ended."""
         return self.until(
             lambda: self.engine.change(change_id),
             lambda change: change.question is not None or change.state.ended,

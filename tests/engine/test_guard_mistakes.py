@@ -186,7 +186,7 @@ PING = "ping:example.com"
 
 
 def knowing_ping(patch: pytest.MonkeyPatch, *, source: Source | None) -> None:
-    """Have this lpad read one more kind of condition, and let a source report it."""
+    """Have lpad read one more kind of condition, which the given source reports; None: no source does."""
     kind = cast("ConditionKind", "ping")
     parse = Condition.parse
     patch.setattr(

@@ -306,7 +306,7 @@ def test_a_guarded_switch_returns_though_the_list_cannot_be_read(tmp_path: Path,
 
 @pytest.mark.parametrize("tail", [BROKEN, b""])
 def test_no_profile_is_downloaded_onto_a_card_that_cannot_be_read(lab: Lab, tail: bytes) -> None:
-    """An unreadable entry may be the enabled profile, so `provision: on_empty` waits."""
+    """An unreadable entry may be the enabled profile, so `provisioning.on_empty` downloads nothing."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
     lab.card.distort(FIRST, told=NO_ICCID, tail=tail)

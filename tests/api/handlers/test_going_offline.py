@@ -21,7 +21,7 @@ EUICC = f"/v1/euiccs/{CARD}"
 
 @pytest.fixture
 def online(gateway: Gateway) -> Gateway:
-    """A gateway whose card is in a modem, with one of two profiles enabled."""
+    """Return a gateway whose card is in a modem, with one of two profiles enabled."""
     lab = gateway.lab
     lab.install()
     lab.install(iccid=SECOND, name="Second")

@@ -43,7 +43,7 @@ class Card:
 
 @contextmanager
 def bench(**habits: Any) -> Iterator[tuple[PtyModem, AtModem, Card]]:
-    """Yield a modem with these habits, its opened port and its card."""
+    """Yield a modem with the given habits, its opened port and its card."""
     card = Card()
     with PtyModem(card, personality=ModemPersonality(**habits)) as modem:
         host = AtModem(AtPort(SerialLine(modem.path)))

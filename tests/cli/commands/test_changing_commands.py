@@ -29,7 +29,7 @@ COMMANDS = [("disable", FIRST), ("reset", "--operational", "--yes")]
 
 @pytest.fixture
 def online(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal at a gateway whose card is in a modem, with one of two profiles enabled."""
+    """Return a terminal at a gateway whose card is in a modem, with one of two profiles enabled."""
     monkeypatch.setattr(condition_watch, "STEADY", 0.3)
     lab = terminal.lab
     lab.install()

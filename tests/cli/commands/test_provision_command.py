@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki) -> Iterator[PlatformLab]:
-    """An empty card, and a desk that allows two orders a day."""
+    """Yield a lab with an empty card and a desk, at which lpad may make two orders a day."""
     with PlatformLab(tmp_path, pki, like="desk") as made:
         made.provisioning = ProvisioningPolicy(most_orders=2)
         made.until(lambda: made.engine.snapshot(CARD), lambda seen: seen.eid is not None)

@@ -75,7 +75,7 @@ def test_names_identifiers_and_policies_are_read() -> None:
 
 
 def test_a_certificate_without_extensions_is_read() -> None:
-    """A certificate without any of the extensions is read."""
+    """A certificate without extensions is read; it has no names, identifiers, policies or roles."""
     read = Certificate.decode(certificate())
     assert (read.registered_ids, read.dns_names, read.policies, read.roles) == ((), (), (), ())
     assert read.subject_key_identifier is None

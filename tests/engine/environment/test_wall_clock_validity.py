@@ -32,7 +32,7 @@ def test_an_unset_clock_is_reported() -> None:
 
 
 def test_the_clock_watch_listens_without_polling() -> None:
-    """One thread sleeps until the kernel reports a set clock; a second request starts no second thread."""
+    """One thread waits for the clock to be set, even after two requests; `stop` ends the thread."""
     clock = Clock(unset_before=LATER)
     clock.await_set()
     clock.await_set()
@@ -43,7 +43,7 @@ def test_the_clock_watch_listens_without_polling() -> None:
 
 
 def test_whether_a_time_server_was_heard_can_be_asked() -> None:
-    """`synchronised` states whether a time server has set the clock, as the kernel reports it."""
+    """On this machine, `synchronised` is True or False, and raises no error."""
     assert Clock().synchronised in (True, False)
 
 

@@ -72,7 +72,7 @@ def test_a_known_line_is_asked_for_daily(tmp_path: Path, pki: Pki) -> None:
     ],
 )
 def test_the_cause_in_a_switchs_error(tmp_path: Path, pki: Pki, line: Line, cause: str) -> None:
-    """A guard that is not met because the modem does not register names the profile's line as the cause."""
+    """If a guard fails because the modem does not register, the error names the line as the likely cause."""
     with time_lapse() as pass_by, lines(tmp_path, pki, registration={SECOND: 3}) as lab:
         lab.known(SECOND, Line.LIVE)
         lab.set_line(SECOND, line)

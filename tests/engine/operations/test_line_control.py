@@ -108,7 +108,7 @@ def test_a_repetition_changes_nothing(desk: PlatformLab) -> None:
 def test_a_retired_line_has_ended(
     tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, like: str
 ) -> None:
-    """A line is retired permanently; the error for a platform without that call states what to do."""
+    """Retiring a line is final; if the platform has no call for it, the error states what to do."""
     with with_profile(tmp_path, pki, monkeypatch, like) as lab:
         change = ask(lab, "retire")
         if like not in RETIRES:

@@ -123,7 +123,7 @@ def test_a_line_that_is_refused_is_activated_later(lab: PlatformLab) -> None:
 
 @pytest.mark.parametrize("dropped", [False, True])
 def test_a_line_that_stays_scheduled(lab: PlatformLab, *, dropped: bool) -> None:
-    """Without service the guard rolls back; later the profile is enabled and its idle line activated."""
+    """Without service, lpad rolls back; later it enables the profile, and activates an idle line."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         address = found.getsockname()
     path = (f"tcp:127.0.0.1:{address[1]}@lo",)

@@ -21,7 +21,7 @@ STRANGER = "8900101000000000041"
 
 
 def listed(*iccids: str, enabled: str | None) -> ProfileList:
-    """Return the list of a card with these profiles."""
+    """Return the list of a card with the given profiles."""
     return ProfileList(
         profiles=tuple(
             Profile(iccid=each, state="enabled" if each == enabled else "disabled") for each in iccids

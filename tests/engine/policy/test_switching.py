@@ -126,7 +126,7 @@ def test_a_download_that_enables_counts(tmp_path: Path, pki: Pki) -> None:
 
 
 def made(at: datetime, step: str = "enable-profile") -> Change:
-    """Return a change that took a step at that moment."""
+    """Return a change that took the given step at the given moment."""
     params = EnableParams(iccid="8900101000000000017")
     change = Change(id=1, euicc="modem", kind=Kind.ENABLE, params=params, created_at=at)
     return replace(change, steps=(Step(name="read-profiles", at=at), Step(name=step, at=at)))

@@ -234,7 +234,7 @@ def test_an_unwritable_journal_refuses_to_read_only_if_it_must(tmp_path: Path) -
 
 @pytest.mark.parametrize("late", [False, True])
 def test_an_event_that_cannot_be_written_is_left_out(journal: Journal, *, late: bool) -> None:
-    """If an event cannot be encoded, its record and the other events are written, and it is not retried."""
+    """An event that cannot be encoded is dropped; its record and the other events are written."""
     odd = Happening(type=types.CARD_READY, data=CardData(euicc="\ud800"), euicc="\ud800")
     if late:
         journal.events.postpone([odd, profile()])
