@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 import lpad
 from bench import download_minimum
 from bench.api_load import load
+from bench.command_times import command_times
 from bench.control_messages import control_messages
 from bench.download_and_enable_costs import counts, wait_until_quiet
 from bench.figure_with_goal import Figure, at_most
-from bench.further_costs import further_costs
 from bench.guest.guest_python import EMULATORS
 from bench.guest_instructions import guest_instructions
+from bench.history_and_fleet_costs import history_and_fleet_costs
 from bench.instructions import instructions
 from bench.listed_misses import PAGE, comparable, listed_misses, verdict
 from bench.lpac_comparison import comparison
@@ -70,7 +71,13 @@ def main() -> int:
     elif asked.counts:
         figures = [*counts(), *control_messages(), *instructions()]
     else:
-        figures = [*counts(), *control_messages(), *instructions(), *further_costs()]
+        figures = [
+            *counts(),
+            *control_messages(),
+            *instructions(),
+            *command_times(),
+            *history_and_fleet_costs(),
+        ]
         figures += [*_download(), _start(), *load(BAUD)]
     if asked.json:
         print(
