@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 import secret_sources
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("card.link_contract")
 
 TEST_DATA = os.environ.get("LPAD_TEST_DATA")
+
+# On a busy machine an example may take any time; the suite's own time limit stays.
+hypothesis.settings.register_profile("lpad", deadline=None)
+hypothesis.settings.load_profile("lpad")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A process that a shell starts in the background ignores Ctrl-C, as would all commands of the tests.

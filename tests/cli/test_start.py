@@ -89,8 +89,7 @@ def test_lpactl_loads_one_command() -> None:
 
 def test_lpactl_loads_no_command_before_it_is_known() -> None:
     """The module of a command is loaded when the command is called; a list of commands loads all modules."""
-    commands = [each for each in loaded("import lpad.cli.lpactl") if each.endswith("_command")]
-    assert commands == ["lpad.cli.session.lpactl_command_group"]
+    assert [each for each in loaded("import lpad.cli.lpactl") if each.endswith("_command")] == []
     every = (
         "cli.list_commands(click.Context(cli)): assert cli.get_command(click.Context(cli), each).name == each"
     )

@@ -249,7 +249,7 @@ def test_6cxx_inside_a_chain_is_the_result() -> None:
 
 def test_6cxx_twice_is_malformed() -> None:
     """A second 6Cxx, to the length that the card gave itself, is malformed."""
-    with pytest.raises(MalformedError, match="another length"):
+    with pytest.raises(MalformedError, match="requests a length"):
         play(Exchange(BLOCK), "6C03", "6C04")
 
 
