@@ -59,7 +59,7 @@ def test_no_bench_file_no_run() -> None:
 
 @pytest.mark.parametrize("kind", ["mbim", "qmi"])
 def test_a_first_bench_file_for_a_control_port(kind: str, tmp_path: Path, pki: Pki) -> None:
-    """For a control port, --new writes a file with the feature `mbim` or `qmi`, and cases use it."""
+    """For a control port, --new writes a file with the feature `mbim` or `qmi`, and cases pass there."""
     kinds = {"mbim": MbimModem, "qmi": QmiModem}
     with (
         SoftCard(tmp_path / "card", pki=pki) as card,
@@ -168,7 +168,7 @@ def test_an_interrupted_run_restores_the_enabled_profile(stage: Stage, how: sign
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_changed_address(stage: Stage, how: signal.Signals) -> None:
-    """If a run is killed while a card has another default SM-DP+ address, the old one is restored."""
+    """If a run that changed the default SM-DP+ address is interrupted or killed, the old one is restored."""
     card = stage.cards[PLACE]
     run = Run(stage.bench, "--place", PLACE, "-k", "downloads and test_default_smdp")
     run.until(lambda: bool(card.default_dp_address))

@@ -147,7 +147,7 @@ def test_a_fifo_in_place_of_a_file_is_refused(gateway: Gateway, managed: Managed
 
 
 def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> None:
-    """If a reload and a stop are requested at the same time, the daemon stops without a reload."""
+    """If a reload and a stop are requested at the same time, the daemon ends with 0 and without an error."""
     managed.process.send_signal(signal.SIGHUP)
     managed.process.send_signal(signal.SIGTERM)
     assert managed.process.wait(PATIENCE) == 0
@@ -158,7 +158,7 @@ def test_a_reload_while_the_daemon_stops(gateway: Gateway, managed: Managed) -> 
 def test_the_state_folder_stays_until_a_restart(
     gateway: Gateway, managed: Managed, profile: Callable[[], bytes]
 ) -> None:
-    """If a reload changes the state folder, lpad writes to the old folder until it is restarted."""
+    """If a reload changes the state folder, lpad still writes to the old folder."""
     elsewhere = gateway.folder / "elsewhere"
     elsewhere.mkdir()
     gateway._settings = {"state_folder": str(elsewhere)}

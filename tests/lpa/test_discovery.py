@@ -200,7 +200,7 @@ def test_each_refusal_of_an_sm_ds(lab: Lab, code: str) -> None:
 
 @pytest.mark.parametrize("code", ["8.10.1/3.9", "8.1/6.1"])
 def test_a_lost_session_is_begun_again_once(lab: Lab, code: str) -> None:
-    """If an SM-DS has lost its session, lpad opens one more, and reports no error."""
+    """If an SM-DS refuses a session once as lost or badly signed, lpad opens another without an error."""
     lab.event("E-1")
     lab.root.faults.add(Fault(kind=FaultKind.REFUSE, function="authenticateClient", value=code))
     found = lab.discover()
@@ -284,13 +284,13 @@ def test_an_unreachable_sm_dp_plus_is_still_an_event(lab: Lab) -> None:
 
 
 def test_a_swapped_card_sends_no_query(lab: Lab) -> None:
-    """If the card has another EID than the one in the request, a discovery ends with a conflict."""
+    """If the card's EID differs from the one in the request, a discovery ends with a conflict."""
     with pytest.raises(Conflict):
         lab.discover(eid=OTHER_EID)
 
 
 def test_a_discovery_is_cancelled_between_servers(lab: Lab) -> None:
-    """A discovery can be cancelled before each query to a server."""
+    """A discovery can be cancelled before its first query to a server."""
 
     def stop(_: ServerAddress) -> None:
         raise Cancelled("taken back")

@@ -197,7 +197,7 @@ def test_card_refuses_the_server(bench: Bench, fault: FaultKind, reason: str) ->
 
 
 def test_other_server_binds(bench: Bench) -> None:
-    """If the binding certificate has an OID other than the first one's, the server is untrusted."""
+    """If the certificates for authentication and binding have different OIDs, the server is untrusted."""
     bench.smdp.faults.add(Fault(kind=FaultKind.OTHER_OID, function=CLIENT))
     order = bench.order()
     fails(bench, order, ServerUntrusted, cancelled=True, cause="other-oid")

@@ -156,7 +156,7 @@ def test_a_refused_command_fails_with_lpads_sentence(
 def test_an_identifier_in_a_commands_id_is_shortened(
     gateway: Gateway, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """If a backend uses an ICCID as a command's ID, lpad-mqtt's log shortens it."""
+    """If a backend uses an ICCID as a command's ID, lpad-mqtt's log shortens the ICCID."""
     with (
         Listener(broker.port) as backend,
         Bridge(tmp_path / "b", broker, gateway.socket, commands=ALL) as bridge,

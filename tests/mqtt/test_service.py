@@ -75,7 +75,7 @@ def test_events_and_states_reach_the_broker(gateway: Gateway, broker: Mosquitto,
 
 
 def test_the_last_will_reports_a_sudden_end(gateway: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """If lpad-mqtt is killed, the broker publishes that it is down."""
+    """If lpad-mqtt is killed, the broker publishes that lpad-mqtt is down."""
     with Listener(broker.port) as backend, Bridge(tmp_path / "b", broker, gateway.socket) as bridge:
         backend.until(lambda: backend.at(HEALTH) == [{"status": "up"}])
         bridge.stop(signal.SIGKILL)
@@ -161,7 +161,7 @@ def test_a_full_outbox_is_reported(keeping: Gateway, broker: Mosquitto, tmp_path
 
 @pytest.mark.parametrize("keeping", [100], indirect=True)
 def test_lpad_mqtt_is_one_of_lpads_endpoints(keeping: Gateway, broker: Mosquitto, tmp_path: Path) -> None:
-    """The position of lpad-mqtt as a listener survives restarts; an event reports those that it missed."""
+    """The position of lpad-mqtt as a listener survives restarts; an event reports that events were missed."""
 
     def shown() -> client.Listener:
         (found,) = keeping.client.listeners.all()

@@ -171,7 +171,7 @@ def test_pages_that_lead_astray(bench: Bench, like: str, fault: PlatformFault) -
 def test_a_lost_answer_leaves_the_outcome_open(
     bench: Bench, fault: PlatformFault, value: str, error: type[Exception]
 ) -> None:
-    """If the answer to an order is lost, broken or huge, the error leaves the outcome open."""
+    """If the answer to an order is lost or broken, the error is retryable; a huge one is malformed."""
     server = bench.platform("twilio")
     server.faults.add(fault, call="order", value=value)
     with pytest.raises(error) as caught:

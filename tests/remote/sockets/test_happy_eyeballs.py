@@ -157,7 +157,7 @@ def test_a_silent_address_is_tried_last(names: Names) -> None:
 
 
 def test_if_all_refuse_the_last_error_is_reported(names: Names) -> None:
-    """If all addresses refuse, the error of the last address is reported."""
+    """If all addresses refuse, ConnectionRefusedError is raised."""
     names.all = [four("127.0.0.1"), six()]
     with listening("127.0.0.1") as port:
         pass

@@ -104,7 +104,7 @@ def test_a_card_that_is_out(bench: Bench, remembering: Trust, tmp_path: Path) ->
 
 
 def test_a_renewed_certificate_is_examined_again(bench: Bench, remembering: Trust) -> None:
-    """A renewed server certificate costs a second handshake once."""
+    """A renewed server certificate needs a second handshake once."""
     card = card_of(*bench.pki.ci.values())
     notify(bench, bench.server(ACCEPTED), card, remembering)
     renewed = making.make_dp_tls(bench.pki.ci[Curve.NIST], NAME)

@@ -113,7 +113,7 @@ def test_status_word_is_another(visit: Visit, word: str) -> None:
 
 
 def test_transaction_id_in_json_is_wrong(visit: Visit) -> None:
-    """With this fault, the transaction ID in JSON differs from the signed one."""
+    """With WRONG_TRANSACTION_ID, the transaction ID in JSON differs from the signed one."""
     fault(visit, FaultKind.WRONG_TRANSACTION_ID)
     answer = visit.initiate()
     signed = decoded("ServerSigned1", answer["serverSigned1"])
@@ -142,13 +142,13 @@ def test_a_lower_case_transaction_id_is_accepted_in_a_cancellation(visit: Visit,
     ("value", "missing"), [("serverSigned1", "serverSigned1"), (None, "serverCertificate")]
 )
 def test_field_is_missing(visit: Visit, value: str | None, missing: str) -> None:
-    """The answer lacks the field that the fault names, or serverCertificate by default."""
+    """With FIELD_MISSING, the answer lacks the fault's field, or by default serverCertificate."""
     fault(visit, FaultKind.FIELD_MISSING, value=value)
     assert missing not in visit.initiate()
 
 
 def test_base64_is_unusual_but_right(visit: Visit, pki: Pki) -> None:
-    """By a fault, base64 has line breaks, or no padding."""
+    """With BASE64_NEWLINES, base64 has line breaks; with BASE64_UNPADDED, it has no padding."""
     fault(visit, FaultKind.BASE64_NEWLINES)
     wrapped = visit.initiate()["serverCertificate"]
     fault(visit, FaultKind.BASE64_UNPADDED)
@@ -175,7 +175,7 @@ def test_der_is_broken(visit: Visit) -> None:
 
 
 def test_metadata_is_not_what_the_package_says(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """With this fault, the metadata before the package has another profile name than the package."""
+    """With METADATA_MISMATCH, the profile names in authenticateClient's answer and in the package differ."""
     order = visit.smdp.orders.add_order(profile)
     fault(visit, FaultKind.METADATA_MISMATCH, AUTHENTICATE)
     opened = visit.card.load(visit.up_to_package(order.matching_id), pki.dp_pb[Curve.NIST])
@@ -217,14 +217,14 @@ def test_signed_part_is_wrong_but_signed_right(
 
 
 def test_signature_is_wrong(visit: Visit) -> None:
-    """With this fault, serverSignature1 does not fit the certificate and the content."""
+    """With BAD_SIGNATURE, serverSignature1 does not fit the certificate and the content."""
     fault(visit, FaultKind.BAD_SIGNATURE)
     visit.initiate()
     assert not _signature_is_right(visit, _certificate(visit))
 
 
 def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
-    """With this fault, the certificate is not signed by the CI, but its key signed serverSigned1."""
+    """With BAD_CERTIFICATE, the certificate is not signed by the CI, but its key signed serverSigned1."""
     fault(visit, FaultKind.BAD_CERTIFICATE)
     visit.initiate()
     certificate = _certificate(visit)
@@ -233,7 +233,7 @@ def test_certificate_is_not_signed_by_its_ci(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
-    """With this fault, a certificate of another OID under the CI is used; the signature is right."""
+    """With OTHER_OID, a certificate of another OID under the CI is used; the signature is right."""
     fault(visit, FaultKind.OTHER_OID)
     visit.initiate()
     certificate = _certificate(visit)
@@ -243,7 +243,7 @@ def test_another_server_of_the_ci_answers(visit: Visit, pki: Pki) -> None:
 
 
 def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """With this fault, DPpb's certificate is used for authentication, and DPauth's for the package."""
+    """With OTHER_ROLE, DPpb's certificate is used for authentication, and DPauth's for the package."""
     order = visit.smdp.orders.add_order(profile)
     visit.smdp.faults.add(Fault(kind=FaultKind.OTHER_ROLE, times=0))
     visit.up_to_metadata(order.matching_id)
@@ -252,7 +252,7 @@ def test_another_role_signs(visit: Visit, pki: Pki, profile: bytes) -> None:
 
 
 def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
-    """With this fault, the certificate is from an unknown CI, and its key signed serverSigned1."""
+    """With UNKNOWN_CI, the certificate is from an unknown CI, and its key signed serverSigned1."""
     fault(visit, FaultKind.UNKNOWN_CI)
     visit.initiate()
     certificate = _certificate(visit)
@@ -261,7 +261,7 @@ def test_unknown_ci_issued_the_certificate(visit: Visit, pki: Pki) -> None:
 
 
 def test_the_signing_ci_is_not_one_of_the_cards(visit: Visit) -> None:
-    """With this fault, the chosen CI is not in the card's list for signing."""
+    """With OTHER_SIGNING_CI, the chosen CI is not in the card's list for signing."""
     fault(visit, FaultKind.OTHER_SIGNING_CI)
     chosen = decoded("SubjectKeyIdentifier", visit.initiate()["euiccCiPKIdToBeUsed"])
     assert chosen not in visit.card.signing
@@ -274,7 +274,7 @@ def _package(visit: Visit, profile: bytes, kind: FaultKind, value: Any = None) -
 
 
 def test_one_bit_of_the_package_is_wrong(visit: Visit, pki: Pki, profile: bytes) -> None:
-    """With this fault, one piece of the package has a wrong MAC, and the pieces before it are valid."""
+    """With BPP_BIT_FLIP, one piece of the package has a wrong MAC, and the pieces before it are valid."""
     package = _package(visit, profile, FaultKind.BPP_BIT_FLIP, 2)
     with pytest.raises(BspSecurityError, match="element 4"):  # after 87, 88 and the first 86
         visit.card.load(package, pki.dp_pb[Curve.NIST])
@@ -301,7 +301,7 @@ def test_package_and_its_length_disagree(visit: Visit, profile: bytes, kind: Fau
     ("kind", "tag"), [(FaultKind.BPP_NO_METADATA, 0xA1), (FaultKind.BPP_NO_PROFILE, 0xA3)]
 )
 def test_package_lacks_an_element(visit: Visit, profile: bytes, kind: FaultKind, tag: int) -> None:
-    """With this fault, the package lacks one element and can be parsed."""
+    """With a fault of its kind, such as BPP_NO_PROFILE, the package lacks one element and can be parsed."""
     package = tlv.parse(_package(visit, profile, kind))
     assert package.find(tag) is None
     assert package.find(0xA0) is not None
