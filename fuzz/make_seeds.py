@@ -30,7 +30,7 @@ from lpad.codec.mbim.proxy_control import ProxyConfiguration
 from lpad.codec.mbim.services import BASIC_CONNECT, UICC
 from lpad.codec.mbim.uicc_access import ApduAnswer, OpenChannelAnswer, TerminalCapability
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo
-from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.messages.cancel_session import CancelSessionReason
 from lpad.codec.qmi import card as qmi_card
 from lpad.codec.qmi import control as qmi_control
 from lpad.codec.qmi import data_session as qmi_data_session

@@ -9,10 +9,11 @@ import pytest
 from lpad.codec import es10_intents
 from lpad.codec.es10_intents import Intent
 from lpad.codec.messages.authentication import AuthenticateError
-from lpad.codec.messages.download import CancelSessionError, DownloadError
+from lpad.codec.messages.cancel_session import CancelSessionError
 from lpad.codec.messages.installation_result import InstallationError
 from lpad.codec.messages.memory_reset import EuiccMemoryResetResult
 from lpad.codec.messages.notifications import NotificationSentResult
+from lpad.codec.messages.prepare_download import DownloadError
 from lpad.codec.messages.profiles import (
     DeleteProfileResult,
     DisableProfileResult,

@@ -16,8 +16,9 @@ from lpad.codec import es10_intents
 from lpad.codec.asn1 import tlv
 from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import AuthenticateServerRequest
-from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest
+from lpad.codec.messages.cancel_session import CancelSessionReason
 from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
+from lpad.codec.messages.prepare_download import PrepareDownloadRequest
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.euicc import Euicc
 from lpad.simulator.asn1.schema import Schema

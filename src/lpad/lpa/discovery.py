@@ -28,7 +28,7 @@ from lpad.base.errors import (
 from lpad.base.frozen import Frozen
 from lpad.base.server_address import ServerAddress
 from lpad.codec.es11_event_entries import EventEntries
-from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.messages.cancel_session import CancelSessionReason
 from lpad.codec.server_status_codes import Remedy
 from lpad.codec.x509.certificate_holder_and_role import Role
 from lpad.lpa import server_answer_checks

@@ -21,9 +21,10 @@ from lpad.base.errors import (
     ServerRefused,
 )
 from lpad.codec.es11_event_entries import EventEntries
-from lpad.codec.messages.download import CancelSessionReason, PrepareDownloadRequest, hash_confirmation_code
+from lpad.codec.messages.cancel_session import CancelSessionReason
+from lpad.codec.messages.prepare_download import PrepareDownloadRequest, hash_confirmation_code
 from lpad.codec.server_status_codes import Remedy
-from lpad.lpa import offer_check, server_answer_checks, session_cancellation
+from lpad.lpa import download_refusals, offer_check, server_answer_checks, session_cancellation
 from lpad.lpa.card_refusal import installation_refused
 from lpad.lpa.download_interface import Decision, DownloadListener, Installed, Offer, Order
 from lpad.lpa.lost_installation_result import find_lost_result
@@ -184,8 +185,8 @@ class Download:
         except ServerRefused as refused:
             # This is the only call in which an operator judges the device.
             if not self._order.matching_id:
-                refused = offer_check.of_eid(refused, self._server.address)
-            raise offer_check.of_device(refused, self._device) from refused
+                refused = download_refusals.of_eid(refused, self._server.address)
+            raise download_refusals.of_device(refused, self._device) from refused
         if isinstance(answer, EventEntries):
             raise server_answer_checks.lists_events(self._server.address)
         self._answer = answer
@@ -211,7 +212,7 @@ class Download:
             with self._callers_time():
                 decision = self._listener.confirm(offer_check.offer(self._offered, verdict))
             if decision is not Decision.ACCEPT:
-                raise offer_check.declined(decision)
+                raise download_refusals.declined(decision)
             self._accepted = metadata.raw
         if self._offered.smdp_signed2.confirmation_code_required and self._code is None:
             self._code = self._ask_for_code()
@@ -299,7 +300,7 @@ class Download:
         with self._callers_time():
             code = self._listener.confirmation_code(refused=False)
         if not code:
-            raise offer_check.code_required()
+            raise download_refusals.code_required()
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:

@@ -10,18 +10,16 @@ from lpad.codec import es10_intents
 from lpad.codec.asn1 import broken_list
 from lpad.codec.messages import euicc_info, get_eid, memory_reset
 from lpad.codec.messages.authentication import AuthenticateServerRequest, AuthenticateServerResponse
+from lpad.codec.messages.cancel_session import (
+    CancelSessionReason,
+    CancelSessionRequest,
+    CancelSessionResponse,
+)
 from lpad.codec.messages.configured_addresses import (
     GET_EUICC_CONFIGURED_ADDRESSES,
     ConfiguredAddresses,
     SetDefaultDpAddressRequest,
     SetDefaultDpAddressResult,
-)
-from lpad.codec.messages.download import (
-    CancelSessionReason,
-    CancelSessionRequest,
-    CancelSessionResponse,
-    PrepareDownloadRequest,
-    PrepareDownloadResponse,
 )
 from lpad.codec.messages.installation_result import ProfileInstallationResult
 from lpad.codec.messages.notifications import (
@@ -32,6 +30,7 @@ from lpad.codec.messages.notifications import (
     RetrieveNotificationsListRequest,
     RetrieveNotificationsListResponse,
 )
+from lpad.codec.messages.prepare_download import PrepareDownloadRequest, PrepareDownloadResponse
 from lpad.codec.messages.profile_info import TAGS_WITHOUT_ICON
 from lpad.codec.messages.profiles import (
     DeleteProfileRequest,

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from lpad.base.errors import PolicyRefused
 from lpad.base.frozen import Frozen
-from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.messages.cancel_session import CancelSessionReason
 from lpad.lpa.policy_rules import rules_of
 
 if TYPE_CHECKING:

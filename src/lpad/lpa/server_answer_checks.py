@@ -21,8 +21,8 @@ from lpad.base.frozen import Frozen
 from lpad.codec.asn1 import tlv
 from lpad.codec.bound_profile import BoundProfile
 from lpad.codec.messages.authentication import ServerSigned1
-from lpad.codec.messages.download import SmdpSigned2
 from lpad.codec.messages.metadata import ProfileMetadata
+from lpad.codec.messages.prepare_download import SmdpSigned2
 from lpad.codec.x509.certificate_holder_and_role import Certificate, Role
 from lpad.remote.es9plus import Interface
 

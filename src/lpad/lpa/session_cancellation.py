@@ -15,7 +15,7 @@ from lpad.base.errors import (
     PolicyRefused,
     ServerRefused,
 )
-from lpad.codec.messages.download import CancelSessionReason
+from lpad.codec.messages.cancel_session import CancelSessionReason
 from lpad.codec.server_status_codes import Remedy
 from lpad.lpa.download_interface import Decision
 from lpad.lpa.owner_install_policy import reason_of

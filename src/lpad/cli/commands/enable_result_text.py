@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.cli.session.guard_options import network_failures
+from lpad.cli.session.switch_state_lines import network_failures
 
 if TYPE_CHECKING:
     from lpad.client import Change, Client

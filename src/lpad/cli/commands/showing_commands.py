@@ -11,7 +11,9 @@ import msgspec
 from lpad.cli.commands.status_text_lines import outbox_line, registration_lines, running_lines, wish_line
 from lpad.cli.session.command_session import NO_CARD, command, paged
 from lpad.cli.session.followed_change import describe, follow, waiting_lines
-from lpad.cli.session.guard_options import (
+from lpad.cli.session.lpactl_command_group import cli
+from lpad.cli.session.profile_choice import address_of, all_of, is_odd, unreadable_line
+from lpad.cli.session.switch_state_lines import (
     failover_line,
     layer_lines,
     leftovers_line,
@@ -19,8 +21,6 @@ from lpad.cli.session.guard_options import (
     on_trial,
     rescue_line,
 )
-from lpad.cli.session.lpactl_command_group import cli
-from lpad.cli.session.profile_choice import address_of, all_of, is_odd, unreadable_line
 from lpad.cli.terminal.output import Output, duration, joined, safe, size
 from lpad.client import ApiError, DaemonUnreachable, Profile
 

@@ -32,7 +32,7 @@ from lpad.engine.switch.condition_feasibility import check_possible
 from lpad.engine.switch.default_guard import enable_guarded
 from lpad.engine.switch.guarded_switch import conditions_of
 from lpad.lpa.download import Decision, Download, Order
-from lpad.lpa.offer_check import of_default_smdp
+from lpad.lpa.download_refusals import of_default_smdp
 from lpad.lpa.owner_install_policy import CONFIRM
 from lpad.protocol.download_session import Step
 

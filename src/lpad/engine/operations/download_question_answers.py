@@ -8,7 +8,7 @@ from lpad.base.errors import Cancelled, ConfirmationCodeRequired
 from lpad.engine.change.change import QuestionKind
 from lpad.engine.change.notes import DownloadNotes
 from lpad.lpa.download_interface import Decision
-from lpad.lpa.offer_check import code_required, declined
+from lpad.lpa.download_refusals import code_required, declined
 from lpad.lpa.owner_install_policy import CONFIRM
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The download, as seen by the LPA: PrepareDownload and CancelSession (SGP.22 v2.5, 5.7.5, 5.7.14).
+"""PrepareDownload, by which the card accepts or refuses a profile before its download (SGP.22 v2.5, 5.7.5).
 
 Data signed by the server or the card keeps its received bytes: requests are joined, never re-encoded.
 """
@@ -22,25 +22,6 @@ class DownloadError(ResultCode):
     INVALID_SIGNATURE = 2, "invalidSignature"
     UNSUPPORTED_CURVE = 3, "unsupportedCurve"
     NO_SESSION_CONTEXT = 4, "noSessionContext"
-    INVALID_TRANSACTION_ID = 5, "invalidTransactionId"
-    UNDEFINED_ERROR = 127, "undefinedError"
-
-
-class CancelSessionReason(ResultCode):
-    """Why a download session is cancelled."""
-
-    END_USER_REJECTION = 0, "endUserRejection"
-    POSTPONED = 1, "postponed"
-    TIMEOUT = 2, "timeout"
-    PPR_NOT_ALLOWED = 3, "pprNotAllowed"
-    METADATA_MISMATCH = 4, "metadataMismatch"
-    LOAD_BPP_EXECUTION_ERROR = 5, "loadBppExecutionError"
-    UNDEFINED_REASON = 127, "undefinedReason"
-
-
-class CancelSessionError(ResultCode):
-    """Why the card refused to cancel a session."""
-
     INVALID_TRANSACTION_ID = 5, "invalidTransactionId"
     UNDEFINED_ERROR = 127, "undefinedError"
 
@@ -99,35 +80,6 @@ class PrepareDownloadResponse(Frozen):
         outcome, value = der.decode("PrepareDownloadResponse", raw)
         agreed = outcome == "downloadResponseOk"
         return cls(raw, None if agreed else DownloadError(value["downloadErrorCode"]))
-
-
-class CancelSessionRequest(Struct, frozen=True):
-    """CancelSession (BF41)."""
-
-    transaction_id: TransactionId
-    reason: CancelSessionReason
-
-    def encode(self) -> bytes:
-        """Return the request."""
-        value = {"transactionId": bytes(self.transaction_id), "reason": self.reason.value}
-        return der.encode("CancelSessionRequest", value)
-
-
-class CancelSessionResponse(Struct, frozen=True):
-    """The card's answer (BF41): `raw` goes to the server unchanged; `error` is None if the card agreed."""
-
-    raw: bytes
-    error: CancelSessionError | None
-
-    @classmethod
-    def decode(cls, raw: bytes) -> CancelSessionResponse:
-        """Read the answer as far as the LPA needs it.
-
-        Raises:
-            MalformedError: the answer is neither an agreement nor a refusal.
-        """
-        outcome, value = der.decode("CancelSessionResponse", raw)
-        return cls(raw, None if outcome == "cancelSessionResponseOk" else CancelSessionError(value))
 
 
 def hash_confirmation_code(code: str, transaction_id: TransactionId) -> bytes:
