@@ -70,7 +70,7 @@ def test_descriptor_is_given_back() -> None:
 
 
 def test_deadline_carries_it_on() -> None:
-    """A cancelled deadline ends the deadlines made from it; one without a cancellation passes its check."""
+    """A cancellation ends its deadline and those made from it; a deadline without one passes its check."""
     cancellation = Cancellation()
     whole = Deadline.after(60, cancellation=cancellation)
     parts = [whole, whole.within(1), whole.later(5), whole.later(5).within(1)]

@@ -22,7 +22,7 @@ def open_csim_link(
     terminal_capability: bytes | None = None,
     unredacted: bool = False,
 ) -> Link:
-    """Open the link to the card in a modem, through +CSIM.
+    """Open the link to the card in a modem, through +CSIM; return the link.
 
     Args:
         port: the modem's AT port, locked until the link is closed.

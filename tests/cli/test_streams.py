@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def shell(terminal: Terminal, script: str, *arguments: str) -> Finished:
-    """Run a script in which "$@" is lpactl with arguments."""
+    """Run a script in which "$@" is lpactl with arguments; return its output and exit code."""
     return run(["bash", "-c", script, "bash", *terminal.command, *arguments])
 
 

@@ -135,7 +135,7 @@ class ModemFront:
         return None
 
     def _from_modem(self, line: str) -> list[str]:
-        """Have the modem's own thread answer, as if on another of its ports."""
+        """Have the modem's own thread answer, as if on another of its ports; return the answer's lines."""
         replies: list[Reply | None] = []
         self._modem._do(lambda: replies.append(self._modem._commands.answer(line)))
         reply = replies[0] if replies else None

@@ -90,13 +90,13 @@ class IccidCard:
         self.iccid = iccid
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Answer the commands by which a modem reads the ICCID."""
+        """Return the answer to a command by which a modem reads the ICCID."""
         if apdu[:4] == bytes.fromhex("00B00000"):
             return bytes(Iccid.parse(self.iccid)) + b"\x90\x00"
         return b"\x90\x00" if apdu[1] == 0xA4 else b"\x6d\x00"
 
     def reset(self) -> bytes:
-        """Reset the card."""
+        """Return the ATR."""
         return bytes.fromhex("3B9F96801FC78031E073FE211B63")
 
 

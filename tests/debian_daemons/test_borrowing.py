@@ -23,7 +23,7 @@ ICCID = "8988211000000000001"
 
 
 def connecting(rig: Rig, *, dialling: float) -> Rig:
-    """Have NetworkManager connect repeatedly; the network rejects each attempt after `dialling` seconds."""
+    """Have the network reject each of NetworkManager's attempts after `dialling` seconds; return the rig."""
     rig.keyfile(
         "a",
         connection={

@@ -152,7 +152,7 @@ def watched(lab: Lab, change_id: int) -> Change:
 
 
 def stuck(lab: Lab) -> Change:
-    """Have a guarded switch end with no profile enabled, on a card that refuses each further switch."""
+    """Return a guarded switch that left no profile enabled, on a card that refuses each further switch."""
     change = lab.asked(guarded(lab, "confirm", within=60).id)
     lab.card.faults.refuse(ENABLE, DISALLOWED, times=1000)
     disabled_by_another_program(lab, SECOND)

@@ -133,7 +133,7 @@ class Lab:
         return Journal(self.folder / "journal.db", clock=clock)
 
     def start(self, *ports: CardPort) -> Engine:
-        """Start an engine as the daemon does, on the folder's journal and the ports of the last start."""
+        """Start and return an engine on the folder's journal, with the given ports or those of last time."""
         self._ports = ports or self._ports or (self.port,)
         self._engine = Engine(
             self._ports,
@@ -223,7 +223,7 @@ class Lab:
         )
 
     def until(self, look: Callable[[], _T], good: Callable[[_T], bool]) -> _T:
-        """Wait until an observed value satisfies a condition; the condition is checked after each event."""
+        """Return an observed value once it satisfies a condition, which is checked after each event."""
         news = threading.Event()
         subscription = self.engine.subscribe(news.set)
         deadline = Deadline.after(LONG)

@@ -39,7 +39,7 @@ def refused(journal: Journal) -> str | None:
 
 
 def main(folder: Path) -> dict[str, object]:
-    """Run a change on a disk that fills up, and read the journal as after a power cut."""
+    """Run a change on a disk that fills up; return what was seen, also as after a power cut."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
     subprocess.run(mount, check=True)
     journal = Journal(folder / "journal.db")

@@ -116,7 +116,7 @@ SOON = {course: Backoff((0.3,)) for course in retry_rules.BACKOFF} | {Course.JOU
 
 
 def download(lab: Lab, **params: bool) -> Change:
-    """Request a download that is retried for hours."""
+    """Request a download that is retried for hours; return the change."""
     code = lab.code(lab.order())
     return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": code}, retry_for=36000, **params)
 

@@ -21,7 +21,7 @@ CODE = "LPA:1$smdp.example.com$ABCD-1234"
 
 
 def show(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run lpactl code show, without a daemon."""
+    """Run lpactl code show, without a daemon; return its output and exit code."""
     return subprocess.run(
         [sys.executable, "-m", "lpad.cli.lpactl", "code", "show", *arguments],
         input=given,

@@ -27,7 +27,7 @@ EID = "89049032123451234512345678901235"
 
 
 def lpad(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run lpad with the given arguments."""
+    """Run lpad with the given arguments; return its output and exit code."""
     command = [sys.executable, "-m", "lpad.cli.lpad", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 

@@ -28,7 +28,7 @@ Output(wide={{wide}}).table(
 
 
 def shown(*, wide: bool, columns: int = 80) -> str:
-    """Print the table at a terminal with the given number of columns."""
+    """Print the table at a terminal with the given number of columns; return the output."""
     return at_a_terminal(SCRIPT.format(wide=wide), columns)
 
 

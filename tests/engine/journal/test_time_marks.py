@@ -22,7 +22,7 @@ KEY = IdempotencyKey.of(0, "the request's", request=b"")
 
 
 def opened(folder: Path, clocks: Clocks) -> Journal:
-    """Open the journal as lpad does at its start."""
+    """Return the journal, opened as lpad opens it at its start."""
     journal = Journal(folder / "journal.db", retention=KEEP, clock=clocks.clock())
     journal.start()
     return journal

@@ -91,7 +91,7 @@ class CrowdedPlatform(httpx.BaseTransport):
         self._retry_after = retry_after
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer a request, or refuse it until later."""
+        """Return the answer to a request, which is 429 beyond the limit per minute."""
         minute = int(self.now // MINUTE)
         if self.answered[minute] >= self._per_minute:
             self.refused.append(self.now)

@@ -20,7 +20,7 @@ from lpad.engine.running.run import Postponed
 
 
 def main(folder: Path) -> dict[str, object]:
-    """Request a profile while the disk is full, and again once there is space."""
+    """Request a profile on a full disk, and again once there is space; return what was seen."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
     subprocess.run(mount, check=True)
     journal = Journal(folder / "journal.db")

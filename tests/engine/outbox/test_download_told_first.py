@@ -43,7 +43,7 @@ CHANNEL = '"0070000001"'
 
 
 def _download(lab: Lab, iccid: str = FIRST, **params: object) -> Change:
-    """Submit a download."""
+    """Submit a download; return its change."""
     order = lab.order(iccid=iccid, name=iccid[-3:])
     return lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, **params)
 

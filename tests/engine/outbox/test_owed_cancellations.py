@@ -24,7 +24,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def given_up(lab: Lab) -> Order:
-    """Cancel a download while its server does not answer."""
+    """Cancel a download while its server does not answer; return its order."""
     order = lab.order()
     with silent(lab, "authenticateClient") as asked:
         change = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)})

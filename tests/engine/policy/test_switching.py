@@ -34,7 +34,7 @@ def failure(change: Change) -> str:
 
 
 def reset(lab: Lab, **taken: bool) -> Change:
-    """Reset the named part of the card's memory."""
+    """Reset the named parts of the card's memory; return the ended change."""
     names = ("operational_profiles", "test_profiles", "default_smdp")
     return lab.carry_out(Kind.RESET, **{name: taken.get(name, False) for name in names})  # type: ignore[arg-type]  # JSON
 

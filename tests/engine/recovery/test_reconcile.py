@@ -295,7 +295,7 @@ def test_settling_waits_for_the_card(lab: Lab) -> None:
 
 
 def killed_without_card(lab: Lab, kind: Kind, **params: Any) -> Change:
-    """Have lpad killed while a change runs, and started again without its card."""
+    """Have lpad killed while a change runs, and started again without its card; return the change."""
     lab.stop()
     lab.modem.vanish()
     journal = lab.journal()
