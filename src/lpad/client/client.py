@@ -434,7 +434,7 @@ class Client:
         accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
-        """Delete operational or test profiles, or the default SM-DP+ address; set at least one flag."""
+        """Delete operational or test profiles, or restore the default SM-DP+ address; set at least one."""
         body = {
             "operational_profiles": operational_profiles,
             "test_profiles": test_profiles,

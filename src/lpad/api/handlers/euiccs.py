@@ -127,7 +127,7 @@ async def check_trust(call: Call) -> Response:
 
 
 async def reset_euicc(call: Call) -> Response:
-    """Delete profiles by class, and the default SM-DP+ address."""
+    """Delete profiles by class, and restore the default SM-DP+ address, as requested."""
     body = call.body_of(ResetRequest)
     asked = view_of(params.ResetParams, body)
     if not (asked.operational_profiles or asked.test_profiles or asked.default_smdp):

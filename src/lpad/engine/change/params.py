@@ -141,7 +141,7 @@ class SetDefaultSmdpParams(Params, frozen=True, kw_only=True):
 
 
 class ResetParams(Params, frozen=True, kw_only=True):
-    """The data that the memory reset deletes; `accept_offline` allows the device to lose its connection."""
+    """The data that a reset deletes or restores; `accept_offline` permits the device to go offline."""
 
     operational_profiles: bool = always(False)
     test_profiles: bool = always(False)
