@@ -170,6 +170,7 @@ def test_a_report_identifies_neither_card_nor_device() -> None:
         ("usb-SimTech_SIM7600_0123456789ABCDEF-if02-port0", "usb-SimTech_SIM7600_…EF-if02-port0"),
         ("Gemalto PC Twin Reader (5A3B1234) 00 00", "Gemalto PC Twin Reader (…34) 00 00"),
         ("AT modem on /dev/ttyUSB2, EID 89049032…35", "AT modem on /dev/ttyUSB2, EID 89049032…35"),
+        ("a reader 89049032123…35", "a reader …23…35"),
         ("pcscd is not running (PC/SC 8010001D)", "pcscd is not running (PC/SC 8010001D)"),
         ("the modem answered +CME ERROR: 100", "the modem answered +CME ERROR: 100"),
         ("deadbeefcafe is not a number", "deadbeefcafe is not a number"),

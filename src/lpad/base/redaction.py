@@ -6,7 +6,7 @@ import re
 
 from lpad.base.lazy_pattern import LazyPattern
 
-_SERIAL_NUMBER = LazyPattern(r"(?<!PC/SC )(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}(?!…[0-9]{2}\b)")
+_SERIAL_NUMBER = LazyPattern(r"(?<!PC/SC )(?![0-9A-Fa-f]{8}…[0-9]{2}\b)(?=[A-Fa-f]*\d)[0-9A-Fa-f]{8,}")
 """A serial number in the name of a port or reader; neither a PC/SC error code nor a shortened EID matches."""
 
 # EIDs, IMSIs and IMEIs are decimal; each of the up to 20 digits of an ICCID may be A to E, and F is padding.

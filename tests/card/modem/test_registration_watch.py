@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from card.link_contract import soon
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardUnreachable
+from lpad.base.errors import CardError, CardUnreachable
 from lpad.base.identifiers import Iccid
 from lpad.card.at.at_modem import AtModem
 from lpad.card.modem.at_port import AtPort
@@ -160,6 +160,27 @@ def test_the_reports_stay_as_they_were_when_lpad_asks_for_the_reject_cause(level
         (now,) = host.registrations(networks=["+CEREG"], deadline=soon())
         assert now.level == level
         assert "AT+CEREG=3" in modem.received
+
+
+def test_the_bearer_cause_is_read_although_the_modem_swallows_a_command() -> None:
+    """If the modem does not answer the query for the level, lpad still asks for the cause of the bearer."""
+    with bench() as (modem, host, _):
+        host.at_port.patience = AtTimeouts(information=0.3)
+        modem.once("AT+CEREG?", instead=(), executed=False)
+        host.reject_cause(deadline=soon())
+        assert "AT+CEER" in modem.received
+
+
+def test_the_level_is_restored_although_the_modem_swallows_the_query() -> None:
+    """If the modem does not answer at the level of causes, lpad restores the earlier level, even too late."""
+    with bench() as (modem, host, _):
+        host.at_port.patience = AtTimeouts(information=1)
+        host.at_port.ask(AtCommand("AT+CEREG=2"), patience=5, deadline=soon())
+        modem.once("AT+CEREG?")
+        modem.once("AT+CEREG?", instead=(), executed=False)
+        with suppress(CardError):
+            host.reject_cause(deadline=Deadline.after(0.5))
+        assert modem.received[-1] == "AT+CEREG=2"
 
 
 def test_a_modem_that_was_taken_down_is_not_registered() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lpad.base.deadline import Deadline
 from lpad.base.errors import (
     CardBusy,
     CardError,
@@ -36,7 +38,6 @@ from lpad.protocol.registration_answer import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lpad.base.deadline import Deadline
     from lpad.card.modem.at_port import AtPort
     from lpad.protocol.at_dialogue import AtAnswer
 
@@ -44,6 +45,8 @@ _log = logging.getLogger(__name__)
 
 _POWERING = 40.0
 """Seconds that a modem may take to answer a command that powers something up or down."""
+_RESTORING = 2.0
+"""Seconds to restore a level of announcements, even after the deadline."""
 _FULL = f"AT+CFUN={FULL}"
 _ESM_FAILURE = 19
 """EMM cause: the attach was rejected because its bearer was rejected (3GPP TS 24.301, 9.9.3.9)."""
@@ -180,12 +183,14 @@ class AtModem:
         from lpad.protocol.pdp_context_commands import ERROR_REPORT, esm_cause_told, reject_cause_told  # noqa: PLC0415 - only for an unregistered modem
 
         emm = None
-        for before in self.registrations(networks=("+CEREG",), deadline=deadline):
-            if before.level is None or self._tried(announcing_command("+CEREG", 3), deadline) is None:
-                break
-            answer = self._tried(registration_command("+CEREG"), deadline)
-            emm = None if answer is None else reject_cause_told(answer)
-            self._tried(announcing_command("+CEREG", before.level), deadline)
+        level = self._level("+CEREG", deadline)
+        if level is not None and self._tried(announcing_command("+CEREG", 3), deadline) is not None:
+            try:
+                answer = self._tried(registration_command("+CEREG"), deadline)
+                emm = None if answer is None else reject_cause_told(answer)
+            finally:
+                with suppress(CardError):
+                    self._ask(announcing_command("+CEREG", level), Deadline.after(_RESTORING))
         if emm is not None and emm != _ESM_FAILURE:
             return RejectCause(emm=emm)
         report = self._tried(ERROR_REPORT, deadline)
@@ -233,6 +238,15 @@ class AtModem:
 
     def _ask(self, command: AtCommand, deadline: Deadline) -> AtAnswer:
         return self.at_port.ask(command, patience=self.at_port.patience.information, deadline=deadline)
+
+    def _level(self, network: str, deadline: Deadline) -> int | None:
+        """Return the level of announcements about a kind of network; None if the modem does not report it."""
+        answer = self._tried(registration_command(network), deadline)
+        try:
+            return None if answer is None else registration_told(network, answer).level
+        except MalformedError as error:
+            _log.debug("%s: %s", network, error)
+            return None
 
     def _tried(self, command: AtCommand, deadline: Deadline) -> AtAnswer | None:
         """Return a successful answer; None: no answer, a refusal, or an answer without the information."""
