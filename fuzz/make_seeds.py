@@ -37,7 +37,7 @@ from lpad.codec.qmi import data_session as qmi_data_session
 from lpad.codec.qmi import device as qmi_device
 from lpad.codec.qmi import framing as qmi_framing
 from lpad.codec.qmi import message_parameters as qmi_values
-from lpad.codec.qmi import network as qmi_network
+from lpad.codec.qmi import network_registration as qmi_network
 from lpad.codec.qmi.framing import Kind as QmiKind
 from lpad.codec.qmi.framing import Message as QmiMessage
 from lpad.lpa.discovery import Discovery
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from lpad.codec.mbim.information_buffer import Information
     from lpad.codec.qmi.message_parameters import Body
     from lpad.lpa.download import Offer
-    from lpad.protocol.download_session import Step
+    from lpad.protocol.download_state_table import Step
     from lpad.remote.https.connection import HttpAnswer
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -62,7 +62,7 @@ from lpad.codec.qmi import data_session as qmi_data_session
 from lpad.codec.qmi import device as qmi_device
 from lpad.codec.qmi import framing as qmi_framing
 from lpad.codec.qmi import message_parameters as qmi_values
-from lpad.codec.qmi import network as qmi_network
+from lpad.codec.qmi import network_registration as qmi_network
 from lpad.codec.qmi.framing import Kind as QmiKind
 from lpad.codec.qmi.message_stream_splitting import Receiver as QmiReceiver
 from lpad.codec.x509.certificate_holder_and_role import Certificate, subject_serial_number

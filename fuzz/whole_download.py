@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lpad.codec.es10_intents import Intent
     from lpad.lpa.download import Offer
-    from lpad.protocol.download_session import Step
+    from lpad.protocol.download_state_table import Step
 
 SERVER = "smdp.example.com"
 _LENGTH = 3

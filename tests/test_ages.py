@@ -36,7 +36,7 @@ READING = {
         "set_aside",
         "datetime.now",
     ): "a file's name, which has a number, too",
-    ("engine/journal/file/repair.py", "new_report", "datetime.now"): PEOPLE,
+    ("engine/journal/file/row_salvage.py", "new_report", "datetime.now"): PEOPLE,
     ("engine/events/happening.py", "", "time.time"): PEOPLE,
     (
         "engine/webhooks/delivery_attempt.py",

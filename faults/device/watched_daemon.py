@@ -68,7 +68,7 @@ def watch(disk: Disk) -> None:
 
 def shorten() -> None:
     """Shorten the pauses between attempts."""
-    from lpad.engine.change import overtaking  # noqa: PLC0415 - after SQLite is watched
+    from lpad.engine.change import overtaking_by_switch  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.journal import write_retry  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.operations import provision  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.outbox import delivery, outbox, owed_cancellations  # noqa: PLC0415 - after SQLite is watched
@@ -78,7 +78,7 @@ def shorten() -> None:
     from lpad.engine.worker import presence  # noqa: PLC0415 - after SQLite is watched
     from lpad.engine.worker.queue import awaiting_retry, retry_rules  # noqa: PLC0415 - after SQLite is watched
 
-    overtaking.QUIET = 1.0
+    overtaking_by_switch.QUIET = 1.0
     for backoff in (
         delivery.BACKOFF,
         query_times.BACKOFF,

@@ -20,7 +20,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.log import unmasked_apdu_record
 from lpad.base.log.trace_level import payloads_shown
 from lpad.daemon.daemon import Built
-from lpad.daemon.timeouts import TIMEOUTS
+from lpad.daemon.engine_timeouts import TIMEOUTS
 from lpad.engine.journal import Retention
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
 from lpad.engine.policy.switching import SwitchPolicy

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lpad.simulator.pki.pki import Pki
 
 THIRD = "8900101000000000033"
+_HELD: list[socket.socket] = []
 REGISTERED = "registered"
 ENABLE = 0xBF31
 DISALLOWED = 3
@@ -129,10 +130,13 @@ def listening() -> Iterator[int]:
 
 
 def unused_port() -> int:
-    """Return a TCP port without a listener."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """Return a TCP port without a listener, which no other process gets while this one runs."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the test itself may listen there later
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    port: int = held.getsockname()[1]
+    return port
 
 
 def rolled_back(change: Change) -> dict[str, object]:

@@ -16,7 +16,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.codec.messages.authentication import DeviceCapabilities, DeviceInfo, release
 from lpad.lpa.download import Decision, Download, Installed, Order
 from lpad.lpa.euicc import Euicc
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.remote.es9plus import Es9Plus
 from lpad.remote.https.host_overrides import HostOverrides
 from lpad.remote.https.proxy_and_interface import Route

@@ -23,7 +23,7 @@ from lpad.base.errors import (
 )
 from lpad.lpa.discovery import DEEPEST, MOST_EVENTS, MOST_SESSIONS
 from lpad.lpa.owner_install_policy import InstallPolicy
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity
 
 if TYPE_CHECKING:

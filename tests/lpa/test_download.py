@@ -15,7 +15,7 @@ from lpad.codec.messages.authentication import UNKNOWN_TAC, DeviceCapabilities, 
 from lpad.lpa import notification_delivery
 from lpad.lpa.download import Decision, Download, Order
 from lpad.protocol.apdu import Apdu
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour, Operator, RatRule
 from lpad.simulator.pki.pki import Pki
 from lpad.simulator.profile_package.made_up_profile import made_up_profile

@@ -25,7 +25,7 @@ from lpad.base.errors import (
 )
 from lpad.base.identifiers import Iccid
 from lpad.lpa.download import Order
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind, TlsIdentity

@@ -8,7 +8,7 @@ import pytest
 
 from lpa.bench import GOOD_WAY, ICCID, Bench, Caller
 from lpad.base.errors import CardMalformed, CardRefused
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from lpad.codec.messages.metadata import OperatorId, ProfileClass
 from lpad.codec.messages.metadata import ProfileMetadata as Read
 from lpad.lpa.owner_install_policy import CONFIRM, RULES, Asking, InstallPolicy, Moment, _shown
 from lpad.lpa.server_answer_checks import same_profile
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 from lpad.simulator.smdp.store.profile_metadata import Owner, ProfileMetadata, ProfilePolicyRule
 from lpad.simulator.smdp.store.profile_metadata import ProfileClass as OfferedClass

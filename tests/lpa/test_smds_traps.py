@@ -13,7 +13,7 @@ from lpa.smds_lab import ALTERNATIVE, ROOT, SMDP, Lab, errors, events
 from lpad.base.errors import ServerListsEvents
 from lpad.codec.asn1 import tlv
 from lpad.lpa.euicc import Euicc
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.simulator.euicc.chip.behaviour import CardBehaviour
 from lpad.simulator.pki.credential import Curve
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

@@ -12,7 +12,7 @@ from lpad.base.identifiers import Iccid
 from lpad.codec.asn1 import tlv
 from lpad.lpa import notification_delivery
 from lpad.lpa.download import Order
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 from lpad.simulator.euicc.chip.behaviour import Answers, CardBehaviour
 from lpad.simulator.profile_package.made_up_profile import made_up_profile
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lpad.cli.terminal.exit_codes import INTERRUPTED
 from lpad.cli.terminal.step_words import step_words
-from lpad.protocol.download_session import Step as DownloadStep
+from lpad.protocol.download_state_table import Step as DownloadStep
 from system.gateway import SIM
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from lpad.api.handlers import (
     events,
     metrics,
     network_settings,
-    provisioning,
+    platforms_and_wishes,
     system_and_ports,
     webhooks,
 )
-from lpad.api.request import answer_bodies as views
+from lpad.api.request import answer_views as views
 from lpad.api.request import request_bodies as bodies
 from lpad.api.request.event_delivery_bodies import (
     Acknowledgement,
@@ -92,16 +92,20 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_PROFILE}/line", ADMIN, euiccs.ask_line, Change, bodies.LineRequest, _WAIT),
     Route("POST", f"{_CARD}/downloads", INSTALL, euiccs.download, Change, bodies.DownloadRequest, _WAIT),
     Route(
-        "POST", f"{_CARD}/provision", INSTALL, provisioning.provision, Change, bodies.ProvisionRequest, _WAIT
+        "POST", f"{_CARD}/provision", INSTALL, platforms_and_wishes.provision,
+        Change, bodies.ProvisionRequest, _WAIT,
     ),
-    Route("DELETE", f"{_CARD}/wish", ADMIN, provisioning.close_wish, views.WishView),
+    Route("DELETE", f"{_CARD}/wish", ADMIN, platforms_and_wishes.close_wish, views.WishView),
     Route(
         "POST", f"{_CARD}/discover", INSTALL, discovery.discover, Change, bodies.DiscoverRequest, _WAIT
     ),
-    Route("GET", "/v1/platforms", READ, provisioning.list_platforms, views.PlatformList, NoBody, IN_A_LIST),
     Route(
-        "GET", "/v1/platforms/{name}/products", READ, provisioning.list_products, views.ProductList, NoBody,
-        IN_A_LIST,
+        "GET", "/v1/platforms", READ, platforms_and_wishes.list_platforms,
+        views.PlatformList, NoBody, IN_A_LIST,
+    ),
+    Route(
+        "GET", "/v1/platforms/{name}/products", READ, platforms_and_wishes.list_products, views.ProductList,
+        NoBody, IN_A_LIST,
     ),
     Route("POST", f"{_CARD}/reset", ADMIN, euiccs.reset_euicc, Change, bodies.ResetRequest, _WAIT),
     Route(

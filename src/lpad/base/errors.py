@@ -55,7 +55,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
-from lpad.base.error_details import card, request_and_switch, server  # noqa: TC001 - get_type_hints reads them at run time
+from lpad.base.error_details import card, request_and_switch, server_and_platform  # noqa: TC001 - get_type_hints reads them at run time
 from lpad.base.redaction import redacted
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class ServerUnreachable(ServerError):
     """No connection, no answer in time, or another host answers in the server's place."""
 
     kind = "server-unreachable"
-    details: server.UnreachedDetails
+    details: server_and_platform.UnreachedDetails
     retryable = True
 
 
@@ -267,7 +267,7 @@ class ServerFailed(ServerError):
     """The server answers, but reports an internal failure: HTTP status 500 or above."""
 
     kind = "server-failed"
-    details: server.PlatformDetails
+    details: server_and_platform.PlatformDetails
     retryable = True
 
 
@@ -275,7 +275,7 @@ class ServerUntrusted(ServerError):
     """TLS, or the server's identity, cannot be verified."""
 
     kind = "server-untrusted"
-    details: server.UntrustedDetails
+    details: server_and_platform.UntrustedDetails
 
 
 class ClockNotSet(ServerError):
@@ -289,7 +289,7 @@ class ServerRefused(ServerError):
     """The server answered a function with Failed, a subject code and a reason code."""
 
     kind = "server-refused"
-    details: server.SmdpDetails
+    details: server_and_platform.SmdpDetails
 
 
 class ServerMalformed(ServerError):
@@ -308,14 +308,14 @@ class PlatformRefused(ServerError):
     """An operator's platform refused a request."""
 
     kind = "platform-refused"
-    details: server.RefusalDetails
+    details: server_and_platform.RefusalDetails
 
 
 class PlatformBusy(ServerError):
     """An operator's platform asks to try again later."""
 
     kind = "platform-busy"
-    details: server.BusyDetails
+    details: server_and_platform.BusyDetails
     retryable = True
 
 
@@ -323,7 +323,7 @@ class PlatformUnclear(ServerError):
     """The answer, or its absence, leaves open whether an operator's platform carried out the request."""
 
     kind = "platform-unclear"
-    details: server.PlatformDetails
+    details: server_and_platform.PlatformDetails
     retryable = True
 
 

@@ -17,6 +17,7 @@ from lpad.base.log.unmasked_apdu_record import record_apdus
 from lpad.daemon import systemd
 from lpad.daemon.access_rules import access_rules, admit_holders, open_sockets
 from lpad.daemon.card_ports import CardPorts
+from lpad.daemon.engine_timeouts import timeouts
 from lpad.daemon.installation_policies import install_policies
 from lpad.daemon.log.logging_format import finish_logging, set_up_logging
 from lpad.daemon.platforms.operator_platforms import operator_platforms
@@ -24,7 +25,6 @@ from lpad.daemon.reload import Prepared, Reloading
 from lpad.daemon.remote_servers import Servers, load_route
 from lpad.daemon.reporting.webhook_endpoints import webhook_endpoints
 from lpad.daemon.systemd_status_text import Status
-from lpad.daemon.timeouts import timeouts
 from lpad.daemon.watchdog import Watchdog
 from lpad.daemon.watched_thread_pool import WatchedPool
 from lpad.dbus.networkmanager_unmanaged_modem import return_all

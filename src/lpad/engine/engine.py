@@ -14,7 +14,7 @@ from lpad.engine.change.event_hub import Hub
 from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery
-from lpad.engine.lines.line_report_store import KnownLines
+from lpad.engine.lines.known_lines import KnownLines
 from lpad.engine.lines.line_watch import LineWatch
 from lpad.engine.listeners.listeners import Listeners
 from lpad.engine.network_settings.settings_store import NetworkStore

@@ -1,6 +1,6 @@
 """One profile download, from EUICCInfo1 to the ProfileInstallationResult (SGP.22 v2.5, 3.1).
 
-`protocol/download_session.py` defines the order of the steps and the duties of an abort.
+`protocol/download_state_table.py` defines the order of the steps and the duties of an abort.
 `lpa/server_answer_checks.py` checks the server's answers. This module connects both with card and server.
 """
 
@@ -30,7 +30,7 @@ from lpad.lpa.download_interface import Decision, DownloadListener, Installed, O
 from lpad.lpa.lost_installation_result import find_lost_result
 from lpad.lpa.mutual_authentication import MutualAuthentication
 from lpad.lpa.owner_install_policy import InstallPolicy
-from lpad.protocol.download_session import DownloadSession, Duty, Event, State, Step
+from lpad.protocol.download_state_table import DownloadSession, Duty, Event, State, Step
 from lpad.remote.es9plus import Interface
 
 if TYPE_CHECKING:

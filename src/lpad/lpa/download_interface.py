@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Iccid
     from lpad.base.server_address import ServerAddress
     from lpad.codec.messages.metadata import OperatorId
-    from lpad.protocol.download_session import Step
+    from lpad.protocol.download_state_table import Step
 
 
 class Decision(Enum):

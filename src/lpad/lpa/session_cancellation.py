@@ -19,7 +19,7 @@ from lpad.codec.messages.cancel_session import CancelSessionReason
 from lpad.codec.server_status_codes import Remedy
 from lpad.lpa.download_interface import Decision
 from lpad.lpa.owner_install_policy import reason_of
-from lpad.protocol.download_session import State
+from lpad.protocol.download_state_table import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from lpad.base.untrusted_number import whole_number
 from lpad.client import ApiError
 from lpad.mqtt.broker_connection import Message
 from lpad.mqtt.broker_error import ConnectionLost, MessageRefused
-from lpad.mqtt.masked_identifier import masked_event
+from lpad.mqtt.event_masking import masked_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ import pytest
 from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReport
 from lpad.card.qmi.card_indications import card_report_of
 from lpad.card.qmi.qmi_indications import QmiIndications
-from lpad.codec.qmi import card, network
+from lpad.codec.qmi import card, network_registration
 from lpad.codec.qmi.framing import Kind, Message
 from lpad.codec.qmi.message_parameters import Body, encode
 from lpad.codec.qmi.services import Service, Uim
@@ -61,7 +61,10 @@ CASES: dict[str, tuple[Body, CardReport]] = {
     "a refresh begins": (refresh(card.RefreshStage.START), NO_CARD_REPORT),
     "a refresh ends": (refresh(card.RefreshStage.END_SUCCESS), CardReport.OTHER),
     "a refresh fails": (refresh(card.RefreshStage.END_FAILURE), CardReport.OTHER),
-    "a rejection": (network.EventReport(rejection=network.Rejection(domain=2, cause=7)), NO_CARD_REPORT),
+    "a rejection": (
+        network_registration.EventReport(rejection=network_registration.Rejection(domain=2, cause=7)),
+        NO_CARD_REPORT,
+    ),
 }  # fmt: skip
 
 

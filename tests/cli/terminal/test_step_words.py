@@ -10,7 +10,7 @@ from lpad.base.identifiers import Aid, Iccid
 from lpad.cli.terminal.step_words import step_words
 from lpad.engine.switch.card_request_retry import Way
 from lpad.network.owner_hooks import HookEvent
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 
 ENGINE = Path(lpad.__file__).parent / "engine"
 BEGINS = frozenset({"step", "follow", "irreversible"})

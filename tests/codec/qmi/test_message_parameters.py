@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lpad.base.errors import InternalError, MalformedError
-from lpad.codec.qmi import card, control, data_session, device, network
+from lpad.codec.qmi import card, control, data_session, device, network_registration
 from lpad.codec.qmi.errors import Error, error_name
 from lpad.codec.qmi.message_parameters import Body, Result, decode, encode, encode_result, numbers, result_of
 from lpad.codec.qmi.services import Ctl, Dms, Nas, Service, Uim, Wds
@@ -31,8 +31,8 @@ KNOWN: list[tuple[Any, str]] = [
     (device.Ids(imei="490154203237518"), "11: 343930313534323033323337353138"),
     (device.SetOperatingMode(mode=device.OperatingMode.RESET), "01: 04"),
     (
-        network.ServingSystemStatus(
-            system=network.ServingSystem(
+        network_registration.ServingSystemStatus(
+            system=network_registration.ServingSystem(
                 registration=1,
                 circuit_switched=1,
                 packet_switched=1,
@@ -43,10 +43,13 @@ KNOWN: list[tuple[Any, str]] = [
         ),
         "01: 01 01 01 01 01 08 | 10: 01",
     ),
-    (network.RegisterIndications(), "13: 01"),
-    (network.SetEventReport(), "12: 01"),
-    (network.EventReport(rejection=network.Rejection(domain=2, cause=11)), "12: 02 0B00"),
-    (network.AttachDetach(action=network.DETACH), "10: 02"),
+    (network_registration.RegisterIndications(), "13: 01"),
+    (network_registration.SetEventReport(), "12: 01"),
+    (
+        network_registration.EventReport(rejection=network_registration.Rejection(domain=2, cause=11)),
+        "12: 02 0B00",
+    ),
+    (network_registration.AttachDetach(action=network_registration.DETACH), "10: 02"),
     (data_session.SetIpFamily(family=data_session.IpFamily.IPV6), "01: 06"),
     (data_session.PacketServiceStatus(status=data_session.ConnectionStatus.CONNECTED), "01: 02"),
     (
@@ -229,7 +232,7 @@ def test_secrets_are_not_shown() -> None:
 MESSAGES = {Service.CTL: Ctl, Service.WDS: Wds, Service.DMS: Dms, Service.NAS: Nas, Service.UIM: Uim}
 KINDS: list[Any] = [
     each
-    for module in (card, control, data_session, device, network)
+    for module in (card, control, data_session, device, network_registration)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, Body) and each is not Body
 ]

@@ -10,7 +10,7 @@ import pytest
 
 from engine.holding import held, silent
 from engine.lab import CARD, FIRST, LONG, SECOND, Lab
-from lpad.engine.change import overtaking
+from lpad.engine.change import overtaking_by_switch
 from lpad.engine.change.change import Kind, PauseReason, State
 from lpad.engine.change.notes import Notes, noting
 from lpad.engine.operations.operations import OPERATIONS
@@ -131,7 +131,7 @@ def test_after_three_overtakings_a_download_waits_without_switches(
 ) -> None:
     """A download that was overtaken three times waits until there has been no switch for some time."""
     two(lab)
-    monkeypatch.setattr(overtaking, "QUIET", 3600.0)
+    monkeypatch.setattr(overtaking_by_switch, "QUIET", 3600.0)
     with silent(lab, "authenticateClient", times=3) as asked:
         change = download(lab)
         for iccid in (SECOND, FIRST, SECOND):

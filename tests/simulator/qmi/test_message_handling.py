@@ -9,7 +9,7 @@ import pytest
 from card.scripted_card import ScriptedCard
 from lpad.base.identifiers import ISD_R
 from lpad.codec.qmi import card as uim
-from lpad.codec.qmi import control, device, network
+from lpad.codec.qmi import control, device, network_registration
 from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import Kind, Message
 from lpad.codec.qmi.message_parameters import Body, decode, encode, result_of
@@ -259,6 +259,6 @@ def test_a_reset_may_need_the_modem_offline() -> None:
 
 def test_the_registration_is_that_of_the_modem() -> None:
     """Without an enabled profile the modem is not registered, and its answer has no roaming state."""
-    found = got(started(), network.GetServingSystem(), network.ServingSystemStatus)
-    assert found.system.registration == network.RegistrationState.NOT_REGISTERED
+    found = got(started(), network_registration.GetServingSystem(), network_registration.ServingSystemStatus)
+    assert found.system.registration == network_registration.RegistrationState.NOT_REGISTERED
     assert found.roaming is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lpad.api.handlers import metrics
-from lpad.api.request import answer_bodies as views
+from lpad.api.request import answer_views as views
 from lpad.api.request import event_delivery_bodies as event_bodies
 from lpad.api.request import request_bodies as bodies
 from lpad.engine.change.change import Change

@@ -19,7 +19,7 @@ from lpad.api.description.parameters import (
     parameters,
 )
 from lpad.api.description.schemas_by_kind import problem_ref
-from lpad.api.request.answer_bodies import ProductList
+from lpad.api.request.answer_views import ProductList
 from lpad.api.request.problem import MEDIA_TYPE, problems
 from lpad.api.request.request_bodies import NoBody
 from lpad.api.request.roles import ROLE_FOR

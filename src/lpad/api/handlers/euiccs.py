@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from lpad.api.handlers.provisioning import line_view, wish_view
-from lpad.api.request.answer_bodies import (
+from lpad.api.handlers.platforms_and_wishes import line_view, wish_view
+from lpad.api.request.answer_views import (
     EuiccList,
     EuiccSummary,
     EuiccView,

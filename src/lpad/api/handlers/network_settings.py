@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from lpad.api.request.answer_bodies import NetworkView
+from lpad.api.request.answer_views import NetworkView
 from lpad.api.request.api_call import json_response
 from lpad.api.request.request_bodies import NetworkRequest
 from lpad.base.errors import Conflict

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import lpad
-from lpad.api.request.answer_bodies import Health, JournalView, PortsView, SettingsView, SystemView
+from lpad.api.request.answer_views import Health, JournalView, PortsView, SettingsView, SystemView
 from lpad.api.request.api_call import json_response
 from lpad.engine.change.change import Failure
 from lpad.engine.snapshot.snapshot import CardState

@@ -11,7 +11,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
 from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.card.qmi.qmi_refusals import refusal_of
-from lpad.codec.qmi import card, control, data_session, device, network
+from lpad.codec.qmi import card, control, data_session, device, network_registration
 from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import (
     BROADCAST,
@@ -46,14 +46,14 @@ _SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
         card.RegisterEvents(mask=card.Events.CARD_STATUS | card.Events.SLOT_STATUS),
         card.RefreshRegisterAll(session=_PRIMARY, register=1),
     ),
-    Service.NAS: (network.RegisterIndications(), network.SetEventReport()),
+    Service.NAS: (network_registration.RegisterIndications(), network_registration.SetEventReport()),
 }
 """The reports that a new client subscribes to; if firmware refuses a report, lpad queries the modem from time
 to time."""
 _QUESTIONS: dict[int, Body] = {
     Service.WDS: data_session.GetPacketServiceStatus(),
     Service.DMS: device.GetOperatingMode(),
-    Service.NAS: network.GetServingSystem(),
+    Service.NAS: network_registration.GetServingSystem(),
     Service.UIM: card.GetCardStatus(),
 }
 """For each service, a query that changes nothing."""

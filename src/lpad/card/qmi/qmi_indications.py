@@ -10,7 +10,7 @@ from lpad.base.errors import MalformedError
 from lpad.card.link.card_change_reports import CardReport, CardReportLog
 from lpad.card.qmi.card_indications import WAITING, card_report_of
 from lpad.card.qmi.long_responses import LongResponses
-from lpad.codec.qmi import card, network
+from lpad.codec.qmi import card, network_registration
 from lpad.codec.qmi.message_parameters import decode
 from lpad.codec.qmi.services import Nas, Service, Uim, Wds
 
@@ -57,7 +57,7 @@ class QmiIndications:
             if where == _REFRESH:
                 answer = _answer(decode(card.RefreshIndication, message.parameters).event)
             if where == _EVENT:
-                found = decode(network.EventReport, message.parameters).rejection
+                found = decode(network_registration.EventReport, message.parameters).rejection
                 self.rejection = self.rejection if found is None else found.cause
         except MalformedError as error:
             _log.debug("an indication is malformed: %s", error)

@@ -15,12 +15,12 @@ from lpad.card.qmi.qmi_refusals import is_refusal
 from lpad.card.qmi.sim_slots import SLOT, slots_of, used_slot
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import RefreshStep, Step
-from lpad.codec.qmi import card, device, network
+from lpad.codec.qmi import card, device, network_registration
 from lpad.codec.qmi.card import AppState, AppType, CardState
 from lpad.codec.qmi.device import OperatingMode
 from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.message_parameters import Body
-from lpad.codec.qmi.network import RegistrationState
+from lpad.codec.qmi.network_registration import RegistrationState
 from lpad.codec.qmi.services import Nas, Service, Uim
 from lpad.protocol.registration_answer import Registration
 
@@ -85,8 +85,8 @@ _ACTIONS: dict[str, tuple[Body, ...]] = {
         device.SetOperatingMode(mode=OperatingMode.OFFLINE),
         device.SetOperatingMode(mode=OperatingMode.RESET),
     ),
-    DETACH: (network.AttachDetach(action=network.DETACH),),
-    ATTACH: (network.AttachDetach(action=network.ATTACH),),
+    DETACH: (network_registration.AttachDetach(action=network_registration.DETACH),),
+    ATTACH: (network_registration.AttachDetach(action=network_registration.ATTACH),),
 }
 """The requests of each action but `SESSION_ON`; the last answer decides whether the action succeeded."""
 _POWERING = 40.0
@@ -139,8 +139,8 @@ class QmiModem(ControlModem):
     def registration(self, *, deadline: Deadline) -> Registration | None:
         """Return the registration; None if the modem does not report it."""
         status = self._asked(
-            network.GetServingSystem(),
-            network.ServingSystemStatus,
+            network_registration.GetServingSystem(),
+            network_registration.ServingSystemStatus,
             "cannot read the registration",
             deadline,
         )

@@ -17,7 +17,7 @@ from lpad.engine.change.results import DeleteResult, DownloadResult, ResetResult
 from lpad.engine.events import event_types as types
 from lpad.engine.events.event_data import ProfileData, SwitchData
 from lpad.engine.events.happening import Happening
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from lpad.engine.change.event_hub import Event, Hub
     from lpad.engine.change.steady_clock import Moment
-    from lpad.engine.lines.line_report_store import KnownLines
+    from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.snapshot.snapshot import Snapshot
 

@@ -34,7 +34,7 @@ from lpad.engine.switch.guarded_switch import conditions_of
 from lpad.lpa.download import Decision, Download, Order
 from lpad.lpa.download_refusals import of_default_smdp
 from lpad.lpa.owner_install_policy import CONFIRM
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

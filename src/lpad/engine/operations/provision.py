@@ -28,8 +28,8 @@ from lpad.engine.fulfilment.reservation_release import release
 from lpad.engine.fulfilment.reserved_profile_availability import available
 from lpad.engine.fulfilment.user_question import ask_second_order, follow_answer
 from lpad.engine.fulfilment.wish_progress import OpenWish
-from lpad.engine.operations.awaited_smds_event import awaited_event, refuse_event
 from lpad.engine.operations.download import download
+from lpad.engine.operations.smds_event_of_wish import awaited_event, refuse_event
 from lpad.engine.provisioning import query_times
 from lpad.engine.running.run import Postponed
 from lpad.engine.running.same_card_check import check_same_eid

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.change import Change
     from lpad.engine.discovery.smds_event_store import EventStore
     from lpad.engine.environment.clock_and_network import Environment
-    from lpad.engine.lines.line_report_store import KnownLines
+    from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.network_settings.deleted_profile_leftovers import UnforgottenProfiles
     from lpad.engine.network_settings.pending_switch import PendingSwitches
     from lpad.engine.network_settings.settings_store import NetworkStore

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from lpad.base.cancellation import Cancellation
 from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, Conflict, LpadError
-from lpad.engine.change import overtaking
+from lpad.engine.change import overtaking_by_switch
 from lpad.engine.change.change import Question, QuestionKind, State, now
 from lpad.engine.change.notes import NOTHING, Notes, noting
-from lpad.engine.change.overtaking import OVERTAKEN, after_overtaking
+from lpad.engine.change.overtaking_by_switch import OVERTAKEN, after_overtaking
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.running.change_question_answer import CODE
 from lpad.engine.running.run_hold_states import Hold, HoldEvent, after
@@ -123,7 +123,7 @@ class Run(RunRecord):
         """Restart the pause of a change that waits for a time without switches, and publish the pause."""
         with self._condition:
             if self._change.pause is not None:
-                notes = noting(Notes, due=self.now().steady + overtaking.QUIET)
+                notes = noting(Notes, due=self.now().steady + overtaking_by_switch.QUIET)
                 self._write(replace(self._change, pause=pause), notes, needed=False)
 
     def continue_in(self, seconds: float) -> None:
@@ -322,7 +322,7 @@ class Run(RunRecord):
                 return
             self._gave_way = True
             record = after_overtaking(self._change) if self.overtaken else self._change
-            due = self.now().steady + overtaking.QUIET
+            due = self.now().steady + overtaking_by_switch.QUIET
             notes = noting(Notes, sessions=self._sessions, due=due)
             self._write(record, notes, needed=False)
 

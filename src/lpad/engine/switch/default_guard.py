@@ -14,7 +14,7 @@ from lpad.engine.change.change import RESCUE
 from lpad.engine.change.params import GuardParams
 from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.guarded_switch import guarded_switch
-from lpad.engine.switch.registration_report import saw_registration
+from lpad.engine.switch.registration_query import saw_registration
 from lpad.engine.switch.unguarded_switch import unguarded_switch
 from lpad.engine.switch.verified_switch import PLAIN
 

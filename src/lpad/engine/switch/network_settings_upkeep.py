@@ -10,7 +10,7 @@ from lpad.engine.change.change import now
 from lpad.engine.network_settings.deleted_profile_leftovers import UnforgottenProfile
 from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
 from lpad.engine.switch.network_step_reporting import StepsAfterCut
-from lpad.engine.switch.registration_report import look_at_registration
+from lpad.engine.switch.registration_query import look_at_registration
 from lpad.network.applier_interface import Connection
 from lpad.network.no_applier import NO_APPLIER
 

@@ -31,7 +31,7 @@ from lpad.engine.running.condition_check import LAYERS
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
 from lpad.engine.switch.network_step_reporting import StepsOfRun
-from lpad.engine.switch.registration_report import look_at_registration
+from lpad.engine.switch.registration_query import look_at_registration
 from lpad.engine.switch.verified_switch import Purpose, switch
 from lpad.network.connection_layer_names import Layer
 from lpad.network.owner_hooks import HookEvent

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
 from lpad.engine.switch.network_step_reporting import StepsOfRun
-from lpad.engine.switch.registration_report import look_at_registration
+from lpad.engine.switch.registration_query import look_at_registration
 from lpad.engine.switch.verified_switch import switch
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from lpad.base.guard_condition import ConditionKind
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, Kind, State, now
 from lpad.engine.change.event_hub import PROGRESS
-from lpad.engine.change.overtaking import SWITCHING, switches
+from lpad.engine.change.overtaking_by_switch import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_network, look
 from lpad.engine.snapshot.snapshot import CardState

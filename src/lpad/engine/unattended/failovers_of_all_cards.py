@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.event_hub import Hub
     from lpad.engine.change.idempotency import Submission
     from lpad.engine.change.params import GuardParams, Params
-    from lpad.engine.lines.line_report_store import KnownLines
+    from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.policy.health_rules import FailoverPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.card.card_with_open_link import CardPort

@@ -23,8 +23,8 @@ from lpad.engine.change.notes import DownloadNotes, Notes, noting
 from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
 from lpad.engine.operations import download_question_answers
-from lpad.engine.operations.interrupted_change_completion import finish
 from lpad.engine.operations.operations import OPERATIONS, TAKEN_BACK
+from lpad.engine.operations.work_after_reconcile import finish
 from lpad.engine.recovery import reconcile
 from lpad.engine.running.run import Postponed, Suspended
 from lpad.engine.switch.guarded_switch import return_from_unreadable

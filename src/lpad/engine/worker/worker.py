@@ -28,7 +28,7 @@ from lpad.engine.switch.network_settings_upkeep import (
     return_modem,
     settle_pending,
 )
-from lpad.engine.switch.registration_report import saw_registration
+from lpad.engine.switch.registration_query import saw_registration
 from lpad.engine.worker.card_change_reports import CardReports
 from lpad.engine.worker.card_observer import Observer
 from lpad.engine.worker.configured_port import ServedPort
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.journal import Journal
-    from lpad.engine.lines.line_report_store import KnownLines
+    from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.outbox.delivery import Connect

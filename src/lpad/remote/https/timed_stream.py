@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from lpad.base.deadline import Deadline
-from lpad.base.error_details.server import UnreachedDetails
+from lpad.base.error_details.server_and_platform import UnreachedDetails
 from lpad.base.errors import LpadError, MalformedError, ServerMalformed, ServerUnreachable
 from lpad.remote.https.answer_head_filter import AnswerHead
 from lpad.remote.sockets.address_order import MEMORY

@@ -34,7 +34,7 @@ from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UI
 from lpad.codec.mbim.statuses import ProtocolError, Status
 from lpad.simulator.mbim.behaviour import MbimHabits
 from lpad.simulator.mbim.device_services import device_services
-from lpad.simulator.mbim.lte_attach import LteAttachContexts
+from lpad.simulator.mbim.lte_attach_contexts import LteAttachContexts
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
 from lpad.simulator.modem.commands import CommandSet
 from lpad.simulator.modem.pdp_contexts import Context

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lpad.base.errors import CardUnreachable, MalformedError
 from lpad.codec.qmi import card as uim
-from lpad.codec.qmi import control, data_session, device, network
+from lpad.codec.qmi import control, data_session, device, network_registration
 from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import Kind, Message
 from lpad.codec.qmi.message_parameters import decode, encode, encode_result
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from lpad.simulator.modem.commands import Card
 
 _STATES = {
-    NOT_REGISTERED: network.RegistrationState.NOT_REGISTERED,
-    HOME: network.RegistrationState.REGISTERED,
-    SEARCHING: network.RegistrationState.SEARCHING,
-    DENIED: network.RegistrationState.DENIED,
-    ROAMING: network.RegistrationState.REGISTERED,
+    NOT_REGISTERED: network_registration.RegistrationState.NOT_REGISTERED,
+    HOME: network_registration.RegistrationState.REGISTERED,
+    SEARCHING: network_registration.RegistrationState.SEARCHING,
+    DENIED: network_registration.RegistrationState.DENIED,
+    ROAMING: network_registration.RegistrationState.REGISTERED,
 }
 _VERSIONS = (
     (Service.CTL, 1, 5),
@@ -267,7 +267,9 @@ class QmiFunction:
         cause = self.modem.contexts.emm_cause if self._personality.tells_reject_cause else None
         if cause is None:
             return told
-        report = network.EventReport(rejection=network.Rejection(domain=_DATA, cause=cause))
+        report = network_registration.EventReport(
+            rejection=network_registration.Rejection(domain=_DATA, cause=cause)
+        )
         return told + [
             _indication(report, number) for (_, number), each in self.clients.items() if each.rejections
         ]
@@ -374,13 +376,13 @@ class QmiFunction:
     def _serving_system(self, _: Any, __: Message) -> Body:
         return self._registration()
 
-    def _registration(self) -> network.ServingSystemStatus:
+    def _registration(self) -> network_registration.ServingSystemStatus:
         status = self.modem.registration.status() if self._has_card else NOT_REGISTERED
         registered = status in (HOME, ROAMING)
         attached = registered and self.modem.contexts.attached
-        state = network.Attached.ATTACHED if attached else network.Attached.DETACHED
-        return network.ServingSystemStatus(
-            system=network.ServingSystem(
+        state = network_registration.Attached.ATTACHED if attached else network_registration.Attached.DETACHED
+        return network_registration.ServingSystemStatus(
+            system=network_registration.ServingSystem(
                 registration=_STATES[status],
                 circuit_switched=state,
                 packet_switched=state,
@@ -390,16 +392,18 @@ class QmiFunction:
             roaming=int(status != ROAMING) if registered else None,
         )
 
-    def _register_indications(self, request: network.RegisterIndications, message: Message) -> None:
+    def _register_indications(
+        self, request: network_registration.RegisterIndications, message: Message
+    ) -> None:
         self.clients[message.service, message.client].serving_system = bool(request.serving_system)
         if self.modem.registration.knows(_ANNOUNCED):
             self.modem.registration.set_level(_ANNOUNCED, 1)
 
-    def _set_event_report(self, request: network.SetEventReport, message: Message) -> None:
+    def _set_event_report(self, request: network_registration.SetEventReport, message: Message) -> None:
         self.clients[message.service, message.client].rejections = bool(request.rejections)
 
-    def _attach_detach(self, request: network.AttachDetach, _: Message) -> None:
-        self.modem.contexts.attached = request.action == network.ATTACH
+    def _attach_detach(self, request: network_registration.AttachDetach, _: Message) -> None:
+        self.modem.contexts.attached = request.action == network_registration.ATTACH
         self.modem.contexts.attaches += 1
 
     # Data.
@@ -612,10 +616,10 @@ class QmiFunction:
             (device.GetRevision, _revision),
             (device.GetOperatingMode, _operating_mode),
             (device.SetOperatingMode, _set_operating_mode),
-            (network.GetServingSystem, _serving_system),
-            (network.RegisterIndications, _register_indications),
-            (network.SetEventReport, _set_event_report),
-            (network.AttachDetach, _attach_detach),
+            (network_registration.GetServingSystem, _serving_system),
+            (network_registration.RegisterIndications, _register_indications),
+            (network_registration.SetEventReport, _set_event_report),
+            (network_registration.AttachDetach, _attach_detach),
             (data_session.SetIpFamily, _set_ip_family),
             (data_session.StartNetwork, _start_network),
             (data_session.StopNetwork, _stop_network),

@@ -24,7 +24,7 @@ from lpad.engine.journal.file.checksummed_rows import keep_sealed
 from lpad.engine.journal.file.disk_reserve import Reserve
 from lpad.engine.journal.file.file_replacement import damaged_files
 from lpad.engine.journal.file.migration import migrate
-from lpad.engine.journal.file.repair import Salvage, fill, new_report, read_reports, salvage
+from lpad.engine.journal.file.row_salvage import Salvage, fill, new_report, read_reports, salvage
 from lpad.engine.journal.file.schema import CHECKSUMS_SINCE, SCHEMA_VERSION
 from lpad.engine.journal.file.verification import HEADER, examine, examine_header, examine_version
 from lpad.engine.journal.file.writability import (

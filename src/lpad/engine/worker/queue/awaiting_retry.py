@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lpad.base.untrusted_number import noted_number
-from lpad.engine.change import overtaking
+from lpad.engine.change import overtaking_by_switch
 from lpad.engine.change.change import PauseReason
 from lpad.engine.change.steady_clock import LATEST
 from lpad.engine.provisioning.platform_waiting import may_be_hastened
@@ -94,7 +94,7 @@ class AwaitingRetry:
         for change_id, run in self._runs.items():
             pause = run.change.pause
             if pause is not None and pause.reason is PauseReason.OVERTAKEN:
-                self._due[change_id] = time.monotonic() + overtaking.QUIET
+                self._due[change_id] = time.monotonic() + overtaking_by_switch.QUIET
                 waiting.append(run)
         return waiting
 

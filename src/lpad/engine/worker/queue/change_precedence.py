@@ -6,7 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from lpad.engine.change.change import Kind
-from lpad.engine.change.overtaking import SWITCHES
+from lpad.engine.change.overtaking_by_switch import SWITCHES
 from lpad.engine.change.params import ProfileParams
 from lpad.engine.snapshot.snapshot import CardState
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import Cancelled, Conflict, internal_error
 from lpad.engine.change.change import PauseReason
-from lpad.engine.change.overtaking import SWITCHES, until_quiet
+from lpad.engine.change.overtaking_by_switch import SWITCHES, until_quiet
 from lpad.engine.operations import download_question_answers
 from lpad.engine.operations.operations import TAKEN_BACK
 from lpad.engine.running.change_store import no_card

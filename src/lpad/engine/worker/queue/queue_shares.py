@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import TooManyChanges
 from lpad.engine.change.change import CALLER
-from lpad.engine.change.overtaking import SWITCHES
+from lpad.engine.change.overtaking_by_switch import SWITCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lpad.base.errors import InternalError
-from lpad.protocol.download_session import (
+from lpad.protocol.download_state_table import (
     DUTIES,
     ENDS,
     STEPS,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from lpad.engine.change.change import Change, Failure, Kind, Pause, PauseReason, now
 from lpad.engine.change.params import DownloadParams
-from lpad.protocol.download_session import Step
+from lpad.protocol.download_state_table import Step
 
 SWITCHES = frozenset({Kind.ENABLE, Kind.DISABLE})
 """The kinds of change that overtake others: switches, even those of failover and of the rescue."""

@@ -11,7 +11,7 @@ from engine.lab import CARD, FIRST, result_of
 from engine.operations.platform_lab import PlatformLab, hurry
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind, State
-from lpad.engine.operations import awaited_smds_event
+from lpad.engine.operations import smds_event_of_wish
 from lpad.engine.policy.discovery import DiscoveryPolicy
 from lpad.engine.policy.install_policies_by_card import Policies
 from lpad.lpa.owner_install_policy import InstallPolicy
@@ -80,7 +80,7 @@ class EventLab(PlatformLab):
 @pytest.fixture
 def lab(tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventLab]:
     hurry(monkeypatch)
-    monkeypatch.setattr(awaited_smds_event, "ASK_EVERY", 0.01)
+    monkeypatch.setattr(smds_event_of_wish, "ASK_EVERY", 0.01)
     with EventLab(tmp_path, pki) as made:
         yield made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from lpad.api.request.answer_bodies import (
+from lpad.api.request.answer_views import (
     LineView,
     PlatformList,
     PlatformView,

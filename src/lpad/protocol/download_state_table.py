@@ -4,7 +4,7 @@ Pure logic: no card, server or clock. `lpa/download.py` carries out the step tha
 state and feeds back the event; `TRANSITIONS` gives the next state. `DUTIES` lists for each state what an
 abort must still do at the card and the server, so that no abort can omit it.
 
-`python -m lpad.protocol.download_session` prints docs/download-session.md, which is generated from these
+`python -m lpad.protocol.download_state_table` prints docs/download-session.md, which is generated from these
 tables.
 """
 
@@ -242,8 +242,8 @@ def document() -> str:
         [
             "# A download, state by state",
             "",
-            "Generated from the tables in `src/lpad/protocol/download_session.py` by",
-            "`python -m lpad.protocol.download_session > docs/download-session.md`.",
+            "Generated from the tables in `src/lpad/protocol/download_state_table.py` by",
+            "`python -m lpad.protocol.download_state_table > docs/download-session.md`.",
             "",
             "```mermaid",
             diagram(),
