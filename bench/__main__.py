@@ -207,7 +207,7 @@ def _least_seconds(log: list[Exchange]) -> float:
 
 
 def _idle(pid: int) -> list[Figure]:
-    """Measure an idle daemon: its wake-ups, its CPU time, and the bytes that it writes in a day."""
+    """Measure an idle daemon: its wake-ups, its CPU time, and its written bytes, extrapolated to a day."""
     _quiet(SETTLING_SECONDS)
     before = usage(pid)
     _quiet(IDLE_SECONDS)

@@ -1,4 +1,4 @@
-"""The API under load: readers during a download, then readers together with misbehaving programs."""
+"""The API under load: clients that read during a download, then together with misbehaving programs."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BAUD = 115_200
 FAST = 921_600
 FASTER_LINE = 0.49
-"""The goal: half of lpac's time at 115,200 baud, set when lpad took 1.02 times lpac's time there."""
+"""The goal, set when lpad took 1.02 times lpac's time at 115,200 baud: half of lpac's time."""
 RUNS = 5
 """The number of runs. The shortest counts, because other work on the machine only adds time."""
 CLIENT_LIBRARIES = "click, h11, msgspec"
@@ -66,7 +66,7 @@ def _download_seconds(euicc: dict[str, Any]) -> float:
 
 
 def _lpactl_download() -> list[Figure]:
-    """Measure the time that `lpactl download` adds, and its ratio to an import of `CLIENT_LIBRARIES`."""
+    """Measure the time that `lpactl download` adds, also in starts of Python with `CLIENT_LIBRARIES`."""
     added, libraries = [], []
     with Gateway(settings={"log": "warning"}) as gateway:
         gateway.client.refresh(CARD, wait=PATIENCE).check()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SIZE = 11_800
 """Bytes of the profile package."""
 QUIET = 2.0
-"""Seconds without a message after which a change and its notifications are over."""
+"""Seconds without a message after which a change and its notifications are complete."""
 
 
 def control_messages() -> list[Figure]:

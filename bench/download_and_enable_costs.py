@@ -22,7 +22,7 @@ BAUD = 115_200
 SIZE = 11_800
 """Bytes of the profile package."""
 QUIET = 2.0
-"""Seconds without a command after which a change and its notifications are over."""
+"""Seconds without a command after which a change and its notifications are complete."""
 SPREAD = 0.03
 """The share by which memory may differ between runs, because it depends a little on the order of threads."""
 SMALL_BLOCKS = ModemPersonality(manufacturer="Fibocom Wireless Inc.", model="L850-GL", firmware="18500")
@@ -36,7 +36,7 @@ def counts() -> list[Figure]:
 
 
 def _changes() -> list[Figure]:
-    """Count what an enable and a download cost in AT lines, in writes to the disk, and in memory."""
+    """Count the AT lines of an enable, the writes of an enable and of a download, and the memory."""
     with Gateway(baud=BAUD, settings={"log": "warning"}) as gateway:
         assert gateway.process is not None
         gateway.client.refresh(CARD, wait=PATIENCE).check()

@@ -19,7 +19,7 @@ SLOWER = 20
 """The factor by which time limits grow for a program under callgrind."""
 SPREAD = 0.02
 STARTS = 3
-"""The number of starts. The lowest count is used, because each includes the work until callgrind's dump."""
+"""The number of starts. The lowest count is used: each also includes the work from READY=1 to the dump."""
 READY_GOAL, STATUS_GOAL = 800, 200
 
 

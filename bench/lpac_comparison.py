@@ -33,7 +33,7 @@ RUNS = 5
 SIZE = 11_800
 """Bytes of the profile package."""
 QUIET = 1.0
-"""Seconds without a command for the card after which a change and its notifications are over."""
+"""Seconds without a command for the card after which a change and its notifications are complete."""
 SPREAD = 0.3
 """The share by which equal runs may differ on a machine with other work."""
 ROUND_TRIP = 0.2

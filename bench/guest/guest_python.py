@@ -77,7 +77,7 @@ def total(counts: bytes) -> int:
     """Return the sum of the plugin's counts.
 
     Args:
-        counts: the plugin's file: a number of 64 bits for each thread, in this machine's byte order.
+        counts: the plugin's file: one 64-bit number for each thread, in this machine's byte order.
 
     Raises:
         ValueError: no instruction was counted, or the file is not the plugin's.

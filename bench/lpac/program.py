@@ -70,7 +70,7 @@ class Lpac:
 
 
 def _as_after_power_on(port: Path) -> None:
-    """Undo two of lpad's settings for lpac: reads of the port wait, and the modem answers a bare ERROR."""
+    """Undo two of lpad's settings for lpac: make reads of the port wait, and the modem refuse with ERROR."""
     terminal = os.open(port, os.O_RDWR | os.O_NOCTTY)
     try:
         tty.setraw(terminal)

@@ -98,7 +98,7 @@ class SlowNetwork:
 def _arrive(under_way: deque[bytes], target: asyncio.StreamWriter) -> None:
     """Write the oldest bytes that are under way; empty bytes mark the end and close the connection.
 
-    The event loop may swap calls that are due at the same time, so a call takes the oldest.
+    The event loop may swap calls that are due at the same time, so each call writes the oldest bytes.
     """
     data = under_way.popleft()
     if target.is_closing():
