@@ -2,10 +2,10 @@
  *
  *   qemu-aarch64 -plugin instruction_counter.so,counts=FILE PROGRAM
  *
- * FILE holds SLOTS numbers of 64 bits in this machine's byte order, one for each thread. Other programs may read it at any time. The
- * count of a thread is its own, so that no instruction of two threads at once is lost.
+ * FILE holds SLOTS 64-bit numbers in this machine's byte order, one for each thread. Other programs may read FILE at any time. Each
+ * thread has a separate count, so that no instruction is lost when two threads count at the same time.
  *
- * The declarations are those functions of qemu's plugin interface, version 1, that are used here:
+ * The declarations are the functions of version 1 of qemu's plugin interface that this file uses:
  * https://www.qemu.org/docs/master/devel/tcg-plugins.html
  */
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static void executed(unsigned thread, void *instructions) {
     counts[thread % SLOTS] += (uintptr_t)instructions;
 }
 
-/* A block ends at its only jump, so that all its instructions are executed, unless one of them fails. */
+/* A block ends at its only jump, so all its instructions are executed, unless one of them fails. */
 static void translated(uint64_t plugin, struct qemu_plugin_tb *block) {
     (void)plugin;
     qemu_plugin_register_vcpu_tb_exec_cb(block, executed, NO_REGISTERS, (void *)qemu_plugin_tb_n_insns(block));
