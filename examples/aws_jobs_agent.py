@@ -174,7 +174,7 @@ class Agent:
 
 
 def _name(execution: dict[str, Any]) -> str:
-    """Return the command's ID, with the execution's number, which is new if AWS repeats the job."""
+    """Return the command's ID, which contains the execution's number: a repeated job gets a new number."""
     return f"{execution['jobId']}-{execution['executionNumber']}"
 
 

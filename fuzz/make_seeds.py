@@ -397,7 +397,11 @@ def _check_server(address: ServerAddress) -> None:
 
 
 def _life() -> tuple[_Recorder, list[bytes], list[bytes], list[bytes]]:
-    """Download a profile, call card functions; return recorder, card's answers, certificates and package."""
+    """Download a profile and call functions of the card.
+
+    Returns:
+        The recorder, the card's answers, the certificates, and the packages.
+    """
     ear = _Recorder()
     soon = Deadline.after(60)
     with tempfile.TemporaryDirectory() as folder:

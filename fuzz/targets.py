@@ -252,7 +252,10 @@ def _at(data: bytes) -> None:
 
 
 def _apdu(data: bytes) -> None:
-    """Parse the input as two kinds of command; feed it to an exchange in parts, each after its length."""
+    """Parse the input as two kinds of command.
+
+    Then feed the input to an exchange in parts, each preceded by its length.
+    """
     with suppress(MalformedError):
         Command.parse(data)
     with suppress(MalformedError):

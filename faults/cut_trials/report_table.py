@@ -53,7 +53,7 @@ def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
 
 
 def _note(outcomes: Sequence[Outcome]) -> str:
-    """Return a text that explains the numbers and lists the cuts that were not met."""
+    """Return a text that explains the numbers and lists the cuts that no run reached."""
     unmet = [f"{each.scenario} {each.cut}" for each in outcomes if not each.met]
     points = f"Cut points are the steps that a scenario took in each of {RUNS} runs without a cut."
     if not unmet:

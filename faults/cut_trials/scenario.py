@@ -297,12 +297,12 @@ _OVER_AT: Mapping[str, Scenario] = {
 }
 
 _LINKS = {"mbim": ("MBIM", "wwan0mbim0"), "qmi": ("QMI", "wwan0qmi0")}
-"""The protocols of control ports, each with the name of a modem's port."""
+"""The kinds of control ports, each with its printed name and the name of the modem's port."""
 _OVER_CONTROL_PORTS = ("enable", "guarded", "download", "disable", "delete", "rollback")
 
 
 def _over(link: str, key: str) -> Scenario:
-    """Return a copy of a scenario over AT that uses a control port."""
+    """Return the scenario `key` over a control port instead of an AT port."""
     protocol, port = _LINKS[link]
     subject, *rest = _OVER_AT[key].title.split(",", 1)
     return replace(_OVER_AT[key], title=",".join((f"{subject} over {protocol}", *rest)), modem_port=port)

@@ -202,7 +202,7 @@ def _orders(device: Device) -> list[str]:
 
 
 def _channels(device: Device) -> list[str]:
-    """Return a violation if a channel stays open; sessions in progress have time to end."""
+    """Return a violation if a channel is still open after sessions in progress have had time to end."""
     try:
         device.until("no channel is open", lambda: not device.open_channels, patience=_SESSION)
     except Late:

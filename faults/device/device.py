@@ -373,7 +373,7 @@ class Device:
         Args:
             number: the profile's number, with which its ICCID ends.
             both: whether the profile names both of the server's addresses for notifications.
-            eid: the EID of the only card that can get the profile; None: any card, with the matching ID.
+            eid: the EID of the only card that can get the profile; None: any card that sends the matching ID.
         """
         iccid = Iccid.parse(f"89440000000000{number:06}")
         recipients = (Recipient(), Recipient(address=self.addresses[1])) if both else (Recipient(),)

@@ -1,7 +1,7 @@
 """Daemons that start quickly, because they are forks of a process that has already loaded lpad's code.
 
 A daemon needs half a second to load its code, and each trial starts two daemons. Each forked daemon is a
-separate process; the forking process has only loaded the code. The harness adopts the daemon.
+separate process; the forking process only loads the code and forks. The harness adopts the daemon.
 """
 
 from __future__ import annotations

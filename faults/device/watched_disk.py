@@ -92,7 +92,7 @@ class Disk:
     # The harness's side.
 
     def arm(self, action: Action = Action.NOTHING, place: int = 0) -> None:
-        """Start counting writes, and carry out the action at number `place` of all writes, or of COMMITs."""
+        """Start counting, and carry out the action at write number `place`, or at COMMIT number `place`."""
         self._set("place", place)
         self._set("action", action)
         self._set("armed", 1)
@@ -116,12 +116,12 @@ class Disk:
         (self._state / FILLER).unlink(missing_ok=True)
 
     def tear(self) -> None:
-        """Keep only the first half of the last COMMIT's data; call this when the daemon has ended."""
+        """Keep only the first half of the last COMMIT's data; call this after the daemon has ended."""
         before, after = self._wal_before.read_bytes(), self._wal.read_bytes()
         self._wal.write_bytes(torn(before, after))
 
     def flip(self, seed: int) -> Flip:
-        """Flip one bit of the journal, and return the flip; call this when the daemon has ended.
+        """Flip one bit of the journal, and return the flip; call this after the daemon has ended.
 
         Args:
             seed: selects the bit; for files of the same sizes, a seed always selects the same bit.

@@ -34,7 +34,7 @@ def reason(change: Change) -> object:
 
 
 def whole_card_is_expendable(place: Place) -> None:
-    """Skip a case that may delete everything on the card, unless the lab allows this."""
+    """Skip a case that may delete every profile, unless all are expendable and none was enabled before."""
     held = place.client.profiles(place.name)
     if not all(place.ledger.is_expendable(profile.iccid) for profile in held):
         # A reset would delete profiles that cannot be replaced; --complete fails on skips.

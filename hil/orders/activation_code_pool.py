@@ -1,6 +1,6 @@
 """A pool of activation codes with leases: each single-use code is used once, even after interruptions.
 
-The pool file belongs to the lab, and the bench never writes to it. Next to the pool file, PATH.leases
+The pool file belongs to the lab, and the bench never writes to it. Next to the pool file PATH, PATH.leases
 contains a JSON line for each event; the line is on the disk before the event takes effect. A code is `leased`
 to a test, then either `spent` just before a card sees the code, or `returned` unused. An unspent lease of a
 process that has ended counts as returned.
@@ -189,7 +189,7 @@ def _free(code: Code, event: dict[str, Any] | None) -> bool:
 
 
 def _holder(pid: int) -> list[Any]:
-    """Return a process's host, number, and boot and start time, which no later process shares."""
+    """Return a process's host, PID, boot and start time; no later process has the same."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -25,7 +25,7 @@ class Before(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """The files of a place, each written to the disk before the step that it records."""
+    """The files of a place; each record is on the disk before the bench continues."""
 
     def __init__(self, folder: Path, *, expendable: Iterable[str]) -> None:
         """Open a place's ledger.

@@ -60,7 +60,7 @@ APN = "lab.example"
 NETWORK = {"applier": "at", "patterns": [{"iccid": "89", "apn": APN}]}
 """The modems make the connection themselves, because their ports carry no PPP."""
 SUBSCRIPTION = Subscription(apns=(APN, ""))
-"""The simulated network knows this APN, and has a default APN (the empty name)."""
+"""The simulated network knows `APN`, and has a default APN (the empty name)."""
 HURRY = {
     "quirks": {
         "refresh_ladder": [

@@ -61,7 +61,7 @@ def make_app(engine: Engine, rules: AccessRules, closing: asyncio.Event) -> Appl
 
 
 class Application:
-    """The ASGI application: serves the table's paths, and answers all other paths with a problem.
+    """The ASGI application: serves the paths of its routes, and answers all other paths with a problem.
 
     Starlette's own class would load middleware that this API does not use.
     """

@@ -14,7 +14,7 @@ _PREFIX = "LPA:"
 _FORMAT = "1"
 _MATCHING_ID = LazyPattern(r"[!#-&(-_a-~]*")
 """SGP.22 allows letters, digits and "-". Operators use further characters, such as "_". lpad refuses only
-quotes, spaces and non-ASCII characters, and the server judges all others."""
+quotes, spaces and non-ASCII characters, and leaves it to the server to refuse others."""
 _OID = LazyPattern(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _EXAMPLE = "it should look like LPA:1$smdp.example.com$MATCHING-ID"
 _FIELDS = 5  # format, address, matching ID, OID, confirmation code flag; fields that v3 adds are ignored
@@ -36,12 +36,12 @@ class ActivationCode(Struct, frozen=True):
     def parse(cls, text: str) -> ActivationCode:
         """Parse a code in any form: printed, copied, scanned or in a setup link (see `bare_code`).
 
-        Prefix and address may come in any case; the matching ID keeps its case. Fields after the address may
-        be empty, and fields that version 3 adds after the flag are ignored.
+        The prefix and the address may be in either case; the matching ID keeps its case. Fields after the
+        address may be empty, and fields that version 3 adds after the flag are ignored.
 
         Raises:
             InvalidActivationCode: the text contains no code of format 1; the sentence names the wrong
-                field, never its contents, since the code is a secret.
+                field, never its content, because the code is a secret.
         """
         compact = bare_code(text)
         if compact[: len(_PREFIX)].upper() == _PREFIX:

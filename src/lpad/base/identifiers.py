@@ -262,7 +262,7 @@ class Tac(Frozen):
 
 
 class TransactionId(Frozen):
-    """The server's name for one session: 1 to 16 bytes, hexadecimal in JSON."""
+    """The server's identifier of one session: 1 to 16 bytes, in JSON as hexadecimal digits."""
 
     data: bytes
 

@@ -16,9 +16,9 @@ from lpad.base.errors import MalformedError
 from lpad.base.lazy_pattern import LazyPattern
 
 LONGEST = 20
-"""The maximum number of characters of a number: 64 bits need 19 digits and a sign."""
+"""The maximum number of characters of a number: a 64-bit integer has up to 19 digits and a sign."""
 LARGEST = (1 << 63) - 1
-"""The largest signed whole number of 64 bits, which is also the largest that SQLite can store."""
+"""The largest signed 64-bit integer, which is also the largest integer that SQLite can store."""
 
 _LONGEST_NAME = 40
 """The maximum number of characters of a field's name in an error."""
@@ -44,7 +44,7 @@ def whole_number(text: str, *, least: int = 0, most: int = LARGEST) -> int | Non
 
 
 def matched_number(digits: str | bytes) -> int:
-    """Return the number in digits that a pattern has matched.
+    """Return the number whose digits a pattern has matched.
 
     Raises:
         MalformedError: the pattern matched more than 20 digits, or non-ASCII digits.
@@ -58,10 +58,7 @@ def matched_number(digits: str | bytes) -> int:
 
 
 def hexadecimal_number(text: str, *, most: int = LARGEST) -> int | None:
-    """Return a number of 1 to 16 hexadecimal digits.
-
-    None: the text is anything else, or the number is larger than `most`.
-    """
+    """Return a number of 1 to 16 hexadecimal digits, up to `most`; None: the text is anything else."""
     if _HEXADECIMAL.fullmatch(text) is None:
         return None
     value = int(text, 16)
@@ -100,7 +97,7 @@ def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of a JSON text, for `json.loads(object_pairs_hook=...)`; see `json_text`.
 
     Raises:
-        MalformedError: the object has a field twice; readers differ in which of the two they use.
+        MalformedError: the object has a field twice; parsers differ in which of the two they use.
     """
     fields = {json_text(name): json_text(value) for name, value in pairs}
     if len(fields) < len(pairs):

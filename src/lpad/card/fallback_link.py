@@ -183,7 +183,7 @@ class FallbackLink:
                     continue
                 if failed is not None:
                     _log.warning("%s; lpad uses %s instead", failed, port)
-                    if isinstance(failed, LinkRefused | CardStatus):  # but a silent port may answer next time
+                    if isinstance(failed, LinkRefused | CardStatus):  # a silent port may answer next time
                         self._working.keep(port)
                 return result
             self.close()

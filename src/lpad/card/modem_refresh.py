@@ -1,9 +1,9 @@
 """After a switch: check that the modem reads the new profile, and make it do so if necessary.
 
 lpad reads the card first, because a modem may not have carried out its REFRESH yet, and then asks the modem
-for the ICCID that it reads. While the modem reads another ICCID, lpad takes the steps in the ladder of the
-modem's quirks. It waits, then powers the SIM, the radio and finally the modem down and up. If only lpad reads
-the card, as in a reader, or if a modem reports no ICCID, lpad relies on the card's report.
+for the ICCID that it reads. While the modem reads a different ICCID, lpad takes the steps in the ladder of
+the modem's quirks: lpad waits, then powers the SIM, the radio and finally the modem down and up. If only lpad
+reads the card, as in a reader, or if a modem reports no ICCID, lpad relies on the card's report.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Holding(Frozen, kw_only=True):
     enabled: Iccid | None
     """The enabled profile; None if no profile is enabled."""
     others: frozenset[Iccid] = frozenset()
-    """Profiles that are not enabled or no longer on the card; a modem that reads one of them is outdated."""
+    """Profiles that are disabled or no longer on the card; a modem that reads one of them is outdated."""
 
     def noticed(self, report: IccidReport | None) -> Noticed:
         """Return whether a modem with this report (None: it reads no ICCID) has noticed the switch."""
@@ -91,7 +91,7 @@ class Noticed(Enum):
 
     YES = auto()
     NO = auto()
-    """The modem reads another profile of this card, or none."""
+    """The modem reads a disabled or deleted profile of this card, or none although one is enabled."""
     UNCLEAR = auto()
     """The report matches no profile of this card: garbage, another card's ICCID, or an unknown spelling."""
     UNKNOWN = auto()
@@ -345,7 +345,7 @@ class Refresh:
             self._access.drop()
             return Outcome(error=met)
         except CardError as met:
-            # Busy, no channel, or profileChangeOngoing of SGP.22 v3: the REFRESH is still to come.
+            # Busy, no channel, or profileChangeOngoing of SGP.22 v3: the REFRESH is not done yet.
             return Outcome(error=met)
 
     def _ask(self, holding: Holding, deadline: Deadline) -> Noticed:

@@ -111,7 +111,7 @@ TEXTS = {
     "get_metrics": "docs/metrics.md explains each metric.",
     "describe": "OpenAPI 3.1, generated from the table of the paths that lpad serves.",
 }
-"""The details that operations' summaries leave open, by the operation's ID."""
+"""Details that the summaries of operations omit, by the operation's ID."""
 
 
 def group_of(path: str) -> str:

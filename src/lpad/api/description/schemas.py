@@ -1,7 +1,7 @@
 """The schemas of the API's types, from the types themselves.
 
-msgspec leaves three things open that clients need: the format of dates, which fields of an answer are always
-present, and the indentation of docstrings.
+msgspec's schemas state neither the format of dates nor which fields of an answer are always present, and
+they keep the indentation of docstrings. This module corrects all three.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _of(limit: int | None) -> int:
 async def _listed(
     page: Callable[..., list[Change]], changes: list[Change], limit: int | None
 ) -> AsyncIterator[bytes]:
-    """Yield a ChangeList in portions, so that many slow readers do not fill the memory."""
+    """Yield a ChangeList in portions, so that many slow clients do not fill the memory."""
     beginning = b'{"changes":['
     following: int | None = None
     while changes:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT = 120.0
 """Seconds between comments on a quiet stream; the comments reveal a dead listener, but wake the daemon."""
 AT_ONCE = 100
-"""The number of events that are read from the disk in one step."""
+"""The maximum number of events that are read from the disk in one step."""
 _HEARTBEAT = b": still here\n\n"
 
 
@@ -53,7 +53,7 @@ async def from_outbox(
     Args:
         filters: which events are wanted.
         after: the number of the last event that the listener has; None: the listener gets only new events;
-            any other value: it gets all events that still exist.
+            any text other than such a number: it gets all events that still exist.
         listener: the name of an admitted listener; None: the stream belongs to no named listener.
     """
     listeners = call.engine.listeners
@@ -95,7 +95,7 @@ async def _from_outbox(call: Call, filters: Filters, after: str | None) -> Async
 
 
 def _read(engine: Engine, position: int) -> list[Event]:
-    """Return the next events; none while the journal is unreadable, because its recovery causes an event."""
+    """Return the next events; none while the journal is unreadable, because its recovery wakes the stream."""
     try:
         return engine.events.after(position, limit=AT_ONCE)
     except LpadError as error:

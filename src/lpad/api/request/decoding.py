@@ -22,7 +22,7 @@ _NAMES = {
     "object": "an object",
     "null": "null",
 }
-# The grammar of msgspec's sentences; other sentences keep msgspec's words.
+# The forms of msgspec's sentences; a sentence of any other form is passed on unchanged.
 _NOT_TEXT = LazyPattern("utf-8", re.IGNORECASE)
 """msgspec's error for invalid UTF-8: until 0.22 a UnicodeDecodeError, later a DecodeError."""
 _EXPECTED = LazyPattern(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<range>.*)")

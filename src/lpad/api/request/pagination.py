@@ -65,7 +65,8 @@ def page_of_numbers(
 ) -> tuple[list[_T], str | None]:
     """Return a page of a list that is sorted by number, and its `next`, if any; the cursor is a number.
 
-    Items may be added or removed between two pages. Items that share a number are on one page.
+    Items may be added or removed between two pages. Items that share a number are on one page, even
+    if this exceeds the limit.
 
     Raises:
         InvalidValue: 'limit' or 'after' cannot be used.

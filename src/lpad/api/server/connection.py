@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 256
 """The maximum number of open connections of one user."""
 MOST_IN_ALL = 512
-"""The maximum number of connections of all users. pyserial's select() cannot wait for a file number above
-1023."""
+"""The maximum number of connections of all users. pyserial's select() cannot wait for a file descriptor
+above 1023."""
 
 LARGEST_HEAD = 16 * 1024
 """The maximum number of bytes of a request's line and headers."""

@@ -1,7 +1,7 @@
 """The server below the API: HTTP/1.1 on Unix sockets. Only this module and `connection` use uvicorn.
 
-uvicorn checks ten times a second whether it should stop. An idle daemon on a battery must not wake up at all,
-so this server waits for an event instead.
+uvicorn checks ten times a second whether it should stop. An idle daemon on a battery must not wake up for
+such checks, so this server waits for an event instead.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class ApiServer(uvicorn.Server):
             on_listening: called once, when the server listens.
             on_hangup: called at each SIGHUP.
             heartbeat: called each `interval` seconds, for a watchdog.
-            interval: seconds between heartbeats; None: none, and the server sleeps until something happens.
+            interval: seconds between heartbeats; None: no heartbeats, so the server sleeps until a request
+                or a signal comes.
         """
         super().__init__(
             uvicorn.Config(

@@ -1,7 +1,7 @@
 """The access control list of the socket.
 
 A file has one group, but the settings may list any number of users and groups. The kernel identifies the
-caller of each connection, which determines its roles; the list prevents all other users from
+caller of each connection, and lpad determines the caller's roles; the list prevents all other users from
 connecting.
 """
 

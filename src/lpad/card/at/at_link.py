@@ -131,7 +131,7 @@ class AtLink:
         return self._modem
 
     def describe(self) -> LinkFacts:
-        """Return the link's description of itself."""
+        """Return the link's description (see `Described`)."""
         identity, remembered = self.identity, self._remembered
         return LinkFacts(
             kind=remembered.link,
@@ -209,7 +209,7 @@ class AtLink:
 
     @contextmanager
     def lend_modem(self, *, deadline: Deadline) -> Iterator[LentModem]:
-        """Lend the modem (see `Link`); from then on, the modem sends all announcements that it supports."""
+        """Lend the modem (see `Link`), after switching on the announcements that the modem's quirks list."""
         self._get_acquainted(deadline=deadline)
         if not self._announces:
             for text in self._matched.quirks.announce_commands:
@@ -220,8 +220,8 @@ class AtLink:
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
         """Open a channel to the ISD-R (see `Link`).
 
-        The link that worked last time is tried first; if there is none, or it no longer works, all links are
-        tried.
+        The kind of link that worked last time is tried first; if there is none, or it no longer works, all
+        kinds are tried.
         """
         if self._key is not None:  # an earlier power-up may have failed
             bring_up(self._modem, self._powered_down, deadline=deadline)

@@ -249,7 +249,7 @@ class AtModem:
             return None
 
     def _tried(self, command: AtCommand, deadline: Deadline) -> AtAnswer | None:
-        """Return a successful answer; None: no answer, a refusal, or an answer without the information."""
+        """Return a successful answer; None: no answer, a refusal, or OK without the requested information."""
         try:
             answer = self.at_port.converse(
                 command, patience=self.at_port.patience.information, deadline=deadline

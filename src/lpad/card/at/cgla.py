@@ -103,7 +103,7 @@ class AtCglaLink:
         raise refusals[0]
 
     def close_leftovers(self, *, handle: str | None, deadline: Deadline) -> int:
-        """Close channels that an earlier process left open, and return their number.
+        """Close channels that an earlier process left open, and return how many.
 
         Args:
             handle: the channel's name; None if unknown: then small numbers are tried, which close only

@@ -1,4 +1,4 @@
-"""Search for the link that reaches the card. Every link is tried, because modems misreport their features."""
+"""Search for the kind of link that reaches the card, by trying all, because modems misreport features."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def find_link(
     *,
     name: str,
 ) -> LinkKind:
-    """Return the first link that works.
+    """Return the first kind of link that works.
 
-    The first of `aids` is tried on every link before the others, because most cards know it, and a modem
-    without +CCHO answers ERROR to each name.
+    The first of `aids` is tried on every kind of link before the others, because most cards know it, and a
+    modem without +CCHO answers ERROR to each name.
 
     Args:
         kinds: the kinds of link, preferred first.
@@ -45,7 +45,7 @@ def find_link(
         name: name of the port, for the error's sentence.
 
     Raises:
-        CardError: no link works; the sentence contains each link's answer.
+        CardError: no kind of link works; the sentence contains the answer on each.
     """
     if not kinds or not aids:
         raise InternalError("a link search needs at least one kind of link and one AID")

@@ -59,7 +59,7 @@ def close_leftovers(card: RawCard, numbers: Iterable[int] = _ANY_CHANNEL, *, dea
 
 
 def is_leftover(card: RawCard, number: int, *, deadline: Deadline) -> bool:
-    """Return whether a channel is open and belongs to an LPA, see `close_leftovers`.
+    """Return whether a channel is open and belongs to an LPA; see the module's docstring.
 
     Raises:
         CardError: the card cannot be reached, or the modem passes no commands to logical channels.

@@ -39,8 +39,8 @@ class LostChannel:
     def heed(self, answer: bytes, transmit: Callable[[Apdu], bytes]) -> None:
         """Check whether the answer to an APDU shows that the channel is lost.
 
-        A channel that has carried commands and now recognizes none of them was lost. If the card may lack
-        only one function, the answer to another command, sent with `transmit`, decides.
+        A channel that has carried commands and now recognizes none of them was lost. If the card may
+        merely lack a function, the answer to another command, sent with `transmit`, decides.
 
         Raises:
             CardUnreachable: the channel was lost, or the check failed.

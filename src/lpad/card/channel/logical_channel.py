@@ -136,7 +136,7 @@ class RawLink:
         return LogicalChannel(self._card, _BASIC, select_first(self._card, _BASIC, aids, deadline=deadline))
 
     def _keep(self, number: int) -> None:
-        """Note a channel that cannot be closed; the next session uses it, so only one channel is lost."""
+        """Note a channel that cannot be closed; the next session uses it, so at most one stays open."""
         self._not_closed = number
 
     def _still_open(self, *, deadline: Deadline) -> int | None:
@@ -171,7 +171,7 @@ class RawLink:
             return False
 
     def _may_others_use_card(self, *, deadline: Deadline) -> bool:
-        """Return whether other programs may use the card: a logical channel is open, or this is unknown."""
+        """Return whether other programs may be using the card: a channel is open, or lpad cannot find out."""
         try:
             return is_any_open(self._card, deadline=deadline)
         except CardError as error:

@@ -37,7 +37,7 @@ def select_first(card: RawCard, number: int, aids: Sequence[Aid], *, deadline: D
 
     Raises:
         CardStatus: the card accepts none of `aids`; `sw` is 6A82 if all names are unknown, otherwise the
-            first other status word.
+            first status word other than 6A82.
         CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.
     """
     if not aids:

@@ -19,7 +19,7 @@ class CardReport(Flag):
     STARTED = auto()
     """A card has started, even if it is locked or has no profile."""
     OTHER = auto()
-    """Any other state, such as a card that starts, or an indication that lpad cannot read."""
+    """Any other state, such as a card that is still starting, or an indication that lpad cannot read."""
 
 
 NO_CARD_REPORT = CardReport(0)

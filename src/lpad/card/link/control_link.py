@@ -95,7 +95,7 @@ class ControlLink(ABC, Generic[_M]):
         self.remember(block_size=size)
 
     def describe(self) -> LinkFacts:
-        """Return the link's description of itself."""
+        """Return the link's description (see `Described`)."""
         identity = self.remembered.identity
         return LinkFacts(
             kind=self.kind,

@@ -37,8 +37,8 @@ class CrashSafeChannel:
 
         Args:
             note: the note on disk, cleared once the channel is closed.
-            on_refusal: called if the link refuses a block for a reason other than its length; another link
-            may be better for the next channel.
+            on_refusal: called if the link refuses a block for a reason other than its length; another kind
+                of link may be better for the next channel.
         """
         self._channel = channel
         self._note = note
@@ -50,7 +50,7 @@ class CrashSafeChannel:
         return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU (see `Channel`); a refusal is final for this channel."""
+        """Send an APDU (see `Channel`); report a refusal for a reason other than the block's length."""
         try:
             return self._channel.transmit(apdu, deadline=deadline)
         except LinkRefused:
@@ -62,8 +62,8 @@ class CrashSafeChannel:
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`).
 
-        If the modem or the card refuses, the channel was already lost in a reset of the card. The note is
-        kept only if the modem does not answer.
+        If the modem or the card refuses, lpad assumes that a reset of the card has closed the channel. The
+        note is kept only if the modem does not answer.
         """
         try:
             self._channel.close(deadline=deadline)

@@ -36,8 +36,8 @@ class _Held(Struct, frozen=True):
 class HeldClients:
     """A small expendable file with each client, each data session, and whether a channel is open.
 
-    A modem keeps a client until the client is given back or the modem is reset. After a reset, another
-    program may have that number; but the kernel has recreated the device, so the note no longer counts. The
+    A modem keeps a client until the client is given back or the modem is reset. After a reset, the number may
+    belong to another program; but the kernel has recreated the device, so the note no longer counts. The
     note is not synced: after a loss of power the modem has forgotten its clients, too.
 
     A data session ends with its client. So lpad does not give back the clients of sessions, and the
@@ -108,7 +108,7 @@ class HeldClients:
 
 
 def _device(port: str) -> str:
-    """Return a name of the device node that differs after a restart of modem or host; empty: unknown."""
+    """Return a name of the device node that changes with a restart of modem or host; empty: unknown."""
     try:
         found = Path(port).stat()
         boot = _BOOT_ID.read_text(encoding="ascii").strip()

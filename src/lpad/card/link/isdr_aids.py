@@ -22,7 +22,7 @@ NAMES: dict[Aid, str] = {
     ESTK_SE1: "ESTK.me SE1",
     Aid(bytes.fromhex("A06573746B6D65FFFFFFFF4953442D52")): "ESTK.me, old",
     Aid(bytes.fromhex("A0000005591010FFFFFFFF8900050500")): "5ber",
-    # Sources disagree on the position of the zeros in eSIM.me's AID, so both are tried (OpenEUICC,
+    # Sources disagree on the position of the zeros in eSIM.me's AID, so both AIDs are tried (OpenEUICC,
     # EasyLPAC; sigmo).
     Aid(bytes.fromhex("A0000005591010000000008900000300")): "eSIM.me",
     Aid(bytes.fromhex("A0000005591010000000890000000300")): "eSIM.me V2",

@@ -1,8 +1,8 @@
 """Links that may pass larger blocks than the modem's quirk states.
 
 A quirk applies to a family of modems, and many firmwares pass larger blocks. lpad tries larger blocks once
-with each modem, with a harmless command, and remembers the result. A modem may also begin to lose long lines
-silently later: after the first sign of this, lpad sends no more larger blocks.
+with each modem, with a harmless command, and remembers the result. A modem that has passed larger blocks may
+later lose some of them silently: after the first sign of this, lpad returns to the quirk's block size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class LargerBlocks(Protocol):
 
     @property
     def may_try_larger(self) -> bool:
-        """Whether larger blocks may pass, and were not tried yet."""
+        """Whether larger blocks may pass, and have not been tried yet."""
         ...
 
     def begin_trial(self) -> None:

@@ -62,7 +62,7 @@ class _Writing(Struct, frozen=True):
 
 
 class LinkMemory:
-    """Remembered modems in a folder; without a folder, modems are remembered only in memory."""
+    """Remembered modems and kinds of cards, in a folder; without a folder, only in memory."""
 
     def __init__(self, folder: Path | None) -> None:
         """Use a folder, which is created when needed.

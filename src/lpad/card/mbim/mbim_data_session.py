@@ -89,7 +89,7 @@ class MbimSession:
         return report
 
     def close(self, *, deadline: Deadline) -> None:
-        """Close the session; does nothing if it is closed already.
+        """Have the modem close the session; a refusal, such as for a closed session, is only logged.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

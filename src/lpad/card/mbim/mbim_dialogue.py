@@ -115,6 +115,7 @@ class MbimDialogue:
         Raises:
             CardUnreachable: no answer in time, the port is gone, or the MBIM function refuses (LinkRefused).
             CardBusy: the modem or its SIM is busy.
+            CardMalformed: the answer belongs to another command.
         """
         done = self.exchange(
             service,
@@ -152,7 +153,7 @@ class MbimDialogue:
             deadline: for the whole call; the earlier of the two limits applies.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: no answer in time, the port is gone, or the modem refuses the message.
             CardMalformed: the answer belongs to another command.
         """
         info = b"" if information is None else encode_information(information)

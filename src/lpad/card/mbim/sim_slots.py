@@ -90,7 +90,7 @@ class SimSlots:
         return True
 
     def _wait_for_card(self, index: int, *, deadline: Deadline) -> None:
-        """Wait until the slot's card has started: at least a second (lpac#241), at most to the deadline."""
+        """Wait until the slot's card has started, at least a second (lpac#241), at most until `deadline`."""
         while not deadline.passed:
             self._dialogue.wait_for_indication(frozenset(), deadline=deadline.within(_STARTING))
             info = self._asked(SlotInfo, Extended.SLOT_INFO_STATUS, SlotRequest(slot=index), deadline)

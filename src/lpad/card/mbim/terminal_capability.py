@@ -42,7 +42,7 @@ def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadl
     The modem keeps the other data objects that it stores for TERMINAL CAPABILITY.
 
     Args:
-        restart: whether to restart the card, which is only informed at its start.
+        restart: whether to restart the card, which is informed only at its start.
         patience: the maximum number of seconds to wait for each answer.
 
     Raises:

@@ -63,7 +63,7 @@ class AtPort:
         Raises:
             CardUnreachable: no answer in time, the port is gone, or the modem refuses (LinkRefused).
             CardBusy: the SIM is busy.
-            CardMalformed: OK without the expected information.
+            CardMalformed: OK without the requested information.
         """
         answer = self.converse(command, patience=patience, deadline=deadline)
         if not answer.ok:

@@ -38,8 +38,8 @@ _UNLOCK = (
     "the modem accepts the SIM of one operator only: have its vendor unlock it, or enable another profile"
 )
 
-# Unlisted codes and a plain ERROR become LinkRefused, and so do listed codes that may mean that an APDU is
-# too long.
+# Unlisted codes and a plain ERROR become LinkRefused, and so do listed codes with which a modem refuses the
+# command itself, perhaps because an APDU is too long.
 _REFUSALS = {
     _PHONE_FAILURE: _Refusal(
         LinkRefused,

@@ -62,7 +62,7 @@ class Modem(Protocol):
         """Return the registration in each kind of network; empty if the modem does not report it.
 
         Args:
-            networks: the kinds of networks, by the command's name; a control port ignores them.
+            networks: the kinds of networks, by the names of their AT commands; a control port ignores them.
             first: whether to ask for no further kind once the modem is registered in one.
             deadline: for all queries together.
         """

@@ -76,7 +76,7 @@ def bring_up(modem: Modem, note: PoweredDown, *, deadline: Deadline) -> Power:
 
 
 def _taken(modem: Modem, text: str, *, deadline: Deadline) -> bool:
-    """Send a power-up command; return whether the modem accepted it. A missing SIM is a refusal, too."""
+    """Send a power-up command; return whether the modem accepted it. A SIM error counts as a refusal."""
     try:
         return modem.take(text, deadline=deadline)
     except CardError as error:

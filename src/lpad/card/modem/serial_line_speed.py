@@ -192,7 +192,8 @@ class LineSpeed:
         expected = self._long_answer(line, ask)
         if expected is None or not self._port_can(line, fast):
             return
-        # A modem that does not answer at this speed is lost until it restarts. lpad must not try again then.
+        # A modem that does not answer at this speed is lost until it restarts; then the note prevents a
+        # second try.
         note = _Note(fast, former, failed=True)
         if not self._keep(note, line):
             return

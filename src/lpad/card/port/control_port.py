@@ -62,7 +62,7 @@ class ControlPort:
 
     @property
     def through_proxy(self) -> bool:
-        """Whether the port is the socket of a proxy."""
+        """Whether the port is a connection to a proxy."""
         return self._proxy is not None
 
     @property
@@ -157,7 +157,7 @@ def open_control_port(
         port: device, such as /dev/cdc-wdm0 or /dev/wwan0mbim0; or the path of a Unix socket.
         proxy: the proxy's abstract socket, which is used if it accepts connections; None: lpad uses no proxy.
         opener: opens ports that this process may not open.
-        privileged: whether the proxy serves this process; None: only a process of root is served.
+        privileged: whether the proxy serves this process; None: only if this process runs as root.
 
     Raises:
         CardUnreachable: no such port, no permission, or not a port.
@@ -182,7 +182,7 @@ def open_control_port(
         raise _not_opened(port, error) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.isatty(fd):  # the socket of a simulated modem
+        if os.isatty(fd):  # the pty of a simulated modem
             tty.setraw(fd)
     except (OSError, termios.error) as error:
         os.close(fd)

@@ -14,7 +14,7 @@ def device_of(port: str, *, sysfs: Path = SYSFS) -> str | None:
 
     The USB device is the folder above its interfaces, with the file `idVendor` (Linux,
     Documentation/ABI/stable/sysfs-bus-usb). A serial adapter with several sockets is one device, too,
-    although each socket may lead to another modem.
+    although each socket may lead to a different modem.
 
     Args:
         port: a device or a link to one; it is not opened.
