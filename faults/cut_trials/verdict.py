@@ -93,7 +93,7 @@ def _hooks(device: Device, *, lost: bool) -> list[str]:
 
 
 def _events(device: Device, change: Change | None, *, lost: bool) -> list[str]:
-    """Return the violations if the backend lacks events, or got them out of order or with two IDs."""
+    """Return the violations if the backend lacks events, or got them out of order, or one with two IDs."""
     device.uplink.come_back()
 
     def delivered() -> bool:

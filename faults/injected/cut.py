@@ -59,7 +59,7 @@ class Kind(enum.StrEnum):
     KILL_CALL = "kill-call"
     """kill -9 when a call has reached NetworkManager or ModemManager; the service carries it out."""
     KILL_RUN = "kill-run"
-    """kill -9 when a request has reached the runner, which ends the hooks of a client that is gone."""
+    """kill -9 when a request has reached the runner, which ends the hooks of a disconnected client."""
     KILL_SENT = "kill-sent"
     """kill -9 when a message has reached the server; the server carries it out."""
     KILL_RECEIVED = "kill-received"

@@ -21,7 +21,7 @@ NOT_REGULAR = "it is not a regular file"
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
-    """Open a regular file and return its descriptor, which is not inherited.
+    """Open a regular file and return its descriptor, which child processes do not inherit.
 
     Raises:
         OSError: the file cannot be opened, or is not a regular file.
@@ -37,7 +37,7 @@ def read_regular(path: Path, *, most: int = -1) -> bytes:
     """Return the content of a regular file.
 
     Args:
-        most: the largest number of bytes to read; -1: all.
+        most: the maximum number of bytes to read; -1: all.
 
     Raises:
         OSError: the file cannot be read, or is not a regular file.

@@ -19,8 +19,8 @@ LONGEST = 255
 class ServerAddress(Frozen):
     """A host in lower case, and a TCP port.
 
-    Real activation codes contain capitals, spaces and sometimes a scheme; some servers refuse their
-    own name unless it is in lower case.
+    Real activation codes contain capitals and spaces, which `parse` accepts, and sometimes a scheme, which
+    it refuses. Some servers refuse their own name unless it is in lower case.
     """
 
     host: str

@@ -68,7 +68,7 @@ class Resets(Protocol):
 
 
 class Holding(Frozen, kw_only=True):
-    """The card's profiles after the switch: the enabled one, and the others."""
+    """The card's profiles: the enabled one, and the others."""
 
     enabled: Iccid | None
     """The enabled profile; None if no profile is enabled."""
@@ -300,7 +300,7 @@ class Refresh:
     def _watch(self, rung: RefreshStep, look: Callable[[Deadline], Holding | None]) -> Outcome:
         """Check at growing intervals until the result is good or time is up; return the last result.
 
-        The time without a port does not count, because no step is possible then.
+        The time without a port does not count, up to a limit, because no step is possible then.
         """
         outcome = Outcome()
         until = Deadline.after(rung.seconds)
