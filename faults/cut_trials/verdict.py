@@ -141,7 +141,7 @@ def _told(change: Change, types: list[str]) -> list[str]:
             fitting.append([])
     else:
         fitting = [[], ["switch.started", "switch.rolled-back"], ["switch.started", "switch.stuck"]]
-        fitting.append(["switch.started"])  # the card refused, or was replaced by another
+        fitting.append(["switch.started"])  # the card refused, or was exchanged
     return [] if short in fitting else [f"the change is {change.state}, and its events are {short}"]
 
 

@@ -29,7 +29,7 @@ class WatchedMbimModem(MbimModem):
         self.arm(Fault(concerns=lambda _: True, vanish=vanish, executed=executed))
 
     def swap_card(self, card: Card) -> None:
-        """Insert another card."""
+        """Insert a card in place of the present one."""
         self.do(lambda function: function.swap_card(card))
 
     def register(self, iccid: str, status: int) -> None:
@@ -51,7 +51,7 @@ class WatchedQmiModem(QmiModem):
         self.arm(Fault(concerns=lambda _: True, vanish=vanish, executed=executed))
 
     def swap_card(self, card: Card) -> None:
-        """Insert another card."""
+        """Insert a card in place of the present one."""
         self.do(lambda function: function.swap_card(card))
 
     def register(self, iccid: str, status: int) -> None:

@@ -115,7 +115,7 @@ class OwnServer:
         )
 
     def _owner(self) -> Owner:
-        """Return the owner in the profile's files; a card refuses another owner (SGP.22 v2.5, 5.5.3)."""
+        """Return the owner in the profile's files; a card refuses any other owner (SGP.22 v2.5, 5.5.3)."""
         if self._profile is None:
             return Owner(_TEST_NETWORK)
         found = parse(self._profile)

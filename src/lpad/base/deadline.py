@@ -3,7 +3,7 @@
 A deadline is created once and passed along. All steps that it covers share the same time, so a chain
 of ten reads cannot wait ten times as long as intended.
 
-A deadline may also carry a `Cancellation`, with which another thread ends all of these steps.
+A deadline may also carry a `Cancellation`, with which another thread ends the waits for a server.
 """
 
 from __future__ import annotations

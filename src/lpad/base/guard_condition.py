@@ -5,7 +5,7 @@
     address                                 the connection has an IP address
     confirm                                 a local program confirms the switch
     tcp:HOST:PORT@INTERFACE                 a TCP connection is made
-    http://HOST:PORT/PATH#STATUS@INTERFACE  the answer has this status, or any from 200 to 299; also https
+    http://HOST:PORT/PATH#STATUS@INTERFACE  the answer has STATUS, by default any from 200 to 299; also https
     dns:NAME/SERVER@INTERFACE               a name server knows the name
 
 @INTERFACE, #STATUS, /PATH, the PORT of a URL and /SERVER may be left out.

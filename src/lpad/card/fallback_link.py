@@ -1,6 +1,6 @@
 """A link over the first of several ports of one modem that reaches the card.
 
-Many modems refuse the card on one of their ports, for example AT, and carry it on another, for example MBIM.
+Many modems refuse APDUs on one of their ports, for example AT, and carry them on another, for example MBIM.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ async def _stream(call: Call, filters: Filters, after: str | None) -> AsyncItera
     news = asyncio.Event()
     subscription = call.engine.subscribe(partial(wake, loop, news), after=after)
     try:
-        # This event confirms the connection, and gives the listener the first event's ID.
+        # This event confirms the connection; its ID is that of the last event before the listener's first.
         yield _wire(Event(id=subscription.start, type="listening", euicc=None, change=None, data={}))
         while not call.closing.is_set() and call.has(Role.READ):
             news.clear()

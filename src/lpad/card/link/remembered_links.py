@@ -146,8 +146,8 @@ class OpenChannel:
     """A note on disk while a channel is open; a note found at the start shows a channel that was left open.
 
     The note is not synced: a killed process leaves the note, and a loss of power, which could lose the note,
-    usually resets the card, too. Between two channels the file is kept under another name, so that there is
-    room for the next note even on a full disk.
+    usually resets the card, too. Between two channels the file is kept under a different name, so that
+    there is room for the next note even on a full disk.
     """
 
     def __init__(self, path: Path | None) -> None:

@@ -26,7 +26,7 @@ class TurnChannel:
         Args:
             channel: open, within a turn.
             end: ends the turn; called once.
-            lost: called after each APDU that could not reach the card.
+            lost: called after each APDU that fails with CardUnreachable.
         """
         self._channel = channel
         self._end = end

@@ -167,7 +167,7 @@ class AtPort:
         speed.settle(self._line, ask)
 
     def _tried(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer | None:
-        """Send a command to a modem that may be at another speed; return None if no answer came.
+        """Send a command to a modem that may be at a different speed; return None if no answer came.
 
         Raises:
             CardUnreachable: no time is left.
@@ -252,7 +252,7 @@ class AtPort:
         """Send the probe, and wait until it is answered or the deadline has passed.
 
         Args:
-            after_noise: whether the modem may have received characters at another speed; a line end
+            after_noise: whether the modem may have received characters at a different speed; a line end
                 separates them from the probe.
 
         Returns:

@@ -125,7 +125,7 @@ class LineSpeed:
         return speeds
 
     def doubt(self, line: Line) -> None:
-        """Remember a command without an answer at the fast speed, until the modem answers another one."""
+        """Remember a command without an answer at the fast speed, until the modem answers a later one."""
         self.doubted = self._raised is not None and line.speed == self._raised.fast
 
     def settle(self, line: Line, ask: Ask) -> None:
