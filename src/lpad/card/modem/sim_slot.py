@@ -27,11 +27,11 @@ class Slot(Frozen):
 
 
 MOST_SLOTS = 8
-"""The largest number of slots that lpad shows, because a modem may report a wrong number."""
+"""The maximum number of slots that lpad shows, because a modem may report a wrong number."""
 
 
 def needs_change(slots: Sequence[Slot], number: int, *, attempted: str) -> bool:
-    """Return whether the modem has to change its slot to use the one that the settings name.
+    """Return whether the modem must change its active slot to use the slot that the settings name.
 
     Args:
         slots: the modem's slots; empty: it has only one slot, or does not report its slots.
