@@ -45,7 +45,7 @@ class Way(Frozen):
     open_link: Callable[[Deadline], Link]
     watch: Watch
     loan: PortReturn | None = None
-    """Restores the port's speed and gives the port back; None: this is not necessary."""
+    """Restores the port's speed and gives the port back; None: neither is necessary."""
 
     def give_back(self) -> None:
         """Restore the line's speed and end the loan; called once the link is closed."""
@@ -76,7 +76,7 @@ class ModemPort(Frozen, kw_only=True):
     """Other ports of the same modem, which lpad uses if `path` does not reach the card."""
     baud: int = 115200
     fast_baud: int | None = None
-    """The speed to which an AT port is set while lpad has it, if the modem offers it; None: `baud`."""
+    """The speed of an AT port while lpad has the port, if the modem offers this speed; None: `baud`."""
     speed_notes: Path | None = None
     """The folder with the note about a speed that has to be restored; None: the folder given to `way`."""
     quirks: Mapping[str, Any] = field(default_factory=dict)
@@ -163,7 +163,7 @@ class ReaderPort(Frozen, kw_only=True):
 
     reader: str | int
     shared: bool = False
-    """Whether other programs may use the card between two sessions."""
+    """Whether other programs may use the card between two of lpad's sessions with it."""
 
     @property
     def name(self) -> str:

@@ -120,7 +120,7 @@ class ProbeReport(Frozen, kw_only=True):
     isdr_aid: Aid | None = None
     block_size: int | None = None
     block_size_learned: bool = False
-    """Whether the link refused larger blocks during the probe."""
+    """Whether the link refused blocks larger than `block_size` during the probe."""
     answers: tuple[str, ...] = ()
     """All the ways in which the link returned data."""
     eid: Eid | None = None

@@ -68,8 +68,8 @@ _PARTS = (
 class BoundProfile(Frozen):
     """A package with a valid structure.
 
-    `metadata` is the content of the 88 elements: the card will store it, regardless of what the server showed
-    before. Only the card can check the MACs of these elements, and the encrypted parts.
+    `metadata` is the content of the 88 elements: the card will store it, even if the server sent different
+    metadata before. Only the card can check the MACs of these elements, and the encrypted parts.
     """
 
     transaction_id: TransactionId

@@ -22,7 +22,7 @@ _ENTRIES = "eventEntries"
 
 
 class EventEntry(Frozen):
-    """One event: the server that has something for the card, and the event's ID there."""
+    """One event: the server that the event leads to, and its ID there."""
 
     event_id: str
     """The event ID as the SM-DS wrote it; it is the matching ID at that server."""

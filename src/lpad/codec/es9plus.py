@@ -102,7 +102,7 @@ class InitiateAuthenticationAnswer(Frozen):
         """Take the fields from an answer.
 
         Raises:
-            MalformedError: a field is missing, of the wrong type, or not valid base64.
+            MalformedError: a field is missing, of the wrong type, or invalid.
         """
         text = _text(answer.fields, "transactionId")
         return cls(
@@ -129,7 +129,7 @@ class AuthenticateClientAnswer(Frozen):
         """Take the fields from an answer.
 
         Raises:
-            MalformedError: a field is missing, of the wrong type, or not valid base64.
+            MalformedError: a field is missing, of the wrong type, or invalid.
         """
         return cls(
             transaction_id=answer.transaction_id,
@@ -152,7 +152,7 @@ class GetBoundProfilePackageAnswer(Frozen):
         """Take the fields from an answer.
 
         Raises:
-            MalformedError: a field is missing, of the wrong type, or not valid base64.
+            MalformedError: a field is missing, of the wrong type, or invalid.
         """
         return cls(
             transaction_id=answer.transaction_id,

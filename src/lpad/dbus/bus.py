@@ -117,7 +117,7 @@ class Bus:
         return self._wait_for(self._ask(call), deadline=deadline)
 
     def begin(self, call: Call, then: Callable[[BusError | None], None]) -> None:
-        """Call a method without waiting for the answer; a listener, or any other thread, may do this.
+        """Call a method without waiting for the answer; allowed in every thread, even in a listener.
 
         Args:
             then: called in the connection's thread once there is an answer; gets its error, or None.

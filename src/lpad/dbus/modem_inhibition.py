@@ -82,7 +82,7 @@ def inhibition(uid: str, *, on: bool = True) -> Call:
 
     Args:
         uid: ModemManager's name for the device.
-        on: whether to begin the inhibition; false: lift it.
+        on: whether to begin the inhibition, or to lift it.
     """
     return Call(
         to=MODEM_MANAGER,

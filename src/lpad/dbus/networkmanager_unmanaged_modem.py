@@ -67,12 +67,12 @@ class UnmanagedModem:
             _log.debug("NetworkManager may still manage the modem: %s", error)
 
     def end(self) -> None:
-        """Let NetworkManager manage the device again, which exists only if the modem was not released."""
+        """Let NetworkManager manage the device again; it still exists only if the modem was not released."""
         if self._device is not None:
             _return(self._device)
 
     def end_later(self) -> None:
-        """Call `end` after two minutes, so that no attempt to connect disturbs a request before then."""
+        """Call `end` after two minutes, so that no attempt to connect disturbs lpad's next request."""
         if self._device is not None:
             timer = threading.Timer(RETURNING, _return, (self._device,))
             timer.daemon = True

@@ -338,7 +338,7 @@ class Engine:
         self._journal.changes.retention = retention
 
     def keep_events(self, most: int, *, device: str | None) -> None:
-        """Apply a new limit to the number of kept events, and a device name; if it is None, a UUID."""
+        """Apply a new limit to the number of kept events, and a device name (None: a UUID)."""
         self._journal.events.most = most
         self._journal.events.device = device
 

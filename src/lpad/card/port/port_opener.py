@@ -28,7 +28,7 @@ DEVICES = re.compile(r"/dev/(cdc-wdm|wwan[0-9]{1,3}(mbim|qmi))[0-9]{1,3}", re.AS
 PROXIES = {"mbim-proxy": "\0mbim-proxy", "qmi-proxy": "\0qmi-proxy"}
 """The abstract sockets of libmbim's and libqmi's proxies, by the names that requests use."""
 IDLE = 60.0
-"""Seconds without a request after which the process ends; systemd keeps its socket."""
+"""Seconds without a request after which the process ends; systemd keeps the opener's socket."""
 _PATIENCE = 5.0
 _FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREDENTIALS = struct.Struct("=iII")

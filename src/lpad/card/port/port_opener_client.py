@@ -37,7 +37,7 @@ class PortOpenerClient:
             wanted: the path of a device without symbolic links, or a proxy's name.
 
         Returns:
-            the descriptor; None if there is no opener, or this user may not use it.
+            The descriptor; None if there is no opener, or this user may not use it.
 
         Raises:
             OSError: the opener could not open the device or reach the proxy; the error states the reason.

@@ -28,7 +28,7 @@ _NAMES = (
     (re.compile(r"wwan[0-9]+qmi[0-9]+"), PortProtocol.QMI),
 )
 _EITHER = re.compile(r"cdc-wdm[0-9]+")
-"""A name that both MBIM and QMI ports have."""
+"""Matches the names that MBIM ports and QMI ports have in common."""
 
 
 def protocol_of(port: str, *, sysfs: Path = SYSFS) -> PortProtocol | None:

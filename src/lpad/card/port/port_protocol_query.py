@@ -1,9 +1,9 @@
 """The protocol of a control port if neither sysfs nor the port's name states it: lpad asks the modem.
 
-A proxy may have the port open, and a second reader would take the answers for the proxy's users. If lpad sees
-a proxy among the programs that hold the port, the proxy's protocol is that of the port. Without root, lpad
-does not see these programs: it asks through each running proxy, and opens the port itself only if no proxy
-reaches a modem there.
+A proxy may have the port open, and a second program would take the answers for the proxy's users. If lpad
+sees a proxy among the programs that hold the port, the proxy's protocol is that of the port. Without root,
+lpad does not see these programs: it asks through each running proxy, and opens the port itself only if no
+proxy reaches a modem there.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 _QMI_PATIENCE = 2.0
 _MBIM_PATIENCE = 5.0
 _PROXY_OPENING = 4
-"""Seconds that mbim-proxy may take to open the port; after them, it releases a port that is not MBIM."""
+"""Seconds that mbim-proxy may take to open the port; then it releases a port that does not speak MBIM."""
 _PROXY_PATIENCE = 15.0
-"""Seconds for mbim-proxy's answer: so long that the proxy has released the port before lpad opens it."""
+"""Seconds for mbim-proxy's answer: long enough for the proxy to release the port before lpad opens it."""
 _PROXIES = {PortProtocol.MBIM: PROXY, PortProtocol.QMI: QMI_PROXY}
-"""mbim-proxy comes first: it closes a port that is not MBIM, while qmi-proxy 1.32 keeps any port open."""
+"""mbim-proxy comes first: it closes a port that does not speak MBIM; qmi-proxy 1.32 keeps any port open."""
 
 
 def ask_protocol(port: str, *, deadline: Deadline, sees_all: bool | None = None) -> PortProtocol:
@@ -93,7 +93,7 @@ def _reaches_modem(port: str, proxy: str, protocol: PortProtocol, *, deadline: D
 
 
 def _speaks_qmi(port: ControlPort, deadline: Deadline) -> bool:
-    """Return whether the port answers a QMI question that needs no client and changes nothing."""
+    """Return whether the port answers a QMI request that needs no client and changes nothing."""
     return bool(_asked_in_qmi(port, GetVersionInfo(), deadline))
 
 

@@ -140,7 +140,7 @@ class SerialLine:
         return changed
 
     def _has(self, speed: int) -> bool:
-        """Return whether the kernel has set a speed; without a termios constant, it cannot be read back."""
+        """Return whether the kernel has set a speed; true for a speed without a termios constant."""
         name = getattr(termios, f"B{speed}", None)
         return name is None or termios.tcgetattr(self._port.fileno())[_INPUT : _OUTPUT + 1] == [name, name]
 

@@ -22,7 +22,7 @@ class LongResponses:
         self._pieces: OrderedDict[int, dict[int, bytes]] = OrderedDict()
 
     def add(self, piece: ResponsePiece) -> None:
-        """Keep a piece, unless its answer would be too long."""
+        """Keep a piece; if its answer becomes too long, discard the pieces of this answer."""
         found = self._pieces.setdefault(piece.token, {})
         found[piece.offset] = piece.data
         if sum(map(len, found.values())) > LARGEST:

@@ -169,7 +169,7 @@ class QmiDialogue:
         return self._exchange_once(request, attempted=attempted, patience=patience, deadline=deadline)
 
     def allocate(self, service: int, *, deadline: Deadline) -> int:
-        """Allocate one more client of a service, which is not given back by `close`; return its number.
+        """Allocate one more client of a service, which `close` does not give back; return its number.
 
         Raises:
             CardUnreachable: the modem has no free client, or does not answer.
@@ -213,7 +213,7 @@ class QmiDialogue:
                 )
 
     def forget_indications(self) -> None:
-        """Forget the indications so far."""
+        """Forget the indications received so far."""
         self._read(_NOW)
         self._indications.heard.clear()
 
@@ -255,7 +255,7 @@ class QmiDialogue:
         self._indications.rejection = None
 
     def hear(self) -> bool:
-        """Read the messages; return whether one has reported on the connection since the last call."""
+        """Read received messages; return whether one has reported on the connection since the last call."""
         self._read(_NOW)
         reported, self._indications.reported = self._indications.reported, False
         return reported
@@ -452,7 +452,7 @@ class QmiDialogue:
                 self.held.keep_session(replace(session, handle=None))
 
     def _answer(self, done: card.RefreshComplete | None) -> None:
-        """Send the answer to an indication, if there is one."""
+        """Send the answer that an indication needs, if any."""
         client = self._clients.get(Service.UIM)
         if done is not None and client is not None:
             self._send(done, client, deadline=Deadline.after(_RELEASING))

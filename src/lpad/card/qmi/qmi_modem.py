@@ -198,7 +198,7 @@ class QmiModem(ControlModem):
         return () if status is None else slots_of(status.slots)
 
     def select_slot(self, number: int, *, deadline: Deadline) -> bool:
-        """Make the modem use a slot; return whether lpad changed it.
+        """Make the modem use a slot; return whether lpad changed the slot.
 
         Args:
             number: the physical slot, from 1.
@@ -236,7 +236,7 @@ class QmiModem(ControlModem):
 
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
         """Wait for an indication about SIM or registration; return its name, or None if none came."""
-        del beginnings  # only AT ports have these lines
+        del beginnings  # only an AT port sends unsolicited lines
         found = self.dialogue.wait_for_indication(frozenset(_NEWS), deadline=deadline)
         return None if found is None else _NEWS[found]
 

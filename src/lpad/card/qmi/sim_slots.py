@@ -20,7 +20,7 @@ def slots_of(told: tuple[PhysicalSlot, ...]) -> tuple[Slot, ...]:
 
 
 def used_slot(told: tuple[PhysicalSlot, ...]) -> PhysicalSlot | None:
-    """Return the physical slot behind the logical one that lpad uses; None if no slot is active.
+    """Return the slot behind lpad's logical slot, or else the first active slot; None if no slot is active.
 
     A modem that uses two SIMs at the same time has two active slots.
     """

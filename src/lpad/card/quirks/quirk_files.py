@@ -65,7 +65,7 @@ def _matches(entry: dict[str, Any], identity: ModemIdentity) -> bool:
 
 
 def _load(file: str) -> Any:
-    return yaml.load((FOLDER / file).read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - it is safe
+    return yaml.load((FOLDER / file).read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - safe loader
 
 
 # libyaml's parser, if PyYAML was built with it, is ten times as fast.

@@ -86,7 +86,7 @@ def changes(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """The conditions that a listed change meets."""
+    """The maximum number of changes to list, and the conditions that they meet."""
 
     limit: int | None
     since: datetime | None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
 
 _SETTLED = ("installed", "failed")
-"""States of the events that lpad has handled; only --all shows these events."""
+"""States of the events whose downloads have ended; only --all shows these events."""
 
 
 @command(cli, "discover")

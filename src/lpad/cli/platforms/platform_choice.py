@@ -50,14 +50,14 @@ def tried_platform(
     """Return the platform to try.
 
     Args:
-        target: the name of a platform in the settings, the path of a description, or the name of a shipped
-            one, in this order.
+        target: the name of a platform in the settings, or the path of the description that it uses; otherwise
+            the path of a description, or the name of a shipped one.
         config: the settings file; for a description it may be missing.
         credentials: NAME=FILE each, for a description.
         options: NAME=VALUE each, for a description.
         base: the platform's address, for a description; None: the address in the description.
         ca_files: CA certificates instead of the system's, for a description.
-        observe: called with each exchange.
+        observe: called with each exchange with the platform.
 
     Raises:
         NotFound: there is no such platform, file or description.

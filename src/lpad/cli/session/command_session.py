@@ -77,7 +77,7 @@ class Session(Struct):
             sys.exit(exit_codes.NEEDS_PEOPLE)
 
     def accepted(self, ask: Callable[[bool], Change], *, accept_offline: bool) -> Change:
-        """Request a change that may take the device offline; if the daemon refuses it, ask at a terminal.
+        """Request a change; if the daemon refuses to take the device offline, ask the user at a terminal.
 
         Args:
             ask: requests the change, with or without accepting that the device goes offline.
@@ -99,7 +99,7 @@ class Session(Struct):
         self.output.answer(self.client.request(method, path, *names, **parts))
 
     def note_next(self, following: object) -> None:
-        """Print how to show the next part of a list; None: the list has no next part."""
+        """Print how to show the next part of a list; `following` None: there is none."""
         if following is not None:
             self.output.note(safe(f"there are more entries: add --after {following}"))
 

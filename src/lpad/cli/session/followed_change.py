@@ -31,8 +31,8 @@ class _Display(Protocol):
 def follow(client: Client, output: Output, change: Change) -> Change:
     """Show a change until it has ended, and return its last record.
 
-    A question is asked if standard input and error are terminals, except the one for a confirmation.
-    Otherwise the question is printed with the command that answers it, and the change keeps waiting.
+    A question of the change is put to the user if this is possible (see `Output.may_ask`), unless it is the
+    one for a confirmation. Otherwise the question is printed with the command that answers it.
     """
     asked: object = None
     told: object = None
@@ -76,7 +76,7 @@ def _tell(output: Output, display: _Display, *lines: str) -> None:
 def _held_up(client: Client, change: Change) -> list[str]:
     """Return a line for each guarded switch whose pending confirmation delays a queued change.
 
-    A change that waits for another answer blocks no others.
+    A change that waits for a different answer does not block others.
     """
     if change.state != "queued":
         return []

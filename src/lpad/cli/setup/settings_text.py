@@ -120,7 +120,7 @@ def _new_list(lines: Sequence[str], port: int | None, told: str) -> dict[int, li
 
 
 def _with_cards(path: Path, cards: Sequence[NewCard], changed: str | None) -> str:
-    """Add cards to a file's text, or to `changed`: the text with changes below `euiccs` only."""
+    """Return the file's text, or `changed` (which differs only below `euiccs`), with the cards added."""
     text = NEW_FILE
     below: Sequence[str] = ()
     indent, line = _INDENT, 3

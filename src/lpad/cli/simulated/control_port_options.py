@@ -41,13 +41,13 @@ class ControlOptions:
         return self.mbim is not None or self.qmi is not None
 
     def check(self, *, serial: bool) -> None:
-        """Refuse options that contradict each other.
+        """Refuse options that contradict each other, or that lack the option for their port.
 
         Args:
             serial: whether there are options for an AT port.
 
         Raises:
-            click.UsageError: the options contradict each other.
+            click.UsageError: an option contradicts another one, or lacks the option for its port.
         """
         for option, path, habits, kind in (
             ("--mbim", self.mbim, self.mbim_habits, "an MBIM"),
@@ -66,7 +66,7 @@ class ControlOptions:
         """Start a simulated modem with the control port.
 
         Raises:
-            InvalidValue: something else is at the path, or the option for habits has a wrong value.
+            InvalidValue: something else is at the path, or --mbim-habits or --qmi-habits has a wrong value.
         """
         if self.mbim is not None:
             mbim = _habits(self.mbim_habits, MbimHabits, "--mbim-habits")

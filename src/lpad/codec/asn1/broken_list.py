@@ -1,7 +1,7 @@
 """Reading of partly broken lists: readable items are returned, and the other bytes kept separately.
 
 Some cards omit the list's own element, put unknown elements between the items, add padding, or give a wrong
-length so that one item includes its neighbour. A reader that stops at the first unexpected byte would lose
+length so that one item includes its neighbour. A parser that stops at the first unexpected byte would lose
 the profile that the device depends on.
 """
 
@@ -85,8 +85,8 @@ class Sureness(Enum):
 class ListOf(Frozen):
     """The expected form of a card's list: `tag`, which contains A0, which contains the items.
 
-    `sureness` returns how certain it is that an element is an item that can be read at least in part; it is
-    called at each byte of a broken part. `nests` means that items may contain other items by mistake, and
+    `sureness` returns how certain it is that an element is an item that can be read at least in part; lpad
+    calls it at each byte of a broken part. `nests` means that items may contain other items by mistake, and
     that nothing else in an item begins like an item.
     """
 

@@ -5,7 +5,7 @@ SEQUENCE OF, (bytes, number of bits) for BIT STRING, str for UTF8String and OBJE
 STRING and for ANY (the whole element, tag and length included), None for NULL.
 
 Cards and servers follow newer or older versions of the specification, and some deviate from it. So unknown
-elements are ignored everywhere, and members may come in another order. Any byte other than 00 is a true
+elements are ignored everywhere, and members may come in any order. Any byte other than 00 is a true
 BOOLEAN, and an INTEGER may carry more leading bytes than DER allows. Text that is not UTF-8 gets U+FFFD in
 place of the wrong bytes.
 """
@@ -204,7 +204,7 @@ def _decode_integer(data: bytes) -> int:
     if not data:
         raise MalformedError("a number is empty")
     value = int.from_bytes(data, "big", signed=True)
-    # SGP.22 defines no larger number, and neither SQLite nor JSON readers can represent one.
+    # SGP.22 defines no larger number, and neither SQLite nor JSON parsers can represent one.
     if not -(1 << 63) <= value < 1 << 63:
         raise MalformedError(f"a number has {len(data)} bytes, more than 64 bits can represent")
     return value

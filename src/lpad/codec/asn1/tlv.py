@@ -1,7 +1,7 @@
 """BER-TLV with the raw bytes: received data is cut and joined, but never re-encoded.
 
 Signed data stays exactly the bytes that were received: sign, verify, store and forward `raw`. ITU-T
-    X.690, 8.1; tags up to 4 bytes, definite lengths only (DER).
+X.690, 8.1; tags up to 4 bytes, definite lengths only (DER).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Tlv(Frozen):
         """Return the first child with `tag`.
 
         Raises:
-            MalformedError: the element has no such child.
+            MalformedError: the element has no such child, or its value is not a sequence of elements.
         """
         child = self.find(tag)
         if child is None:

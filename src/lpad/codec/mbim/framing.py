@@ -27,7 +27,7 @@ from lpad.codec.mbim.messages import (
 )
 
 DEFAULT_TRANSFER = 4096
-"""The maximum number of bytes of a message or fragment, if the port states no other number."""
+"""The maximum number of bytes of a message or fragment, if the port states no maximum."""
 LEAST_TRANSFER = 64
 """The smallest permitted value of the maximum size (MBIM 1.0, 6.4, wMaxControlMessage)."""
 LARGEST_TRANSFER = 0xFFFF
@@ -54,7 +54,7 @@ _WHOLE: dict[int, tuple[type[Any], str | None]] = {
     0x80000002: (CloseDone, "status"),
     0x80000004: (FunctionError, "error"),
 }
-"""Messages that are never cut, each with the name of its number field; None: no number."""
+"""Messages that are never cut, each with the name of the only field after the head; None: no field."""
 _IN_FRAGMENTS: dict[int, tuple[type[Any], str | None]] = {
     0x00000003: (Command, "action"),
     0x80000003: (CommandDone, "status"),
@@ -149,7 +149,7 @@ def joined(fragment: Fragment) -> Message:
     """Return the message whose whole body is in `fragment`.
 
     Raises:
-        MalformedError: the body is shorter than its size field announces.
+        MalformedError: the body is shorter than its head, or than its size field announces.
     """
     kind, field = _IN_FRAGMENTS[fragment.type]
     form = _INDICATION if field is None else _COMMAND

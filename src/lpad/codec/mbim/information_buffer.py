@@ -211,14 +211,14 @@ def decode(kind: type[_I], buffer: bytes) -> _I:
     """Read an information buffer.
 
     Raises:
-        MalformedError: the buffer is too short, or a pointer leads out of it.
+        MalformedError: the buffer is too short, a pointer leads out of it, or a number has a wrong size.
     """
     reader = _Reader(buffer)
     return kind(**{name: form.read(reader) for name, form in kind.forms.items()})
 
 
 def encode(information: Information) -> bytes:
-    """Write an information buffer."""
+    """Return the bytes of an information buffer."""
     writer = _Writer()
     for name, form in information.forms.items():
         form.write(writer, getattr(information, name))

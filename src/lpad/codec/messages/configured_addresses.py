@@ -24,7 +24,7 @@ class SetDefaultDpAddressResult(ResultCode):
         """Read a SetDefaultDpAddressResponse.
 
         Raises:
-            MalformedError: the bytes are another answer.
+            MalformedError: the bytes are not a SetDefaultDpAddressResponse.
         """
         return cls._in("SetDefaultDpAddressResponse", "setDefaultDpAddressResult", data)
 
@@ -38,10 +38,10 @@ class ConfiguredAddresses(Struct, frozen=True):
 
     @classmethod
     def decode(cls, raw: bytes) -> ConfiguredAddresses:
-        """Read the answer; an empty address is None.
+        """Read the answer; an empty address becomes None.
 
         Raises:
-            MalformedError: the bytes are another answer.
+            MalformedError: the bytes are not an EuiccConfiguredAddressesResponse.
         """
         value = der.decode("EuiccConfiguredAddressesResponse", raw, lenient=True)
         return cls(

@@ -207,7 +207,7 @@ def decode_euicc_challenge(data: bytes) -> bytes:
     """Return the 16 bytes of a GetEuiccChallengeResponse.
 
     Raises:
-        MalformedError: the bytes are another answer, or another number of bytes.
+        MalformedError: the bytes are not a GetEuiccChallengeResponse with 16 bytes.
     """
     challenge: bytes = der.decode("GetEuiccChallengeResponse", data)["euiccChallenge"]
     if len(challenge) != 16:

@@ -12,6 +12,6 @@ def decode_eid(data: bytes) -> Eid:
     """Return the EID of a GetEuiccDataResponse.
 
     Raises:
-        MalformedError: the bytes are another answer, or contain no EID.
+        MalformedError: the bytes are not a GetEuiccDataResponse, or contain no EID.
     """
     return Eid.from_bytes(der.decode("GetEuiccDataResponse", data)["eidValue"])

@@ -108,7 +108,7 @@ class ListNotificationResponse(Frozen):
     """The card's answer (BF28): the list, ascending by sequence number, or the reason for a missing list.
 
     Equal entries count as one. `unreadable` counts broken entries and those without a sequence number, which
-    cannot be retrieved. `repeated` contains each number that several entries have, even equal entries.
+    cannot be retrieved. `repeated` contains each sequence number of several entries, even of equal ones.
     """
 
     notifications: tuple[NotificationMetadata, ...]
@@ -145,7 +145,7 @@ class ListNotificationResponse(Frozen):
 class RetrieveNotificationsListRequest(Frozen):
     """RetrieveNotificationsList (BF2B).
 
-    Asks for the notification with this number, for those of these events, or for all.
+    Asks for the notification with this sequence number, for those of these events, or for all.
     """
 
     sequence_number: int | None = None

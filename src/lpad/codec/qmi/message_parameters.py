@@ -29,9 +29,9 @@ class Kind(Enum):
     U16 = "<H"
     U32 = "<I"
     DATA8 = "data B"
-    """bytes, preceded by their number in 1 byte."""
+    """bytes, preceded by their count in 1 byte."""
     DATA16 = "data <H"
-    """bytes, preceded by their number in 2 bytes."""
+    """bytes, preceded by their count in 2 bytes."""
     REST = "rest"
     """bytes: all remaining bytes of the parameter."""
     TEXT = "text"
@@ -40,7 +40,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """A tuple of values of one form, preceded by their number."""
+    """A tuple of values of one form, preceded by their count."""
 
     form: Kind | type
     count: Kind = Kind.U8

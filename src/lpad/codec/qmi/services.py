@@ -13,7 +13,7 @@ class Service(IntEnum):
     WDS = 0x01
     """Wireless data: the data sessions."""
     DMS = 0x02
-    """The device: its numbers, names and power."""
+    """The device: its serial numbers, names and power."""
     NAS = 0x03
     """The network: the registration."""
     UIM = 0x0B

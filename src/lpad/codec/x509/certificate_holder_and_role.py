@@ -1,4 +1,4 @@
-"""The parts of a server's X.509 certificate that the LPA reads: its holder, role and issuing key.
+"""The parts of a server's or card's X.509 certificate that the LPA reads: holder, role and issuing key.
 
 The card verifies the certificates of SGP.22 and OpenSSL those of TLS; this module only reads them, with
 lpad's own TLV parser, because a full X.509 library would cost the daemon 8 MB (RFC 5280, 4.1 and 4.2.1).
@@ -47,7 +47,7 @@ class Role(StrEnum):
 
 
 _RSP_ROLE = "2.23.146.1.2.1."
-# v3 gave new numbers to the old roles; both mean the same role (SGP.22 v3.1, 4.5.2.1).
+# v3 gave the roles new numbers; the old and the new number of a role are equivalent (SGP.22 v3.1, 4.5.2.1).
 _ROLES = {
     "0": Role.CI,
     "1": Role.EUICC,
@@ -85,7 +85,7 @@ class Certificate(Frozen):
     is_ca: bool = False
     """Whether basicConstraints marks the certificate as a CA."""
     may_sign: bool = True
-    """Whether keyUsage, if present, includes digitalSignature."""
+    """Whether keyUsage includes digitalSignature; true if the extension is missing."""
 
     @classmethod
     def decode(cls, raw: bytes) -> Certificate:
@@ -128,7 +128,7 @@ class Certificate(Frozen):
 
 
 def subject_serial_number(raw: bytes) -> str | None:
-    """Return the serialNumber in a certificate's subject, which is an eUICC's EID; None if there is none.
+    """Return the serialNumber in a certificate's subject (of an eUICC: the EID); None if there is none.
 
     Args:
         raw: the certificate's DER.

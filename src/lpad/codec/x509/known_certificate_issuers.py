@@ -70,7 +70,7 @@ def permitted(listed: Iterable[bytes], *, forbidden: Iterable[bytes] | None = No
     Args:
         listed: key identifiers, as the card names them.
         forbidden: key identifiers, or their first bytes, that are never trusted. None forbids the known
-            test CIs on a card that also names another CI: such a card is a product with a leftover test CI,
+            test CIs on a card that also names other CIs: such a card is a product with a leftover test CI,
             whose private key is public.
     """
     entries = tuple(listed)

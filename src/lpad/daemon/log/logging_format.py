@@ -1,4 +1,4 @@
-"""The format of the log: one entry per event, in systemd's journal or on standard error, redacted."""
+"""The format of the log in systemd's journal or on standard error, usually with redacted identifiers."""
 
 from __future__ import annotations
 

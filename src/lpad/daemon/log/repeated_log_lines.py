@@ -1,4 +1,4 @@
-"""Repeated log lines: equal lines within a minute are counted, and reported once a minute.
+"""Repeated log lines: equal lines within a minute are counted, and their count is logged once a minute.
 
 A flapping port or a runaway program would otherwise fill a small disk, and hide important lines.
 """
@@ -34,7 +34,7 @@ class _Line(Struct):
 
 
 class RepeatedLogLines(logging.Filter):
-    """Passes a line once a minute; lines of the levels debug and trace always pass."""
+    """Passes equal lines once a minute; lines of the levels debug and trace always pass."""
 
     def __init__(
         self, emit: Callable[[logging.LogRecord], None], *, clock: Callable[[], float] = time.monotonic

@@ -33,7 +33,7 @@ def operator_platforms(
         file: the settings.
         route: how servers are reached.
         tokens: the folder that keeps tokens across restarts; None: tokens are not kept.
-        observe: called with each exchange.
+        observe: called with each exchange with a platform.
         secrets: returns a platform's credentials; None: they are read from their files.
 
     Raises:
@@ -80,7 +80,7 @@ def check_platforms(file: SettingsFile, *, route: Route) -> list[str]:
         Sentences about credentials that cannot be read now; systemd may load them for the daemon.
 
     Raises:
-        InvalidSettings: a description or a certificate cannot be read, or a credential is not listed.
+        InvalidSettings: a description or a certificate cannot be read, or a needed credential is not listed.
     """
     notes = []
     for name, section in file.settings.platforms.items():

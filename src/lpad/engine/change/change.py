@@ -8,7 +8,7 @@
       done, failed, cancelled
 
 Everything that alters a card is a change. The record is frozen: each event creates the next record, and
-`TRANSITIONS` states which states may follow which. A change returns to `queued` when a switch has overtaken
+`TRANSITIONS` lists which states may follow which. A change returns to `queued` when a switch has overtaken
 it, or when its question was answered while other changes were using the card.
 """
 

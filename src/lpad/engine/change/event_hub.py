@@ -134,9 +134,9 @@ class Hub:
         """Return a subscription to the events from now on, or to those after the event with the ID `after`.
 
         Args:
-            wake: called from the publisher's thread; must return immediately and never raise.
-            after: the last ID that the listener saw; if later events are forgotten, or the ID is from an
-                earlier run, the first event is `lost`.
+            wake: called from any thread, even during this call; must return immediately and never raise.
+            after: the ID of the last event that the listener saw; if later events are no longer kept, or the
+                ID is from an earlier run, the first event is `lost`.
             ignored: types of events that the listener does not get and is not woken for.
         """
         with self._lock:

@@ -88,12 +88,12 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
     """Notes of a download, which may end with a switch.
 
     iccid: the ICCID of the profile whose first segment was sent; held_before: whether the card already
-        contained this profile; last_number: the number of the card's last earlier notification; the result
-        has a higher number.
+        contained this profile; last_number: the sequence number of the card's last earlier notification; the
+        result has a higher one.
     consent, code_declined, code_refused: the answers to the download's questions.
     announced: whether the owner's hooks have run for the installed profile.
     tried: how often lpad has taken each course of action of `retry_rules`.
-    spent, spent_since: see `TriedTime`; waited: an older lpad's note in place of `spent`.
+    spent, spent_since: see `TriedTime`; waited: the note of older versions of lpad in place of `spent`.
     """
 
     held_before: bool = False
@@ -109,7 +109,7 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisionNotes(DownloadNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a platform's download: whether a user allowed a second order, or the adoption of a profile."""
+    """Notes of a platform's download: the answers on a second order, and on an available reservation."""
 
     second_order: bool | None = None
     adopt: bool | None = None

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-"""The minimum value of a steady clock; a smaller number comes from an earlier lpad, on a board whose clock
-was not set."""
+"""The minimum value of a steady clock; a smaller number comes from an older version of lpad, on a board
+whose clock was not set."""
 LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 LONGEST_GAP = 24 * 3600.0
 """The maximum number of seconds that count for a time without power, even if the clock seems to be set before
@@ -102,7 +102,7 @@ class SteadyClock:
         self._base = self._at(present, steady=last.steady + self._gap(last, present), ran=last.ran)
 
     def begin_after(self, latest: float) -> None:
-        """Set the clock by the journal of an older lpad, which had no steady clock.
+        """Set the clock by the journal of an older version of lpad, which had no steady clock.
 
         Args:
             latest: the latest moment in the journal, in seconds since 1970 by the wall clock of that time.

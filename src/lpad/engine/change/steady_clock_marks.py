@@ -94,7 +94,7 @@ class SteadyClockMarks:
     def _go_on(self) -> None:
         try:
             self._go_on_from_journal()
-        except JournalUnavailable as error:  # in this case, the steady clock begins with the wall clock
+        except JournalUnavailable as error:  # without a mark, the clock begins with the wall clock
             log.debug("the steady clock begins with the wall clock: %s", error)
 
     def _go_on_from_journal(self) -> None:

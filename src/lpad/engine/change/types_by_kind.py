@@ -1,7 +1,7 @@
 """The tables of kinds: the types of changes' parameters, notes and results, and of errors' details.
 
-Only this module decodes JSON into these types. Fields of a later lpad are ignored. Values that do not fit
-stay undecoded: lpad shows them, but does not carry out the change.
+Only this module decodes JSON into these types. Fields of a later version of lpad are ignored. Values that do
+not fit stay undecoded: lpad shows them, but does not carry out the change.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read_notes(kind: Kind, found: Odd) -> notes.Notes:
 
 
 def _read_failure(found: Failure) -> Failure:
-    """Return an error with typed details; an error of a later lpad's kind stays unchanged."""
+    """Return an error with typed details; an error of an unknown kind stays unchanged."""
     details = details_by_kind()
     if found.kind not in details:
         return found

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def happenings(eid: str, before: Iterable[KnownEvent], after: Iterable[KnownEvent]) -> list[Happening]:
     """Return a happening for each known event that is new, or whose state has changed.
 
-    The ID of the SM-DS's event is omitted, because it is the matching ID at its server, and so a secret.
+    The ID of the SM-DS's event is omitted, because it is the matching ID at the SM-DP+, and so a secret.
     """
     states = {each.key: each.state for each in before}
     return [

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lpad.lpa.discovery import Discovered
 
 MOST_ATTEMPTS = 5
-"""After this many failed downloads, lpad tries an event only if a caller asks for it."""
+"""After this many failed attempts to download an event's profile, lpad tries again only for a caller."""
 RETRY = Backoff((3600, 4 * 3600, 12 * 3600, 24 * 3600))
 """Seconds until a failed event may be tried again, by the number of failed downloads."""
 REMEMBERED = 30 * 86_400.0
@@ -64,7 +64,7 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         discovery: the change that wants the event; the first profile that a discovery installs is enabled.
         confirm: whether lpad asks for consent before it installs the event's profile.
         change: the last download of the event's profile.
-        attempts: failed downloads.
+        attempts: the number of failed downloads; `MOST_ATTEMPTS` if lpad must not try again on its own.
         next_at: when a failed event may be tried again, on the steady clock.
         seen: the time at which the event was last listed, on the steady clock.
         iccid: the profile that the download installed.
@@ -177,7 +177,7 @@ def begun(known: Iterable[KnownEvent], key: tuple[str, str], *, change: int) -> 
 
 
 def refused(known: Iterable[KnownEvent], key: tuple[str, str], *, why: str) -> tuple[KnownEvent, ...]:
-    """Return the known events after a server has permanently refused one, which lpad does not try again."""
+    """Return the known events after a server has permanently refused one: lpad does not try it on its own."""
     return tuple(
         replace(each, state=EventState.FAILED, attempts=MOST_ATTEMPTS, why=why) if each.key == key else each
         for each in known

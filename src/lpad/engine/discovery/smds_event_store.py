@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 PATIENCE = Backoff((600, 3600, 6 * 3600, 24 * 3600))
 """Seconds for which lpad does not query an SM-DS on its own, by the number of its failures in a row."""
 WITHOUT_NETWORK = Backoff((600,))
-"""Seconds until lpad tries again if it could ask no server, because the device has no network or time."""
+"""Seconds until lpad tries again if no query was sent, for lack of a network or of a set clock."""
 _MOST_SERVERS = 64
 _NO_NETWORK = ("no-network", "no-interface")
 
@@ -90,7 +90,7 @@ class EventStore:
 
 
 def is_unsent(error: LpadError | Failure) -> bool:
-    """Return whether no server was asked, because the device has no network, or its clock is not set.
+    """Return whether an error means that no query was sent, for lack of a network or of a set clock.
 
     A query that was not sent does not count as a failure of the server, and makes no later wait longer.
     """

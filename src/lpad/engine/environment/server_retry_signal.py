@@ -1,4 +1,4 @@
-"""Signs that an unreached server may be reachable again: the kernel's reports, and other attempts."""
+"""Signs that servers may be reachable again after a failure: the kernel's reports, and other attempts."""
 
 from __future__ import annotations
 

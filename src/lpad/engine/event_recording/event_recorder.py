@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TOGETHER = 0.25
-"""Seconds for which events that may be dropped wait for a change's transaction."""
+"""Seconds for which droppable happenings wait for a change's transaction."""
 
 
 class Recorder:
-    """Passes events from the hub to the journal."""
+    """Passes the happenings that follow from the hub's events to the journal."""
 
     def __init__(self, journal: Journal, hub: Hub) -> None:
-        """Begin to collect events; they are written from `start` on."""
+        """Begin to collect happenings; they are written from `start` on."""
         self._journal = journal
         self._waiting: deque[Happening] = deque()
         self._condition = threading.Condition()
@@ -49,7 +49,7 @@ class Recorder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin to stop; all collected events are written first."""
+        """Begin to stop; all collected happenings are written first."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
@@ -65,7 +65,7 @@ class Recorder:
         return self._thread.is_alive()
 
     def take(self, event: HubEvent) -> None:
-        """Collect an event; return immediately and never raise."""
+        """Collect the happenings of a hub's event; return immediately and never raise."""
         try:
             found = state_events.happenings(event)
         except Exception:
@@ -101,7 +101,7 @@ class Recorder:
                     return
 
     def _leave_to_change(self, found: list[Happening]) -> None:
-        """Let a change that is about to end write droppable events; `unwritten` shows if any are left.
+        """Let a change that is about to end write droppable events; `unwritten` shows whether any are left.
 
         Layers change while a switch ends, so the transaction of the switch can write the layers' events, too.
         """

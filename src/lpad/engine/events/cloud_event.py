@@ -26,7 +26,7 @@ SEQUENCE_DIGITS = 12
 
 
 class Identifiers(enum.StrEnum):
-    """Whether an endpoint gets the numbers of cards, profiles and modems in full."""
+    """Whether an endpoint gets the identifiers of cards, profiles and modems in full."""
 
     FULL = "full"
     REDACTED = "redacted"

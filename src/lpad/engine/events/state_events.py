@@ -1,4 +1,4 @@
-"""The events that follow from the hub's reports: the states of cards, of failover, of lines and of layers.
+"""The events that follow from the hub's reports on states, such as those of cards, failover and lines.
 
 Each of these states becomes an event only when it changes, even across a restart: see `Happening.key`.
 """
@@ -106,7 +106,7 @@ def _repaired(report: Mapping[str, Json]) -> Happening:
 
 
 def _line(data: Mapping[str, Json]) -> Iterator[Happening]:
-    """Read a `line` event: `platform`, `line`, and `iccid` and `euicc` if known."""
+    """Yield the happening of a `line` event: `platform`, `line`, and `iccid` and `euicc` if known."""
     platform, line, iccid, euicc = (_text(data, name) for name in ("platform", "line", "iccid", "euicc"))
     if platform and line:
         yield Happening(
@@ -119,7 +119,7 @@ def _line(data: Mapping[str, Json]) -> Iterator[Happening]:
 
 
 def _imei(data: Mapping[str, Json]) -> Iterator[Happening]:
-    """Read an `imei` event: `euicc`, `imei`, and `previous`, `iccid` and `cause` if known."""
+    """Yield the happening of an `imei` event: `euicc`, `imei`, and `previous`, `iccid`, `cause` if known."""
     euicc, imei = _text(data, "euicc"), _text(data, "imei")
     if euicc and imei:
         yield Happening(
@@ -138,7 +138,7 @@ def _imei(data: Mapping[str, Json]) -> Iterator[Happening]:
 
 
 def _layer(data: Mapping[str, Json]) -> Iterator[Happening]:
-    """Read a `layer` event: `euicc`, `layer`, `up`, and `iccid` and `cause` if known."""
+    """Yield the happening of a `layer` event: `euicc`, `layer`, `up`, and `iccid` and `cause` if known."""
     euicc, layer, iccid, cause = (_text(data, name) for name in ("euicc", "layer", "iccid", "cause"))
     up = data.get("up") is True
     if euicc and layer:

@@ -43,7 +43,7 @@ def asked(wish: OpenWish, ask: Callable[[], _Answer], *, doubt: bool = False) ->
         doubt: whether the call changes something, so that the step stays stored until the outcome is known.
 
     Raises:
-        Postponed: the platform cannot be reached, is busy or out of order.
+        Postponed: the platform cannot be reached, is busy, fails, or its answer is unclear.
         PlatformRefused, ServerUntrusted, Cancelled: see `Platform`.
     """
     wish.context.platforms.hints.looked(wish.record.platform)

@@ -259,7 +259,7 @@ class Changes:
     def unfinished(self, euicc: str | None = None) -> list[Change]:
         """Return the unfinished changes of a card, or of all cards, in the order of their requests.
 
-        An unreadable record, such as a later lpad's, is ignored, because the other changes must continue.
+        An unreadable record, such as one of a later version, is ignored: the other changes must continue.
         """
         rows = self._database.rows(
             "SELECT id, body FROM sound_changes WHERE coalesce(euicc = ?, 1)"
@@ -281,7 +281,7 @@ class Changes:
 def check_change(row: Row) -> None:
     """Check that a row's record and private part are readable and match its columns.
 
-    A record of a kind that only a later lpad knows is not damaged, and stays for that version.
+    A record of a kind that only a later version of lpad knows is not damaged, and stays for that version.
 
     Raises:
         ValueError: a part is unreadable, or does not match.
