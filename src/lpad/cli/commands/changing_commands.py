@@ -326,7 +326,7 @@ def _code_judged(session: Session, change_id: int, asked: object) -> None:
     """Wait until the server has judged a confirmation code; a refused code ends the program.
 
     Args:
-        session: the session.
+        session: the command's session.
         change_id: the change that received the code.
         asked: the time limit of the question that the code answers.
     """

@@ -119,7 +119,7 @@ def _orders(number: int) -> str:
 
 
 def _tell_other_platform(session: Session, change: Change, platform: str | None) -> None:
-    """Print a note if the request resumes the card's open wish at another platform."""
+    """Print a note if the request resumes the card's open wish at a platform other than the requested one."""
     if platform is None or session.output.as_json:
         return
     wish = session.client.euicc(change.euicc).wish

@@ -16,5 +16,5 @@ PKI = click.option(
 
 
 def beside(folder: Path) -> Path:
-    """Return the certificate folder that a card and a server in neighbouring folders share."""
+    """Return the default certificate folder, next to the folder of a card or server."""
     return folder.parent / "pki"

@@ -27,7 +27,7 @@ class EuiccMemoryResetResult(ResultCode):
 
 
 class EuiccMemoryResetRequest(Struct, frozen=True):
-    """eUICCMemoryReset (BF34): the data to delete, including enabled profiles.
+    """eUICCMemoryReset (BF34): the data to delete or reset; enabled profiles are deleted, too.
 
     Test profiles are deleted only if they were loaded in the field.
     """

@@ -205,7 +205,7 @@ class SlotStatusIndication(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchSlot(Body):
-    """Have a logical slot use another physical slot; the modem answers NoEffect if there is no change."""
+    """Have a logical slot use another physical slot; refused with NO_EFFECT if there is no change."""
 
     SERVICE, MESSAGE = Service.UIM, Uim.SWITCH_SLOT
     logical: int = field(metadata=parameter(0x01, Kind.U8))

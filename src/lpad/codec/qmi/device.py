@@ -30,7 +30,7 @@ class GetIds(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ids(Body):
-    """The modem's serial numbers, as digits."""
+    """The modem's serial numbers, of which lpad reads only the IMEI."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_IDS
     imei: str | None = field(default=None, metadata=parameter(0x11, Kind.TEXT))
@@ -68,14 +68,14 @@ class Model(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetRevision(Body):
-    """Ask for the firmware's name."""
+    """Ask for the firmware's revision."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_REVISION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision(Body):
-    """The firmware's name."""
+    """The firmware's revision."""
 
     SERVICE, MESSAGE = Service.DMS, Dms.GET_REVISION
     name: str = field(metadata=parameter(0x01, Kind.TEXT))
