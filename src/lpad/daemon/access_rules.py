@@ -41,7 +41,7 @@ def open_sockets(file: SettingsFile, rules: AccessRules) -> list[socket.socket]:
 
     Raises:
         InvalidSettings: the socket cannot be used.
-        Conflict: another lpad runs with the same socket.
+        Conflict: another lpad process uses the same socket.
     """
     sockets = systemd.inherited_sockets()
     if not sockets:

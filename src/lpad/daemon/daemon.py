@@ -52,7 +52,7 @@ def run(file: SettingsFile) -> None:
 
     Raises:
         InvalidSettings: the socket, the state folder or a file that the settings name cannot be used.
-        Conflict: another lpad runs with the same socket.
+        Conflict: another lpad process uses the same socket.
     """
     signal.signal(
         signal.SIGHUP, signal.SIG_IGN
@@ -85,7 +85,7 @@ class Built:
 
         Raises:
             InvalidSettings: the socket, the state folder or a file that the settings name cannot be used.
-            Conflict: another lpad runs with the same socket.
+            Conflict: another lpad process uses the same socket.
         """
         settings = file.settings
         set_up_logging(settings.log.level, redact=settings.log.redact)
