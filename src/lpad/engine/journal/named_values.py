@@ -58,7 +58,7 @@ class NamedValues:
         return tuple(found)
 
     def names(self, prefix: str) -> list[str]:
-        """Return the names that begin with a prefix of ASCII characters, in their order."""
+        """Return the names that begin with a prefix of ASCII characters, in ascending order."""
         rows = self._database.rows(
             "SELECT name FROM sound_memos WHERE name >= ? AND name < ? ORDER BY name", prefix, f"{prefix}\x7f"
         )

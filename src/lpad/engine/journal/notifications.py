@@ -21,7 +21,7 @@ class Stage(enum.StrEnum):
     """The stages of a notification. A stage is written before its action begins."""
 
     PENDING = "pending"  # to be sent
-    SENDING = "sending"  # an attempt is in progress; after a restart, the server may have received it
+    SENDING = "sending"  # is being sent; after a restart, the server may have received it
     DELIVERED = "delivered"  # accepted by the server; may leave the card
     REFUSED = "refused"  # set aside: the server will not accept it, or the address is invalid
     DROPPED = "dropped"  # dropped by a user; may leave the card
@@ -42,7 +42,7 @@ class StoredNotification(Frozen, kw_only=True):
 
     Moments are seconds on the journal's steady clock. `refusals` counts consecutive refusals, `answered` the
     attempts that a server answered with an error. `answered_since` is the moment of the first such answer;
-    None if there was none, or if an earlier lpad counted it.
+    None if there was none, or if an earlier version of lpad counted it.
     """
 
     id: int
@@ -240,7 +240,7 @@ class Notifications:
         address: str | None = None,
         idle_since: float | None = None,
     ) -> int:
-        """Make unsent notifications due at a moment, unless they are due earlier; return their number.
+        """Make unsent notifications due at a moment, unless they are due earlier; return how many changed.
 
         Args:
             at: the moment, in seconds on the steady clock.

@@ -96,7 +96,7 @@ class LineWatch:
         self._hints: dict[int, str] = {}
         """The last state of each change that was a reason to query the line again."""
         self._changing: dict[str, int] = {}
-        """The number of reports on each changing line."""
+        """The number of consecutive reports that a line is changing, by ICCID."""
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:

@@ -1,6 +1,7 @@
 """Named listeners of the stream of events: programs on this device whose events count as awaited.
 
-A listener does not make the outbox keep more events: it only determines which dropped events count as missed.
+A listener does not make the outbox keep more events: it only determines which events are dropped last, and
+which dropped events count as missed.
 All listeners are one record, which is written at most once in ten seconds, so that no listener can keep the
 journal busy; after a power cut in between, a listener reports its position again.
 """
@@ -90,7 +91,7 @@ class Listeners:
             self._write()
 
     def awaits(self, sequence: int) -> bool:
-        """Return whether a listener has not acknowledged an event; never waits for the disk."""
+        """Return whether any listener has yet to acknowledge an event; never wait for the disk."""
         return any(sequence > each.position for each in self._records.values())
 
     def connect(self, name: str, asker: Asker, *, after: int | None) -> int:
@@ -150,7 +151,9 @@ class Listeners:
                 self._put(name, replace(known, seen=self._now()))
 
     def acknowledge(self, name: str, asker: Asker, *, position: int) -> ListenerStatus:
-        """Note that a listener has processed an event and all earlier ones; a lower number changes nothing.
+        """Record that a listener has processed an event and all earlier ones; return the listener's status.
+
+        The listener's position never moves back.
 
         Raises:
             NotFound: there is no such listener.
@@ -187,13 +190,13 @@ class Listeners:
             return status
 
     def all(self) -> list[ListenerStatus]:
-        """Return all listeners by name; those of an unreadable journal are missing."""
+        """Return the status of all listeners, ordered by name; those of an unreadable journal are missing."""
         self.load()
         with self._lock:
             return [self._status(name) for name in sorted(self._records)]
 
     def _load(self) -> None:
-        """Read the record once, and forget the listeners that were absent for too long.
+        """Read the listeners' record once, and forget the listeners that were absent for too long.
 
         Raises:
             JournalUnavailable: the journal cannot be read.
@@ -242,7 +245,7 @@ class Listeners:
         self._write_soon()
 
     def _write_soon(self) -> None:
-        """Write now, or once ten seconds have passed since the last time."""
+        """Write now, or once ten seconds have passed since the last write."""
         if not self._unwritten or self._timer is not None:
             return
         left = 0.0 if self._written_at is None else self._written_at + KEPT_EVERY - self._now()

@@ -19,7 +19,7 @@ def noted(settings: NetworkSettings) -> tuple[NetworkParams, str]:
 
 
 def read_back(shown: NetworkParams | None, password: str | None) -> NetworkSettings | None:
-    """Join the two parts that `noted` returned; None if there are none, or a damaged disk changed them."""
+    """Join the two parts that `noted` returned; None if there are none, or damage has made them invalid."""
     if shown is None:
         return None
     values = msgspec.structs.asdict(shown)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class PendingSwitch(msgspec.Struct, frozen=True, kw_only=True):
-    """The change that began the switch, its profile, and the applier's data to undo it.
+    """The change that began the switch, the profiles, and the data with which the applier undoes its part.
 
     `prepared` is false until the applier is asked to get ready; until then, there is nothing to undo.
     """
@@ -55,7 +55,7 @@ class PendingSwitches:
             return self._known[euicc]
 
     def begin(self, euicc: str, pending: PendingSwitch) -> None:
-        """Record a switch that begins; an applier's memory that is too long is left out.
+        """Record a switch that begins, without the applier's data if they are too long.
 
         Raises:
             JournalUnavailable: the journal cannot be written.

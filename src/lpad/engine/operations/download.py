@@ -156,7 +156,7 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
         address, order = _order(run, context, euicc, deadline)
         with ExitStack() as connection:
             server = connection.enter_context(context.connect(address, context.snapshot().eid or ""))
-            # The result is stored under this EID, and searched after a power cut.
+            # The installation's result is stored under this EID, and searched for after a power cut.
             eid = run.secret(EID) or context.snapshot().eid
             # If this server has not been informed of a cancelled session, that session locks the order.
             context.owed.send_over(server, deadline=deadline)
@@ -196,10 +196,10 @@ def _install(run: Run, context: Context, deadline: Deadline) -> DownloadResult:
 
 
 def _check_empty(profiles: ProfileList) -> None:
-    """Check that a card still has no profile before an unrequested download.
+    """Check that a card still has no operational profile before an unrequested download.
 
     Raises:
-        Conflict: the card has a profile, or its list is not fully readable.
+        Conflict: the card has an operational profile, or its list is not fully readable.
     """
     if not profiles.certainly_unprovided:
         raise Conflict(

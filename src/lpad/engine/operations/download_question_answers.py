@@ -38,7 +38,7 @@ def decided_before(run: Run, shown: ShownProfile | None) -> Decision | None:
 
 
 def end_of(run: Run) -> LpadError | None:
-    """Return the error that ends a download after an answer; None: it continues.
+    """Return the error that ends a download after an answer; None: the download continues.
 
     The download also continues after a rejection, because the server can be informed only in another session.
     """

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def is_told_first(run: Run, context: Context) -> bool:
     """Return whether the change is done before the installation's notifications are copied and delivered.
 
-    A change that waits for a platform, a guard, an applier or a hook anyway first delivers the notifications,
+    A change that must wait for a platform, a guard, an applier or a hook delivers the notifications first,
     over the network through which the profile came. A change on a borrowed port, or on a port with two
     eUICCs, also delivers them first, because its session cannot stay open.
     """
@@ -82,7 +82,7 @@ def deliver(
 
 
 def _result(installed: Installed) -> PendingNotification:
-    """Return the card's answer as a notification, so that lpad need not read the card's list for it."""
+    """Return the installation's result as a notification, which lpad then need not read from the card."""
     return PendingNotification(
         sequence_number=installed.sequence_number,
         event="install",

@@ -37,7 +37,7 @@ _REACHED = {
     LineAction.SUSPEND: frozenset({Line.IDLE}),
     LineAction.RETIRE: frozenset({Line.ENDED}),
 }
-"""The states in which there is nothing left to do."""
+"""The states in which an action has nothing left to do."""
 _DOUBTFUL = (PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed)
 """Errors after which it is unclear whether the platform carried out the request."""
 

@@ -1,6 +1,6 @@
 """The event at an SM-DS that leads to a reserved profile, if the platform gives no code for it.
 
-The event and the order have no common name, so lpad tries the card's first event that it has not handled. If
+The event and the order share no identifier, so lpad tries the card's first event that it has not handled. If
 that event leads to a profile other than the reserved one, that profile is not enabled; see `provision`.
 """
 
@@ -37,7 +37,7 @@ ASK_EVERY = 60.0
 
 
 def awaited_event(wish: OpenWish) -> ActivationCode:
-    """Return the server of the event that leads to the reserved profile, and its ID as the matching ID.
+    """Return an activation code made of the event for the reserved profile: its server and its ID.
 
     The event is stored before it is returned, so that an interrupted download continues with it.
 

@@ -64,7 +64,7 @@ def unchanged(euicc: Euicc, copies: Sequence[StoredNotification], *, deadline: D
 
     Args:
         euicc: an open ISD-R.
-        copies: the copies that the card probably still has; for a single copy, or very many, no command is
+        copies: the copies that the card probably still has; for one copy, or more than eight, no command is
             sent.
 
     Returns:

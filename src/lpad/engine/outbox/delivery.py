@@ -46,7 +46,8 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff((60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600))
 
 REFUSALS = 5
-"""A notification is set aside after this many permanent refusals in a row."""
+"""The number of permanent refusals in a row after which a notification is set aside; if an error in lpad ends
+an attempt, all attempts count."""
 PATIENT_TRIES = 5
 """The number of attempts answered with an error after which later notifications may go first."""
 LONGEST = 30 * 24 * 3600

@@ -107,7 +107,7 @@ class Collection:
 
         Raises:
             CardError: the card can no longer be reached; copies made so far are kept.
-            JournalUnavailable: copies cannot be stored, so nothing leaves the card.
+            JournalUnavailable: the journal cannot be written; nothing leaves the card without a copy.
         """
         try:
             return self._collect(euicc, eid, deadline=deadline)
@@ -135,8 +135,8 @@ class Collection:
         for stored in self._remove_all(euicc, eid, same, deadline=deadline):
             found.left(stored)
         for stored in found.gone():
-            # Another program has removed the notification, unless it is now unreadable. lpad still sends an
-            # undelivered copy.
+            # Another program has removed the notification, unless its entry is unreadable. lpad still sends
+            # an undelivered copy.
             if stored.removable and not self.uncopied.unreadable(eid):
                 self._journal.notifications.drop(stored.id)
         # One command may then fetch the remaining notifications, unless the list has duplicate numbers.
@@ -487,7 +487,7 @@ class Collection:
     ) -> Iterator[None]:
         """Prevent an unreadable notification, or an unreadable list (`seq` None), from blocking others.
 
-        `shown` is the entry shown to users; `resting`: lpad does not ask the card for it again for a while.
+        `shown` is the entry shown to users; `resting`: whether lpad asks for it again only after a pause.
 
         Raises:
             CardError: the card no longer answers.

@@ -242,11 +242,11 @@ class Outbox:
             self._condition.notify_all()
 
     def make_due(self, eid: str | None = None, *, address: str | None = None) -> None:
-        """Make the notifications of one card, for one recipient, or all, due immediately."""
+        """Make unsent notifications due now: of one card or of all cards, for one recipient or for all."""
         self._journal.notifications.make_due(at=self._journal.clock.now().steady, eid=eid, address=address)
 
     def network_is_back(self) -> None:
-        """Try waiting notifications soon, except those that were just tried."""
+        """Make waiting notifications due now, except those for recipients that were just tried."""
         try:
             present = self._journal.clock.now().steady
             self._journal.notifications.make_due(at=present, idle_since=present - REST)

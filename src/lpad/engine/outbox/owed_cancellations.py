@@ -88,7 +88,7 @@ class OwedCancellations:
             self._condition.notify_all()
 
     def send_over(self, server: Es9Plus, *, deadline: Deadline) -> None:
-        """Inform one server over an open connection, before another session begins on it.
+        """Send one server its owed cancellations over an open connection, before another session begins.
 
         Raises:
             Cancelled: the wait was cancelled; the cancellations stay owed.

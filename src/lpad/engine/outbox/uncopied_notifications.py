@@ -42,7 +42,7 @@ class UncopiedNotification(Struct, frozen=True, kw_only=True):
 
 
 class _Rest(Struct, frozen=True):
-    """The number of failures, and the monotonic time before which the card is not asked again."""
+    """The number of failed requests, and the monotonic time before which lpad does not ask the card again."""
 
     failures: int
     until: float

@@ -1,4 +1,4 @@
-"""Health rules: when a profile is healthy, and how long it may be unhealthy before another replaces it."""
+"""Health rules: when a profile is healthy, and how long it may be unhealthy before failover leaves it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FailoverPolicy(Frozen, kw_only=True):
     provisioning: ProvisioningPolicy | None = None
 
     def rule(self, listed: ProfileList) -> HealthRule | None:
-        """Return the enabled profile's rule; None if the profile has none or is unknown."""
+        """Return the enabled profile's rule; None if the profile has no rule, or lpad does not know it."""
         return next((rule for rule in self.rules if listed.means(rule.iccid, listed.enabled)), None)
 
     def following(self, iccid: str, *, listed: ProfileList, enabled: str) -> HealthRule | None:

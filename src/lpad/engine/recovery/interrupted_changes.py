@@ -43,7 +43,7 @@ class TakeUp(Protocol):
 
 
 class Interrupted:
-    """Changes from an earlier run of lpad, or of a lost card; the worker settles them once the card is read.
+    """Changes that lpad's end or the loss of the card cut off; the worker settles them once the card is read.
 
     Until then, the API may cancel queued changes.
     """

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 RESTARTS = 10
-"""The number of times that a download or a discovery is repeated after the daemon's end has cut it off."""
+"""The maximum number of repetitions of a download or a discovery that the daemon's end has cut off."""
 
 
 def judge(
     change: Change, private: Private, card: Snapshot, notifications: list[StoredNotification]
 ) -> Verdict:
-    """Return the result of an interrupted change that reached its goal, or its error.
+    """Return the result of an interrupted change that reached its goal, or the error of any other.
 
     Args:
         change: the record, running when lpad ended, or waiting for its card.
@@ -61,7 +61,7 @@ def goes_on(change: Change) -> bool:
 
 
 def is_endless(change: Change) -> bool:
-    """Return whether lpad waits for an absent card without limit."""
+    """Return whether an interrupted change waits for its absent card without a time limit."""
     patient = isinstance(change.params, params.DownloadParams) and change.params.when_online
     return goes_on(change) or patient
 

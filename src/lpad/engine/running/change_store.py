@@ -85,7 +85,7 @@ class ChangeStore:
         try:
             return self.change(change_id)
         except NotFound:
-            # The answer is not a new change, because the request may have been carried out, and would be
+            # lpad adds no new change, because the request may have been carried out, and would be
             # repeated.
             raise Conflict(
                 f"this Idempotency-Key belongs to change {change_id}, whose record was lost with a damaged"
@@ -115,7 +115,7 @@ class ChangeStore:
             return [change for change in self._live.values() if not change.state.ended]
 
     def adopt(self, euicc: str) -> list[Change]:
-        """Take over a card's changes that an earlier run of the daemon left unfinished.
+        """Take over a card's changes that were unfinished when the daemon last ended.
 
         Return an empty list while the journal cannot be written: a change whose end is not on disk would be
         repeated later.
@@ -339,7 +339,7 @@ class ChangeStore:
         self._tell(change)
 
     def _tell(self, change: Change) -> None:
-        """Count and publish a stored record; a fault in this must not undo anything."""
+        """Publish a record, and count an ended change; a fault in this must not undo anything."""
         try:
             if change.state.ended:
                 self._counters.change_ended(change.kind, change.state)

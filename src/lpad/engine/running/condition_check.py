@@ -80,5 +80,5 @@ def ask_network(condition: Condition, deadline: Deadline) -> Look:
 
 
 def not_evaluable(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Return the conditions without a known source."""
+    """Return the conditions that no source of this version of lpad can evaluate."""
     return tuple(each for each in conditions if each.kind not in SOURCES)

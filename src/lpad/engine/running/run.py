@@ -75,7 +75,7 @@ class Run(RunRecord):
         """Create the run of a change, which `begin` begins.
 
         Args:
-            settled: the result of a change from an earlier run of the daemon that reached its goal.
+            settled: the result of a change from before the daemon's start that reached its goal.
             others_wait: whether other changes wait for the card; called from any thread.
             released: whether the change waits for an answer and has no session with the card.
         """

@@ -43,7 +43,7 @@ class RunRecord:
 
     @property
     def notes(self) -> Notes:
-        """The notes of this run of the daemon and of earlier ones."""
+        """The notes of the change, including those from before the daemon's start."""
         return self._private.notes
 
     def notes_of(self, type_: type[N]) -> N:

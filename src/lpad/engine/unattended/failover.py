@@ -192,7 +192,7 @@ class Failover:
         self._subscription.close()
 
     def _take_up(self) -> None:
-        """Continue from an earlier run of lpad: with a running switch, or in the cool-down after it."""
+        """Continue after a restart of lpad: with a running switch, or in the cool-down after it."""
         last = self._latest()
         if last is None:
             return

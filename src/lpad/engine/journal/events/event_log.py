@@ -52,10 +52,10 @@ class File(Protocol):
     """The journal's file."""
 
     def writing(self, *, last_words: bool = False) -> AbstractContextManager[sqlite3.Connection]:
-        """Return a transaction; raises JournalUnavailable."""
+        """Return a transaction; raise JournalUnavailable if the journal cannot be written."""
 
     def rows(self, query: str, *values: str | float | None) -> list[tuple[Any, ...]]:
-        """Return all rows; raises JournalUnavailable."""
+        """Return all rows of a query; raise JournalUnavailable if the journal cannot be read."""
 
 
 def check_event(row: Mapping[str, Value]) -> None:
@@ -219,9 +219,9 @@ class EventLog:
         return msgspec.json.decode(rows[0][0], type=dict[str, int]) if rows else {}
 
     def _append_if_possible(self, db: sqlite3.Connection, happening: Happening) -> None:
-        """Write an event; an internal error affects neither the record that it reports nor other events.
+        """Write an event; an internal error affects neither other events nor the record behind the event.
 
-        An error of the journal ends the transaction, and the event is written in a later transaction.
+        An error of the journal is raised, and ends the transaction.
         """
         try:
             self._append(db, happening)
@@ -284,7 +284,7 @@ class EventLog:
         for tell in listeners:
             try:
                 tell()
-            except Exception:  # the events are stored, whatever a listener does
+            except Exception:  # the events are stored, even if such a function fails
                 log.exception("cannot notify a listener of new events: internal-error")
 
 

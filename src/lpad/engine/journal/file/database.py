@@ -58,7 +58,8 @@ UNWRITABLE_FOR = 300.0
 """Seconds after which a file counts as damaged if it cannot be written although a new one next to it can."""
 
 _SHOWN = (JournalState.READ_ONLY, JournalState.UNWRITABLE, JournalState.FULL, JournalState.DAMAGED)
-"""States in which the readable part of the file belongs to this lpad and is shown."""
+"""The states in which lpad shows the readable part of the file: no other program uses the file, and no later
+version of lpad wrote it."""
 _AGEING = (JournalState.READ_ONLY, JournalState.UNWRITABLE)
 """The states that count as damage if they last for `UNWRITABLE_FOR` seconds."""
 _ODD_CONTENT = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
@@ -72,7 +73,7 @@ class RepairedError(JournalUnavailable):
 def again_if_repaired(
     method: Callable[Concatenate[_S, _P], _T],
 ) -> Callable[Concatenate[_S, _P], _T]:
-    """Restart a writing method once after the journal was damaged and repaired."""
+    """Call a writing method a second time if the journal was damaged and repaired during the first call."""
 
     @wraps(method)
     def called(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -126,9 +127,10 @@ class Database:
             self._db.close()
 
     def try_again(self) -> bool:
-        """Try to write again after a failure; return whether this succeeded.
+        """Try to write again after a failure; return whether the file can be written.
 
-        A file that stays unwritable for long counts as damaged if a new one can be created next to it.
+        A file that stays unwritable for `UNWRITABLE_FOR` seconds counts as damaged if a new one can be
+        created next to it.
         """
         with self._lock:
             if self._closed or (self._reserve.spent and not self._reserve.fill()):
@@ -169,7 +171,7 @@ class Database:
 
     @contextmanager
     def writing(self, *, last_words: bool = False) -> Iterator[sqlite3.Connection]:
-        """Write within one transaction: on the disk at its end, undone if it fails.
+        """Write within one transaction, which is on the disk at its end, or is undone if it fails.
 
         Args:
             last_words: whether the space released by `make_room` may be used.
@@ -195,9 +197,9 @@ class Database:
                         self._db.execute("COMMIT")
                         del self._deferred[:deferred]
                     except BaseException:
-                        # On a full disk SQLite sometimes rolls back on its own, and sometimes leaves the
-                        # transaction open, even if COMMIT fails: then nothing could be written any more,
-                        # even with free space.
+                        # On a full disk, SQLite sometimes rolls back, and sometimes leaves the transaction
+                        # open, even if COMMIT fails: then nothing could be written any more, even with free
+                        # space.
                         if self._db.in_transaction:
                             self._db.execute("ROLLBACK")
                         raise
@@ -255,10 +257,10 @@ class Database:
     # Opening and repairing.
 
     def _open(self, damage: DamagedError | None = None) -> sqlite3.Connection:
-        """Open the file, repaired if it is damaged, or else create the copy that is read in its place.
+        """Open the file, after a repair if it is damaged; if it is unusable, create the copy to read instead.
 
         Args:
-            damage: why the file is unusable, if already known.
+            damage: why the file must be repaired, if already known.
         """
         try:
             opened = self._opened() if damage is None else self._repaired(damage)
@@ -276,11 +278,11 @@ class Database:
         return opened
 
     def _opened(self) -> sqlite3.Connection:
-        """Open the file, even after an interrupted repair, and examine it.
+        """Complete an interrupted repair; then open the file, examine it and bring it to the current version.
 
         Raises:
             DamagedError: the file must be repaired.
-            JournalUnavailable: the file cannot be used, or a later lpad wrote it.
+            JournalUnavailable: the file cannot be used, or a later version of lpad wrote it.
         """
         path = self._path
         with mapped(self._path):

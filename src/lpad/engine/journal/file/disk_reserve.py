@@ -51,7 +51,7 @@ class Reserve:
         return True
 
     def _clear(self) -> None:
-        """Move away any object but a file: a pipe would block, and a link would redirect the writing."""
+        """Rename an object other than a regular file: a pipe would block, a link would redirect the data."""
         if os.path.lexists(self._path) and not stat.S_ISREG(self._path.lstat().st_mode):
             self._path.rename(self._path.with_name(f"{self._path.name}.odd"))
 

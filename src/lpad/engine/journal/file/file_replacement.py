@@ -33,7 +33,7 @@ LARGEST_KEPT = 16 * 1024 * 1024
 """The maximum number of bytes kept of each file: a journal is far smaller, but another file in its place may
 not be."""
 _LOCKED_BYTES = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0x40000000, 512, 0)
-"""The position of SQLite's locks, in the form of fcntl(2)."""
+"""The bytes that SQLite locks, as a lock structure for fcntl(2)."""
 _PARTS = ("", "-wal", "-shm", "-journal")
 
 
@@ -44,7 +44,7 @@ def beginning(path: Path) -> Path:
         OSError: the file cannot be created.
     """
     new = _free(_beginning(path))
-    new.touch(0o600, exist_ok=False)  # SQLite would create the file with another mode
+    new.touch(0o600, exist_ok=False)  # SQLite would create the file with a different mode
     return new
 
 
@@ -187,10 +187,10 @@ def check_unlocked(handle: int, path: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Prevent a second lpad from repairing the same journal at the same time.
+    """Prevent another lpad process from repairing the same journal at the same time.
 
     Raises:
-        JournalUnavailable: another lpad is repairing the journal.
+        JournalUnavailable: another lpad process is repairing the journal.
         OSError: the folder cannot be opened.
     """
     handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

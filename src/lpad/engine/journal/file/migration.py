@@ -19,7 +19,7 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def noted_version(db: sqlite3.Connection) -> int | None:
-    """Return the version stored in the file with a checksum; None without a valid checksum.
+    """Return the version in a row with a checksum; None if this row is missing or its checksum is wrong.
 
     The row with this version has the same form in all versions, including later ones.
     """

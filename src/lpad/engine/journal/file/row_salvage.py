@@ -39,7 +39,7 @@ _Row = tuple["Value", ...]
 FIRST = ("notifications", "changes", "memos", "requests", "events")
 """Tables in the order in which their rows go into the new file, the most important ones first."""
 NUMBERED = ("changes", "events")
-"""Tables whose numbers are never used twice."""
+"""Tables whose row numbers are never used twice."""
 APART = 1_000_000
 """The number that is added to the highest number found if a table's last number cannot be read."""
 _STATE_ENTRY = ("state", "id")
@@ -69,7 +69,7 @@ def salvage(path: Path) -> Salvage:
     """Return the readable content of a file and its write-ahead log, which may be missing or damaged.
 
     Raises:
-        NewerError: a later lpad wrote the file.
+        NewerError: a later version of lpad wrote the file.
         OSError: the file exists but cannot be opened.
     """
     found = [_Reader(path, as_written=True)]
@@ -115,7 +115,7 @@ class _Reader:
         return _is_sequence(record) or bool(_identified(record))
 
     def _take(self, record: Record) -> bool:
-        """Keep a record whose checksum identifies its table; return whether the checksum does."""
+        """Keep a record if its table is recognized, by its checksum or its form; return whether it is."""
         if _is_sequence(record):
             table, number = str(record.values[0]), int(str(record.values[1]))
             self._sequences[table] = max(number, self._sequences.get(table, 0))

@@ -82,7 +82,7 @@ CREATE TABLE spares (
 """
 
 # The time since which a server answers a notification with errors, on the steady clock; NULL for errors that
-# an earlier lpad has counted, until the next answer. A repair expects the checksum to be a row's last column.
+# an earlier version has counted, until the next answer. A repair expects the checksum in a row's last column.
 _ANSWERED_SINCE = """
 ALTER TABLE notifications DROP COLUMN checksum;
 ALTER TABLE notifications ADD COLUMN answered_since REAL;
@@ -123,7 +123,7 @@ SCHEMA_VERSION = len(MIGRATIONS)
 CHECKSUMS_SINCE = MIGRATIONS.index(_CHECKSUMS) + 1
 """The first version whose rows carry checksums. A later step may add columns, as long as the checksum stays
 the last one: all checksums are computed again after it. Only `about` must stay unchanged in every later
-version, because an older lpad uses it to distinguish a newer file from a damaged number."""
+version, because an earlier version of lpad uses it to distinguish a newer file from a damaged number."""
 
 SPARED = {
     "changes": "private IS NOT NULL AND instr(CAST(body AS TEXT), '\"guard\":{')",
@@ -136,5 +136,5 @@ values."""
 
 
 def statements(migration: str) -> list[str]:
-    """Return a step's statements, one by one: SQLite's way of running a whole script commits on its own."""
+    """Return a step's statements separately, because running a whole script would commit the transaction."""
     return [statement for statement in migration.split(";") if statement.strip()]

@@ -87,7 +87,7 @@ class Layout(Frozen):
         return ":".join(map(str, self.key_of(row)))
 
     def fits(self, row: Sequence[Value]) -> bool:
-        """Return whether lpad could have written this row, judged by the types of its values."""
+        """Return whether lpad could have written this row, judged by the types and sizes of its values."""
         return all(column.fits(value) for column, value in zip(self.columns, row, strict=True))
 
 

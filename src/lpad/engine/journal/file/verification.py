@@ -49,10 +49,10 @@ def examine_header(head: bytes) -> None:
 
 
 def examine_version(db: sqlite3.Connection) -> int:
-    """Return the version of a file, if this lpad can read it.
+    """Return the version of a file, if this version of lpad can read it.
 
     Raises:
-        NewerError: a later lpad wrote the file.
+        NewerError: a later version of lpad wrote the file.
         DamagedError: the version's number is wrong, or the file lacks tables of its version.
     """
     version, noted = version_of(db), noted_version(db)
@@ -117,7 +117,7 @@ def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | Non
 
 
 def _examine_spares(db: sqlite3.Connection, layout: Layout, condition: str) -> None:
-    """Check that the number of second copies matches the rows that have one."""
+    """Check that a table has as many second copies as rows that need one."""
     (rows,) = db.execute(f"SELECT count(*) FROM {layout.table} NOT INDEXED WHERE {condition}").fetchone()
     (copies,) = db.execute("SELECT count(*) FROM spares WHERE origin = ?", (layout.table,)).fetchone()
     if rows != copies:

@@ -27,7 +27,7 @@ class JournalState(enum.StrEnum):
     READ_ONLY = "read-only"  # lpad may not write the journal's file, folder or file system
     LOCKED = "locked"  # another program has the journal open
     DAMAGED = "damaged"  # the journal is not trustworthy, and no new journal can be created in its place
-    NEWER = "newer"  # a later lpad wrote the journal
+    NEWER = "newer"  # a later version of lpad wrote the journal
     UNWRITABLE = "unwritable"  # the disk fails, or another error occurs
 
 
@@ -36,7 +36,7 @@ class DamagedError(Exception):
 
 
 class NewerError(Exception):
-    """A later lpad wrote the file; the text has its version."""
+    """A later version of lpad wrote the file; the text states the file's schema version."""
 
 
 _STATES: Mapping[int, JournalState] = {
@@ -119,7 +119,7 @@ def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavaila
 
 @contextmanager
 def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
-    """Distinguish damage from temporary failures: no space, no permission, another program's lock, no memory.
+    """Convert the errors of a block: tell damage from no space, no permission, a lock and no memory.
 
     Raises:
         DamagedError: the file is damaged.

@@ -101,7 +101,7 @@ def _opened(path: Path) -> int | None:
 
 
 def read_log_beside(path: Path, size: int = USUAL, *, as_written: bool = True) -> WriteAheadLog:
-    """Return the log next to a file; an empty one if there is none, or the disk cannot read it.
+    """Return the log next to a file; an empty one if it is missing or unreadable.
 
     Raises:
         PermissionError: lpad may not read the log, which does not mean that it is empty.

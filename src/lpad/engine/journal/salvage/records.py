@@ -1,4 +1,4 @@
-"""The records in a database's pages, even those that are no longer referred to.
+"""The records in a database's pages, even those to which the database no longer refers.
 
 Each leaf page is read separately. So damage in the header, the schema or interior pages hides no records, and
 damage in one page does not affect other pages. SQLite's file format is documented at

@@ -19,10 +19,10 @@ _NULL, _INTEGER, _REAL, _TEXT, _BLOB = range(5)
 
 
 def row_checksum(table: str, values: Sequence[Value]) -> int:
-    """Return the CRC-32 of a row, which detects every single wrong bit, and a row of another table.
+    """Return the CRC-32 of a row and its table's name; it detects every single wrong bit.
 
     Args:
-        values: the values of all its columns except the checksum, in the table's order.
+        values: the values of all the row's columns except the checksum, in the table's order.
     """
     return zlib.crc32(b"".join([table.encode(), *map(_spelled, values)]))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
-"""The byte order in which checksums are computed."""
+"""The byte order of the checksums, by the log's magic number."""
 _HEADER = 32
 _FRAME = 24
 _SMALLEST, _LARGEST = 512, 65536
@@ -35,7 +35,7 @@ class WriteAheadLog(Frozen):
     damaged: bool = False
     """Whether SQLite would ignore committed transactions."""
     unclear: bool = False
-    """Whether the checksum does not show if a wrong bit is in a page's number or in its content."""
+    """Whether, in some frame, a wrong bit may be either in the page's number or in its content."""
 
 
 def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> WriteAheadLog:
@@ -43,8 +43,8 @@ def read_log(data: bytes, *, page_size: int = 4096, as_written: bool = True) -> 
 
     Args:
         data: the file's content.
-        page_size: the bytes of a page, if the log's own header cannot be read.
-        as_written: whether a doubtful page number is read as it is written, or as its checksum requires.
+        page_size: the page size in bytes, used if the log's header cannot be read.
+        as_written: whether a doubtful page number is used as written; otherwise as its checksum requires.
     """
     if len(data) < _HEADER + _FRAME + _SMALLEST:
         return WriteAheadLog()

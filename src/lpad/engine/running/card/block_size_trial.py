@@ -41,8 +41,8 @@ def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) ->
 
     Args:
         card: the card; the trial may close its port, which is then opened again at the next use.
-        iccids: the profiles on the card.
-        seconds: the time to open the card.
+        iccids: the ICCIDs of the profiles on the card.
+        seconds: the time limit for opening the card.
     """
     if not card.is_open:
         return
@@ -67,7 +67,7 @@ def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) ->
 
 
 def _iccids_by_long_request(card: Card, *, seconds: float) -> set[str] | None:
-    """Return the ICCIDs in the answer; None if the link carried the request in smaller blocks only."""
+    """Return the ICCIDs in the answer to the long request; None if the link carried the request in smaller blocks only."""
     link = card.open(deadline=Deadline.after(seconds))
     with isdr_session(link, aids=card.port.aids, deadline=Deadline.after(seconds)) as isdr:
         isdr.block_size = LARGEST_BLOCK

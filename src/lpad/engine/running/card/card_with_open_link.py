@@ -55,7 +55,7 @@ class Loan(Protocol):
         """Whether another program has lent the port to lpad."""
 
     def give_back(self) -> None:
-        """End the loan once nothing is open."""
+        """End the loan; call this once the link is closed."""
 
 
 class _OwnPort:
@@ -212,19 +212,19 @@ class Card:
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def take_card_report(self) -> CardReport:
-        """Return the indications and forget them, because lpad now acts on them."""
+        """Return the modem's indications about its card, and forget them, because lpad now acts on them."""
         link = present_link(self._link)
         return link.take_card_report() if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def forget_card_report(self) -> None:
-        """Forget the indications from before the modem's last answer, because the card was read since."""
+        """Forget the indications that precede the modem's last answer, because the card was read since."""
         link = present_link(self._link)
         if isinstance(link, CardReporting):
             link.forget_card_report()
 
     @property
     def idle_port(self) -> int | None:
-        """The descriptor for awaiting the modem's unsolicited lines; None if lpad cannot listen."""
+        """The file descriptor on which lpad awaits the modem's unsolicited lines; None if this is impossible."""
         link = present_link(self._link)
         if self._deaf or not isinstance(link, Listening):
             return None

@@ -23,7 +23,7 @@ _PATIENCE = 15.0
 
 
 class RegistrationQuery:
-    """The query of one worker; its lock is the worker's condition, which wakes the worker."""
+    """The query of one worker; its lock is the worker's condition variable, which wakes the worker."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class RegistrationQuery:
 
         Args:
             deadline: for the wait.
-            urgent: have a running change that only waits for a server make way, as for a switch.
+            urgent: whether a running change that only waits for a server makes way, as for a switch.
 
         Returns:
             The status; empty if the modem has no command for it; None if it could not be asked because the
@@ -80,7 +80,7 @@ class RegistrationQuery:
         return answer if isinstance(answer, Connection) else None
 
     def _put(self, what: Callable[[], object], deadline: Deadline, *, urgent: bool) -> object:
-        """Have the worker's thread answer a question between two changes."""
+        """Have the worker's thread answer a query between two changes; return the answer, None if there is none."""
         with self._lock:
             # A query that was not answered while the card was idle would fail now, too.
             urgent = urgent and self._tells
@@ -122,7 +122,7 @@ class RegistrationQuery:
 
     @property
     def due_at(self) -> float | None:
-        """The monotonic time of the open query; None if there is none."""
+        """When the open query was made, in monotonic time; None if there is none."""
         return self._asked_at
 
     def run(self) -> None:

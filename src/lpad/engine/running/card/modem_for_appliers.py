@@ -36,11 +36,11 @@ class ModemDialogue(Frozen):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """AT queries that show if the card selects the operator configuration, with the answer for yes."""
+        """AT queries that show whether the card selects the operator configuration, with the answer for yes."""
         return self._lent.quirks.operator_configuration
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
-        """Send a command once; any final result is an answer, even a refusal.
+        """Send a command once; any final result code counts as an answer, even an error.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
@@ -87,7 +87,7 @@ class ControlPortSession(Frozen):
         return self._modem.attach_settings(deadline=deadline)
 
     def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
-        """Store other settings for the initial bearer, and attach again; return whether the modem agrees.
+        """Store other settings for the initial bearer, and attach again; return whether the modem accepted both.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.
