@@ -77,7 +77,7 @@ class ServedCard:
         return self._worker.unattended.rescue.state(self._eid)
 
     def failover(self) -> FailoverStatus | None:
-        """Return the health of the enabled profile; None if the settings ask for no failover."""
+        """Return the status of failover; None if the settings request no failover."""
         return self._failovers.status(self._name)
 
     def modem_restarts(self) -> ModemRestarts:

@@ -1,7 +1,7 @@
 """Discovery: the servers that have a profile or an event for this card (SGP.22 v2.5, 3.6 and 5.8).
 
-lpad asks each SM-DS in turn. lpad follows an event that leads to another SM-DS; every other event is a
-profile that waits at an SM-DP+, with the event's ID as its matching ID.
+lpad asks each SM-DS in turn. lpad follows an event that leads to another SM-DS; every other event stands for
+a profile that waits at an SM-DP+, with the event's ID as its matching ID.
 
 An event does not name the kind of its server, but the server's certificate does: lpad opens a session, reads
 the role in the certificate, and closes the connection to an SM-DP+ before the card has signed anything.

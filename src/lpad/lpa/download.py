@@ -116,8 +116,8 @@ class Download:
         """Download and install the profile.
 
         After an error that follows AuthenticateServer, lpad cancels the session on card and server before it
-        raises the error, unless the card has reported a result. Failures of this are logged and never hide
-        the first error. The reason leaves the order usable if another attempt can succeed.
+        raises the error, unless the card has reported a result. Failures of the cancellation are logged and
+        never hide the first error. Its reason leaves the order usable if another attempt can succeed.
 
         Raises:
             PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.
@@ -138,7 +138,7 @@ class Download:
             try:
                 self._announce(step)
                 event = self._steps[step]()
-            except Exception as error:  # noqa: BLE001  raised below, after card and server are in order
+            except Exception as error:  # noqa: BLE001 - raised below, after the end of the session
                 failure = error
                 event = self._failed(error)
             self._session.on(event)
@@ -313,7 +313,7 @@ class Download:
 
     @contextmanager
     def _callers_time(self) -> Iterator[None]:
-        """Extend the deadline by the time that the caller needs."""
+        """Extend the deadline by the time that the caller needs for an answer."""
         began = time.monotonic()
         yield
         self._deadline = self._deadline.later(time.monotonic() - began)

@@ -52,7 +52,7 @@ class Order(Frozen):
 
 
 class Offer(Frozen):
-    """The profile that the server offers, for the caller to accept or refuse."""
+    """The profile that the server offers, for the caller to decide on."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"raw"})
     iccid: Iccid

@@ -38,7 +38,7 @@ def find_lost_result(
         try:
             result = ProfileInstallationResult.decode(each.raw)
         except MalformedError:
-            continue  # the notification is of another kind
+            continue  # the notification is of a different kind
         if result.transaction_id == transaction_id:
             return result
     return None

@@ -114,7 +114,7 @@ class MutualAuthentication:
         )
 
     def authenticate_server(self, request: AuthenticateServerRequest, *, deadline: Deadline) -> None:
-        """Have the card check the server and sign its answer.
+        """Have the card check the server, and sign the proof of the card's identity.
 
         Raises:
             CardRefused: the card refuses the server.
@@ -139,7 +139,7 @@ class MutualAuthentication:
         return self._info2
 
     def _ctx_params1(self, matching_id: str | None, *, deadline: Deadline) -> bytes:
-        """Return the encoded device information for the card to sign, with only the fields that it knows."""
+        """Return the encoded device information for the card to sign, with only fields known to it."""
         params = CtxParams1(matching_id, self._device)
         radios = self._device.capabilities
         if not any(getattr(radios, radio) is not None for radio in _LATER_RADIOS):

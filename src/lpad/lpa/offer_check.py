@@ -1,4 +1,4 @@
-"""An offered profile: the check against the card's policy, and the caller's view."""
+"""An offered profile: the check against the card's policy, and the offer in the form for the caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def judge(
     """Check the profile's policy rules, if it has any, against the card's RAT.
 
     Raises:
-        PolicyRefused: the card does not allow the profile's operator one of these rules.
+        PolicyRefused: the card forbids profiles of this operator at least one of these rules.
         CardError: the card cannot be asked.
     """
     rules = policy_rules.rules_of(metadata)

@@ -148,7 +148,7 @@ def _fits(patterns: Iterable[str], text: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Return whether a text matches; there is no backtracking, so no server's text makes this slow."""
+    """Return whether a text matches a pattern; without backtracking, so no server's text makes this slow."""
     first, *others = pattern.split("*")
     if not others:
         return text == pattern

@@ -1,8 +1,8 @@
 """Whether a profile's policy rules are allowed on this card (SGP.22 v2.5, 2.9.3.1).
 
 A profile that may not be disabled or deleted can lock a gateway to one operator permanently. So the card
-contains a table of the operators whose profiles may have such rules. The LPA checks the table before the
-download; the card checks it again.
+contains a table of the operators whose profiles may have such rules. The LPA checks the rules against the
+table before the download; the card checks them again.
 """
 
 from __future__ import annotations

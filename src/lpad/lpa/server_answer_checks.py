@@ -134,7 +134,7 @@ def check_offer(
     """Check the answer to AuthenticateClient and return its offer.
 
     Raises:
-        ServerUntrusted: the two certificates belong to different servers.
+        ServerUntrusted: the certificates for authentication and for binding belong to different servers.
         ServerMalformed: the answer breaks its grammar or contradicts itself.
     """
     attempted = "ES9+.AuthenticateClient"

@@ -1,4 +1,4 @@
-"""The commands of a broker's clients, as a table: each operation with its fields and lpad's request."""
+"""The commands of a broker's clients, as a table: each operation with its fields and its request to lpad."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRETS = frozenset({"activation_code", "confirmation_code"})
 
 
 class CommandFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of every command: its card, which may be omitted if there is only one."""
+    """The field of every command: its card, which may be omitted if lpad has only one card."""
 
     card: Name | None = None
 

@@ -61,7 +61,7 @@ class CommandRunner:
         """Create the runner; `start` starts its threads.
 
         Args:
-            new_client: returns a client of lpad.
+            new_client: returns a client of lpad's API.
             broker: receives the results.
             topics: the topics of commands.
             allowed: the names of the permitted operations; lpad-mqtt ignores all others.
@@ -81,7 +81,7 @@ class CommandRunner:
 
     @property
     def filters(self) -> list[str]:
-        """The topics to subscribe to."""
+        """The topic filters to subscribe to."""
         return [f"{self._topics.operation(name)}/+" for name in sorted(self._allowed)]
 
     def start(self) -> None:
@@ -234,7 +234,7 @@ class CommandRunner:
 
 
 def _card(lpad: Client, asked: str | None) -> str:
-    """Return the card that a command means.
+    """Return the name of the card that a command means.
 
     Raises:
         ApiError: the command names no card, and lpad has several or none.

@@ -43,7 +43,7 @@ SET_ASIDE_AFTER = 5 * 24 * 3600.0
 KEPT_EVERY = 1.0
 """Seconds between two writes of the position while there are many events."""
 ACKNOWLEDGED_EVERY = 10.0
-"""Seconds between two messages to lpad about the latest event that the broker has confirmed."""
+"""Seconds between two reports to lpad about the latest event that the broker has confirmed."""
 
 _LOOK = 60.0
 
@@ -91,8 +91,8 @@ class EventForwarder:
         """Create the forwarder; `start` starts its threads.
 
         Args:
-            source: lpad's client.
-            acknowledgements: another client of lpad, for the reports of confirmed events.
+            source: a client of lpad's API.
+            acknowledgements: another such client, for the reports of confirmed events.
             broker: receives the events.
             topics: the topics of the events.
             position: the file with the number of the last confirmed event.

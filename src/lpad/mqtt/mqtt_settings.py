@@ -27,7 +27,8 @@ LONGEST_PASSWORD = 65_535
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TOPIC = re.compile(r"[^\x00-\x1f\x7f+#$/][^\x00-\x1f\x7f+#]{0,199}")
-"""Matches 1 to 200 characters without wildcards or control characters that do not begin with / or $."""
+"""Matches a text of 1 to 200 characters, without wildcards and control characters, that does not begin
+with / or $."""
 _LISTENER = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 

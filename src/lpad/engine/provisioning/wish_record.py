@@ -78,7 +78,8 @@ class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
     def reference(self, eid: str) -> str:
         """Return lpad's own name for this wish's next order.
 
-        The name is derived from the EID and the platform, so that a device that has lost its journal finds its order again.
+        The name is derived from the EID and the platform, so that a device that has lost its journal finds
+        its order again.
         """
         text = f"{eid} {self.platform} {self.allowed}"
         return f"lpad-{hashlib.sha256(text.encode()).hexdigest()[:32]}"

@@ -57,7 +57,7 @@ class WishStore:
 
 
 def _events(eid: str, before: WishRecord | None, after: WishRecord | None) -> list[Happening]:
-    """Return the events of a new record; a failure is only logged, because the record must be stored anyway."""
+    """Return the events of a new record; a failure is only logged, because the record must be stored."""
     try:
         return happenings(eid, before, after)
     except Exception:

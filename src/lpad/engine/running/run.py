@@ -1,4 +1,4 @@
-"""A run: a change while a worker carries it out, and the only meeting point of worker and API.
+"""A run: one execution of a change by a worker, and the only object that worker and API share.
 
 The worker takes steps, shows progress and asks questions; the API answers and cancels.
 """
@@ -76,7 +76,7 @@ class Run(RunRecord):
 
         Args:
             settled: the result of a change from before the daemon's start that reached its goal.
-            others_wait: whether other changes wait for the card; called from any thread.
+            others_wait: returns whether other changes wait for the card; called from any thread.
             released: whether the change waits for an answer and has no session with the card.
         """
         super().__init__(change, store)
@@ -106,7 +106,7 @@ class Run(RunRecord):
         rollback. A change that the card has carried out is also resumed.
 
         Raises:
-            Cancelled: the change was cancelled before.
+            Cancelled: the change was already cancelled.
             InternalError: the record cannot be written.
         """
         on_trial = self._change.guard is not None
@@ -195,7 +195,7 @@ class Run(RunRecord):
 
     @property
     def taken_back(self) -> str | None:
-        """Why the change ends at its next safe point; None: it does not."""
+        """Why the change ends at its next safe point; None: the change continues."""
         return self._cancelled
 
     def ask(
@@ -362,7 +362,7 @@ class Run(RunRecord):
         """Wait until the deadline; an answer or a cancellation ends it early.
 
         Args:
-            considered: the answer that the caller last saw in `given`. If `given` already contains a later
+            considered: the answer that was last read from `given`. If `given` already contains a later
                 answer, the method returns immediately.
             deadline: the end of the wait.
         """

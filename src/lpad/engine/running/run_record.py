@@ -50,7 +50,7 @@ class RunRecord:
         """Return the notes, which must be of the given type.
 
         Raises:
-            InternalError: the notes of this kind of change are of another type.
+            InternalError: the notes of this kind of change are of a different type.
         """
         if not isinstance(self.notes, type_):
             raise InternalError(f"a change of the kind {self._change.kind} has no {type_.__name__}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
-    """Check that this is the card for which the change was requested.
+    """Check that an open session is with the card for which the change was requested.
 
     Raises:
         Conflict: another card is in its place; nothing was done.

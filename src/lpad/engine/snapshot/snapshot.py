@@ -1,4 +1,4 @@
-"""The last reading of a card, frozen: everything that the API shows without accessing the card."""
+"""The last reading of a card, as an immutable record: all data that the API shows without using the card."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class NetworkSteps:
     def prepare(self) -> None:
         """Run the hooks before a switch, and have the applier get ready.
 
-        A resumed switch is already prepared, and keeps the remembered data.
+        A resumed switch is already prepared, and keeps the data that the applier has recorded.
 
         Raises:
             NetworkFailed: a hook or the applier failed, and the settings do not ignore this.
@@ -295,7 +295,7 @@ class NetworkSteps:
         """Check that the end of lpad has cut off none of the steps.
 
         Raises:
-            Suspended: lpad ends, and a step was cut off.
+            Suspended: lpad is stopping, and a step was cut off.
         """
         if self._attempts.cut_off:
             raise Suspended("lpad is stopping, and continues the change at its next start")

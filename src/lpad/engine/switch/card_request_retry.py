@@ -69,7 +69,7 @@ def ways(profiles: ProfileList, profile: Listed, *, refresh: bool) -> Iterator[W
 
 
 def did_nothing(error: CardError) -> bool:
-    """Return whether an error means that the card has done nothing and may accept another form of request."""
+    """Return whether an error means that the card has done nothing and may accept the request's next form."""
     if isinstance(error, CardRefused):
         return error.details.get("reason") in _NOTHING_DONE
     return isinstance(error, CardStatus) and error.details.get("sw") in _NOT_UNDERSTOOD

@@ -150,7 +150,7 @@ class ConditionWatch:
             self._run.withdraw()
 
     def _evaluable(self) -> list[Condition]:
-        """Return the unmet conditions; fail if one is from a newer lpad and cannot be evaluated."""
+        """Return the unmet conditions; fail if one is from a newer lpad release and cannot be evaluated."""
         conditions = []
         for each in self.guard.unmet:
             try:
@@ -260,7 +260,7 @@ class ConditionWatch:
                 self._run.pose(QuestionKind.CONFIRMATION, within=self._deadline.remaining())
 
     def _ask_modem(self, condition: Condition, _deadline: Deadline) -> Look:
-        """Wait a while for the registration, then release the port, which another card may share."""
+        """Await the registration for a limited time; then release the port, which another card may share."""
         self._check()
         opening = self._deadline.within(self._context.timeouts.open)
         try:

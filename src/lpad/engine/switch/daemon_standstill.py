@@ -59,7 +59,7 @@ class Standstill:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Time a block with a short action, such as a journal entry; a long delay is a standstill, too."""
+        """Measure the time of a short action, such as a journal entry; a long delay is a standstill, too."""
         began = time.monotonic()
         try:
             yield

@@ -22,7 +22,7 @@ class NetworkTarget:
     """The profile that an applier gets, from the last reading of the card and the stored settings."""
 
     def __init__(self, context: Context, named: str, *, change_id: int) -> None:
-        """Create the target from the profile's name; nothing is looked up yet.
+        """Create the target from the profile's name; no record is read yet.
 
         Args:
             context: has the card, the stored settings, and the unfinished switch.

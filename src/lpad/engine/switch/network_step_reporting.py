@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Steps(Protocol):
-    """Receives each network step as it begins; a change shows the steps, unless lpad settles a switch."""
+    """Receives each network step as it begins; a change shows those of a switch that it carries out."""
 
     @property
     def change_id(self) -> int:
-        """The number of the change that contains the switch."""
+        """The number of the change that contains the switch; 0: there is none."""
 
     @property
     def origin(self) -> str:
@@ -90,13 +90,13 @@ class StepsOfRun(Frozen):
 
 
 class StepsAfterCut:
-    """Receives the steps that settle an interrupted switch; no change shows these steps."""
+    """Receives steps that no change shows, such as those that settle an interrupted switch."""
 
     def __init__(self, change_id: int, ending: Cancellation) -> None:
         """Create the receiver without a current step.
 
         Args:
-            change_id: the change whose switch was interrupted.
+            change_id: the change whose switch was interrupted; 0: there is none.
             ending: ends the waits when lpad stops.
         """
         self.change_id = change_id

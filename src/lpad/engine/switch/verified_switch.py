@@ -55,7 +55,7 @@ PLAIN = Purpose()
 def switch(
     run: Run, context: Context, *, iccid: str, enabled: bool, purpose: Purpose = PLAIN
 ) -> SwitchResult:
-    """Enable or disable a profile, and check that the card reports it and the modem reads it.
+    """Enable or disable a profile, and make sure that card and modem agree on the result.
 
     Args:
         iccid: the profile's ICCID or AID.
@@ -127,7 +127,7 @@ def see_through(run: Run, context: Context, result: Result) -> Result:
 
 
 def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
-    """Query the modem, and return its prepared refresh.
+    """Query the modem, and return the prepared modem refresh.
 
     Raises:
         CardError: the port is gone.

@@ -352,7 +352,7 @@ class Failover:
             self._provisioning.withdraw()
 
     def _rest(self) -> None:
-        """Rest until the cool-down is over."""
+        """Make no check until the cool-down is over."""
         self._sign(Sign.TRIED, until=now() + timedelta(seconds=self._policy.cooldown))
         self._pause(self._policy.cooldown, early=False)
         self._sign(Sign.RESTED)

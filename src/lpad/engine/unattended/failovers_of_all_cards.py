@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Looked(Protocol):
-    """The sources of failover: a card's last reading, its modem's registration, and the layers' states."""
+    """The information on which failover decides: a card's last reading, registration and layer states."""
 
     @property
     def snapshot(self) -> Snapshot:

@@ -4,7 +4,7 @@ lpad asks the sources in turn, such as the default SM-DP+, the SM-DSs and operat
 were asked without success, lpad waits before it starts again.
 
 Each attempt is a change like any other. The number of attempts and the time of the next attempt are stored
-before an attempt begins. So a device that keeps restarting does not ask the server each time.
+before an attempt begins. So a device that keeps restarting does not ask a server each time.
 """
 
 from __future__ import annotations

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from lpad.remote.https.connection import HttpsConnection
 
 LIMITS = Limits(silence=15.0, request=30.0)
-"""A receiver should answer before it handles the event; Standard Webhooks recommends 15 to 30 seconds."""
+"""The time limits of an attempt: Standard Webhooks recommends 15 to 30 seconds, because a receiver should
+answer before it handles the event."""
 LARGEST_ANSWER = 16 * 1024
 """The maximum number of bytes of an answer's body that are read and discarded to keep the connection."""
 _GONE = 410
 
 
 class Verdict(enum.StrEnum):
-    """The outcomes of an attempt."""
+    """The verdicts on an attempt."""
 
     ACCEPTED = "accepted"  # any status 2xx
     GONE = "gone"  # 410: the endpoint wants no further events
@@ -57,7 +58,7 @@ def attempt(
     """Send an event once, and return the outcome.
 
     Raises:
-        Cancelled: lpad is stopping, or the endpoint has other settings.
+        Cancelled: lpad is stopping, or the endpoint has new settings.
     """
     headers, body = endpoint.request(event, at=time.time())
     started = time.monotonic()

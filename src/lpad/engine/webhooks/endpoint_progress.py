@@ -61,7 +61,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     given_up: int = 0
 
     def fresh(self) -> Progress:
-        """Return the record without failed attempts."""
+        """Return the record without the failed attempts for the current event."""
         return msgspec.structs.replace(
             self, attempts=0, spent=0.0, tried_at=None, due=None, asked_to_wait=False
         )

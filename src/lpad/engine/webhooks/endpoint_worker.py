@@ -45,7 +45,7 @@ class EndpointWorker:
     """Sends events to one endpoint."""
 
     def __init__(self, endpoint: Endpoint, journal: Journal, environment: Environment) -> None:
-        """Continue at the endpoint's position in the journal; a new endpoint gets the events from now on.
+        """Create a worker that continues at the endpoint's position; a new endpoint gets only later events.
 
         Raises:
             JournalUnavailable: the journal cannot be read.

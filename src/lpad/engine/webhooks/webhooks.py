@@ -86,7 +86,7 @@ class Webhooks:
             worker.network_is_back()
 
     def wake(self) -> None:
-        """Check for due events again, for example when the clock is set."""
+        """Make all endpoints' threads check for due events, for example when the clock is set."""
         for worker in list(self._workers.values()):
             worker.wake()
 

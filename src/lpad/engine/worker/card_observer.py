@@ -62,7 +62,7 @@ class Observer:
 
         Args:
             deleted: gets the ICCIDs of profiles that are no longer on the card.
-            copy_soon: called if new notifications must be copied after the caller has got the result.
+            copy_soon: called if new notifications must be copied after the change's caller has the result.
         """
         self._deleted = deleted
         self._copy_soon = copy_soon
@@ -155,7 +155,7 @@ class Observer:
             switched: the list of profiles that this session has read after a switch, which alters nothing
                 else.
             eid: the EID that the card has proven in this session; None: lpad reads the EID.
-            copies_later: whether new notifications are copied after the caller has got the result;
+            copies_later: whether new notifications are copied after the change's caller has the result;
                 notifications of an earlier change are copied immediately.
 
         Raises:

@@ -73,7 +73,7 @@ class CardOwnership:
         self.release(claimant)
 
     def _let_go(self, claimant: Claimant, *, but: str | None = None) -> list[Claimant]:
-        """End a claimant's ownership, except of `but`; return the claimants that waited for this."""
+        """End a claimant's ownership of all cards except `but`; return the claimants that waited for them."""
         gone = [eid for eid, holder in self._holders.items() if holder is claimant and eid != but]
         for eid in gone:
             del self._holders[eid]

@@ -178,7 +178,7 @@ class Executor:
         if _makes_way(run, error):
             run.give_way()
             log.info("change %d: %s", run.change.id, error)
-            # End immediately, because the change that goes first is more urgent than reading the card.
+            # The card is not read, because the change that goes first is more urgent.
             self._keep(run, self._make_way)
             return
         if isinstance(error, Cancelled) and run.taken_back is not None and not error.details:

@@ -1,8 +1,8 @@
 """Restarting a modem that refuses all commands for its card, as some do after a SIM hot swap.
 
-A Quectel EC20 then answers +CME ERROR: 0 to MANAGE CHANNEL and SELECT, until its radio is cycled. lpad first
-tries again a few times, because a modem that is starting may give any answer. Then lpad takes the steps of
-the modem's refresh ladder one by one, within the limits of `ModemRestartLimit`.
+A Quectel EC20 then answers +CME ERROR: 0 to MANAGE CHANNEL and SELECT, until its radio is switched off and
+on. lpad first tries again a few times, because a modem that is starting may give any answer. Then lpad takes
+the steps of the modem's refresh ladder one by one, within the limits of `ModemRestartLimit`.
 """
 
 from __future__ import annotations

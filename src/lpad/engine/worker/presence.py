@@ -54,7 +54,7 @@ class Presence:
         self._failures += 1
 
     def look_now(self) -> None:
-        """Try an absent card immediately, and soon again."""
+        """Try an absent card immediately; if that fails, start again with the shortest pause."""
         self._failures = 0
         self._look_at = time.monotonic()
         self._told = True

@@ -394,7 +394,7 @@ class Worker:
             self._port_free()
 
     def _search(self) -> None:
-        """Begin to look for work; called with the lock held."""
+        """Record since when the worker is idle, and accept queries; called with the lock held."""
         if not self._stays_idle:
             self._idle_since = time.monotonic()
         self._stays_idle = False
@@ -491,7 +491,7 @@ class Worker:
         look_after_report(self._context, self._loop.ending)
 
     def _applier_returned(self) -> None:
-        """Receive, in another thread, that the applier's program has started or ended."""
+        """Ask the applier again soon, because its program has started or ended; called in another thread."""
         with self._loop.waking():
             self.unforgotten.hurry(self._name)
 
@@ -511,7 +511,7 @@ class Worker:
         self._look()
 
     def _help_modem(self) -> None:
-        """Take the next step to revive a hung modem, and check whether the card can then be read."""
+        """Take the next step of a hung modem's refresh ladder; if lpad took a step, try the card again."""
         if self._hung_modem.help():
             with self._loop.lock:
                 self._presence.look_now()

@@ -86,7 +86,7 @@ class Workers:
     def become(self, ports: Iterable[CardPort]) -> None:
         """Create workers for new cards, end those of removed cards, and pass new settings to the others.
 
-        Returns immediately; an ending worker brings its running change to the next safe point.
+        Return immediately; an ending worker brings its running change to the next safe point.
         """
         with self._changing:
             before, wanted = self._workers, {port.name: port for port in ports}
@@ -143,12 +143,12 @@ class Workers:
             worker.adopt()
 
     def tidy(self, eid: str) -> None:
-        """Have a card's worker remove delivered notifications from the card when idle."""
+        """Have a card's worker copy new notifications and remove delivered ones when it is idle."""
         for worker in self._workers.values():
             if worker.snapshot.eid == eid:
                 worker.removal.request()
 
     def _port_free(self) -> None:
-        """Make all workers without a port try again: new settings may give a card another card's port."""
+        """Make all workers try an unusable card again: new settings may give a card another card's port."""
         for worker in self._workers.values():
             worker.look_now()

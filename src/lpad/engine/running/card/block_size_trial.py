@@ -67,7 +67,7 @@ def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) ->
 
 
 def _iccids_by_long_request(card: Card, *, seconds: float) -> set[str] | None:
-    """Return the ICCIDs in the answer to the long request; None if the link carried the request in smaller blocks only."""
+    """Return the ICCIDs in the answer; None if the link carried the long request in smaller blocks only."""
     link = card.open(deadline=Deadline.after(seconds))
     with isdr_session(link, aids=card.port.aids, deadline=Deadline.after(seconds)) as isdr:
         isdr.block_size = LARGEST_BLOCK

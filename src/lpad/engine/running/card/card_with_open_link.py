@@ -224,7 +224,7 @@ class Card:
 
     @property
     def idle_port(self) -> int | None:
-        """The file descriptor on which lpad awaits the modem's unsolicited lines; None if this is impossible."""
+        """The file descriptor for awaiting the modem's unsolicited lines; None if lpad cannot listen."""
         link = present_link(self._link)
         if self._deaf or not isinstance(link, Listening):
             return None

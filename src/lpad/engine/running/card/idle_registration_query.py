@@ -80,7 +80,7 @@ class RegistrationQuery:
         return answer if isinstance(answer, Connection) else None
 
     def _put(self, what: Callable[[], object], deadline: Deadline, *, urgent: bool) -> object:
-        """Have the worker's thread answer a query between two changes; return the answer, None if there is none."""
+        """Have the worker's thread answer a query between two changes; None: it did not answer."""
         with self._lock:
             # A query that was not answered while the card was idle would fail now, too.
             urgent = urgent and self._tells

@@ -36,7 +36,7 @@ class ModemDialogue(Frozen):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """AT queries that show whether the card selects the operator configuration, with the answer for yes."""
+        """AT queries whether the card selects the operator configuration, with the answer that means yes."""
         return self._lent.quirks.operator_configuration
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
@@ -87,7 +87,7 @@ class ControlPortSession(Frozen):
         return self._modem.attach_settings(deadline=deadline)
 
     def attach_with(self, wish: SessionWish, *, deadline: Deadline) -> bool:
-        """Store other settings for the initial bearer, and attach again; return whether the modem accepted both.
+        """Store other settings for the initial bearer, and attach again; return whether the modem did so.
 
         Raises:
             CardUnreachable: no answer in time, or the port is gone.

@@ -44,7 +44,7 @@ class AwaitingRetry:
 
     @property
     def due_at(self) -> float | None:
-        """When the next run continues, in monotonic time; None: only when an event occurs."""
+        """When the next run continues, in monotonic time; None: each run continues only at an event."""
         return min(self._due.values(), default=None)
 
     def take_due(self) -> list[Run]:
