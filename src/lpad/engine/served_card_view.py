@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ServedCard:
-    """A card's last snapshot and related records, for any thread; nothing here queries the card."""
+    """A card's last snapshot and related records, for any thread; no method queries the card."""
 
     def __init__(
         self,

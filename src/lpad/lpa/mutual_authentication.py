@@ -139,7 +139,7 @@ class MutualAuthentication:
         return self._info2
 
     def _ctx_params1(self, matching_id: str | None, *, deadline: Deadline) -> bytes:
-        """Return the encoded device information for the card to sign, with only fields known to it."""
+        """Return the encoded device information that the card signs, with only fields that the card knows."""
         params = CtxParams1(matching_id, self._device)
         radios = self._device.capabilities
         if not any(getattr(radios, radio) is not None for radio in _LATER_RADIOS):

@@ -26,7 +26,7 @@ def judge(
     """Check the profile's policy rules, if it has any, against the card's RAT.
 
     Raises:
-        PolicyRefused: the card forbids profiles of this operator at least one of these rules.
+        PolicyRefused: the card does not allow profiles of this operator to have all of these rules.
         CardError: the card cannot be asked.
     """
     rules = policy_rules.rules_of(metadata)

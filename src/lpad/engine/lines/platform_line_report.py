@@ -36,7 +36,7 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> Line:
-        """The state of the line; unknown if a later version of lpad has stored a state new to this one."""
+        """The state of the line; unknown if this version of lpad does not know the stored state."""
         return Line(self.line) if self.line in {each.value for each in Line} else Line.UNKNOWN
 
     @property

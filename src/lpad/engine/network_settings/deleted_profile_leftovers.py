@@ -28,7 +28,7 @@ MOST = 64
 class UnforgottenProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One deleted profile that an applier still knows.
 
-    `applier` is the name of the applier; `since` is when lpad first recorded the profile here; `told` is why
+    `applier` is the name of the applier; `since` is when lpad first recorded this fact; `told` is why
     the applier still knows the profile.
     """
 

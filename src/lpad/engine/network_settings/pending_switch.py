@@ -55,7 +55,7 @@ class PendingSwitches:
             return self._known[euicc]
 
     def begin(self, euicc: str, pending: PendingSwitch) -> None:
-        """Record a switch that begins, without the applier's data if they are too long.
+        """Record a switch that begins; the applier's data is left out if it is too long.
 
         Raises:
             JournalUnavailable: the journal cannot be written.

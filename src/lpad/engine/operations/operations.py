@@ -224,8 +224,8 @@ def reset(run: Run, context: Context) -> results.ResetResult:
 def deliver_notifications(run: Run, context: Context) -> results.DeliverNotificationsResult:
     """Try to deliver every pending notification of the card now.
 
-    With `seq`, only the queue of that notification's recipient becomes due, including the notification itself
-    if it was set aside.
+    With `seq`, only the queue of the recipient of this notification becomes due, including the notification
+    itself if it was set aside.
     """
     deadline = Deadline.after(context.timeouts.read)
     run.step("collect-notifications")

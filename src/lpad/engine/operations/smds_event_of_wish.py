@@ -37,7 +37,7 @@ ASK_EVERY = 60.0
 
 
 def awaited_event(wish: OpenWish) -> ActivationCode:
-    """Return an activation code made of the event for the reserved profile: its server and its ID.
+    """Return an activation code with the server and the ID of the event for the reserved profile.
 
     The event is stored before it is returned, so that an interrupted download continues with it.
 

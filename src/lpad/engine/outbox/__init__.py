@@ -1,4 +1,4 @@
-"""Delivery of notifications: from the card to the journal, to their server, and only then off the card."""
+"""Notifications are copied from the card to the journal, sent to their server, and only then removed."""
 
 from lpad.engine.outbox.delivery import BACKOFF
 from lpad.engine.outbox.outbox import Delivery, Outbox

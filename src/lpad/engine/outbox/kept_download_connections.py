@@ -47,7 +47,7 @@ class KeptConnections:
         self._ended = False
 
     def keep(self, server: Es9Plus, eid: str, closing: ExitStack) -> None:
-        """Keep an open connection, which `open` then returns.
+        """Keep an open connection, which `open` then yields.
 
         Args:
             server: the open connection.

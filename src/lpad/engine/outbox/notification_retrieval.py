@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_OF_A_CARD = 500
-"""The maximum number of copies of one card's notifications. Cards contain some dozens; further ones stay on
-the card, without loss, until some copies were delivered, so that a faulty card cannot fill the disk."""
+"""The maximum number of copies of one card's notifications. Cards contain some dozens; any above this number
+stay on the card, without loss, until some copies were delivered: a faulty card must not fill the disk."""
 MOST_OF_ALL = 2000
 """The maximum number of copies for all cards, because a faulty card may report another EID each time."""
 LARGEST = 32 * 1024
 """The maximum number of bytes of one notification. Real ones, with certificates, have some kilobytes."""
 PATIENCE = 30.0
-"""Seconds for one notification, or for the list, because others wait for the card."""
+"""Seconds for one notification, or for the list, because other work waits for the card."""
 _COPIED_AT_ONCE = 8
 """The number of notifications that one transaction copies; until the transaction ends, they are on the card
 only."""
@@ -69,7 +69,7 @@ _Read = tuple["NotificationMetadata", "Sequence[PendingNotification]"]
 
 
 class Collection:
-    """Keeps the journal's copies in step with a card's list of notifications."""
+    """Keeps the journal's copies up to date with a card's list of notifications."""
 
     def __init__(self, journal: Journal, hub: Hub, *, sends: Callable[[], bool] = lambda: False) -> None:
         """Create the card's side of the outbox.

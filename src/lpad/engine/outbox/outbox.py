@@ -1,7 +1,7 @@
 """The outbox: notifications are copied to the journal, delivered in order, and only then leave the card.
 
 One thread sleeps until the next attempt is due, however long that is; a temporary thread serves each due
-recipient, so that a hanging recipient blocks no other.
+recipient, so that a recipient that does not answer blocks no other.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Postponed(Exception):
 class Run(RunRecord):
     """One running change; `step`, `progress`, `ask` are for the worker, `answer`, `cancel` for the API.
 
-    `overtake` and `release` are for the queue: they end the change's waits, so that others get the card.
+    `overtake` and `release` are for the queue: they end the change's waits, so that other runs get the card.
     """
 
     def __init__(

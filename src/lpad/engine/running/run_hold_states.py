@@ -1,4 +1,4 @@
-"""A run's hold on the card: whether it can still make way for others, as a table.
+"""A run's hold on the card, as a table of states: whether the run can make way for other changes.
 
     working ──▶ asking ──▶ released           working ──▶ overtaken
        │                                         working ──▶ beyond

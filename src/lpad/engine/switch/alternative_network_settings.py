@@ -1,7 +1,7 @@
 """Other network settings, each tried once, if the network reports that the profile's own are wrong.
 
-A cause such as ESM 27, unknown APN, does not mean an unusable profile. The network's default APN works
-with most operators of IoT profiles, and an operator may offer one IP type only.
+A cause such as ESM 27, unknown APN, does not mean that the profile is unusable. The network's default APN
+works with most operators of IoT profiles, and an operator may offer one IP type only.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     pre-switch, prepare-network     before the card is asked; a failure stops an ordinary enable
     apply-network                   card and modem agree on the profile, and lpad holds the modem
-    return-modem, connect-network   the modem is back with its user
+    return-modem, connect-network   the modem was returned to its user
     post-switch                     the owner's hooks
     undo-network                    the switch is rolled back; the previous profile's apply and connect follow
 

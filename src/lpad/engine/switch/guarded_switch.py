@@ -264,7 +264,7 @@ class _GuardedSwitch:
         return self._watch(guard.after(Turn.READ), seconds=deadline.remaining(), started_anew=deadline.passed)
 
     def _watch_enabled(self, deadline: Deadline) -> SwitchResult:
-        """Evaluate the requested guard of a profile that was already enabled and remains so in any case."""
+        """Evaluate the requested guard of an already enabled profile, which stays enabled in any case."""
         listed = self._context.snapshot().listed
         profile = listed.named(self._iccid)
         if profile is None:

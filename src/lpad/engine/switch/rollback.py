@@ -163,7 +163,7 @@ class Rollback:
         self._network.undo()
 
     def _note(self, *, candidate: int, tries: int) -> None:
-        # After a restart, the earlier journal entry also leads here: a full disk must not stop the rollback.
+        # A full disk must not stop the rollback: after a restart, the earlier journal entry also leads to it.
         notes = noting(
             SwitchNotes,
             candidate=candidate,

@@ -404,7 +404,7 @@ def verify(
 def copies_later(run: Run, context: Context) -> bool:
     """Return whether notifications are copied after the caller has the result.
 
-    Notifications are copied immediately during a guarded switch, which waits anyway, and on a borrowed port,
+    Notifications are copied immediately during a guarded switch, which must wait, and on a borrowed port,
     which lpad would otherwise borrow again. The same applies if another change, such as an overtaken
     download, has not ended, because its notifications must come later.
     """

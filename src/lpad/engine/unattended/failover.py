@@ -306,7 +306,7 @@ class Failover:
         return self._ailing_until.passed
 
     def _fail_over(self, rule: HealthRule, card: Snapshot) -> None:
-        """Request a switch to the next profile, and then rest in any case."""
+        """Request a switch to the next profile, if any; then make no check until the cool-down is over."""
         self._ailing_until = None
         wanted = self._policy.following(
             self._tried_last(rule.iccid, card.listed), listed=card.listed, enabled=rule.iccid

@@ -1,7 +1,7 @@
 """The rescue after a guarded switch that ended stuck: the wanted profiles are tried until one is enabled.
 
-Such a switch could enable neither the previous profile nor one of the fallback order, and no person is there
-to help. lpad therefore tries these profiles again in rounds at growing intervals, and immediately when the
+Such a switch could enable neither the previous profile nor one of the fallback order, and the device is
+unattended. lpad therefore tries these profiles again in rounds at growing intervals, and immediately when the
 card comes back or lpad starts. Each attempt is a change like any other. The wanted profiles and the number of
 attempts are in the journal, so a restart does not end the rescue.
 """

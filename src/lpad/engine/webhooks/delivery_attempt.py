@@ -30,7 +30,7 @@ class Verdict(enum.StrEnum):
     """The verdicts on an attempt."""
 
     ACCEPTED = "accepted"  # any status 2xx
-    GONE = "gone"  # 410: the endpoint wants no further events
+    GONE = "gone"  # 410: the endpoint accepts no further events
     FAILED = "failed"  # any other answer, or none
 
 

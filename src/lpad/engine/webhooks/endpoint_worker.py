@@ -1,4 +1,4 @@
-"""One endpoint's thread: sends its events in order, and waits as long as the endpoint needs.
+"""One endpoint's thread: sends the endpoint's events in order, with pauses between failed attempts.
 
 No other thread waits for this thread, which reads the outbox and stores its progress in the journal.
 """

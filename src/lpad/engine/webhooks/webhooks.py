@@ -68,7 +68,7 @@ class Webhooks:
         return any(worker.alive for worker in list(self._workers.values()))
 
     def become(self, endpoints: Sequence[Endpoint]) -> None:
-        """Serve these endpoints from now on; a request that this cuts off is repeated with the same ID."""
+        """Serve these endpoints from now on; a request that this interrupts is repeated with the same ID."""
         with self._lock:
             self._wanted = tuple(endpoints)
             if self._started:

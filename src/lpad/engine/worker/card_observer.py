@@ -256,7 +256,7 @@ class Observer:
         """
         if self._copies_owed:
             self.collect(euicc, str(euicc.get_eid(deadline=deadline)), deadline=deadline)
-            self._outbox.wake()  # the running change may wait for a person before it ends
+            self._outbox.wake()  # the running change may wait for a user's answer before it ends
 
     def absent(self, error: LpadError) -> None:
         """Publish why the card cannot be used; a link remains open only for reports of another card."""

@@ -79,7 +79,7 @@ class UnattendedChanges:
         )
 
     def review_soon(self) -> None:
-        """Have the card's needs reviewed when no change runs, because they may have changed."""
+        """Have the worker decide again, when no change runs, which changes the card needs."""
         with self._loop.waking():
             self._review_at = time.monotonic()
 

@@ -47,7 +47,7 @@ class Work(Frozen, kw_only=True):
 
 
 class WorkLoop:
-    """A thread that only `stop` ends: without the thread, a person would have to restart lpad on site."""
+    """A thread that only `stop` ends: without the thread, the card is not served until lpad restarts."""
 
     def __init__(self, name: str) -> None:
         """Create the loop; its thread begins with `start`.

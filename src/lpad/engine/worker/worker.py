@@ -362,7 +362,7 @@ class Worker:
         self._leaving = True
         self._observer.gone()
         self._end(f"the settings no longer name a card '{self._name}'")
-        self._loop.guarded(self.queue.give_up)  # now, because the thread may be stuck at the port
+        self._loop.guarded(self.queue.give_up)  # now, because the port may be blocking the thread
 
     def adopt(self) -> None:
         """Have the thread adopt the journal's unfinished changes, after the journal could not be written."""

@@ -131,7 +131,7 @@ class Workers:
         return [worker.snapshot for worker in self._workers.values()]
 
     def release(self, *reasons: PauseReason) -> None:
-        """Continue all changes that wait for one of these reasons."""
+        """Continue all changes that wait for one of `reasons`."""
         for worker in self._workers.values():
             worker.queue.release(*reasons)
             if not {PauseReason.NETWORK, PauseReason.TIME}.isdisjoint(reasons):

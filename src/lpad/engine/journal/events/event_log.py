@@ -284,7 +284,7 @@ class EventLog:
         for tell in listeners:
             try:
                 tell()
-            except Exception:  # the events are stored, even if such a function fails
+            except Exception:  # the events are stored, even if a function fails
                 log.exception("cannot notify a listener of new events: internal-error")
 
 

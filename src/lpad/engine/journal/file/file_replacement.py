@@ -1,6 +1,6 @@
 """The replacement of a damaged journal by a new one, safe against a power cut at any moment.
 
-The new file is complete and on the disk under another name before the old one is touched. Then the old file
+The new file is complete and on the disk under another name before the old one is changed. Then the old file
 is renamed and kept, with its related files, and the new file gets its name. After a power cut in between, the
 next start finds the complete new file and continues there; an incomplete one is removed, and the repair
 begins again.

@@ -19,7 +19,7 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def noted_version(db: sqlite3.Connection) -> int | None:
-    """Return the version in a row with a checksum; None if this row is missing or its checksum is wrong.
+    """Return the version in the row `format`; None if this row is missing or its checksum is wrong.
 
     The row with this version has the same form in all versions, including later ones.
     """

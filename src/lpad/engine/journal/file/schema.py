@@ -82,7 +82,8 @@ CREATE TABLE spares (
 """
 
 # The time since which a server answers a notification with errors, on the steady clock; NULL for errors that
-# an earlier version has counted, until the next answer. A repair expects the checksum in a row's last column.
+# an earlier version of lpad has counted, until the next answer. A repair expects the checksum to be the last
+# column.
 _ANSWERED_SINCE = """
 ALTER TABLE notifications DROP COLUMN checksum;
 ALTER TABLE notifications ADD COLUMN answered_since REAL;

@@ -119,7 +119,7 @@ def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavaila
 
 @contextmanager
 def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
-    """Convert the errors of a block: tell damage from no space, no permission, a lock and no memory.
+    """Convert a block's errors: tell damage from a full disk, missing permission, a lock and low memory.
 
     Raises:
         DamagedError: the file is damaged.

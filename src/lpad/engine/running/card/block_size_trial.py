@@ -37,7 +37,7 @@ LONG_REQUEST = ProfileInfoListRequest(tags=_TAGS).encode()
 def try_larger_blocks(card: Card, iccids: Collection[str], *, seconds: float) -> None:
     """Find out whether the modem transmits larger blocks intact, unless this is known.
 
-    A closed port is not opened for this, because the program that lent it may be using it again.
+    A closed port is not opened for the trial, because the program that lent it may be using it again.
 
     Args:
         card: the card; the trial may close its port, which is then opened again at the next use.

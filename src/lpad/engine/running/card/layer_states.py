@@ -1,8 +1,8 @@
 """The states of the layers of a card's data connection, as they were last seen.
 
-Every check of a layer reports its result here, and each change of a state is published once. lpad makes no
-check only to learn a state, so a state is as old as the last check. After a restart of lpad, all states are
-unknown.
+Every check of a layer reports its result to `LayerStates`, and each change of a state is published once. lpad
+makes no check only to learn a state, so a state is as old as the last check. After a restart of lpad, all
+states are unknown.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A restart helps a modem that has not noticed a switch, or that lost its card after a hot swap. Restarts do not
 help if, for example, the modem reports ICCIDs in its own form, or its slot is worn out. lpad must not restart
-such a modem for ever, because each restart interrupts a connection that may be the only one. Each restart is
+such a modem endlessly, because each restart interrupts a connection that may be the only one. Each restart is
 in the journal before any command is sent, so the limit also applies if the daemon crashes repeatedly. The
 count is reset only when the modem reads the enabled profile, or at a user's request.
 """

@@ -99,7 +99,7 @@ class AwaitingRetry:
         return waiting
 
     def release(self, *reasons: PauseReason) -> None:
-        """Continue the runs that wait for one of these reasons; those that were just tried continue soon."""
+        """Continue the runs that wait for one of `reasons`; those that were just tried continue soon."""
         present = time.monotonic()
         for change_id, run in self._runs.items():
             pause = run.change.pause

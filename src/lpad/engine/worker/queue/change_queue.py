@@ -176,7 +176,7 @@ class ChangeQueue:
 
     @property
     def questions_due_at(self) -> float | None:
-        """When the next unanswered change ends, in monotonic time; None: never. Hold the lock for this."""
+        """When the next unanswered change ends, in monotonic time; None: never. Call with the lock held."""
         return self._asked.due_at
 
     def end_unanswered(self) -> None:
@@ -191,7 +191,7 @@ class ChangeQueue:
                 run.fail(error)
 
     def release(self, *reasons: PauseReason) -> None:
-        """Continue the changes that wait for one of these reasons."""
+        """Continue the changes that wait for one of `reasons`."""
         with self._lock:
             self._paused.release(*reasons)
             self._lock.notify_all()
@@ -207,7 +207,10 @@ class ChangeQueue:
 
     @property
     def resumes_at(self) -> float | None:
-        """When the next paused change continues, in monotonic time; None: never. Hold the lock for this."""
+        """When the next paused change continues, in monotonic time; None: only when an event occurs.
+
+        The caller must hold the lock.
+        """
         return self._paused.due_at
 
     def resume(self) -> None:
