@@ -1,6 +1,6 @@
 """The owner's policy for installing profiles on an unattended device.
 
-Each rule is judged as soon as its subject is known, and always before the card gets a byte of a profile.
+Each rule is judged as soon as its subject is known, and always before the card gets any part of a profile.
 The card's own rules (`policy_rules.py`) also apply: neither can allow what the other forbids.
 """
 

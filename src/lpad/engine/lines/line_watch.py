@@ -113,13 +113,13 @@ class LineWatch:
         self._news.set()
 
     def stop(self) -> None:
-        """Begin to stop, without waiting for the end."""
+        """Have the watch end, without waiting for this."""
         self._stopping = True
         self._stop.cancel("lpad was stopped")
         self._news.set()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end, at most until the deadline."""
+        """Wait until the watch has ended, at most until the deadline."""
         if self._thread is not None:
             self._thread.join(deadline.remaining())
 

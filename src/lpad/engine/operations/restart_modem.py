@@ -21,7 +21,7 @@ def restart_modem(run: Run, context: Context) -> RestartModemResult:
 
     Raises:
         Conflict: there is no modem, or its ladder in the settings has no step that restarts it.
-        CardError: the port is gone, the modem does not answer, or the card cannot be read afterwards.
+        CardError: the port has disappeared, the modem does not answer, or the card cannot be read afterwards.
     """
 
     def look(within: Deadline) -> Holding | None:

@@ -158,7 +158,7 @@ class ListedCopies:
 
 
 def _number_on_card(stored: StoredNotification) -> int | None:
-    """Return the card's number of a copied notification; None if the copy cannot be read."""
+    """Return the number that the card gave to a copied notification; None if the copy cannot be read."""
     try:
         return SignedNotification.decode(stored.raw).metadata.sequence_number
     except MalformedError:

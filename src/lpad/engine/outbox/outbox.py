@@ -105,7 +105,7 @@ class Outbox:
         return any(thread.is_alive() for thread in threads)
 
     def stop(self) -> None:
-        """Begin to stop, without new attempts and without waiting for answers."""
+        """Have the outbox end, without new attempts and without waiting for answers."""
         self._stop.cancel("lpad was stopped")
         with self._condition:
             self._stopping = True
@@ -114,7 +114,7 @@ class Outbox:
             self._connections.end()
 
     def join(self, *, deadline: Deadline) -> None:
-        """Wait for the end; running attempts have time until the deadline."""
+        """Wait until the outbox has ended; running attempts have time until the deadline."""
         with self._condition:
             threads = [self._thread, *self._served.values()]
         for thread in threads:

@@ -23,7 +23,7 @@ def check_possible(context: Context, conditions: tuple[Condition, ...], *, deadl
 
     Raises:
         Conflict: registration is required, but no modem reports it; or lpad cannot evaluate a condition.
-        CardError: the port is gone.
+        CardError: the port has disappeared, or the modem does not answer.
     """
     for each in not_evaluable(conditions):
         raise Conflict(f"cannot guard the switch by '{each}': {NOT_EVALUATED}; use another condition")

@@ -356,7 +356,7 @@ class _GuardedSwitch:
         )
 
     def _registration(self, guard: Guard) -> str | None:
-        """Return the registration that guard or applier have seen, or else the modem's; None: unknown."""
+        """Return the registration that the guard or applier has seen, or else the modem's; None: unknown."""
         seen = (each.seen for each in guard.requirements if each.condition == ConditionKind.REGISTERED)
         return next(seen, None) or look_at_registration(self._context, self._network.connection)
 

@@ -105,7 +105,7 @@ def see_through(run: Run, context: Context, result: Result) -> Result:
     The card is read, but not altered.
 
     Raises:
-        CardError: the modem still reads another profile after all steps, or the port is gone.
+        CardError: the modem still reads another profile after all steps, or its port has disappeared.
     """
     deadline = Deadline.after(context.timeouts.switch)
     run.follow("resume")
@@ -130,7 +130,7 @@ def prepared(run: Run, context: Context, *, deadline: Deadline) -> Refresh:
     """Query the modem, and return the prepared modem refresh.
 
     Raises:
-        CardError: the port is gone.
+        CardError: the port has disappeared, or the modem does not answer.
     """
     run.step("ask-modem")
     return _acquainted(run, context, deadline=deadline)

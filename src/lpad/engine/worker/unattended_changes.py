@@ -84,7 +84,7 @@ class UnattendedChanges:
             self._review_at = time.monotonic()
 
     def hurry(self) -> None:
-        """Repeat soon an attempt for a first profile that found no network."""
+        """Repeat early an attempt to get a first profile that found no network."""
         with self._loop.waking():
             self.provisioning.hurry()
 

@@ -462,7 +462,7 @@ class Database:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    # Two daemons on one journal would settle each other's changes.
+    # Two daemons with one journal would continue each other's changes.
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":

@@ -248,7 +248,7 @@ class Card:
         A closed port stays closed, and lpad listens to a failed port only after opening it again.
 
         Raises:
-            CardUnreachable: the port is gone.
+            CardUnreachable: the port has disappeared.
         """
         link = present_link(self._link)
         missed, self._missed = self._missed, False

@@ -43,7 +43,7 @@ class ModemDialogue(Frozen):
         """Send a command once; any final result code counts as an answer, even an error.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         return self._port.converse(command, patience=self._port.patience.information, deadline=deadline)
 
@@ -51,7 +51,7 @@ class ModemDialogue(Frozen):
         """Make the modem detach and attach; return whether it accepted the commands.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         return attach_anew(self._lent, deadline=deadline)
 
@@ -66,7 +66,7 @@ class ControlPortSession(Frozen):
         """Return the modem's registration; empty: the modem does not report it.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         return self._modem.registrations(deadline=deadline)
 
@@ -74,7 +74,7 @@ class ControlPortSession(Frozen):
         """Return the state of the session.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         return self._modem.session(deadline=deadline)
 
@@ -82,7 +82,7 @@ class ControlPortSession(Frozen):
         """Return the settings of the initial bearer; empty: the modem does not report them.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         return self._modem.attach_settings(deadline=deadline)
 
@@ -90,7 +90,7 @@ class ControlPortSession(Frozen):
         """Store other settings for the initial bearer, and attach again; return whether the modem did so.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         if not self._modem.store_attach_settings(wish, deadline=deadline):
             return False
@@ -100,7 +100,7 @@ class ControlPortSession(Frozen):
         """Open the session with these settings, in place of an open one; return its state.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         return self._modem.open_session(wish, deadline=deadline)
 
@@ -126,7 +126,7 @@ class ModemAtHand(Frozen):
         """Borrow the modem's AT port; yield None if there is none, or the modem was returned to its owner.
 
         Raises:
-            CardError: the port is gone, or another program uses it.
+            CardError: the port has disappeared, or another program uses it.
         """
         if self._card.port.loan.was_lent and not self._card.is_open:
             yield None  # the modem is in use by another program, and borrowing it would end the connection
@@ -142,7 +142,7 @@ class ModemAtHand(Frozen):
         """Use the modem's control port; yield None if there is none; an AT port is not opened for this.
 
         Raises:
-            CardError: the port is gone, or another program uses it.
+            CardError: the port has disappeared, or another program uses it.
         """
         others = self._card.port.several_ports
         if self.port is None or (not others and protocol_of(self.port) is PortProtocol.AT):
