@@ -29,7 +29,7 @@ def finish(run: Run, context: Context, result: Result) -> Result:
         result: its result, by the card's state.
 
     Raises:
-        CardError: the modem still reads another profile after all steps, or its port disappeared; or a download
+        CardError: the modem still reads another profile after all steps, or its port is gone; or a download
             was to enable its profile, which is not enabled.
         Suspended: lpad is stopping; its next start continues.
     """

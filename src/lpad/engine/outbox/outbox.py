@@ -384,7 +384,7 @@ class Outbox:
             self._served.pop(address, None)
             self._awake = (
                 self._awake or not self._troubled
-            )  # other recipients may have waited for a free place
+            )  # other recipients may have waited for a free thread
             self._condition.notify_all()
 
     def _guarded(self, address: str, eid: str | None, delivery: Delivery, *, asked: bool = False) -> None:

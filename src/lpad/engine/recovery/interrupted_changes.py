@@ -163,7 +163,7 @@ class Interrupted:
             self._store.save(change.failed(error))
 
     def put_back(self, change: Change) -> None:
-        """Keep a change that cannot continue without its card until the card is read again."""
+        """Keep a change that needs its card to continue, until the card is read again."""
         with self._lock:
             self._changes.insert(0, change)
 

@@ -126,7 +126,7 @@ class Rollback:
                 except LpadError:
                     raise
                 except Exception as error:
-                    # After a fault in lpad, the next profile is tried, because it may not have the same
+                    # After a fault in lpad, the next profile is tried, because it may not cause the same
                     # fault.
                     log.exception("change %d: internal-error", self._run.change.id)
                     self._failed(number, internal_error("enabling it", error))

@@ -54,7 +54,7 @@ class ConnectionReports:
         Args:
             card: the worker's card.
             waking: returns a context manager that holds the worker's lock, and wakes the worker at its end.
-            returned: called in the bus's thread when the applier's program has started or ended.
+            returned: called, in the thread of the bus, when the applier's program has started or ended.
             card_reported: receives the modem's reports on its card.
         """
         self._card = card

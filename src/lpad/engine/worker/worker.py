@@ -491,7 +491,7 @@ class Worker:
         look_after_report(self._context, self._loop.ending)
 
     def _applier_returned(self) -> None:
-        """Ask the applier again soon, because its program has started or ended; called in another thread."""
+        """Try now to have deleted profiles forgotten, because the applier's program has started or ended."""
         with self._loop.waking():
             self.unforgotten.hurry(self._name)
 
