@@ -19,7 +19,7 @@ _THIN_EDGE = {
     "provision": "esim_provision",
     "refresh": "esim_refresh",
 }
-"""All programs of a device share thin-edge.io's operations, so lpad's names have a prefix."""
+"""lpad's operations in thin-edge.io; the prefix keeps them apart from those of other programs."""
 LONGEST_ID = 128
 """The maximum number of characters of a command's ID in its topic."""
 

@@ -124,7 +124,7 @@ class Dialogue(Protocol):
 
     @property
     def operator_configuration(self) -> Mapping[str, str]:
-        """AT queries on whether the card selects an operator configuration, with the text that means yes."""
+        """AT queries on whether the card selects an operator configuration, each with the answer for yes."""
         ...
 
     def ask(self, command: AtCommand, *, deadline: Deadline) -> AtAnswer:
@@ -207,7 +207,7 @@ class Modem(Protocol):
         ...
 
     def dialogue(self, *, deadline: Deadline) -> AbstractContextManager[Dialogue | None]:
-        """Borrow the modem's AT port; yield None if there is none, or if another program uses the modem.
+        """Borrow the modem's AT port; yield None if the modem has none, or if another program uses the modem.
 
         Raises:
             CardError: the port is gone, or held by another program.
@@ -215,7 +215,7 @@ class Modem(Protocol):
         ...
 
     def session(self, *, deadline: Deadline) -> AbstractContextManager[DataSession | None]:
-        """Use the control port, which lpad shares with other programs; yield None if there is none.
+        """Use the control port, which lpad shares with other programs; yield None if the modem has none.
 
         Raises:
             CardError: the port is gone, or held by another program.
@@ -251,7 +251,7 @@ class Applier(Protocol):
 
     @property
     def signals(self) -> tuple[Rule, ...]:
-        """The bus's signals after which `look` may see another state; empty: there are no such signals."""
+        """The D-Bus signals after which `look` may see another state; empty: there are no such signals."""
         ...
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:

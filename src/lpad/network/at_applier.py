@@ -285,7 +285,7 @@ def _attach_anew(dialogue: Dialogue, deadline: Deadline) -> None:
 
 
 def _attach_again(dialogue: Dialogue, deadline: Deadline) -> None:
-    """Attach the modem if it is detached, as after an earlier attempt that was cut off."""
+    """Attach the modem if it is detached, for instance because an earlier attempt was interrupted."""
     answer = dialogue.ask(commands.ATTACHED, deadline=deadline)
     if answer.ok and commands.is_attached(answer) is False:
         _attach_anew(dialogue, deadline)

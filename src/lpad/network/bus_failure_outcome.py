@@ -17,7 +17,7 @@ RETRY = 2.0
 
 
 def failed_question(error: BusError, *, attempted: str, program: str, action: str, layer: Layer) -> Outcome:
-    """Return the outcome for an error of the bus.
+    """Return the outcome of a call that failed with a D-Bus error.
 
     Args:
         attempted: the attempted action, as in "cannot ATTEMPTED: …".

@@ -84,7 +84,7 @@ def remember(session: DataSession, *, deadline: Deadline) -> Outcome:
 
 
 def restore(session: DataSession, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
-    """Set the initial bearer's settings from `remember`.
+    """Restore the initial bearer's settings that `remember` has returned as memory.
 
     Raises:
         CardError: no answer in time, or the port is gone.
@@ -162,7 +162,7 @@ def _initial_bearer(settings: NetworkSettings) -> SessionWish | None:
 
 
 def _attach(session: DataSession, wish: SessionWish, *, deadline: Deadline) -> None:
-    """Attach with these settings, unless the modem has them or reports none; refused, it keeps its own."""
+    """Attach with these settings, unless the modem has them or reports none; a refusal is only logged."""
     stored = session.attach_settings(deadline=deadline)
     if not stored:
         _log.info("the modem reports no settings for its initial bearer, so lpad leaves them")

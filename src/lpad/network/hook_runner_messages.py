@@ -17,7 +17,7 @@ from lpad.base.errors import MalformedError
 LONGEST_FRAME = 65_536
 HEADER = struct.Struct("!I")
 _NAME = "LPAD_[A-Z_]{1,40}"
-"""Names that only the owner's programs read; PATH or LD_PRELOAD would let the sender run its own code."""
+"""Pattern of the permitted variables' names; with PATH or LD_PRELOAD, the sender could run its own code."""
 
 
 class Task(enum.StrEnum):

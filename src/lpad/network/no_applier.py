@@ -1,4 +1,4 @@
-"""The applier `none`: lpad does not touch the device's connection."""
+"""The applier `none`: lpad does not change the device's connection."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def channel_of(cla: int) -> int:
 def store_data(
     data: bytes, *, intent: Intent = UNSTATED, block_size: int = LARGEST_BLOCK
 ) -> tuple[Command, ...]:
-    """Cut one ES10 command into STORE DATA commands for the basic channel (SGP.22 v2.5, 5.7.2).
+    """Split one ES10 command into STORE DATA commands for the basic channel (SGP.22 v2.5, 5.7.2).
 
     P2 starts at 00 for every ES10 command and for every segment of a bound profile package. No Le is sent:
     T=0 has no Le, and on an AT port Le would only cost two characters.

@@ -16,7 +16,7 @@ class SessionWish(Frozen, kw_only=True):
     username: str = ""
     password: str = ""
     authentication: int = 0
-    """0: none, 1: PAP, 2: CHAP."""
+    """The authentication method: 0 none, 1 PAP, 2 CHAP."""
     ipv4: bool = True
     ipv6: bool = True
 

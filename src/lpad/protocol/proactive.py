@@ -80,7 +80,7 @@ class ProactiveCommand(Struct, frozen=True):
 
 
 class Reaction(Struct, frozen=True):
-    """The reaction to a proactive command."""
+    """The terminal's reaction to a proactive command."""
 
     result: Result | None
     """The result for TERMINAL RESPONSE; None: no TERMINAL RESPONSE is sent."""
@@ -104,7 +104,7 @@ def reaction_to(command: ProactiveCommand) -> Reaction:
 
 
 def terminal_profile(offered: bytes) -> Command:
-    """Return the command that reports the terminal's abilities to a card.
+    """Return the command that reports the terminal's capabilities to a card.
 
     Some cards send proactive commands only after this command.
     """

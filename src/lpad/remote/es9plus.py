@@ -93,7 +93,7 @@ class Es9Plus:
             observe: called with the name of each ES9+ function and its seconds, including the connection.
         """
         self.address = address
-        # This module loads httpcore, which an idle daemon does not need.
+        # An idle daemon does not need httpcore, so it is loaded with the first connection object.
         from lpad.remote.https.connection import HttpsConnection  # noqa: PLC0415 - loads httpcore
 
         self._connection = HttpsConnection(

@@ -126,7 +126,7 @@ class ModemManagerApplier:
             return _failed(error, attempted, Layer.BEARER)
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
-        """End the connection; later, the previous profile's settings replace those of the initial bearer."""
+        """End ModemManager's connection; the previous profile's settings later go to the initial bearer."""
         if not self._connects:
             return Applied(told="the previous profile's settings replace the new ones")
         attempted = "end the connection with the new profile's settings"
@@ -249,7 +249,7 @@ def set_initial_bearer(
     """Make the modem attach with the profile's APN.
 
     Returns:
-        `Failed` if ModemManager cannot set the APN in this modem.
+        `Applied`, also if nothing had to be set; `Failed` if ModemManager cannot set the APN in this modem.
 
     Raises:
         BusError: see `Bus.call`.

@@ -42,7 +42,7 @@ SIGNALS = (
     Rule(sender=NAME, interface=OBJECT_MANAGER),
     owner_changed(NAME),
 )
-"""ModemManager's signals if a modem appears, leaves or changes its state, or ModemManager starts or ends."""
+"""The D-Bus signals when a modem appears, leaves or changes its state, or ModemManager starts or ends."""
 
 FAILED, LOCKED, CONNECTING, CONNECTED = -1, 2, 10, 11
 """MMModemState."""
@@ -106,7 +106,7 @@ class ManagedModem(Frozen):
 
 
 def watch(bus: Bus, bell: Bell, *, deadline: Deadline) -> None:
-    """Have each change of a modem in ModemManager ring `bell`.
+    """From now on, ring `bell` at each change of a modem in ModemManager.
 
     Raises:
         BusError: see `Bus.listen`.

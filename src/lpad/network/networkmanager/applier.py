@@ -196,7 +196,7 @@ class NetworkManagerApplier:
         return _ask("delete the profile's connection", Layer.MODEM, MODIFY, work, deadline)
 
     def look(self, wanted: Wanted, *, deadline: Deadline) -> Connection:
-        """Return the state of the modem's device in NetworkManager."""
+        """Return the registration, and the state of the modem's device in NetworkManager."""
         try:
             with Bus(deadline=deadline) as bus:
                 daemon = Daemon(bus, deadline=deadline)
@@ -227,7 +227,7 @@ class NetworkManagerApplier:
         return "the profile's connection has these settings"
 
     def _target(self, connections: list[StoredConnection], wanted: Wanted) -> StoredConnection | None:
-        """Return a profile's connection: lpad's; without settings, preferably the owner's; None: none."""
+        """Return lpad's connection for a profile, or without settings, preferably the owner's; None: none."""
         mine = next((each for each in connections if each.iccid == wanted.iccid), None)
         if wanted.settings != EMPTY:
             return mine

@@ -79,7 +79,7 @@ class Daemon:
         return (numbers[0] or 0, numbers[1] or 0) if len(numbers) == 2 else (0, 0)
 
     def watch(self, bell: Bell) -> None:
-        """Have each change in NetworkManager ring `bell`, and record failures of devices."""
+        """From now on, ring `bell` at each change in NetworkManager, and record failures of devices."""
         changed = Rule(sender=NAME, interface=DEVICE, member="StateChanged")
         self._bus.listen(changed, self._note_failure, deadline=self._deadline)
         for interface in ("org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager", DEVICE):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_WORDS = 300
 """The maximum number of characters that are kept of a platform's own text."""
 TAGS = "tags"
-"""The name of the only readable value that is a list."""
+"""The name of the only value that is read as a list; all others are scalars."""
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = LazyPattern(r"[\x00-\x1f\x7f]+")

@@ -120,7 +120,7 @@ class SoftCard:
             return answer
 
     def reset(self) -> bytes:
-        """Cycle the card's power: channels and sessions are lost; return the answer to reset."""
+        """Switch the card's power off and on, which ends channels and sessions; return the ATR."""
         with self._lock:
             self._system = self._powered()
             return ANSWER_TO_RESET

@@ -39,8 +39,8 @@ class MbimModem(ControlPort[Message, MbimFunction]):
             card: the card in the modem's slot.
             path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
                 the pty's own name only.
-            personality: the modem's habits; those of an AT port have no effect.
-            habits: the MBIM function's habits.
+            personality: the modem's personality; its fields for an AT port have no effect.
+            habits: the MBIM function's behaviour.
 
         Raises:
             InvalidValue: something else is at `path`.

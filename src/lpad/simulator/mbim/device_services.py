@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def device_services(commands: Mapping[UUID, Sequence[int]]) -> bytes:
-    """Return the answer's information buffer.
+    """Return the information buffer of the answer to MBIM_CID_DEVICE_SERVICES.
 
     Args:
-        commands: the numbers of the commands of each service.
+        commands: by service, the numbers of its commands.
     """
     parts = [
         service.bytes + struct.pack(f"<{3 + len(cids)}I", 0, 0, len(cids), *cids)

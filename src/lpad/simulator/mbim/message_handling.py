@@ -86,9 +86,9 @@ class MbimFunction:
         """Switch the MBIM function on.
 
         Args:
-            card: the card in the slot `card_slot` of the habits.
-            personality: the modem's habits; those of its AT port have no effect.
-            habits: the function's own habits.
+            card: the card in the slot `card_slot` of `habits`.
+            personality: the modem's personality; its fields for an AT port have no effect.
+            habits: the MBIM function's behaviour.
         """
         self._personality = personality or ModemPersonality()
         self.habits = habits or MbimHabits()

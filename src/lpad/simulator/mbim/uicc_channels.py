@@ -38,7 +38,7 @@ class UiccChannels:
 
         Args:
             transmit: a function that passes an APDU to the card.
-            habits: the function's habits.
+            habits: the MBIM function's behaviour.
         """
         self._transmit = transmit
         self._habits = habits

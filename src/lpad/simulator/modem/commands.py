@@ -70,7 +70,7 @@ class CommandSet:
 
         Args:
             card: the card behind +CSIM.
-            personality: the modem's habits.
+            personality: the modem's personality.
             line_rate: the speed of the modem's serial line; None: the modem has no serial line.
         """
         self._line_rate = line_rate or LineRate(personality, baud=None)

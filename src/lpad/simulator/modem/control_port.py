@@ -90,7 +90,7 @@ class Fault(Generic[_M]):
 
 
 class _SwitchedOffError(Exception):
-    """The modem was closed while its thread was waiting."""
+    """The modem was switched off while its thread was waiting."""
 
 
 class ControlPort(Generic[_M, _F]):
@@ -113,7 +113,7 @@ class ControlPort(Generic[_M, _F]):
             encode: a function that returns the pieces of a message; each piece is sent with one write.
             path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
                 the pty's own name only.
-            personality: the modem's habits; those of an AT port have no effect.
+            personality: the modem's personality; its fields for an AT port have no effect.
 
         Raises:
             InvalidValue: something else is at `path`.
@@ -175,7 +175,7 @@ class ControlPort(Generic[_M, _F]):
         self._do(lambda: self._say(message))
 
     def do(self, what: Callable[[_F], None]) -> None:
-        """Call `what` with the modem's function in the modem's thread; indications follow."""
+        """Call `what` with the `ControlFunction` in the modem's thread; it may cause indications."""
         self._do(lambda: what(self.function))
 
     def vanish(self) -> None:

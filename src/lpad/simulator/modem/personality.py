@@ -160,7 +160,7 @@ class ModemPersonality:
     """Whether the modem hides the ICCID of a profile whose PIN has not been entered."""
     hot_swap_hangs: bool = False
     """Whether every command for the card is answered 'phone failure' after a swap of the card, until the
-    radio is cycled."""
+    radio is switched off and on."""
     notices: Notices = Notices.AT_ONCE
     channels_after_refresh: int = 0
     """The number of own channels that the modem opens after it has reset the card for a REFRESH."""

@@ -55,7 +55,7 @@ class _Fault:
 
 
 class _SwitchedOffError(Exception):
-    """The modem was closed while its thread was waiting."""
+    """The modem was switched off while its thread was waiting."""
 
 
 class PtyModem:
@@ -331,7 +331,7 @@ class PtyModem:
             self._say((self._habits.refresh_urc,))
 
     def _go_away(self, seconds: float) -> None:
-        """Disappear from the bus for a while, like a restarting USB modem."""
+        """Make the port disappear for `seconds`, like a restarting USB modem."""
         self._port.vanish()
         self._wait(time.monotonic() + seconds)
         self._port.come_back(elsewhere=self._habits.comes_back_elsewhere)

@@ -31,7 +31,7 @@ class RadioAndSim:
         Args:
             transmit: a function that passes an APDU to the card.
             reset_card: a function that restarts the card.
-            personality: the modem's habits.
+            personality: the modem's personality.
         """
         self._transmit = transmit
         self._reset_card = reset_card

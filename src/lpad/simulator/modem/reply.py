@@ -1,4 +1,4 @@
-"""A simulated modem's answer to a command, and the forms that its habits give it."""
+"""A simulated modem's answer to a command, in the forms that the modem's personality requires."""
 
 from __future__ import annotations
 

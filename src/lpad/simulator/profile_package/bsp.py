@@ -145,7 +145,7 @@ class Bsp:
         return self._chaining[:_MAC_LENGTH]
 
     def _cipher(self, counter: int) -> Cipher[modes.CBC]:
-        # The IV is the encrypted counter, not the chained MAC, which is a common misreading.
+        # The IV is the encrypted counter; to use the chained MAC instead is a common error.
         block = Cipher(algorithms.AES(self._keys.s_enc), modes.ECB()).encryptor()  # noqa: S305 - one block, as Annex G says
         return Cipher(
             algorithms.AES(self._keys.s_enc), modes.CBC(block.update(counter.to_bytes(_BLOCK, "big")))

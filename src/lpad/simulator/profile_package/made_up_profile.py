@@ -1,4 +1,4 @@
-"""A made-up operator profile: a valid unprotected profile package of any name, number and size.
+"""A made-up operator profile: a valid unprotected profile package with any name, ICCID and size.
 
 This profile is for users who have no published test profile. It contains what a card of any maker needs to
 install it (TCA Interoperable Profile specification 2.3, annex A): each file's access rule is in an EF.ARR,
@@ -61,7 +61,7 @@ def made_up_profile(
     """Return an unprotected profile package.
 
     Args:
-        iccid: the profile's number, which the header and EF.ICCID contain.
+        iccid: the profile's ICCID, which the header and EF.ICCID contain.
         name: 1 to 100 characters; the profile type in the header.
         imsi: 6 to 15 digits; the first five or six should agree with the metadata's profile owner.
         size: bytes of the whole package; too small a size gives the smallest package.

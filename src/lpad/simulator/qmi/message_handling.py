@@ -92,9 +92,9 @@ class QmiFunction:
         """Switch the modem on.
 
         Args:
-            card: the card in the slot `card_slot` of the habits.
-            personality: the modem's habits; those of its AT port have no effect.
-            habits: the control port's own habits.
+            card: the card in the slot `card_slot` of `habits`.
+            personality: the modem's personality; its fields for an AT port have no effect.
+            habits: the control port's behaviour.
         """
         self._personality = personality or ModemPersonality()
         self.habits = habits or QmiHabits()

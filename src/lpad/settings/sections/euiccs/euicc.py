@@ -32,7 +32,7 @@ FallbackPorts = Annotated[list[Text], msgspec.Meta(max_length=MOST_FALLBACK_PORT
 Position = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 Provision = Literal["never", "on_empty"]
-"""Whether lpad requests a profile from the default SM-DP+ for a card without an operational one."""
+"""When lpad requests a profile from the default SM-DP+: never, or if the card has no operational profile."""
 
 PLACES = ("port", "reader")
 """The settings for the place of a card; each card has exactly one of these settings."""

@@ -67,7 +67,7 @@ class CardBehaviour:
     select_refusals: dict[str, str] = field(default_factory=dict)
     """Status words for SELECT of unknown applications, by AID; 6A82 for unlisted ones."""
     es10_status: str = "9000"
-    """Status word for each STORE DATA to ISD-R, as an eUICC of SGP.02 answers; 9000: ISD-R carries it out."""
+    """Status word with which ISD-R refuses STORE DATA, like an eUICC of SGP.02; 9000: it is carried out."""
     data_needs_le: bool = False
     """Whether only a STORE DATA with Le returns data; without Le, the card answers 9000 alone."""
     largest_chain: int = 256

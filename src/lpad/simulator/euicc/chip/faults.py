@@ -50,7 +50,7 @@ class CardFaults:
         self._by_tag[tag] = _Fault(lambda _request: status, times)
 
     def corrupt(self, tag: int, change: Callable[[bytes], bytes | int], *, times: int = 1) -> None:
-        """Carry a function out, and alter its answer with `change`."""
+        """Let a function be carried out, but alter its answer with `change`."""
         self._corrupt[tag] = _Fault(change, times)
 
     def lose_power_after(self, apdus: int, *, executed: bool = False) -> None:
@@ -58,7 +58,7 @@ class CardFaults:
 
         Args:
             apdus: the number of APDUs that are still answered.
-            executed: whether that APDU is carried out, so that only its answer is lost.
+            executed: whether the unanswered APDU is carried out, so that only its answer is lost.
         """
         self._apdus_left = apdus
         self._executed = executed

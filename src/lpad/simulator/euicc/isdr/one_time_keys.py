@@ -30,7 +30,7 @@ class OneTimeKeys:
 
         Args:
             server: CERT.DPpb, whose curve is also the key's.
-            offered: bppEuiccOtpk, the 65-byte public point.
+            offered: bppEuiccOtpk, the 65-byte public point to which the package is bound; None: no package.
         """
         for kept in self._chip.state.one_time_keys:
             key = _restored(kept)
