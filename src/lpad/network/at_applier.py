@@ -65,14 +65,14 @@ class _Refused(Exception):
 
 
 class AtApplier:
-    """Sets the modem's contexts, for the dialling program or the modem's own network interface."""
+    """Sets the modem's contexts for the program that dials, or opens the data session on a control port."""
 
     name = "at"
     reconnects = False
     signals = ()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Return the present contexts for `undo`."""
+        """Return the present contexts, or the initial bearer's settings, for `undo`."""
 
         def act(dialogue: Dialogue) -> Outcome:
             stored = _contexts(dialogue, deadline)
@@ -88,7 +88,7 @@ class AtApplier:
         )
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Store the contexts, with authentication, and attach again if needed."""
+        """Store the contexts, and attach again if needed; on a control port, try to open the data session."""
         return _with_modem(
             wanted,
             lambda dialogue: _apply(dialogue, wanted.settings, deadline),
@@ -106,7 +106,7 @@ class AtApplier:
         return opened or Applied(told="the modem itself or the program that dials makes the connection")
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Compare the modem's contexts with the settings."""
+        """Compare the modem's contexts, or its data session on a control port, with the settings."""
 
         def act(dialogue: Dialogue) -> Outcome:
             stored = _contexts(dialogue, deadline)
@@ -127,7 +127,7 @@ class AtApplier:
         )
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:
-        """Restore the contexts from `prepare`."""
+        """Restore the contexts, or the initial bearer's settings, from `prepare`."""
         remembered = [found for name, value in memory.items() if (found := _remembered(name, value))]
         if not memory:
             return Applied(told="none of the modem's contexts was remembered")

@@ -21,7 +21,7 @@ _NAME = "LPAD_[A-Z_]{1,40}"
 
 
 class Task(enum.StrEnum):
-    """The program to run: the command of the applier, or the hooks in the folder."""
+    """The programs to run: the command of the applier, or the hooks in the folder."""
 
     COMMAND = "command"
     HOOKS = "hooks"
@@ -39,7 +39,7 @@ _Variable = Annotated[str, msgspec.Meta(pattern=rf"^{_NAME}\Z")]
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request to run a program, with its variables and its time limit in seconds."""
+    """A request to run a task's programs, with their variables and the time limit of each in seconds."""
 
     task: Task
     environment: dict[_Variable, str]
@@ -52,7 +52,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the program ended, and the reason in words, without any output of the program."""
+    """How the task ended, and the result in words, without any output of its programs."""
 
     ended: Ended
     told: str

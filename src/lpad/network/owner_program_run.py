@@ -35,7 +35,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 def refusal(path: Path) -> str | None:
     """Return why a program must not be run; None if it may be run.
 
-    If other users could write the file or its folder, they could act as the runner's user.
+    If other users could write the file or a folder above it, they could act as the runner's user.
     """
     try:
         real = path.resolve(strict=True)

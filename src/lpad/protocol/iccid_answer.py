@@ -158,7 +158,7 @@ def _digits(line: str) -> Iterator[str]:
 
 
 def _swapped(digits: str) -> str:
-    """Exchange the digits of each pair; a last single digit remains, because its padding was omitted."""
+    """Return the digits with each pair exchanged; a last single digit, without its padding, remains."""
     even = len(digits) // 2 * 2
     return "".join(digits[at + 1] + digits[at] for at in range(0, even, 2)) + digits[even:]
 

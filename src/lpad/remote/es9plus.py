@@ -87,7 +87,7 @@ class Es9Plus:
         Args:
             trust: the anchors against which the server's certificate is verified.
             route: how servers are reached; None: directly.
-            card: the card whose CIs may confirm the server if the anchors do not.
+            card: the card whose CIs may also confirm the server.
             protocol_version: sent in X-Admin-Protocol; servers accept any 2.x.
             limits: time limits of each request; None: the defaults.
             observe: called with the name of each ES9+ function and its seconds, including the connection.
@@ -188,7 +188,7 @@ class Es9Plus:
         self._call("CancelSession", body, may_be_empty=True, deadline=deadline)
 
     def check_trust(self, *, deadline: Deadline) -> TrustReport:
-        """Make a TLS handshake on a separate connection, send nothing, and report the result.
+        """Make a TLS handshake on a new connection, send nothing, and report the result.
 
         Raises:
             ServerUnreachable: no connection, or no answer in time.

@@ -69,7 +69,7 @@ def open_news() -> socket.socket | None:
 def watch_network(
     notify: Callable[[], None], *, news: Callable[[], socket.socket | None] = open_news
 ) -> Callable[[], None]:
-    """Call `notify`, from another thread, whenever there is a new route or address.
+    """Call `notify`, from another thread, whenever there may be a new default route or address.
 
     Without the kernel's reports, lpad retries waiting changes from time to time.
 

@@ -39,7 +39,7 @@ _SILENCE_WITH_OTHERS = 5.0
 _MOST_RESOLVERS = 3
 """The number of servers in /etc/resolv.conf that the system's resolver queries (resolv.conf(5))."""
 _AT_ONCE = 4096
-"""The number of bytes that are read at a time; only the head of an answer is needed."""
+"""The maximum number of bytes that are read at a time; only the head of an answer is needed."""
 _RESOLVERS = Path("/etc/resolv.conf")
 _DNS_HEADER = struct.Struct(">6H")
 _RECURSION_DESIRED = 0x0100
@@ -90,7 +90,7 @@ class _Reached:
             raise self._failed(error) from error
 
     def ask(self) -> str:
-        """Send the request, and return the status in the first line of the answer."""
+        """Send the request, and return the status of the answer in words if it is the required one."""
         condition = self._condition
         request = (
             f"GET {condition.path} HTTP/1.1\r\nHost: {condition.host}\r\nUser-Agent: lpad\r\n"

@@ -45,8 +45,7 @@ class SettingsFile(Frozen):
         """Read and check a settings file and its drop-ins.
 
         The drop-ins of `lpad.yaml` are the files `*.yaml` in the folder `lpad.yaml.d`, in the order of their
-        names. Each drop-in can override individual values of the preceding
-        files.
+        names. Each drop-in can override individual values of the preceding files.
 
         Raises:
             InvalidSettings: a file is unreadable, not YAML, or has unknown keys or values out of range. The

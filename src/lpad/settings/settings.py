@@ -62,7 +62,7 @@ class Settings(Section, frozen=True):
         self.provisioning.check_failover(self.platforms, report.below("provisioning"))
 
     def sources(self, euicc: EuiccSection) -> tuple[str, ...]:
-        """Return the sources of a profile for an empty card, in order.
+        """Return the sources of a profile for an empty card, in order; none if its `provision` is never.
 
         `provision` alone means default-smdp; `discovery.when: on_empty` adds discovery at the end.
         """

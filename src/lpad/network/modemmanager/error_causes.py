@@ -79,7 +79,7 @@ def cause_of(error: str) -> Cause | None:
 
 
 def layer_of(error: str) -> Layer:
-    """Return the layer of a connection attempt's error."""
+    """Return the layer at which a connection attempt with this error failed."""
     name = error.rpartition(".")[2]
     if name in _NO_CARD:
         return Layer.MODEM

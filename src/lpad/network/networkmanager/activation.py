@@ -50,7 +50,7 @@ class Activation:
                 return self._out_of_time(device)
 
     def _judged(self, device: ModemDevice | None) -> Outcome | None:
-        """Return the result, or None if there is none yet."""
+        """Begin the activation once the device is ready; return the result, or None if there is none yet."""
         if device is None:
             return None if self._asked is None else TryAgain(layer=Layer.MODEM, told=_LOST)
         if device.state == reasons.UNMANAGED:

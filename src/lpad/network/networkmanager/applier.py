@@ -88,7 +88,7 @@ class NetworkManagerApplier:
         self._reported: frozenset[str] = frozenset()
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Prevent the other profiles' connections from activating automatically."""
+        """Turn off autoconnect of the other profiles' connections; remember the owner's active connection."""
 
         def work(bus: Bus, daemon: Daemon) -> Outcome:
             connections = daemon.connections()
@@ -102,7 +102,7 @@ class NetworkManagerApplier:
         return _ask("turn off the previous connection's autoconnect", Layer.MODEM, MODIFY, work, deadline)
 
     def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Store the profile's connection."""
+        """Store the profile's connection, and turn off autoconnect of the other profiles' connections."""
         if len(wanted.settings.apn) > LONGEST_APN:
             told = f"NetworkManager accepts APNs of up to {LONGEST_APN} characters; this APN is longer"
             return Failed(layer=Layer.MODEM, told=told)

@@ -15,7 +15,7 @@ from lpad.provisioning.declared.platform_declaration import Declaration
 SHIPPED = Path(__file__).parents[1] / "platforms"
 LARGEST = 256 * 1024
 _LONGEST_LINE = 3
-"""The maximum number of files that inherit from one another."""
+"""The maximum number of files in a row that inherit by `like`."""
 _DEEPEST = 32
 # libyaml's loader is ten times as fast as PyYAML's own, but PyYAML may lack it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

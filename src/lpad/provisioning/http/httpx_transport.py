@@ -1,7 +1,7 @@
 """A transport for httpx over lpad's own HTTPS, so that its limits also apply to platforms.
 
 Deadlines, cancelling, proxy, interface and the race of addresses are those of `remote/https`. A redirection
-to another host is refused, because that host is not the platform. A redirection at the platform itself is not
+to another host is refused, because that host is not the platform. A redirection within the platform is not
 followed either, but a call's declaration may accept its status, because some platforms answer a completed
 call with a redirection.
 """
@@ -74,7 +74,7 @@ class HttpsTransport(httpx.BaseTransport):
 
         Raises:
             InvalidSettings: the address is not https.
-            PlatformUnclear: the answer redirects to another server, or a header is not printable.
+            PlatformUnclear: the answer redirects to another server, or a header to send is not printable.
             ServerError: see `HttpsConnection.send`.
             Cancelled: another thread ends the wait.
         """

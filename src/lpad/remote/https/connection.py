@@ -135,7 +135,7 @@ class HttpsConnection:
         return answer
 
     def check_trust(self, *, deadline: Deadline) -> TrustReport:
-        """Make a TLS handshake on a separate connection, send nothing, and report the result.
+        """Make a TLS handshake on a new connection, send nothing, and report the result.
 
         Raises:
             ServerUnreachable: no connection, or no answer in time.

@@ -106,7 +106,7 @@ def read_credentials(path: Path) -> tuple[str, str]:
     """Return user and password from a file that contains `user:password`.
 
     Raises:
-        InvalidSettings: the file cannot be read, all users can read it, or it contains something else.
+        InvalidSettings: the file cannot be read, other users have access, or it contains something else.
     """
     try:
         if path.stat().st_mode & 0o007:

@@ -243,7 +243,7 @@ class TimedStream(httpcore.NetworkStream):
         return None
 
     def _has_news(self) -> bool:
-        """Return whether bytes wait on an idle connection, which means that the server has closed it."""
+        """Return whether an idle connection must not be used again: it is closed, or bytes have arrived."""
         if self._socket.fileno() < 0:
             return True
         try:

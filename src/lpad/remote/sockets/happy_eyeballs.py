@@ -65,7 +65,7 @@ def connect(
     Raises:
         LookUpError: the name has no address, or the name server does not answer.
         TimeoutError: no address answers in time.
-        OSError: all addresses refuse.
+        OSError: the connection to every address fails.
     """
     with closing(name_resolution.Resolution(host, port)) as names:
         race = _Race(names, waiting, prepare, interface, memory)

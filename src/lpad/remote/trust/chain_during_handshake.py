@@ -30,7 +30,7 @@ _HEADER = 4
 
 
 def watch(context: ssl.SSLContext, arrived: Callable[[list[bytes]], None]) -> None:
-    """Have `arrived` called with the server's certificates before they are verified.
+    """Call `arrived` with the server's certificates once they have arrived, before they are verified.
 
     Args:
         context: the TLS context of a single handshake.

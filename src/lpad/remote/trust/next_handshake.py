@@ -162,7 +162,7 @@ class Handshakes:
         self._tried.append(chosen)
 
     def _is_cards(self, presented: list[bytes]) -> bool:
-        """Return whether a chain (DER) states a CI of the card as issuer, and concerns no operator's anchor."""
+        """Return whether a chain states a CI of the card as issuer, and no operator's anchor is involved."""
         return states_issuer(presented, self.authorities) and not self._trust.concerns_operators(presented)
 
     def _choice(self) -> Offer:

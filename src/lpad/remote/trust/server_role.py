@@ -23,7 +23,7 @@ _OF_WEB_SERVERS = frozenset({Role.DP_TLS, Role.DS_TLS})
 _NEVER_ABOVE = frozenset(Role) - {Role.CI}
 _ON_A_CURVE = "1.2.840.10045.2.1"
 _CURVES = frozenset({P256, BRAINPOOL_P256R1})
-"""Among the certificates that a client must refuse, SGP.26 has a server's certificate on P-384."""
+"""The curves of SGP.22; SGP.26 contains a server's certificate on P-384, which clients must refuse."""
 
 
 def check_role(

@@ -1,7 +1,7 @@
 """The trust anchors that servers' certificates are verified against.
 
-TLS is always verified. The anchors are the system's, those in the operator's files, and for a server that
-these do not verify, the one that the card names (`next_handshake`).
+TLS is always verified. The anchors are the system's, those in the operator's files, and for a server
+whose chain leads to a CI of the card, the one that the card names (`next_handshake`).
 """
 
 from __future__ import annotations

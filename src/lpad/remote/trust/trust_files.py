@@ -43,7 +43,7 @@ def trust_files(path: Path) -> list[Path]:
     """Return the file, or the files of a folder that end in .pem, .crt, .cer, .der or .crl and are not keys.
 
     Raises:
-        InvalidSettings: the folder cannot be listed.
+        InvalidSettings: the folder, or a file in it, cannot be read.
     """
     try:
         if not path.is_dir():

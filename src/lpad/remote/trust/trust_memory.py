@@ -1,7 +1,7 @@
 """Knowledge about servers, kept across restarts, so that normally one handshake is enough.
 
 A remembered anchor counts only while the card still names the CI that signed it, and only until the server
-shows another chain. The file contains no secrets; cards are listed under a hash of their EID.
+shows a different chain. The file contains no secrets; cards are listed under a hash of their EID.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Notifications:
         self._chip = chip
 
     def record(self, event: Event, profile: StoredProfile) -> None:
-        """Record a notification for each recipient that the profile names for `event`; none for a test profile."""
+        """Record a notification for each of the profile's recipients of `event`; none for test profiles."""
         if profile.profile_class == _TEST_CLASS:
             return
         metadata = self._chip.schema.decode("StoreMetadataRequest", profile.metadata)
