@@ -9,7 +9,7 @@ from lpad.codec.mbim.framing import DEFAULT_TRANSFER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MbimHabits:
-    """A function's behaviour in addition to that of its modem; the defaults follow the specifications."""
+    """An MBIM function's behaviour in addition to its modem's; the defaults follow the specifications."""
 
     max_transfer: int = DEFAULT_TRANSFER
     """Bytes of the largest message or fragment, at least 64; the host may have a lower limit."""

@@ -1,4 +1,4 @@
-"""The answer about a simulated function's services (MBIM 1.0, 10.5.29), which ModemManager requests first."""
+"""The answer with a simulated MBIM function's services (MBIM 1.0, 10.5.29); ModemManager's first query."""
 
 from __future__ import annotations
 

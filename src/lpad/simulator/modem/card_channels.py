@@ -41,7 +41,7 @@ class CardChannels:
         return self._transmit(bytes([class_byte(0, number), 0xA4, 0x04, p2, len(aid)]) + aid)
 
     def fetched(self, answer: bytes, number: int) -> bytes:
-        """Return the data that 61xx announces; other answers without their status word."""
+        """Return the data that an answer contains, or that its 61xx announces, without status word."""
         if answer[-2] != 0x61:
             return answer[:-2]
         return self._transmit(bytes([class_byte(0, number), 0xC0, 0, 0, answer[-1]]))[:-2]

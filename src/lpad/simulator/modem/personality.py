@@ -26,7 +26,7 @@ class Handles(StrEnum):
     """The forms of a channel's name in +CCHO."""
 
     NUMBER = "number"
-    """+CCHO: 1, a number that the modem counts, whichever channel it is on the card."""
+    """+CCHO: and the modem's own number of the channel, whatever the channel's number on the card."""
     BARE = "bare"
     """Only the number, without a prefix."""
     HEX64 = "hex64"
@@ -105,9 +105,9 @@ class ModemPersonality:
     handles: Handles | None = None
     """How +CCHO names a channel; None: the modem lacks +CCHO, +CGLA and +CCHC."""
     csim_least: int = 0
-    """The number of characters in an APDU below which +CSIM and +CGLA answer `csim_refusal`."""
+    """The number of hex digits of an APDU below which +CSIM and +CGLA answer `csim_refusal`."""
     csim_most: int | None = None
-    """The number of characters in an APDU above which the answer is `csim_refusal`; None: no limit."""
+    """The number of hex digits of an APDU above which the answer is `csim_refusal`; None: no limit."""
     csim_refusal: int | None = 3
     """The error code for an APDU that is too short or too long; None: plain ERROR."""
     test_forms: bool = True

@@ -116,7 +116,7 @@ class PtyModem:
 
     @property
     def device(self) -> str:
-        """The pty's own name, which changes when the port comes back."""
+        """The pty's own name, which may change when the port comes back."""
         return self._port.name
 
     @property
@@ -372,7 +372,7 @@ class PtyModem:
         os.eventfd_write(self._wake, 1)
 
     def _do(self, what: Callable[[], None], *, wait: bool = True) -> None:
-        """Run a function in the modem's thread, and wait until it is done."""
+        """Run a function in the modem's thread; with `wait`, return only when the function is done."""
         done = threading.Event()
 
         def request() -> None:

@@ -58,7 +58,7 @@ class ModemRegistration:
         self._told = self.status()
 
     def forget_levels(self) -> None:
-        """Switch unsolicited reports off, as after a restart."""
+        """Switch unsolicited reports off, as a restart of the modem does."""
         self._levels = dict.fromkeys(self._levels, 0)
 
     def answer(self, name: str) -> str:

@@ -1,7 +1,7 @@
 """The serial port of a simulated modem: a pty that can disappear and return, with realistic timing.
 
 The time on the wire is computed, without a wait for each character: 10 bits per character in each
-    direction, and sent data is delivered when its last bit would have arrived.
+direction, and sent data is delivered when its last bit would have arrived.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The speed of a simulated modem's serial line: characters that the host sends at another speed are noise."""
+"""The speed of a simulated modem's serial line: if the host uses a different one, characters are noise."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Curve(Enum):
 
     @property
     def algorithm(self) -> ec.EllipticCurve:
-        """The curve as an object of cryptography."""
+        """The curve as an object of the package cryptography."""
         return ec.SECP256R1() if self is Curve.NIST else ec.BrainpoolP256R1()
 
     @classmethod

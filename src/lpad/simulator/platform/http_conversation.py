@@ -37,7 +37,7 @@ class Served(Protocol):
     """The platform, as far as a conversation needs it."""
 
     def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
-        """Carry out a request; return the answer, and its faults."""
+        """Carry out a request; return the answer, and the request's faults."""
 
     def date(self) -> float:
         """Return the platform's time, in seconds since 1970."""

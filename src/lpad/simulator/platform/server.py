@@ -143,7 +143,7 @@ class SimulatedPlatform:
         self.stop()
 
     def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
-        """Carry out a request, one at a time; return the answer, and its faults."""
+        """Carry out a request, one at a time; return the answer, and the request's faults."""
         with self._lock:
             self.requests.append(request)
             found = self.vendor.named(request)

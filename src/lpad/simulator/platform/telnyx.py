@@ -59,7 +59,7 @@ class Telnyx(Vendor):
         return _error(404, "10005", "Resource not found")
 
     def do_order(self, request: Request, *, faults: Faulty) -> Answer:
-        """Buy eSIMs."""
+        """Buy an eSIM."""
         asked = request.json or {}
         known = {"amount", "sim_card_group_id", "status", "tags", "product", "whitelabel_name"}
         if {*asked} - known or asked.get("amount") != 1:

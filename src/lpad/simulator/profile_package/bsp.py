@@ -105,7 +105,7 @@ class Bsp:
         return header + body + mac
 
     def protect_all(self, tag: int, plaintext: bytes, *, largest: int | None = None) -> list[bytes]:
-        """Protect `plaintext` in pieces of at most `largest` bytes; an empty plaintext gives one piece."""
+        """Return the TLVs that carry `plaintext` in pieces of at most `largest` bytes; one if it is empty."""
         if largest is None:
             largest = LARGEST_ENCRYPTED if tag in _ENCRYPTED else LARGEST_MACED
         starts = range(0, max(len(plaintext), 1), largest)

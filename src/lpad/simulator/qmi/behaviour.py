@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QmiHabits:
-    """A control port's behaviour in addition to that of its modem; the defaults are a common modem."""
+    """A QMI control port's behaviour in addition to its modem's; the defaults are those of a common modem."""
 
     clients: int = 16
     """The maximum number of clients of each service; one more fails with ClientIdsExhausted."""

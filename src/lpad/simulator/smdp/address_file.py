@@ -29,7 +29,7 @@ class AddressFile:
 
     @classmethod
     def read(cls, folder: Path) -> AddressFile:
-        """Return the address that the server of `folder` wrote at its last start.
+        """Return the address and the OID that the server of `folder` wrote at its last start.
 
         Raises:
             NotFound: no server ever started there.

@@ -66,7 +66,7 @@ class FileSystem:
         return self.parameters(files)
 
     def select_path(self, path: bytes, files: ProfileFiles | None, *, from_here: bool = False) -> bytes:
-        """Select a file by its path from the MF or the current directory; 7FFF means the application.
+        """Select a file by its path from MF, current directory or application (7FFF); return its parameters.
 
         Raises:
             Refusal: a step of the path does not exist.
@@ -135,7 +135,7 @@ class FileSystem:
         """Return a record by its number from 1.
 
         Raises:
-            Refusal: no file with records is selected, it lacks the record, or P2 does not announce a number.
+            Refusal: no file with records is selected, the record is missing, or P2 announces no number.
         """
         if p2 & ~_WITH_SHORT_IDENTIFIER != _ABSOLUTE:
             raise Refusal(StatusWord.WRONG_P1_P2, "a record must be addressed by its number")

@@ -46,7 +46,7 @@ class ProfileFiles:
 
     @classmethod
     def of(cls, profile: StoredProfile, package: bytes) -> ProfileFiles:
-        """Read a profile's package; missing mandatory files get the card's own content."""
+        """Return the files of a profile's package; missing mandatory files get the card's own content."""
         try:
             tree = created_files(package)
         except MalformedError:

@@ -57,7 +57,7 @@ class CardAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The LPA's data in the card's answer, on which orders depend."""
+    """The device's data in the card's answer, by which the server finds and checks the order."""
 
     matching_id: str
     tacs: frozenset[str]

@@ -84,7 +84,7 @@ class FaultKind(StrEnum):
     MANY_EVENTS = "many-events"
     """`value` made-up events (by default 5000) come before the registered ones."""
     EVENT_LOOP = "event-loop"
-    """The only event is at `value`, by default this SM-DS itself, under another ID each time."""
+    """The only event is at `value`, by default this SM-DS itself, with a new ID each time."""
     EVENT_ADDRESS = "event-address"
     """All events are at the address `value`."""
     DELETED_EVENTS = "deleted-events"

@@ -21,7 +21,7 @@ _PROFILE_NAME = 0x92
 
 
 def flipped(data: bytes, index: int = -1) -> bytes:
-    """Return `data` with the lowest bit of one byte flipped."""
+    """Return `data` with the lowest bit of one byte flipped, by default of the last byte."""
     altered = bytearray(data)
     altered[index] ^= 1
     return bytes(altered)

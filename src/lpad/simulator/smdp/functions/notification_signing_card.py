@@ -26,7 +26,7 @@ class Signer:
 
 
 def signer_of_result(site: ServerContext, transaction_id: bytes) -> Signer | None:
-    """Return the card of a transaction, whose chain was verified then; None: unknown transaction."""
+    """Return the card of a transaction, in which the card's chain was verified; None: unknown transaction."""
     transaction = site.transactions.get(transaction_id)
     if transaction is None:
         return None

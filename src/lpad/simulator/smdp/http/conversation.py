@@ -25,7 +25,7 @@ class Served(Protocol):
     counters: Counters
 
     def carry_out(self, function: str, body: bytes, faults: ActiveFaults) -> HttpAnswer:
-        """Carry out an ES9+ function."""
+        """Carry out an ES9+ function, and return the answer."""
 
 
 _log = logging.getLogger(__name__)

@@ -92,7 +92,7 @@ class Events:
         return str(path)
 
     def of(self, eid: str, event_id: str, *, deleted: bool = False) -> tuple[Event, ...]:
-        """Return the events for a card, oldest first.
+        """Return the events for a card that have not expired, oldest first.
 
         Args:
             eid: the card's EID.
