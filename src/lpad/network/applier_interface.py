@@ -74,7 +74,7 @@ class TryAgain(Frozen, kw_only=True):
     layer: Culprit
     """The layer that is not up yet, or the owner's program that is not ready."""
     after: float = 1.0
-    """Seconds until another attempt makes sense."""
+    """Seconds after which lpad should try again."""
 
 
 Outcome = Applied | Failed | TryAgain
@@ -273,7 +273,7 @@ class Applier(Protocol):
         ...
 
     def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
-        """Return `Applied` if these settings are in force for this profile, or name the differences."""
+        """Return `Applied` if these settings are in force for the profile; otherwise name the differences."""
         ...
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:

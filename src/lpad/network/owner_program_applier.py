@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CommandApplier(Struct, frozen=True):
-    """Has the runner run the owner's command; the variable LPAD_EVENT contains the step's name."""
+    """Makes the runner run the owner's command; the variable LPAD_EVENT contains the step's name."""
 
     runner: RunnerClient
     name = "command"

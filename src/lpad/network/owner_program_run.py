@@ -48,7 +48,7 @@ def refusal(path: Path) -> str | None:
     holder = path.absolute().parent
     others = _others_can_write(path.name, found) or _others_can_write(f"its folder {holder}", folders[holder])
     for folder, status in folders.items():
-        # In a sticky folder, such as /tmp, others cannot replace what is there.
+        # In a sticky folder, such as /tmp, other users cannot replace a file.
         others = others or _others_can_write(f"the folder {folder}", status, sticky=True)
     if others is None and not os.access(real, os.X_OK):
         return f"{path.name} is not executable; make it so with chmod +x, or remove it"

@@ -137,7 +137,7 @@ class Capabilities(Frozen, kw_only=True):
     """The capabilities of a platform.
 
     Attributes:
-        orders: whether the platform reserves profiles; otherwise it only knows lines.
+        orders: whether the platform reserves profiles; otherwise it only has lines.
         binds: whether a reservation is for one EID, so that a code with an empty matching ID is complete.
         finds: the key by which a reservation is found.
         repeats: whether an order with a used reference counts as the same order (an idempotency key).
@@ -168,7 +168,7 @@ class Platform(Protocol):
 
     All methods raise:
         PlatformRefused: the platform refused; the details contain the `cause`.
-        PlatformBusy: the platform says "later", and has done nothing.
+        PlatformBusy: the platform asks to try again later, and has done nothing.
         PlatformUnclear, ServerUnreachable, ServerFailed, ServerMalformed: it is unclear whether the platform
             carried out the request; the caller must call `look` or `find` before it repeats anything.
         ServerUntrusted: the server's identity cannot be verified, so nothing was sent.
@@ -185,7 +185,7 @@ class Platform(Protocol):
         """Return the platform's reservations for a wish, the oldest first."""
 
     def look(self, reservation: Reservation, *, deadline: Deadline) -> Reservation:
-        """Return the present state of a reservation; its stage is GONE if the platform no longer knows it."""
+        """Return the present state of a reservation; its stage is GONE if the platform no longer has it."""
 
     def activate(self, reservation: Reservation, wish: Wish, *, deadline: Deadline) -> Reservation:
         """Activate the line, or begin its activation."""

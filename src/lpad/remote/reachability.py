@@ -69,7 +69,7 @@ class _Reached:
         self._condition = condition
         made = _connected(condition, waiting)
         self._to = made.address.to
-        # A silent address must leave time for the next attempt, which tries the name's other addresses.
+        # If this address is silent, time must be left for the next attempt, at the name's other addresses.
         self._waiting = Waiting(waiting.deadline, silence=_SILENCE_WITH_OTHERS) if made.others else waiting
         self._stream = made.socket
 

@@ -69,7 +69,7 @@ class VirtualReaderCard:
             port: the virtual reader's port.
 
         Raises:
-            CardUnreachable: no virtual reader is there.
+            CardUnreachable: no virtual reader accepts the connection.
         """
         self._card = card
         self._address = (host, port)
@@ -92,7 +92,7 @@ class VirtualReaderCard:
         """Insert the card; does nothing if it is already inserted.
 
         Raises:
-            CardUnreachable: no virtual reader is there.
+            CardUnreachable: no virtual reader accepts the connection.
         """
         if self._thread is not None:
             return

@@ -75,7 +75,7 @@ class DaemonProcess:
                 process.kill()
 
     def kill(self) -> None:
-        """Kill the daemon, like a power cut."""
+        """Kill the daemon, as a power cut would."""
         process, self.process = self.process, None
         assert process is not None, "the daemon is not running"
         process.kill()

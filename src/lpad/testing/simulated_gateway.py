@@ -143,7 +143,7 @@ class Gateway:
         self._daemon.stop()
 
     def kill(self) -> None:
-        """Kill the daemon, like a power cut."""
+        """Kill the daemon, as a power cut would."""
         self._daemon.kill()
 
     def ready(self) -> Euicc:

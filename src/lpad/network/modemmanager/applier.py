@@ -1,4 +1,4 @@
-"""The applier `modemmanager`: has ModemManager set the initial EPS bearer and, if requested, connect."""
+"""The applier `modemmanager`: makes ModemManager set the initial EPS bearer and, if requested, connect."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STALE = 5.0
-"""Seconds for which ModemManager may show a different profile before lpad has it probe the modem again."""
+"""Seconds for which ModemManager may show a different profile before lpad makes it probe the modem again."""
 _ALL = "/"
 """The argument of Simple.Disconnect for all bearers."""
 

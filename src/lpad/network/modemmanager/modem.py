@@ -142,7 +142,7 @@ def find_modem(bus: Bus, *, imei: str | None, iccid: str, deadline: Deadline) ->
 def probe_again(bus: Bus, modem: str, uid: str, *, deadline: Deadline) -> None:
     """Make ModemManager forget a modem and probe it again, so that ModemManager reads the present profile.
 
-    A refusal is only logged, because another program may have inhibited the modem, or lpad may lack rights.
+    A refusal is only logged: another program may have inhibited the modem, or lpad may lack the permission.
 
     Raises:
         BusError: as for `Bus.call`, except a refusal.

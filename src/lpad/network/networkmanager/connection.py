@@ -105,7 +105,7 @@ class StoredConnection(Frozen):
 
     @property
     def could_win(self) -> bool:
-        """Whether NetworkManager may activate this connection in place of lpad's, whatever the profile."""
+        """Whether NetworkManager may activate this connection in place of lpad's, for any profile."""
         gsm = self.section("gsm")
         bound = any(gsm.text(name) for name in ("sim-id", "sim-operator-id", "device-id", "device-uid"))
         return self.iccid is None and self.is_mobile and self.autoconnect and not bound

@@ -118,7 +118,7 @@ class PlatformAuth(httpx.Auth):
 
         Raises:
             PlatformRefused: the platform does not accept these credentials.
-            PlatformBusy, ServerFailed, PlatformUnclear: there is no token now.
+            PlatformBusy, ServerFailed, PlatformUnclear: the platform issued no token, but may do so later.
         """
         declared = self._declaration.token
         assert declared is not None, "a token is requested only if the platform declares one"

@@ -17,4 +17,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     silence: float = 45.0
     """The maximum number of seconds without a received or sent byte."""
     request: float = 300.0
-    """The maximum number of seconds for a request, from the name look-up to the answer's last byte."""
+    """The maximum number of seconds for a request, from the name resolution to the answer's last byte."""

@@ -61,7 +61,7 @@ class Trust:
                 `known_certificate_issuers.permitted`.
             memory: the knowledge about servers; None: an empty one.
             revocations: lists of revoked certificates.
-            client: PEM files of the client certificate, and of its key if that is in another file, for
+            client: PEM files of the client certificate, and of its key if that is in a separate file, for
                 servers that request one.
         """
         self._client = client

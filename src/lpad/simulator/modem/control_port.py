@@ -283,7 +283,7 @@ class ControlPort(Generic[_M, _F]):
     # The following method runs in the caller's thread.
 
     def _do(self, what: Callable[[], None]) -> None:
-        """Run a function in the modem's thread, and wait until it is done."""
+        """Run a function in the modem's thread, and wait until the function is done."""
         done = threading.Event()
 
         def request() -> None:

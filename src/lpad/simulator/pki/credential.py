@@ -115,7 +115,7 @@ class Credential:
 def read_certificate(der: bytes) -> x509.Certificate:
     """Return the certificate in `der`, after reading every part of it.
 
-    cryptography reads certificates lazily: otherwise a bad name, extension, date or algorithm would raise in
+    cryptography reads certificates lazily: otherwise a bad name, extension, date or algorithm would fail in
     the middle of a check.
 
     Raises:

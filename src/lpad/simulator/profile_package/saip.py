@@ -1,6 +1,6 @@
 """An unprotected profile package as a card reads it: a stream of profile elements (TCA "SAIP").
 
-The stream has no outer element, and a piece can end anywhere. Therefore the stream is cut into elements as
+The stream has no outer element, and a piece can end anywhere. Therefore the stream is split into elements as
 they become complete, and the first wrong element ends the installation with its status.
 """
 

@@ -50,7 +50,7 @@ class OperatingSystem:
     """A powered card; the state in this object is lost without power."""
 
     def __init__(self, chip: Chip) -> None:
-        """Start as after a reset: the basic channel is open, the master file selected."""
+        """Start as after a reset: the basic channel is open, and the master file is selected."""
         behaviour = chip.behaviour
         self._chip = chip
         self._proactive = Proactive(behaviour.refresh_qualifier)

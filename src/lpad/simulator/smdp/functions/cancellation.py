@@ -29,7 +29,7 @@ _REASONS = {
 
 
 def cancel_session(site: ServerContext, call: Call) -> dict[str, str]:
-    """Verify the card's signature, end the session, and settle the order.
+    """Verify the card's signature, end the session, and update the order's state.
 
     Postponed and timed-out downloads can be tried again, with the same one-time key; every other
     reason ends the order.
