@@ -36,7 +36,7 @@ class HookRunner(Frozen, kw_only=True):
     """The folder of hooks; no hooks are run if the folder is None or missing."""
 
     def serve(self, listening: socket.socket) -> None:
-        """Serve one connection after the other, until the process is ended."""
+        """Serve one connection after the other, until the process ends."""
         while True:
             connection, _ = listening.accept()
             with connection:

@@ -1,8 +1,8 @@
 """rsp.asn compiled by asn1tools: the simulator's codec and the reference of the tests.
 
-The daemon never imports this module: asn1tools needs 22 MB and loads slowly. `python -m lpad.simulator.asn1.schema`
-writes the daemon's part of rsp.asn into rsp_table.py, which `codec/asn1/der.py` uses. If an LPA and a
-simulated card understand each other, two independent codecs agree.
+The daemon never imports this module, because asn1tools needs 22 MB and loads slowly.
+`python -m lpad.simulator.asn1.schema` writes the daemon's part of rsp.asn into rsp_table.py, which
+`codec/asn1/der.py` uses. If an LPA and a simulated card understand each other, two independent codecs agree.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class LongLines(StrEnum):
     LOST = "lost"
     """The modem neither carries out a command line that is too long nor answers."""
     CUT = "cut"
-    """An APDU silently loses its end; the modem corrects its length."""
+    """An APDU silently loses its end, and the modem corrects the length within the APDU."""
     HANGS = "hangs"
     """The modem does not answer for some seconds."""
 
