@@ -172,5 +172,5 @@ def test_a_transaction_id_is_the_same_in_either_case() -> None:
     "identifier", [Eid.parse(TEST_EID), Iccid.parse("8949449999999990098"), Imei.parse(IMEI)]
 )
 def test_logs_show_the_last_digits_only(identifier: Eid | Iccid | Imei) -> None:
-    """Identifiers of cards, subscriptions and devices are shortened for logs."""
+    """EIDs, ICCIDs and IMEIs are shortened to their last four digits for logs."""
     assert identifier.redacted() == "…" + identifier.digits[-4:]

@@ -267,7 +267,7 @@ def test_a_program_that_dies_in_its_turn(shared: PcscLink) -> None:
 def test_a_reset_while_a_channel_is_opened(
     bench: Bench, shared: PcscLink, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """If pcscd resets the card in lpad's turn because a program died, lpad opens the channel again."""
+    """If pcscd resets the card during lpad's turn because another program died, lpad reopens the channel."""
     assert works(shared)
     sent: list[int] = []
 

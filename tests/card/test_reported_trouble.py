@@ -295,5 +295,5 @@ def test_an_iccid_with_its_padding_is_the_same_iccid(told: str) -> None:
 
 
 def test_profiles_are_listed_with_their_notification_addresses() -> None:
-    """Lpad's list of profiles requests tag B6, the recipients of notifications (euicc-go#8)."""
+    """Lpad's request for the list of profiles names tag B6, the recipients of notifications (euicc-go#8)."""
     assert 0xB6 in ProfileInfoListRequest(tags=TAGS).tags

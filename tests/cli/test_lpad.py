@@ -50,7 +50,7 @@ def start(playing: list[subprocess.Popen[str]], *arguments: str) -> str:
 
 
 def test_both_commands_print_the_version() -> None:
-    """Both commands print the package's version."""
+    """Lpad and lpactl print the package's version."""
     for module in ("lpad.cli.lpad", "lpad.cli.lpactl"):
         assert lpad.__version__ in run([sys.executable, "-m", module, "--version"]).ok().out
 

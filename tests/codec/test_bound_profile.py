@@ -146,7 +146,7 @@ def test_wrong_structure_is_found_before_anything_is_sent(raw: bytes, said: str)
 
 @given(position=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255))
 def test_a_damaged_package_is_malformed_or_whole(position: int, byte: int) -> None:
-    """If one byte of a package is changed, either all bytes are cut into segments in order, or none is."""
+    """A package with one changed byte is refused, or its segments together are the whole package."""
     damaged = WHOLE[:position] + bytes([byte]) + WHOLE[position + 1 :]
     try:
         bound = BoundProfile.parse(damaged)

@@ -1,4 +1,4 @@
-"""The AT port of a simulated modem that ModemManager uses: an abstract socket, as its test mode opens them.
+"""The AT port of a simulated modem for ModemManager: an abstract socket, as its test mode requires.
 
 ModemManager's commands that lpad does not need are answered here, and all others by the simulated modem,
 whose other port lpad may be using.

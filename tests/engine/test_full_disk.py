@@ -97,7 +97,7 @@ def test_an_answer_reaches_the_worker_though_it_cant_be_written(lab: Lab) -> Non
 
 
 def test_nothing_irreversible_is_done_that_cant_be_written_down(lab: Lab) -> None:
-    """A download that is accepted while the disk is full fails, and the card gets no profile."""
+    """If the caller accepts a profile while the disk is full, the download fails, and installs nothing."""
     order = lab.order()
     asked = lab.submit(Kind.DOWNLOAD, secrets={"activation_code": lab.code(order)}, confirm=True)
     lab.asked(asked.id)

@@ -1,4 +1,4 @@
-"""Switches on modems that report ICCIDs in their own ways, lie about them, or need a PIN first."""
+"""Switches on modems that report ICCIDs in other forms or falsely, or that need a PIN first."""
 
 from __future__ import annotations
 

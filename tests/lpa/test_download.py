@@ -256,7 +256,7 @@ def test_without_a_confirmation_code_the_order_stays_open(bench: Bench, given: s
 
 
 def test_wrong_confirmation_code_then_the_right_one(bench: Bench) -> None:
-    """After a refused code, lpad asks for another in a new session, and shows the profile once."""
+    """After a refused confirmation code, lpad gets another, and repeats the session without new consent."""
     caller = Caller(codes=["code-1234"])
     bench.download(bench.order(confirmation_code="code-1234"), caller, confirmation_code="code-4321")
     assert caller.asked == [True]

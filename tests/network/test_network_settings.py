@@ -29,7 +29,7 @@ def test_take_apns_of_the_field(apn: str) -> None:
 )
 @pytest.mark.parametrize("field", ["apn", "initial_bearer_apn"])
 def test_refuse_what_is_not_an_apn(field: str, apn: str) -> None:
-    """An APN with other characters, such as ones that could end an AT command, is refused."""
+    """An invalid APN is refused, in particular one whose characters could end an AT command."""
     given: dict[str, Any] = {field: apn, "initial_bearer": InitialBearer.APN}
     with pytest.raises(InvalidValue, match="is not an APN"):
         NetworkSettings(**given)

@@ -1,4 +1,4 @@
-"""script/release builds and tags a ready release, and refuses an unready one before both."""
+"""script/release builds and tags a ready release; it refuses any other before it builds or tags."""
 
 from __future__ import annotations
 

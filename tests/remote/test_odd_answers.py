@@ -145,7 +145,7 @@ def test_redirections_without_end(bench: Bench) -> None:
     ],
 )
 def test_a_field_that_comes_twice(bench: Bench, body: bytes) -> None:
-    """An answer in which a field occurs twice is malformed, because readers use different values."""
+    """An answer in which a field occurs twice is malformed, because JSON parsers disagree on its value."""
     with pytest.raises(ServerMalformed, match="twice"):
         initiate(bench.client(bench.server(Reply(200, body))))
 

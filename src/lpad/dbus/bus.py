@@ -286,7 +286,7 @@ class Bus:
                 try:
                     hear(signal)
                 except Exception:  # noqa: BLE001 - one odd signal must not end the connection
-                    _log.exception("cannot decode the signal %s.%s", signal.interface, signal.member)
+                    _log.exception("cannot handle the signal %s.%s", signal.interface, signal.member)
 
 
 def _inward(value: Any) -> Any:

@@ -136,7 +136,7 @@ def _answer(name: str, code: int) -> RunAnswer:
     if code == TRY_AGAIN:
         return RunAnswer(ended=Ended.TRY_AGAIN, told=f"{name} asks to be run again later")
     how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
-    return RunAnswer(ended=Ended.FAILED, told=f"{name} {how}; the log of the runner has its output")
+    return RunAnswer(ended=Ended.FAILED, told=f"{name} {how}; the runner's log contains the program's output")
 
 
 def _passed_on(name: str, data: bytes) -> int:

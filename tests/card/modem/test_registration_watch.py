@@ -100,7 +100,7 @@ def test_a_modem_that_swallows_what_it_does_not_know_is_asked_for_that_once() ->
 
 
 def test_hears_that_the_modem_has_registered() -> None:
-    """The modem's announcement that it has registered is heard, so lpad asks for each network only once."""
+    """The modem announces its registration, so lpad queries each kind of network only once."""
     with bench(registers_after=0.3) as (modem, host, _):
         watch = RegistrationWatch(host, deadline=soon())
         assert heard(watch) == ["CEREG 2 (searching)", "CGREG 2 (searching)"]

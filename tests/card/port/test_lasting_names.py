@@ -92,7 +92,7 @@ def test_a_port_under_another_number_is_found_by_its_lasting_name(modem: PtyMode
 
 
 def test_a_port_that_is_away_is_not_a_port(modem: PtyModem, serial: Path) -> None:
-    """If a port is away, no other port is opened in its place."""
+    """If a port has disappeared, no other port is opened in its place."""
     port = modem.device
     opened(names(port, serial))
     modem.vanish()

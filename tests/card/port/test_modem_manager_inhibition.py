@@ -325,7 +325,7 @@ def test_a_silent_modem_manager_is_an_error_in_time(bus: str, port: str) -> None
 def test_without_dbus_fast_the_error_names_both_remedies(
     bus: str, port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If ModemManager holds the port and cannot be asked, the error names both remedies."""
+    """If ModemManager holds the port and dbus-fast is missing, the error names it and the udev rule."""
     monkeypatch.setattr("lpad.card.port.modem_manager_loan.can_ask", lambda: False)
     with ModemManagerDouble(bus, {UID: port}) as manager:
         with pytest.raises(CardBusy) as caught:

@@ -276,7 +276,7 @@ def test_a_late_answer_is_no_answer_to_the_next_request(tmp_path: Path) -> None:
 
 
 def test_noise_before_an_answer_is_skipped(tmp_path: Path) -> None:
-    """Bytes that begin no frame do not hide the answer."""
+    """Bytes that are not the start of a frame do not hide the answer."""
     with rig_with(str(tmp_path / "cdc-wdm0")) as (modem, link):
         modem.once(device.GetIds, before=b"\x01\xff\r\nRDY\r\n")
         assert get_eid(link) == EID

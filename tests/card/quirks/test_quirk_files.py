@@ -231,6 +231,6 @@ class TestMerged:
         ],
     )
     def test_mistakes_are_named(self, overrides: dict[str, Any], says: str) -> None:
-        """If the settings name an unknown quirk or a value out of range, the error names the quirk."""
+        """If the settings name an unknown quirk or give an invalid value, the error names the quirk."""
         with pytest.raises(InvalidValue, match=says):
             Quirks().merged(overrides)

@@ -336,7 +336,7 @@ def test_the_readable_part_of_a_broken_entry_is_kept() -> None:
 
 
 def test_two_profiles_with_one_iccid_are_two() -> None:
-    """Two profiles with one ICCID are two; a profile listed twice with two states has an unknown state."""
+    """Profiles with one ICCID but two AIDs are kept apart; one listed with two states has an unknown one."""
     twin = BARE_B.replace(bytes(OTHER), bytes(ICCID))
     answer = ProfileInfoListResponse.decode(tlv.encode(0xBF2D, BARE_A, twin))
     assert [(profile.iccid, profile.isdp_aid) for profile in answer.profiles] == [

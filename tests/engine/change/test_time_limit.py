@@ -13,7 +13,7 @@ LIMIT = TimeLimit.starting(180, at=BEGAN)
 
 
 def later(seconds: float, *, wall: float | None = None) -> Moment:
-    """Return the present time, later in the same boot."""
+    """Return the moment `seconds` after BEGAN in the same boot; `wall`: the seconds on the wall clock."""
     return replace(BEGAN, boot=BEGAN.boot + seconds, wall=BEGAN.wall + (seconds if wall is None else wall))
 
 

@@ -154,7 +154,7 @@ def test_a_line_that_the_operator_deletes(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_platforms_there_is_no_thread(tmp_path: Path, pki: Pki) -> None:
-    """The watch starts with the first platform that knows lines, as after a reload."""
+    """Without a platform that knows lines the watch does not run; a reload that adds one starts it."""
     with lines(tmp_path, pki) as lab:
         lab.stop()
         lab.platforms.become([])

@@ -128,7 +128,7 @@ def test_a_profile_that_came_keeps_its_orders_settings(networks: NetworkStore) -
 def test_senseless_settings_are_ignored(
     journal: Journal, networks: NetworkStore, restarted: Callable[[], NetworkStore]
 ) -> None:
-    """Rows from a damaged disk, or from another lpad, are ignored, and hide no other rows."""
+    """Invalid settings, from a damaged disk or another version of lpad, are ignored; valid ones are read."""
     networks.put(SECOND, SHORT)
     journal.memos.put(
         f"network:{FIRST}", {"owner": {"apn": "a b", "ip": "ipv9"}, "order": {"apn": "em", "x": 1}}

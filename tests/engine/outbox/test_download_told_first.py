@@ -126,7 +126,7 @@ def test_a_card_that_restarts_after_the_result(lab: Lab) -> None:
 def test_a_card_that_does_not_list_the_result(
     lab: Lab, listed: Callable[[bytes], bytes | int], *, enable: bool
 ) -> None:
-    """If a card does not list the result, its answer to the installation is delivered, and only once."""
+    """If a card does not list an installation's result, lpad delivers the card's answer itself, only once."""
     _ready(lab)
     lab.card.faults.corrupt(LIST, listed, times=ALWAYS)
     assert told(lab, _download(lab, enable=enable)).state is State.DONE

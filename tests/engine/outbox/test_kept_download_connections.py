@@ -1,4 +1,4 @@
-"""A download's connection is kept for one server and one card, for one user at a time, and always closed."""
+"""A download's connection is kept for one server, card and user at a time, and is finally closed."""
 
 from __future__ import annotations
 

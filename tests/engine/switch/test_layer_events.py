@@ -112,7 +112,7 @@ def test_an_unanswered_reachability_check(tmp_path: Path, pki: Pki) -> None:
 
 
 def test_without_an_applier(tmp_path: Path, pki: Pki) -> None:
-    """Without an applier, a switch reports card and modem, and ends with one check of the registration."""
+    """Without an applier, a switch reports card, modem and registration, the last after a single query."""
     with guarding(tmp_path, pki) as lab, heard(lab) as told:
         change = lab.carry_out(Kind.ENABLE, iccid=SECOND)
         assert change.error is None

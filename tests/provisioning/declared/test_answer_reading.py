@@ -48,7 +48,7 @@ def test_invalid_json_is_malformed(body: bytes) -> None:
     "body", [b'{"status": "new", "status": "active"}', b'{"sims": [{"id": 1, "id": 2}]}']
 )
 def test_a_field_that_comes_twice(body: bytes) -> None:
-    """An answer in which a field occurs twice is malformed, because readers use different values."""
+    """An answer in which a field occurs twice is malformed, because JSON parsers disagree on its value."""
     with pytest.raises(MalformedError, match="twice"):
         reading.parsed(body)
 

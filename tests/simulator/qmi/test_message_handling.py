@@ -155,7 +155,7 @@ def test_a_channel_is_opened_used_and_closed() -> None:
 
 
 def test_a_card_without_the_application_reports_this() -> None:
-    """A missing application gets SimFileNotFound, with the card's status word unless the habit omits it."""
+    """If the card lacks the application, the answer is SimFileNotFound; a habit omits the status word."""
     for tells in (True, False):
         function = started(ScriptedCard(applications=()), tells_status_word=tells)
         error, answer = asked(function, uim.OpenLogicalChannel(slot=1, aid=bytes(ISD_R)))

@@ -344,7 +344,7 @@ class QmiDialogue:
             self._check_time(attempted, deadline)
             told = self._sent(subscription, client, deadline=deadline.within(OPENING))
             if told is None or self.error_of(told, attempted=attempted) != Error.NONE:
-                _log.info("%s: the modem refuses %s", self.name, type(subscription).__name__)
+                _log.info("%s: the modem has not accepted %s", self.name, type(subscription).__name__)
         return client
 
     def _first_answer(self, request: control.AllocateClient, *, deadline: Deadline) -> Message:

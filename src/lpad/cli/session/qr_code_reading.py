@@ -38,14 +38,14 @@ def text_of_picture(data: bytes) -> str:
             or no program is installed that reads QR codes.
     """
     if len(data) > LARGEST_PICTURE:
-        raise click.UsageError("the picture is larger than 20 MB: cut out the QR code")
+        raise click.UsageError("the picture is larger than 20 MB: crop the picture to the QR code")
     if not is_picture(data):
         raise click.UsageError("the file given to --qr is not a PNG or JPEG picture; --code-file reads text")
     texts = list(dict.fromkeys(_read(data)))
     faults = {text: _fault(text) for text in texts}
     codes = [text for text, fault in faults.items() if fault is None]
     if len(codes) > 1:
-        raise click.UsageError("the picture contains several activation codes: cut out the one to use")
+        raise click.UsageError("the picture contains several activation codes: crop it to the one to use")
     if codes:
         return codes[0]
     if len(texts) > 1:
@@ -81,7 +81,7 @@ def _read(data: bytes) -> Iterator[str]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
             if picture.width * picture.height > _MOST_PIXELS:
-                raise click.UsageError("the picture has too many pixels: cut out the QR code")
+                raise click.UsageError("the picture has too many pixels: crop the picture to the QR code")
             grey = picture.convert("L")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise click.UsageError("the picture is damaged and cannot be read") from None
@@ -107,5 +107,7 @@ def _read_by_zbarimg(data: bytes) -> Iterator[str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise click.UsageError("zbarimg did not finish within 30 seconds: cut out the QR code") from None
+        raise click.UsageError(
+            "zbarimg did not finish within 30 seconds: crop the picture to the QR code"
+        ) from None
     yield from done.stdout.decode("utf-8", errors="replace").splitlines()

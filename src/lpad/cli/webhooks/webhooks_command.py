@@ -102,7 +102,7 @@ def _list(session: Session, limit: int | None, after: str | None) -> None:
     )
     for each in found:
         for key in each.public_keys:
-            session.output.note(safe(f"{each.name}: receivers verify with {key}"))
+            session.output.note(safe(f"{each.name}: receivers verify the signatures with {key}"))
     session.note_next(found.next)
 
 

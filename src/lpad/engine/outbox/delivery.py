@@ -51,7 +51,9 @@ an attempt, all attempts count."""
 PATIENT_TRIES = 5
 """The number of attempts answered with an error after which later notifications may go first."""
 LONGEST = 30 * 24 * 3600
-"""Seconds from a server's first error until its notification is set aside, if all its answers are errors."""
+"""Seconds since a server first answered a notification with an error; after them, lpad sets the notification
+aside with the next such answer (see `PATIENT_TRIES`).
+"""
 
 
 class DeliveryRound:

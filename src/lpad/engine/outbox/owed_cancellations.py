@@ -158,7 +158,7 @@ class OwedCancellations:
                     except Cancelled:
                         return
                     except Exception:  # the failure of one cancellation must not block the others
-                        log.exception("cannot send an owed cancellation: internal-error")
+                        log.exception("cannot inform a server that a session is cancelled: internal-error")
                         self._forget(each)
 
     def _await_turn(self) -> bool:

@@ -381,7 +381,7 @@ class Run(RunRecord):
             question = self._change.question
             if question is None or self._answer is not None:
                 raise Conflict(
-                    f"change {self._change.id} does not wait for an answer: it is {self._change.state}"
+                    f"cannot answer change {self._change.id}: it is {self._change.state} and asks no question"
                 )
             if not answer.fits(question):
                 raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")

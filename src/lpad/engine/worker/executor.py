@@ -198,7 +198,7 @@ class Executor:
             run.fail(download_question_answers.error_to_tell(run, error))
 
     def _left_to_card(self, run: Run, error: LpadError) -> bool:
-        """Let the card's state decide the result of a change whose answer was lost.
+        """Let the card's state decide the result of a change if the card's answer to its command was lost.
 
         lpad has just tried to read the card; while the card is absent, the change waits for it. A change
         whose goal is reached succeeds, and one that the card has refused fails. Return False if the caller

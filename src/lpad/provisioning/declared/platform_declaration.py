@@ -235,7 +235,7 @@ def _check(name: str, call: Call) -> None:
     if call.form is not None and call.json is not None:
         raise ValueError(f"call '{name}' has both 'form' and 'json'")
     if (call.next_header is None) != (call.next_query is None):
-        raise ValueError(f"call '{name}' needs 'next_header' and 'next_query' together")
+        raise ValueError(f"call '{name}' must have both 'next_header' and 'next_query', or neither")
     allowed = PRODUCT_NAMES if name == "products" else READ_NAMES
     unknown = sorted({*call.read, *call.match} - allowed)
     if unknown:

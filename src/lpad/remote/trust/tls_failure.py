@@ -91,7 +91,7 @@ def untrusted(error: ssl.SSLError, *, server: str, presented: Sequence[bytes] = 
         reason = (error.reason or "handshake failed").replace("_", " ").lower()
         return ServerUntrusted(
             f"TLS with {server} failed: {reason}; the server must speak TLS 1.2 or 1.3 and share a cipher, "
-            "and no system in between may intercept it",
+            "and no system in between may intercept the connection",
             cause="tls-failed",
         )
     code = error.verify_code

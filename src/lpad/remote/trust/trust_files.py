@@ -71,10 +71,12 @@ def read_trust_file(path: Path) -> TrustFile:
         found = _der(content) if content.startswith(_DER_SEQUENCE) else _pem(content.decode("latin-1"))
     except (ssl.SSLError, ValueError, MalformedError) as error:
         raise InvalidSettings(
-            f"{path} contains something other than certificates in PEM or DER form"
+            f"{path} contains something other than certificates and revocation lists in PEM or DER form"
         ) from error
     if not (found.certificates or found.revocations):
-        raise InvalidSettings(f"{path} contains no certificate in PEM or DER form")
+        raise InvalidSettings(
+            f"{path} contains neither a certificate nor a revocation list in PEM or DER form"
+        )
     for each in found.revocations:
         if each.next_update is not None and each.next_update.timestamp() < time.time():
             _LOG.warning(

@@ -68,7 +68,7 @@ class Credential:
         """
         if self.private_key is None:
             name = self.certificate.subject.rfc4514_string()
-            raise NotFound(f"there is no private key for {name}; use the other curve, or a PKI of lpad's own")
+            raise NotFound(f"there is no private key for {name}; use the other curve, or an empty folder")
         return self.private_key
 
     @property

@@ -172,7 +172,7 @@ class Pki:
         eum = self.eum.get(curve)
         if eum is None:
             raise NotFound(
-                f"there is no EUM on the curve {curve.name}: use the other curve, or a PKI of lpad's own"
+                f"there is no EUM on the curve {curve.name}: use the other curve, or an empty folder"
             )
         return eum
 

@@ -410,7 +410,7 @@ def test_a_removed_journal_leaves_no_empty_file(tmp_path: Path) -> None:
 
 
 def test_only_the_beginning_of_an_odd_file_is_kept(tmp_path: Path) -> None:
-    """If a file cannot be a journal, only its beginning is kept."""
+    """Of a file larger than any journal, only the beginning is kept."""
     path = tmp_path / JOURNAL
     with path.open("wb") as file:
         file.write(b"no journal")
