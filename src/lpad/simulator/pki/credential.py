@@ -68,7 +68,10 @@ class Credential:
         """
         if self.private_key is None:
             name = self.certificate.subject.rfc4514_string()
-            raise NotFound(f"there is no private key for {name}; use the other curve, or an empty folder")
+            raise NotFound(
+                f"there is no private key for {name}; use the other curve, or name an empty folder, in which "
+                "lpad creates a test PKI"
+            )
         return self.private_key
 
     @property

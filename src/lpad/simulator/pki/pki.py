@@ -172,7 +172,8 @@ class Pki:
         eum = self.eum.get(curve)
         if eum is None:
             raise NotFound(
-                f"there is no EUM on the curve {curve.name}: use the other curve, or an empty folder"
+                f"there is no EUM on the curve {curve.name}: use the other curve, or name an empty folder, "
+                "in which lpad creates a test PKI"
             )
         return eum
 
