@@ -38,7 +38,7 @@ def settings_in(found: object) -> list[Any]:
     """Return the settings that a recipe writes to drop-ins."""
     if isinstance(found, dict):
         here = [found["lpad_settings"]] if "lpad_settings" in found else []
-        if str(found.get("path", "")).startswith("/etc/lpad/lpad.yaml.d/"):
+        if str(found.get("path", "")).endswith("/50-fleet.yaml"):
             here.append(yaml.safe_load(found["content"]))
         return here + [each for value in found.values() for each in settings_in(value)]
     return [each for value in found for each in settings_in(value)] if isinstance(found, list) else []

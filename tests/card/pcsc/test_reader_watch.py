@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from card.private_pcscd import FIRST, READER, PrivatePcscd, wait_for_cards
 from card.scripted_card import ScriptedCard
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardUnreachable
-from lpad.card.pcsc.reader_watch import ReaderWatch, Sight
+from lpad.card.pcsc import reader_watch
+from lpad.card.pcsc.reader_watch import ReaderWatch, Sight, watch_reader
 from lpad.simulator.virtual_reader import VirtualReaderCard
 
 if TYPE_CHECKING:
@@ -78,3 +80,16 @@ def test_the_end_of_pcscd_is_an_error(pcscd: PrivatePcscd) -> None:
         killer.join()
     with pytest.raises(CardUnreachable, match="pcscd is not running"):
         ReaderWatch(FIRST)
+
+
+def test_a_card_that_stays_is_reported_once(pcscd: PrivatePcscd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a long wait without a change is not reported as a removal of the card."""
+    monkeypatch.setattr(reader_watch, "_LONG", 0.02)
+    reports: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    with VirtualReaderCard(ScriptedCard(), port=pcscd.port):
+        wait_for_cards(present={FIRST})
+        end = watch_reader(FIRST, reports.put)
+        assert reports.get(timeout=30)
+        with pytest.raises(queue.Empty):
+            reports.get(timeout=0.5)
+        end()

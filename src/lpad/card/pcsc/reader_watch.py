@@ -129,25 +129,27 @@ class _Following:
     def run(self) -> None:
         """Watch the reader until `end` is called."""
         failures = 0
-        card = False
         while not self._ended.is_set():
             try:
                 watch = ReaderWatch(self._reader)
                 with self._lock:
                     self._watch = watch
                 with watch:
+                    before: Sight | None = None
                     while not self._ended.is_set():
-                        before, card = card, watch.wait_for_change(deadline=Deadline.after(_LONG)).card
+                        sight = watch.wait_for_change(deadline=Deadline.after(_LONG))
                         failures = 0
                         if self._ended.is_set():
                             break
-                        if before and card:  # the card was pulled and inserted unnoticed, or replaced
-                            self._notify(False)
-                        self._notify(card)
+                        if before is not None and before.card and sight.card:
+                            if before.events == sight.events:  # only the time has passed
+                                continue
+                            self._notify(False)  # the card was pulled and inserted unnoticed, or replaced
+                        self._notify(sight.card)
+                        before = sight
             except CardUnreachable as error:
                 _log.info("%s", error)
-                card = False
-                self._notify(card)
+                self._notify(False)
                 self._ended.wait(_WITHOUT_PCSCD[min(failures, len(_WITHOUT_PCSCD) - 1)])
                 failures += 1
 
