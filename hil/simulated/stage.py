@@ -46,7 +46,7 @@ EIDS = {
 }
 READERS = {"first-reader": FIRST, "second-reader": SECOND}
 MODEMS = {"one-modem": "cgla-hex64", "other-modem": "notices-radio-power"}
-HABITS = {
+CARD_BEHAVIOURS = {
     "first-reader": CardBehaviour(needs_terminal_capability=True),
     "second-reader": CardBehaviour(answers=Answers.CORRECTED, refresh_qualifier=0x09, first_channel=4),
 }
@@ -108,14 +108,14 @@ class Stage:
         server = stack.enter_context(SmDp(self.folder / "smdp", pki=pki))
         pcscd = stack.enter_context(PrivatePcscd())
         for slot, name in enumerate(READERS):
-            card = self._card(name, pki, HABITS[name])
+            card = self._card(name, pki, CARD_BEHAVIOURS[name])
             reader = stack.enter_context(VirtualReaderCard(card, port=pcscd.port + slot))
             self._switches[name] = lambda on, reader=reader: reader.insert() if on else reader.pull()  # type: ignore[misc]  # bound now
         wait_for_cards(present=set(READERS.values()))
         for name, personality in MODEMS.items():
-            habits = find_personality(personality)
-            card = self._card(name, pki, habits.card)
-            known = replace(habits.modem, unlisted_subscription=SUBSCRIPTION)
+            chosen = find_personality(personality)
+            card = self._card(name, pki, chosen.card)
+            known = replace(chosen.modem, unlisted_subscription=SUBSCRIPTION)
             modem = stack.enter_context(PtyModem(card, path=self._port(name), personality=known))
             self._switches[name] = lambda on, modem=modem, card=card: _plug(modem, card, on=on)  # type: ignore[misc]  # bound now
         self._listen()

@@ -21,10 +21,10 @@ from lpad.card.port.control_port import open_control_port
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import ModemPort
 from lpad.card.probe import probe
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.pty_modem import PtyModem
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from lpad.card.link.link import Link
     from lpad.card.port_kinds import Way
 
-REFUSES = MbimHabits(select_p2=())
+REFUSES = MbimBehaviour(select_p2=())
 """SelectFailed for every SELECT, as on an XMM7560."""
-BARS = QmiHabits(bars_isdr=True)
+BARS = QmiBehaviour(bars_isdr=True)
 """AccessDenied, as on an LE910C4."""
 
 
@@ -52,9 +52,9 @@ class Ports:
 
     def control(self, *, refuses: bool = False) -> MbimModem | QmiModem:
         if self.kind == "mbim":
-            mbim = MbimModem(self.card, path=self.control_path, habits=REFUSES if refuses else None)
+            mbim = MbimModem(self.card, path=self.control_path, behaviour=REFUSES if refuses else None)
             return self._stack.enter_context(mbim)
-        qmi = QmiModem(self.card, path=self.control_path, habits=BARS if refuses else None)
+        qmi = QmiModem(self.card, path=self.control_path, behaviour=BARS if refuses else None)
         return self._stack.enter_context(qmi)
 
     @property

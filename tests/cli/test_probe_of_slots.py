@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from lpad.cli.offline_probe import probe
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def test_the_slots_of_the_modem_are_shown(kind: str, tmp_path: Path, pki: Pki) -
     with SoftCard(tmp_path / "card", pki=pki) as card:
         modem: MbimModem | QmiModem
         if kind == "mbim":
-            modem = MbimModem(card, path=path, habits=MbimHabits(slots=2, card_slot=1))
+            modem = MbimModem(card, path=path, behaviour=MbimBehaviour(slots=2, card_slot=1))
         else:
-            modem = QmiModem(card, path=path, habits=QmiHabits(slots=2, card_slot=2))
+            modem = QmiModem(card, path=path, behaviour=QmiBehaviour(slots=2, card_slot=2))
         with modem:
             shown = CliRunner().invoke(probe, ["--port", modem.path])
     lines = [" ".join(line.split()) for line in shown.output.splitlines()]

@@ -45,12 +45,12 @@ def test_a_modem_with_an_mbim_port(tmp_path: Path) -> None:
     ("options", "says"),
     [
         (["--mbim", "x", "--pty", "y"], "for an AT port"),
-        (["--mbim-habits", "{}"], "needs --mbim"),
-        (["--mbim", "x", "--mbim-habits", '{"slots": "two"}'], "slots"),
+        (["--mbim-behaviour", "{}"], "needs --mbim"),
+        (["--mbim", "x", "--mbim-behaviour", '{"slots": "two"}'], "slots"),
     ],
 )
 def test_options_that_contradict_each_other(tmp_path: Path, options: list[str], says: str) -> None:
-    """--pty is refused with --mbim, and --mbim-habits without --mbim or with a wrong value."""
+    """--pty is refused with --mbim, and --mbim-behaviour without --mbim or with a wrong value."""
     result = CliRunner().invoke(sim, ["euicc", str(tmp_path / "card"), *options])
     assert result.exit_code != 0
     assert re.search(says, result.output + str(result.exception))

@@ -57,13 +57,13 @@ def test_a_modem_with_a_qmi_port(tmp_path: Path) -> None:
     [
         (["--qmi", "x", "--pty", "y"], "for an AT port"),
         (["--qmi", "x", "--mbim", "y"], "either --mbim or --qmi"),
-        (["--qmi-habits", "{}"], "needs --qmi"),
-        (["--qmi", "x", "--qmi-habits", '{"slots": "two"}'], "slots"),
+        (["--qmi-behaviour", "{}"], "needs --qmi"),
+        (["--qmi", "x", "--qmi-behaviour", '{"slots": "two"}'], "slots"),
         (["--qmi", "x", "--vpcd", "localhost:35963"], "only for a modem"),
     ],
 )
 def test_options_that_contradict_each_other(tmp_path: Path, options: list[str], says: str) -> None:
-    """With --qmi, other ports' options are refused, as is --qmi-habits without --qmi or a valid value."""
+    """With --qmi, other ports' options are refused, as is --qmi-behaviour without --qmi or a valid value."""
     result = CliRunner().invoke(sim, ["euicc", str(tmp_path / "card"), *options])
     assert result.exit_code != 0
     assert re.search(says, result.output + str(result.exception))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeys.gateway import Gateway
 from journeys.hourly_daemon import hourly_daemon
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def mbim_gateway(
         gateway._daemon = hourly_daemon(gateway.folder / "lpad.yaml")
     path = gateway.folder / "cdc-wdm0"
     euicc["port"] = str(path)
-    made = MbimHabits(**habits)
-    with MbimModem(gateway.card, path=path, personality=personality, habits=made) as modem, gateway:
+    made = MbimBehaviour(**habits)
+    with MbimModem(gateway.card, path=path, personality=personality, behaviour=made) as modem, gateway:
         yield gateway, modem
         assert modem.received, "the daemon has not used the MBIM port"
         assert not gateway.modem.received, "the daemon has used the AT port"

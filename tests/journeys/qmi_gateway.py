@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from journeys.gateway import Gateway
 from journeys.hourly_daemon import hourly_daemon
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def qmi_gateway(
         gateway._daemon = hourly_daemon(gateway.folder / "lpad.yaml")
     path = gateway.folder / "wwan0qmi0"
     euicc["port"] = str(path)
-    made = QmiHabits(**habits)
-    with QmiModem(gateway.card, path=path, personality=personality, habits=made) as modem, gateway:
+    made = QmiBehaviour(**habits)
+    with QmiModem(gateway.card, path=path, personality=personality, behaviour=made) as modem, gateway:
         yield gateway, modem
         assert modem.received, "the daemon has not used the QMI port"
         assert not gateway.modem.received, "the daemon has used the AT port"

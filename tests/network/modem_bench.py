@@ -23,7 +23,7 @@ from lpad.engine.running.card.modem_for_appliers import ModemAtHand
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 from network.applier_contract import NEW
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lpad.simulator.mbim.behaviour import MbimHabits
+    from lpad.simulator.mbim.behaviour import MbimBehaviour
 
 _READ_BINARY = 0xB0
 
@@ -107,14 +107,15 @@ class MbimRig:
 
 @contextmanager
 def mbim_rig(
-    folder: Path, *, port: str | None = None, mbim: MbimHabits | None = None, **habits: Any
+    folder: Path, *, port: str | None = None, mbim: MbimBehaviour | None = None, **differences: Any
 ) -> Iterator[MbimRig]:
     """Switch on a modem with an MBIM port; `port`: the main port, if MBIM is its fallback."""
     path = str(folder / "cdc-wdm0")
     there = ModemPort(path=port or path, fallbacks=() if port is None else (path,))
     open_link = there.way(memory=None, folder=None, watch=PortWatch()).open_link
     several = port is not None
-    with MbimModem(IccidCard(NEW), path=path, personality=ModemPersonality(**habits), habits=mbim) as modem:
+    personality = ModemPersonality(**differences)
+    with MbimModem(IccidCard(NEW), path=path, personality=personality, behaviour=mbim) as modem:
         where = CardPort(
             name="modem", transport="MBIM", open_link=open_link, device=there.path, several_ports=several
         )
@@ -155,9 +156,9 @@ class QmiRig:
 def qmi_rig(folder: Path, *, modem: dict[str, Any] | None = None, **habits: Any) -> Iterator[QmiRig]:
     """Switch on a modem with a QMI port and the given habits; `modem`: the habits of the QMI port."""
     path = str(folder / "wwan0qmi0")
-    made = QmiHabits(**(modem or {}))
+    made = QmiBehaviour(**(modem or {}))
     personality = ModemPersonality(**habits)
-    with QmiModem(IccidCard(NEW), path=path, personality=personality, habits=made) as qmi:
+    with QmiModem(IccidCard(NEW), path=path, personality=personality, behaviour=made) as qmi:
         memory = LinkMemory(folder / "links")
         held = Card(
             CardPort(

@@ -15,7 +15,7 @@ from lpad.network.applier_interface import Applied, Failed, State, Wanted
 from lpad.network.at_applier import AtApplier
 from lpad.network.connection_layer_names import Layer
 from lpad.network.network_settings import Authentication, InitialBearer, IpType, NetworkSettings
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.modem.pdp_contexts import Subscription
 from network.applier_contract import EID, NEW, OLD, PASSWORD, soon
 from network.modem_bench import MbimRig, mbim_rig
@@ -30,7 +30,7 @@ IOT = NetworkSettings(apn="iot.example")
 
 @contextmanager
 def rig(folder: Path, **habits: Any) -> Iterator[MbimRig]:
-    with mbim_rig(folder, mbim=MbimHabits(lte_attach=True), **habits) as on:
+    with mbim_rig(folder, mbim=MbimBehaviour(lte_attach=True), **habits) as on:
         yield on
 
 
@@ -166,7 +166,7 @@ def test_a_modem_that_refuses_them_is_connected_as_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If the modem refuses an initial bearer, this is logged, and the session is opened anyway."""
-    with mbim_rig(tmp_path, mbim=MbimHabits(lte_attach=True, lte_attach_fixed=True)) as on:
+    with mbim_rig(tmp_path, mbim=MbimBehaviour(lte_attach=True, lte_attach_fixed=True)) as on:
         connect(on)
         assert "refuses to attach with the APN" in caplog.text
         assert on.sessions[-1].apn == "iot.example"

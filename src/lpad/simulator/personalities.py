@@ -63,11 +63,11 @@ def find_personality(
 def _modem_personality(settings: dict[str, Any]) -> ModemPersonality:
     unknown = settings.keys() - set(ModemPersonality.__dataclass_fields__)
     if unknown:
-        raise InvalidValue(f"a simulated modem has no habit {', '.join(sorted(unknown))}")
+        raise InvalidValue(f"a simulated modem has no property {', '.join(sorted(unknown))}")
     try:
         return msgspec.convert(settings, ModemPersonality)
     except msgspec.ValidationError as error:
-        raise InvalidValue(f"the simulated modem's habits: {error}") from error
+        raise InvalidValue(f"the simulated modem's properties: {error}") from error
 
 
 @cache

@@ -27,7 +27,7 @@ from lpad.codec.mbim.reassembly import Receiver
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status, error_name
 from lpad.codec.mbim.uicc_access import LPA_CAPABILITY, ApduRequest, TerminalCapability
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
@@ -46,7 +46,7 @@ def rig_with(
     path: str, card: ScriptedCard | None = None, **habits: Any
 ) -> Iterator[tuple[MbimModem, MbimLink]]:
     card = card or ScriptedCard(answers={GET_EID: EID})
-    with MbimModem(card, path=path, habits=MbimHabits(**habits)) as modem:
+    with MbimModem(card, path=path, behaviour=MbimBehaviour(**habits)) as modem:
         link = open_mbim_link(modem.path, memory=LinkMemory(None))
         try:
             yield modem, link
@@ -109,8 +109,8 @@ def test_channels_of_a_killed_process_are_closed_at_the_start(tmp_path: Path) ->
 def test_the_parameters_that_worked_are_remembered(tmp_path: Path) -> None:
     """With the remembered parameters, the second link opens its channel at the first attempt."""
     card = ScriptedCard(answers={GET_EID: EID})
-    habits = MbimHabits(select_p2=(4,), class_byte_types=(0,))
-    with MbimModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+    habits = MbimBehaviour(select_p2=(4,), class_byte_types=(0,))
+    with MbimModem(card, path=tmp_path / "cdc-wdm0", behaviour=habits) as modem:
         for expected in (3, 1):
             link = open_mbim_link(modem.path, memory=LinkMemory(tmp_path / "links"))
             before = opened_channels(modem)
@@ -181,8 +181,8 @@ def test_a_modem_that_loses_a_transaction(tmp_path: Path) -> None:
     """Whichever answer is lost, lpad reports the loss in time, and the next attempt works."""
     card = ScriptedCard(answers={GET_EID: EID})
     for lost in range(6):
-        habits = MbimHabits(lost_transaction=lost)
-        with MbimModem(card, path=tmp_path / f"wdm{lost}", habits=habits) as modem:
+        habits = MbimBehaviour(lost_transaction=lost)
+        with MbimModem(card, path=tmp_path / f"wdm{lost}", behaviour=habits) as modem:
             link = open_mbim_link(modem.path, overrides={"patience": {"apdu": 0.3, "information": 0.3}})
             with suppress(CardUnreachable):
                 get_eid(link)
@@ -316,8 +316,8 @@ def test_an_indication_among_the_answers_is_not_lost(tmp_path: Path) -> None:
 def test_only_the_slot_in_use_is_reported(number: int, report: CardReport, tmp_path: Path) -> None:
     """If the settings select the second of two slots, an indication that the first is empty is ignored."""
     card = ScriptedCard(answers={GET_EID: EID})
-    habits = MbimHabits(slots=2, card_slot=1)
-    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+    habits = MbimBehaviour(slots=2, card_slot=1)
+    with MbimModem(card, path=tmp_path / "wdm", behaviour=habits) as modem:
         link = open_mbim_link(modem.path, overrides={"sim_slot": 2})
         assert get_eid(link) == EID
         link.take_card_report()
@@ -416,7 +416,7 @@ def test_a_card_that_hides_its_isdr_gets_the_terminal_capability(tmp_path: Path)
     card = ScriptedCard(answers={GET_EID: EID})
     memory = LinkMemory(tmp_path / "links")
     for place in ("wdm0", "wdm1"):  # It is the same modem, which was switched off in between.
-        with MbimModem(card, path=tmp_path / place, habits=MbimHabits(hides_isdr=True)) as modem:
+        with MbimModem(card, path=tmp_path / place, behaviour=MbimBehaviour(hides_isdr=True)) as modem:
             for resets in (1, 1):
                 link = open_mbim_link(modem.path, memory=memory)
                 assert get_eid(link) == EID
@@ -428,8 +428,8 @@ def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
     """If the order to restart the card was lost, lpad restarts the card at the next opening."""
     card = ScriptedCard(answers={GET_EID: EID})
     memory = LinkMemory(tmp_path / "links")
-    habits = MbimHabits(hides_isdr=True)
-    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+    habits = MbimBehaviour(hides_isdr=True)
+    with MbimModem(card, path=tmp_path / "wdm", behaviour=habits) as modem:
         modem.once(UICC, Uicc.RESET, executed=False, lost=True)
         link = open_mbim_link(modem.path, memory=memory, overrides={"patience": {"apdu": 0.5}})
         with pytest.raises(CardError):
@@ -443,8 +443,8 @@ def test_a_lost_restart_is_made_up_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("memory", "forgets"), [(LinkMemory(None), True), (None, False)])
 def test_a_card_is_not_restarted_in_vain(tmp_path: Path, memory: LinkMemory | None, *, forgets: bool) -> None:
     """In a trial, as in lpad setup, or if the modem forgets lpad's declaration, the card is not restarted."""
-    habits = MbimHabits(hides_isdr=True, forgets_capabilities=forgets)
-    with MbimModem(ScriptedCard(applications=()), path=tmp_path / "wdm", habits=habits) as modem:
+    habits = MbimBehaviour(hides_isdr=True, forgets_capabilities=forgets)
+    with MbimModem(ScriptedCard(applications=()), path=tmp_path / "wdm", behaviour=habits) as modem:
         link = open_mbim_link(modem.path, memory=memory)
         with pytest.raises(CardStatus, match="not an eUICC"):
             link.open_channel((ISD_R,), deadline=soon())
@@ -510,10 +510,10 @@ def opened_channels(modem: MbimModem) -> int:
 
 def test_a_family_with_known_habits_is_asked_rightly_at_once(tmp_path: Path) -> None:
     """With an L860, lpad's first attempt has P2 0C, the extended type, and no channel in the class byte."""
-    habits = MbimHabits(select_p2=(12,), class_byte_types=(1,), refuses_channel_in_class=True)
+    habits = MbimBehaviour(select_p2=(12,), class_byte_types=(1,), refuses_channel_in_class=True)
     personality = ModemPersonality(manufacturer="Fibocom", model="L860-GL")
     card = ScriptedCard(answers={GET_EID: EID})
-    with MbimModem(card, path=tmp_path / "wdm", personality=personality, habits=habits) as modem:
+    with MbimModem(card, path=tmp_path / "wdm", personality=personality, behaviour=habits) as modem:
         link = open_mbim_link(modem.path)
         assert get_eid(link) == EID
         assert "Fibocom L850, L860" in link.describe().quirks
@@ -551,8 +551,8 @@ def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
 def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
     """If the settings name slot 2, lpad uses the card in it; the next link need not change the slot."""
     card = ScriptedCard(answers={GET_EID: EID})
-    habits = MbimHabits(slots=2, card_slot=1)
-    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+    habits = MbimBehaviour(slots=2, card_slot=1)
+    with MbimModem(card, path=tmp_path / "wdm", behaviour=habits) as modem:
         for _ in range(2):
             link = open_mbim_link(modem.path, overrides={"sim_slot": 2})
             assert get_eid(link) == EID
@@ -564,8 +564,8 @@ def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
 def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) -> None:
     """If the card in the new slot starts slowly, lpad opens no channel before it has started (lpac#241)."""
     card = ScriptedCard(answers={GET_EID: EID})
-    habits = MbimHabits(slots=2, card_slot=1, slot_start=1.2)
-    with MbimModem(card, path=tmp_path / "wdm", habits=habits) as modem:
+    habits = MbimBehaviour(slots=2, card_slot=1, slot_start=1.2)
+    with MbimModem(card, path=tmp_path / "wdm", behaviour=habits) as modem:
         link = open_mbim_link(modem.path, overrides={"sim_slot": 2})
         assert get_eid(link) == EID
         assert len(uicc_commands(modem, Uicc.OPEN_CHANNEL)) == 1
@@ -576,7 +576,7 @@ def test_the_card_in_the_new_slot_is_used_once_it_has_started(tmp_path: Path) ->
 def test_a_slot_that_the_modem_lacks_is_named(slots: int, tmp_path: Path) -> None:
     """If the settings name a slot that the modem lacks, the error lists the slots and names the setting."""
     card = ScriptedCard(answers={GET_EID: EID})
-    with MbimModem(card, path=tmp_path / "wdm", habits=MbimHabits(slots=slots)) as modem:
+    with MbimModem(card, path=tmp_path / "wdm", behaviour=MbimBehaviour(slots=slots)) as modem:
         link = open_mbim_link(modem.path, overrides={"sim_slot": 3})
         with pytest.raises(CardUnreachable, match="sim_slot") as found:
             get_eid(link)

@@ -16,7 +16,7 @@ from lpad.card.link.remembered_links import LinkMemory
 from lpad.card.mbim.mbim_link import MbimLink, open_mbim_link
 from lpad.codec.mbim.messages import Action, Command
 from lpad.codec.mbim.services import UICC, Uicc
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
 
 if TYPE_CHECKING:
@@ -90,15 +90,15 @@ def test_an_euicc_that_was_silent_is_found_once_its_card_starts(tmp_path: Path) 
     with MbimModem(PlainSim(), path=tmp_path / "wdm0") as modem:
         try_to_open(modem, memory)
     card = PlainSim(applications=(bytes(ISD_R),), answers={GET_EID: EID})
-    habits = MbimHabits(hides_isdr=True)
-    with MbimModem(card, path=tmp_path / "wdm1", habits=habits) as modem:
+    habits = MbimBehaviour(hides_isdr=True)
+    with MbimModem(card, path=tmp_path / "wdm1", behaviour=habits) as modem:
         try_to_open(modem, memory)
         assert not resets_of(modem)
         modem.do(lambda function: function.modem.radio.reset())
         link = open_mbim_link(modem.path, memory=memory)
         assert get_eid(link) == EID
         link.close()
-    with MbimModem(card, path=tmp_path / "wdm2", habits=habits) as modem:
+    with MbimModem(card, path=tmp_path / "wdm2", behaviour=habits) as modem:
         link = open_mbim_link(modem.path, memory=memory)
         assert get_eid(link) == EID
         link.close()

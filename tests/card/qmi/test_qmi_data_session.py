@@ -23,7 +23,7 @@ from lpad.engine.policy.networking import STEP_LIMIT
 from lpad.protocol.data_session_types import SessionReport, SessionWish
 from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, ModemPersonality
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.message_handling import QmiClient
 
@@ -49,8 +49,8 @@ def rig(
     **habits: Any,
 ) -> Iterator[tuple[QmiModem, QmiLink]]:
     """Yield a modem that starts a data session of the given IP type on its own, and a link to the modem."""
-    made = QmiHabits(**{"starts_session": True, **habits})
-    with QmiModem(card, path=path, personality=personality, habits=made) as modem:
+    made = QmiBehaviour(**{"starts_session": True, **habits})
+    with QmiModem(card, path=path, personality=personality, behaviour=made) as modem:
         modem.function.modem.contexts.contexts[1].kind = kind
         link = open_qmi_link(modem.path)
         try:

@@ -30,7 +30,7 @@ from lpad.codec.qmi.services import Service, Uim
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality
 from lpad.simulator.modem.pty_modem import PtyModem
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 from lpad.simulator.qmi.message_handling import QmiClient
 
@@ -47,7 +47,7 @@ def rig_with(
     path: str, card: ScriptedCard | None = None, *, quirks: dict[str, Any] | None = None, **habits: Any
 ) -> Iterator[tuple[QmiModem, QmiLink]]:
     card = card or ScriptedCard(answers={GET_EID: EID})
-    with QmiModem(card, path=path, habits=QmiHabits(**habits)) as modem:
+    with QmiModem(card, path=path, behaviour=QmiBehaviour(**habits)) as modem:
         link = open_qmi_link(modem.path, overrides=quirks)
         try:
             yield modem, link
@@ -125,7 +125,7 @@ def test_clients_of_a_killed_process_are_given_back(tmp_path: Path) -> None:
     """The next process releases exactly the clients that the note of a killed process names."""
     memory = LinkMemory(tmp_path / "links")
     with QmiModem(
-        ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0", habits=QmiHabits(clients=2)
+        ScriptedCard(answers={GET_EID: EID}), path=tmp_path / "cdc-wdm0", behaviour=QmiBehaviour(clients=2)
     ) as modem:
         for _ in range(5):
             killed = open_qmi_link(modem.path, memory=memory)
@@ -143,8 +143,8 @@ def test_the_channel_of_a_killed_process_is_closed(tmp_path: Path) -> None:
     """The next process closes the channel on which the ISD-R answers, and leaves other channels open."""
     memory = LinkMemory(tmp_path / "links")
     card = ScriptedCard(answers={GET_EID: EID})
-    habits = QmiHabits(leaked_channels=1)
-    with QmiModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+    habits = QmiBehaviour(leaked_channels=1)
+    with QmiModem(card, path=tmp_path / "cdc-wdm0", behaviour=habits) as modem:
         killed = open_qmi_link(modem.path, memory=memory)
         killed.open_channel((ISD_R,), deadline=soon())
         killed.modem.dialogue._port.close()
@@ -177,8 +177,8 @@ def test_clients_noted_before_a_reset_are_left_alone(tmp_path: Path) -> None:
 
 def test_exhausted_clients_are_named(tmp_path: Path) -> None:
     """If the modem has no free client, the error states that only a reset of the modem helps."""
-    habits = QmiHabits(clients=2, leaked_clients=2)
-    with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+    habits = QmiBehaviour(clients=2, leaked_clients=2)
+    with QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", behaviour=habits) as modem:
         before = set(modem.function.clients)
         link = open_qmi_link(modem.path)
         with pytest.raises(CardUnreachable, match="used up the modem's clients; reset the modem"):
@@ -433,8 +433,8 @@ def test_the_slots_are_shown_and_not_changed(tmp_path: Path) -> None:
 def test_the_slot_is_changed_if_the_settings_say_so(tmp_path: Path) -> None:
     """If the settings name slot 2, lpad uses the card in it; the next link need not change the slot."""
     card = ScriptedCard(answers={GET_EID: EID})
-    habits = QmiHabits(slots=2, card_slot=2)
-    with QmiModem(card, path=tmp_path / "cdc-wdm0", habits=habits) as modem:
+    habits = QmiBehaviour(slots=2, card_slot=2)
+    with QmiModem(card, path=tmp_path / "cdc-wdm0", behaviour=habits) as modem:
         for _ in range(2):
             link = open_qmi_link(modem.path, overrides={"sim_slot": 2})
             assert get_eid(link) == EID

@@ -32,10 +32,10 @@ from lpad.engine.worker.card_change_reports import CardReports
 from lpad.engine.worker.card_observer import Observer
 from lpad.engine.worker.presence import Presence
 from lpad.simulator.euicc.card import SoftCard
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
 from lpad.simulator.modem.personality import ModemPersonality, Notices
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
@@ -142,11 +142,17 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, pki: Pki) -> Iterator[
             modem: Modem
             if request.param == "mbim":
                 modem = MbimModem(
-                    lab.card, path=tmp_path / "cdc-wdm0", personality=personality, habits=MbimHabits(**habits)
+                    lab.card,
+                    path=tmp_path / "cdc-wdm0",
+                    personality=personality,
+                    behaviour=MbimBehaviour(**habits),
                 )
             else:
                 modem = QmiModem(
-                    lab.card, path=tmp_path / "cdc-wdm0", personality=personality, habits=QmiHabits(**habits)
+                    lab.card,
+                    path=tmp_path / "cdc-wdm0",
+                    personality=personality,
+                    behaviour=QmiBehaviour(**habits),
                 )
             stack.enter_context(modem)
             stack.callback(lab.stop)

@@ -14,7 +14,7 @@ from lpad.card.mbim.mbim_dialogue import MbimDialogue
 from lpad.card.mbim.mbim_modem import MbimModem as MbimModemLink
 from lpad.card.port.control_port import open_control_port
 from lpad.protocol.data_session_types import SessionWish
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
 from proxy_namespace import ProxyNamespace
 
@@ -57,9 +57,9 @@ class Rig:
 def mbimcli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """Mbimcli directly or through mbim-proxy, with transfers of at most 4096 or 64 bytes."""
     proxy, most = request.param
-    habits = MbimHabits(slots=2, max_transfer=most, lte_attach=True)
+    habits = MbimBehaviour(slots=2, max_transfer=most, lte_attach=True)
     with (
-        MbimModem(ScriptedCard(fci_waits=False), path=tmp_path / "cdc-wdm0", habits=habits) as modem,
+        MbimModem(ScriptedCard(fci_waits=False), path=tmp_path / "cdc-wdm0", behaviour=habits) as modem,
         ProxyNamespace("mbim-proxy" if proxy else None) as namespace,
     ):
         yield Rig(modem, namespace, ("-p",) if proxy else ())

@@ -15,12 +15,12 @@ from lpad.codec.mbim.information_buffer import decode, encode
 from lpad.codec.mbim.messages import Action, Close, Command, CommandDone, FunctionError, Indication, Open
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.message_handling import MbimFunction
 
 
 def opened(card: ScriptedCard | None = None, **habits: Any) -> MbimFunction:
-    function = MbimFunction(card or ScriptedCard(), habits=MbimHabits(**habits))
+    function = MbimFunction(card or ScriptedCard(), behaviour=MbimBehaviour(**habits))
     function.receive(Open(transaction=1, max_transfer=4096))
     return function
 

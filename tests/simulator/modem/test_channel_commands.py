@@ -227,7 +227,7 @@ def test_a_personality_can_be_changed() -> None:
     ("name", "modem", "says"),
     [
         ("nobody", {}, "the known ones are plain"),
-        ("plain", {"colour": "red"}, "no habit colour"),
+        ("plain", {"colour": "red"}, "no property colour"),
         ("plain", {"echo": "loud"}, "echo"),
         ("plain", {"handles": "feet"}, "handles"),
     ],

@@ -14,7 +14,7 @@ from lpad.codec.qmi.errors import Error
 from lpad.codec.qmi.framing import Kind, Message
 from lpad.codec.qmi.message_parameters import Body, decode, encode, result_of
 from lpad.codec.qmi.services import Service
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.message_handling import QmiFunction
 
 _B = TypeVar("_B", bound=Body)
@@ -24,7 +24,7 @@ GET_EID = bytes.fromhex("80E2910003BF2000")
 
 def started(card: ScriptedCard | None = None, **habits: Any) -> QmiFunction:
     """Return a function on which client 1 of each service is allocated."""
-    function = QmiFunction(card or ScriptedCard(), habits=QmiHabits(**habits))
+    function = QmiFunction(card or ScriptedCard(), behaviour=QmiBehaviour(**habits))
     for service in (Service.WDS, Service.DMS, Service.NAS, Service.UIM):
         assert asked(function, control.AllocateClient(service=service))[0] == Error.NONE
     return function
@@ -75,7 +75,7 @@ def test_a_request_needs_a_client() -> None:
 
 def test_clients_run_out() -> None:
     """If all client IDs are in use, AllocateClient gets ClientIdsExhausted until the modem restarts."""
-    function = QmiFunction(ScriptedCard(), habits=QmiHabits(clients=2, leaked_clients=2))
+    function = QmiFunction(ScriptedCard(), behaviour=QmiBehaviour(clients=2, leaked_clients=2))
     request = control.AllocateClient(service=Service.UIM)
     assert asked(function, request)[0] == Error.CLIENT_IDS_EXHAUSTED
     function.lose_power()
@@ -84,7 +84,7 @@ def test_clients_run_out() -> None:
 
 def test_a_transaction_may_be_lost() -> None:
     """By its habit, a function carries out one request without a response, and answers the next."""
-    function = QmiFunction(ScriptedCard(), habits=QmiHabits(lost_transaction=0))
+    function = QmiFunction(ScriptedCard(), behaviour=QmiBehaviour(lost_transaction=0))
     request = Message(
         kind=Kind.REQUEST,
         service=Service.CTL,

@@ -16,7 +16,7 @@ from engine.lab import FIRST, Lab
 from lpad.engine.change.change import Kind
 from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import ModemPersonality
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 from proxy_namespace import ProxyNamespace
 
@@ -58,9 +58,11 @@ class Rig:
 def qmicli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """Qmicli directly or through qmi-proxy."""
     personality = ModemPersonality()
-    habits = QmiHabits(slots=2)
+    habits = QmiBehaviour(slots=2)
     with (
-        QmiModem(ScriptedCard(), path=tmp_path / "cdc-wdm0", habits=habits, personality=personality) as modem,
+        QmiModem(
+            ScriptedCard(), path=tmp_path / "cdc-wdm0", behaviour=habits, personality=personality
+        ) as modem,
         ProxyNamespace("qmi-proxy" if request.param else None) as namespace,
     ):
         yield Rig(modem, namespace, ("--device-open-qmi", *(("-p",) if request.param else ())))
@@ -130,9 +132,9 @@ def test_qmicli_stops_the_modem_s_own_session(lab: Lab, tmp_path: Path) -> None:
     """Qmicli can stop the data session that a modem, by its habit, has started itself."""
     lab.install()
     assert lab.carry_out(Kind.ENABLE, iccid=FIRST).error is None
-    habits = QmiHabits(starts_session=True)
+    habits = QmiBehaviour(starts_session=True)
     with (
-        QmiModem(lab.card, path=tmp_path / "cdc-wdm0", habits=habits) as modem,
+        QmiModem(lab.card, path=tmp_path / "cdc-wdm0", behaviour=habits) as modem,
         ProxyNamespace("qmi-proxy") as namespace,
     ):
         qmicli = Rig(modem, namespace, ("--device-open-qmi", "-p"))

@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from lpad.base.errors import InvalidValue
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.control_port import MbimModem
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.control_port import QmiModem
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     _F = TypeVar("_F", bound=Callable[..., Any])
 
-_H = TypeVar("_H")
+_B = TypeVar("_B")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +31,9 @@ class ControlOptions:
     """The options of both kinds of control port, as given on the command line."""
 
     mbim: str | None
-    mbim_habits: str | None
+    mbim_behaviour: str | None
     qmi: str | None
-    qmi_habits: str | None
+    qmi_behaviour: str | None
 
     @property
     def given(self) -> bool:
@@ -49,16 +49,16 @@ class ControlOptions:
         Raises:
             click.UsageError: an option contradicts another one, or lacks the option for its port.
         """
-        for option, path, habits, kind in (
-            ("--mbim", self.mbim, self.mbim_habits, "an MBIM"),
-            ("--qmi", self.qmi, self.qmi_habits, "a QMI"),
+        for option, path, behaviour, kind in (
+            ("--mbim", self.mbim, self.mbim_behaviour, "an MBIM"),
+            ("--qmi", self.qmi, self.qmi_behaviour, "a QMI"),
         ):
             if path is not None and serial:
                 raise click.UsageError(
                     f"{option} gives the modem {kind} port: --pty and --baud are for an AT port"
                 )
-            if habits is not None and path is None:
-                raise click.UsageError(f"{option}-habits needs {option}")
+            if behaviour is not None and path is None:
+                raise click.UsageError(f"{option}-behaviour needs {option}")
         if self.mbim is not None and self.qmi is not None:
             raise click.UsageError("give either --mbim or --qmi: the modem has one control port")
 
@@ -66,13 +66,13 @@ class ControlOptions:
         """Start a simulated modem with the control port.
 
         Raises:
-            InvalidValue: something else is at the path, or --mbim-habits or --qmi-habits has a wrong value.
+            InvalidValue: something else is at the path, or the behaviour of the port has a wrong value.
         """
         if self.mbim is not None:
-            mbim = _habits(self.mbim_habits, MbimHabits, "--mbim-habits")
-            return MbimModem(card, path=self.mbim, personality=personality, habits=mbim)
-        qmi = _habits(self.qmi_habits, QmiHabits, "--qmi-habits")
-        return QmiModem(card, path=self.qmi, personality=personality, habits=qmi)
+            mbim = _behaviour_of(self.mbim_behaviour, MbimBehaviour, "--mbim-behaviour")
+            return MbimModem(card, path=self.mbim, personality=personality, behaviour=mbim)
+        qmi = _behaviour_of(self.qmi_behaviour, QmiBehaviour, "--qmi-behaviour")
+        return QmiModem(card, path=self.qmi, personality=personality, behaviour=qmi)
 
     @property
     def name(self) -> str:
@@ -84,7 +84,7 @@ def control_options(command: _F) -> _F:
     """Add the options of control ports to a command."""
     for name, kind, other in (("qmi", "a QMI", "QMI"), ("mbim", "an MBIM", "MBIM")):
         command = click.option(
-            f"--{name}-habits", metavar="JSON", help=f"Override a behaviour of the {other} port."
+            f"--{name}-behaviour", metavar="JSON", help=f"Override a behaviour of the {other} port."
         )(command)
         command = click.option(
             f"--{name}",
@@ -110,7 +110,7 @@ def json_object(text: str | None, option: str) -> dict[str, Any]:
     return found
 
 
-def _habits(text: str | None, kind: type[_H], option: str) -> _H:
+def _behaviour_of(text: str | None, kind: type[_B], option: str) -> _B:
     try:
         return msgspec.convert(json_object(text, option), kind)
     except msgspec.ValidationError as error:

@@ -98,7 +98,7 @@ def euicc(
     if unserved:
         searching = {str(Iccid.parse(iccid)): SEARCHING for iccid in unserved}
         asked["registration"] = asked.get("registration", {}) | searching
-    habits = find_personality(personality or "plain", modem=asked, card=json_object(behaviour, "--behaviour"))
+    chosen = find_personality(personality or "plain", modem=asked, card=json_object(behaviour, "--behaviour"))
     with ExitStack() as stack:
         card: Card
         if replay is not None:
@@ -110,17 +110,17 @@ def euicc(
                     folder,
                     pki=Pki.open(pki_folder or beside(folder)),
                     eid=Eid.parse(eid) if eid else None,
-                    behaviour=habits.card,
+                    behaviour=chosen.card,
                 )
             )
         if reader is not None:
             stack.enter_context(VirtualReaderCard(card, host=reader[0], port=reader[1]))
             Output().line(f"virtual reader at {reader[0]}:{reader[1]}")
         elif control.given:
-            running = control.start(card, habits.modem)
+            running = control.start(card, chosen.modem)
             stack.enter_context(running)
             Output().line(f"{control.name} port {running.path}")
         else:
-            port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=habits.modem))
+            port = stack.enter_context(PtyModem(card, path=pty, baud=baud, personality=chosen.modem))
             Output().line(f"AT port {pty or port.path}")
         stop.wait()

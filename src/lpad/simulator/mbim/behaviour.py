@@ -8,7 +8,7 @@ from lpad.codec.mbim.framing import DEFAULT_TRANSFER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MbimHabits:
+class MbimBehaviour:
     """An MBIM function's behaviour in addition to its modem's; the defaults follow the specifications."""
 
     max_transfer: int = DEFAULT_TRANSFER

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from lpad.codec.mbim.statuses import ProtocolError, Status
-    from lpad.simulator.mbim.behaviour import MbimHabits
+    from lpad.simulator.mbim.behaviour import MbimBehaviour
     from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
 
@@ -31,7 +31,7 @@ class MbimModem(ControlPort[Message, MbimFunction]):
         *,
         path: str | os.PathLike[str] | None = None,
         personality: ModemPersonality | None = None,
-        habits: MbimHabits | None = None,
+        behaviour: MbimBehaviour | None = None,
     ) -> None:
         """Switch a modem on.
 
@@ -40,12 +40,12 @@ class MbimModem(ControlPort[Message, MbimFunction]):
             path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
                 the pty's own name only.
             personality: the modem's personality; its fields for an AT port have no effect.
-            habits: the MBIM function's behaviour.
+            behaviour: the MBIM function's behaviour.
 
         Raises:
             InvalidValue: something else is at `path`.
         """
-        function = MbimFunction(card, personality=personality, habits=habits)
+        function = MbimFunction(card, personality=personality, behaviour=behaviour)
         super().__init__(
             function,
             receiver=Receiver(types=TO_FUNCTION),

@@ -32,7 +32,7 @@ from lpad.codec.mbim.messages import (
 )
 from lpad.codec.mbim.services import BASIC_CONNECT, BASIC_CONNECT_EXTENSIONS, UICC, Basic, Extended, Uicc
 from lpad.codec.mbim.statuses import ProtocolError, Status
-from lpad.simulator.mbim.behaviour import MbimHabits
+from lpad.simulator.mbim.behaviour import MbimBehaviour
 from lpad.simulator.mbim.device_services import device_services
 from lpad.simulator.mbim.lte_attach_contexts import LteAttachContexts
 from lpad.simulator.mbim.uicc_channels import UiccChannels, UiccRefusedError
@@ -81,24 +81,28 @@ class MbimFunction:
     """The MBIM function of a modem."""
 
     def __init__(
-        self, card: Card, *, personality: ModemPersonality | None = None, habits: MbimHabits | None = None
+        self,
+        card: Card,
+        *,
+        personality: ModemPersonality | None = None,
+        behaviour: MbimBehaviour | None = None,
     ) -> None:
         """Switch the MBIM function on.
 
         Args:
-            card: the card in the slot `card_slot` of `habits`.
+            card: the card in the slot `card_slot` of `behaviour`.
             personality: the modem's personality; its fields for an AT port have no effect.
-            habits: the MBIM function's behaviour.
+            behaviour: the MBIM function's behaviour.
         """
         self._personality = personality or ModemPersonality()
-        self.habits = habits or MbimHabits()
+        self.behaviour = behaviour or MbimBehaviour()
         self._card = WatchedCard(card, self._card_was_reset)
         self.modem = CommandSet(self._card, self._personality)
-        self.channels = UiccChannels(self._transmit, self.habits)
+        self.channels = UiccChannels(self._transmit, self.behaviour)
         self._capabilities: tuple[bytes, ...] = ()
         self._told_capabilities: tuple[bytes, ...] = ()
         self._pass_through = 0
-        self._slot = self.habits.mapped_slot
+        self._slot = self.behaviour.mapped_slot
         self._inserted = True
         self._waiting: int | None = None
         self._atr = self._card.reset()
@@ -129,7 +133,7 @@ class MbimFunction:
         if not isinstance(message, Command):
             return []
         self._commands += 1
-        if self.habits.forgets_open is not None and self._commands > self.habits.forgets_open:
+        if self.behaviour.forgets_open is not None and self._commands > self.behaviour.forgets_open:
             self._commands = 0
             self.lose_power()
             return [FunctionError(transaction=message.transaction, error=ProtocolError.NOT_OPENED)]
@@ -138,7 +142,7 @@ class MbimFunction:
 
     def _is_lost(self) -> bool:
         """Return whether the answer to the latest command must not be sent (see `lost_transaction`)."""
-        lost = self._commands - 1 == self.habits.lost_transaction and not self._lost
+        lost = self._commands - 1 == self.behaviour.lost_transaction and not self._lost
         self._lost = self._lost or lost
         return lost
 
@@ -166,7 +170,7 @@ class MbimFunction:
         """The time of the next indication; None if no indication is due."""
         times = [at for at, _ in self._pending]
         registration = self.modem.registration.due
-        if registration is not None and self.habits.indication_delay is not None:
+        if registration is not None and self.behaviour.indication_delay is not None:
             times.append(registration)
         return min(times, default=None)
 
@@ -200,7 +204,7 @@ class MbimFunction:
 
     def _open(self, message: Open) -> OpenDone:
         self.opened = True
-        self.max_transfer = max(LEAST_TRANSFER, min(message.max_transfer, self.habits.max_transfer))
+        self.max_transfer = max(LEAST_TRANSFER, min(message.max_transfer, self.behaviour.max_transfer))
         if self.modem.registration.knows(_ANNOUNCED):
             self.modem.registration.set_level(_ANNOUNCED, 1)
         return OpenDone(transaction=message.transaction, status=Status.SUCCESS)
@@ -208,7 +212,7 @@ class MbimFunction:
     def _command(self, command: Command) -> CommandDone:
         handler = self._HANDLERS.get((command.service, command.cid))
         status, info = Status.SUCCESS, b""
-        if command.service == BASIC_CONNECT_EXTENSIONS and not self.habits.extensions:
+        if command.service == BASIC_CONNECT_EXTENSIONS and not self.behaviour.extensions:
             handler = None
         if handler is None:
             status = Status.NO_DEVICE_SUPPORT
@@ -235,8 +239,8 @@ class MbimFunction:
         )
 
     def _announce(self, cid: Basic) -> None:
-        if self.habits.indication_delay is not None:
-            self._pending.append((time.monotonic() + self.habits.indication_delay, cid))
+        if self.behaviour.indication_delay is not None:
+            self._pending.append((time.monotonic() + self.behaviour.indication_delay, cid))
 
     def _state_of(self, cid: Basic) -> Information:
         if cid is Basic.REGISTER_STATE:
@@ -261,7 +265,7 @@ class MbimFunction:
 
     @property
     def _has_card(self) -> bool:
-        return self._inserted and self._slot == self.habits.card_slot
+        return self._inserted and self._slot == self.behaviour.card_slot
 
     def _need_card(self) -> None:
         if not self._has_card:
@@ -292,7 +296,9 @@ class MbimFunction:
             return basic.SubscriberReadyStatus(ready_state=basic.ReadyState.NOT_INITIALIZED)
         iccid = self.modem.radio.iccid()
         if iccid is None:
-            state = basic.ReadyState.NO_ESIM_PROFILE if self.habits.extensions else basic.ReadyState.FAILURE
+            state = (
+                basic.ReadyState.NO_ESIM_PROFILE if self.behaviour.extensions else basic.ReadyState.FAILURE
+            )
             return basic.SubscriberReadyStatus(ready_state=state)
         locked = str(iccid) in self.modem.pin_locked
         text = str(iccid).ljust(20, "F") if self._personality.iccid_padded else str(iccid)
@@ -304,7 +310,7 @@ class MbimFunction:
     def _device_services(self, _: Command) -> bytes:
         commands: dict[UUID, list[int]] = {}
         for service, cid in self._HANDLERS:
-            if service != BASIC_CONNECT_EXTENSIONS or self.habits.extensions:
+            if service != BASIC_CONNECT_EXTENSIONS or self.behaviour.extensions:
                 commands.setdefault(service, []).append(cid)
         return device_services(commands)
 
@@ -320,7 +326,7 @@ class MbimFunction:
         return basic.PinStatus(pin_type=_SIM_PIN if locked else 0, pin_state=int(locked), attempts=3)
 
     def _register_state(self, _: Command) -> Information:
-        if not self.habits.registration:
+        if not self.behaviour.registration:
             raise _RefusedError(Status.NO_DEVICE_SUPPORT)
         return self._registration()
 
@@ -339,9 +345,9 @@ class MbimFunction:
         return PacketServiceStatus(state=state)
 
     def _lte_attach_configuration(self, command: Command) -> Information:
-        if not self.habits.lte_attach:
+        if not self.behaviour.lte_attach:
             raise _RefusedError(Status.NO_DEVICE_SUPPORT)
-        if command.action == Action.SET and self.habits.lte_attach_fixed:
+        if command.action == Action.SET and self.behaviour.lte_attach_fixed:
             raise _RefusedError(Status.NO_DEVICE_SUPPORT)
         return self._lte_attach.carry_out(command)
 
@@ -369,11 +375,11 @@ class MbimFunction:
         """Whether the session is open; the end of the registration ends the session."""
         registered = self.modem.registration.status() in (HOME, ROAMING)
         return registered and (
-            self._session if self.habits.lte_attach else self.modem.contexts.bearer is not None
+            self._session if self.behaviour.lte_attach else self.modem.contexts.bearer is not None
         )
 
     def _connect(self, command: Command) -> Information:
-        if self.habits.lte_attach:
+        if self.behaviour.lte_attach:
             return self._open_in_addition(command)
         contexts = self.modem.contexts
         if command.action == Action.SET:
@@ -405,25 +411,25 @@ class MbimFunction:
         )
 
     def _sys_caps(self, _: Command) -> Information:
-        return basic.SysCaps(slots=self.habits.slots)
+        return basic.SysCaps(slots=self.behaviour.slots)
 
     def _slot_mappings(self, command: Command) -> Information:
         if command.action == Action.SET:
             wished = decode(basic.SlotMappings, command.info).slots
-            if len(wished) != 1 or wished[0] >= self.habits.slots:
+            if len(wished) != 1 or wished[0] >= self.behaviour.slots:
                 raise _RefusedError(Status.INVALID_PARAMETERS)
             if wished[0] != self._slot:
                 self._slot = wished[0]
-                self._slot_starts_until = time.monotonic() + self.habits.slot_start
+                self._slot_starts_until = time.monotonic() + self.behaviour.slot_start
                 self._card.reset()
                 self._announce(Basic.SUBSCRIBER_READY_STATUS)
         return basic.SlotMappings(slots=(self._slot,))
 
     def _slot_info(self, command: Command) -> Information:
         slot = decode(basic.SlotRequest, command.info).slot
-        if slot >= self.habits.slots:
+        if slot >= self.behaviour.slots:
             raise _RefusedError(Status.INVALID_PARAMETERS)
-        if slot != self.habits.card_slot or not self._inserted:
+        if slot != self.behaviour.card_slot or not self._inserted:
             state = basic.SlotState.EMPTY if slot == self._slot else basic.SlotState.OFF_EMPTY
         elif slot != self._slot:
             state = basic.SlotState.OFF
@@ -446,7 +452,7 @@ class MbimFunction:
 
     def _uicc_open(self, command: Command) -> Information:
         self._need_card()
-        if self.habits.hides_isdr and uicc.LPA_CAPABILITY not in self._told_capabilities:
+        if self.behaviour.hides_isdr and uicc.LPA_CAPABILITY not in self._told_capabilities:
             raise _RefusedError(Status.SELECT_FAILED)
         return self.channels.open_channel(decode(uicc.OpenChannelRequest, command.info))
 
@@ -466,7 +472,7 @@ class MbimFunction:
     def _uicc_terminal_capability(self, command: Command) -> Information:
         if command.action == Action.SET:
             self._capabilities = decode(uicc.TerminalCapability, command.info).objects
-        elif self.habits.forgets_capabilities:
+        elif self.behaviour.forgets_capabilities:
             return uicc.TerminalCapability(objects=())
         return uicc.TerminalCapability(objects=self._capabilities)
 

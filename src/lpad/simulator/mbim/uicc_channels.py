@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.codec.mbim.uicc_access import ApduRequest, OpenChannelRequest
-    from lpad.simulator.mbim.behaviour import MbimHabits
+    from lpad.simulator.mbim.behaviour import MbimBehaviour
 
 
 class UiccRefusedError(Exception):
@@ -33,15 +33,15 @@ class _Open:
 class UiccChannels:
     """The table of open channels."""
 
-    def __init__(self, transmit: Callable[[bytes], bytes], habits: MbimHabits) -> None:
+    def __init__(self, transmit: Callable[[bytes], bytes], behaviour: MbimBehaviour) -> None:
         """Create an empty table.
 
         Args:
             transmit: a function that passes an APDU to the card.
-            habits: the MBIM function's behaviour.
+            behaviour: the MBIM function's behaviour.
         """
         self._transmit = transmit
-        self._habits = habits
+        self._behaviour = behaviour
         self._on_card = CardChannels(transmit)
         self._open: dict[int, _Open] = {}
 
@@ -56,10 +56,10 @@ class UiccChannels:
 
     def leak(self) -> None:
         """Open channels, as if an earlier host had left them open."""
-        for _ in range(self._habits.leaked_channels):
+        for _ in range(self._behaviour.leaked_channels):
             number = self._on_card.open()
             if number is not None:
-                self._open[number] = _Open(self._habits.leaked_group)
+                self._open[number] = _Open(self._behaviour.leaked_group)
 
     def open_channel(self, request: OpenChannelRequest) -> OpenChannelAnswer:
         """Open a channel and select an application.
@@ -67,12 +67,12 @@ class UiccChannels:
         Raises:
             UiccRefusedError: no channel is free, or the card refuses SELECT.
         """
-        if len(self._open) >= self._habits.channels:
+        if len(self._open) >= self._behaviour.channels:
             raise UiccRefusedError(Status.NO_LOGICAL_CHANNELS)
         number = self._on_card.open()
         if number is None:
             raise UiccRefusedError(Status.NO_LOGICAL_CHANNELS)
-        accepted = self._habits.select_p2
+        accepted = self._behaviour.select_p2
         answer = b"\x6a\x86"
         if accepted is None or request.select_p2 in accepted:
             answer = self._on_card.select(number, request.aid, request.select_p2)
@@ -110,15 +110,15 @@ class UiccChannels:
             raise UiccRefusedError(Status.INVALID_LOGICAL_CHANNEL)
         if len(request.apdu) < 4:
             raise UiccRefusedError(Status.INVALID_PARAMETERS)
-        if self._habits.refuses_channel_in_class and channel_of(request.apdu[0]):
+        if self._behaviour.refuses_channel_in_class and channel_of(request.apdu[0]):
             raise UiccRefusedError(Status.INVALID_LOGICAL_CHANNEL)
-        if request.class_byte_type not in self._habits.class_byte_types:
-            return self._habits.class_refusal.to_bytes(2)
+        if request.class_byte_type not in self._behaviour.class_byte_types:
+            return self._behaviour.class_refusal.to_bytes(2)
         apdu = request.apdu
-        if self._habits.builds_class:
+        if self._behaviour.builds_class:
             kind = 0x80 if request.class_byte_type == 1 else apdu[0] & 0x80
             apdu = bytes([class_byte(kind, request.channel)]) + apdu[1:]
         answer = self._transmit(apdu)
-        if not self._habits.fetches_response:
+        if not self._behaviour.fetches_response:
             return answer
         return self._on_card.whole(apdu, answer, request.channel)

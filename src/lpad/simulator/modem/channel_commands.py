@@ -49,7 +49,7 @@ class ModemChannels:
             personality: the modem's personality.
         """
         self._transmit = transmit
-        self._habits = personality
+        self._personality = personality
         self._opened = 0
         self._sessions: dict[str, _Session] = {}
         self._own: list[int] = []
@@ -91,7 +91,7 @@ class ModemChannels:
         select = bytes([class_byte(0, number), 0xA4, 0x04, 0x00, len(aid)]) + aid
         if self._transmit(select)[-2] not in _SUCCESS:
             self._close_on_card(number)
-            raise ChannelRefusedError(self._habits.not_found)
+            raise ChannelRefusedError(self._personality.not_found)
         self._opened += 1
         handle = self._name(number)
         self._sessions[handle] = _Session(number)
@@ -104,14 +104,14 @@ class ModemChannels:
             ChannelRefusedError: there is no such channel, or the personality requires a refusal.
         """
         session = self._session(handle)
-        if apdu[1] == _MANAGE_CHANNEL and not self._habits.passes_manage_channel:
+        if apdu[1] == _MANAGE_CHANNEL and not self._personality.passes_manage_channel:
             raise ChannelRefusedError(NOT_ALLOWED)
         if apdu[1] == _STORE_DATA:
             session.stored += 1
-            limit = self._habits.cgla_breaks_at
+            limit = self._personality.cgla_breaks_at
             if limit is not None and session.stored >= limit:
                 raise ChannelRefusedError(None)
-        channel = session.channel if self._habits.patches_class else channel_of(apdu[0])
+        channel = session.channel if self._personality.patches_class else channel_of(apdu[0])
         answer = self._transmit(bytes([class_byte(apdu[0], channel)]) + apdu[1:])
         if apdu[1] == _MANAGE_CHANNEL and answer[-2] in _SUCCESS and apdu[2] == 0x80:
             self._sessions = {
@@ -125,7 +125,7 @@ class ModemChannels:
         Raises:
             ChannelRefusedError: there is no such channel, or the modem lacks +CCHC.
         """
-        if not self._habits.closes_channels:
+        if not self._personality.closes_channels:
             raise ChannelRefusedError(None)
         session = self._session(handle)
         self._close_on_card(session.channel)
@@ -144,7 +144,7 @@ class ModemChannels:
         self._transmit(bytes([0x00, 0x70, 0x80, number]))
 
     def _name(self, number: int) -> str:
-        match self._habits.handles:
+        match self._personality.handles:
             case Handles.HEX64:
                 return f"{_FIRST_HEX_HANDLE + self._opened:016x}"
             case Handles.CHANNEL:

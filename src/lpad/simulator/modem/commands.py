@@ -75,7 +75,7 @@ class CommandSet:
         """
         self._line_rate = line_rate or LineRate(personality, baud=None)
         self._card = card
-        self._habits = personality
+        self._personality = personality
         self.echo = personality.echo
         self._replies = Replies(personality)
         self._busy = personality.busy
@@ -101,7 +101,7 @@ class CommandSet:
         self._card = card
         self.channels.forget()
         self.radio.happened(Notices.RESET)
-        self._hangs = self._habits.hot_swap_hangs
+        self._hangs = self._personality.hot_swap_hangs
 
     def answer(self, line: str) -> Reply | None:
         """Execute one command line, without its end.
@@ -114,11 +114,11 @@ class CommandSet:
         if time.monotonic() < self._mute_until:
             return None
         if self._excess(line):
-            if self._habits.long_lines is LongLines.HANGS:
+            if self._personality.long_lines is LongLines.HANGS:
                 self._mute_until = time.monotonic() + _HANGS_FOR
-            if self._habits.long_lines in (LongLines.HANGS, LongLines.LOST):
+            if self._personality.long_lines in (LongLines.HANGS, LongLines.LOST):
                 return None
-            if self._habits.long_lines is LongLines.REFUSED:
+            if self._personality.long_lines is LongLines.REFUSED:
                 return self.error(None)
         body = line[2:].strip()
         if '"' in body:
@@ -144,7 +144,7 @@ class CommandSet:
 
     def _excess(self, line: str) -> int:
         """Return the number of characters by which a command line is too long."""
-        limit = self._habits.line_limit
+        limit = self._personality.line_limit
         return 0 if limit is None else max(0, len(line) - limit)
 
     def error(self, code: int | None) -> Reply:
@@ -177,7 +177,7 @@ class CommandSet:
             if details[1] == _REFRESH and details[2] in _RESETTING:
                 self._card.reset()
                 self.channels.forget()
-                self.channels.open_own(self._habits.channels_after_refresh)
+                self.channels.open_own(self._personality.channels_after_refresh)
                 self.radio.happened(Notices.REFRESH)
                 return True
             if done[-2] != 0x91:
@@ -191,28 +191,28 @@ class CommandSet:
     def _basic(self, match: re.Match[str]) -> Reply:
         for letter, digit in re.findall(r"([EQV])([01]?)", match[0].upper()):
             if letter == "E":
-                if digit != "1" and not self._habits.echo_can_be_switched_off:
+                if digit != "1" and not self._personality.echo_can_be_switched_off:
                     return self.error(None)
                 self.echo = digit == "1"
         return Reply()
 
     def _identity(self, _: re.Match[str]) -> Reply:
-        habits = self._habits
-        return Reply((habits.manufacturer, habits.model, f"Revision: {habits.firmware}"))
+        personality = self._personality
+        return Reply((personality.manufacturer, personality.model, f"Revision: {personality.firmware}"))
 
     def _manufacturer(self, _: re.Match[str]) -> Reply:
-        return Reply((self._habits.manufacturer,))
+        return Reply((self._personality.manufacturer,))
 
     def _model(self, _: re.Match[str]) -> Reply:
-        return Reply((self._habits.model,))
+        return Reply((self._personality.model,))
 
     def _firmware(self, _: re.Match[str]) -> Reply:
-        return Reply((self._habits.firmware,))
+        return Reply((self._personality.firmware,))
 
     def _imei(self, _: re.Match[str]) -> Reply:
-        if self._habits.bare_imei:
-            return Reply((self._habits.imei,))
-        return Reply((self._replies.prefixed("+CGSN", f'"{self._habits.imei}"'),))
+        if self._personality.bare_imei:
+            return Reply((self._personality.imei,))
+        return Reply((self._replies.prefixed("+CGSN", f'"{self._personality.imei}"'),))
 
     def _set_error_level(self, match: re.Match[str]) -> Reply:
         self._replies.error_level = matched_number(match[1])
@@ -222,50 +222,54 @@ class CommandSet:
         return Reply((self._replies.prefixed("+CMEE", str(self._replies.error_level)),))
 
     def _csim(self, match: re.Match[str]) -> Reply:
-        if self._habits.csim is Csim.ABSENT:
+        if self._personality.csim is Csim.ABSENT:
             return self.error(None)
         return self._apdu("+CSIM", match, self._through_csim)
 
     def _through_csim(self, apdu: bytes) -> bytes:
-        if self._habits.csim is Csim.NO_MANAGE_CHANNEL and apdu[1] == _MANAGE_CHANNEL:
+        if self._personality.csim is Csim.NO_MANAGE_CHANNEL and apdu[1] == _MANAGE_CHANNEL:
             raise ChannelRefusedError(NOT_ALLOWED)
-        if self._habits.csim is Csim.BASIC_CHANNEL_ONLY and channel_of(apdu[0]):
+        if self._personality.csim is Csim.BASIC_CHANNEL_ONLY and channel_of(apdu[0]):
             raise ChannelRefusedError(_PHONE_FAILURE)
         return self._transmit(apdu)
 
     def _ccho(self, match: re.Match[str]) -> Reply:
         digits = match[1]
-        if self._habits.handles is None:
+        if self._personality.handles is None:
             return self.error(None)
         if len(digits) % 2 or not 10 <= len(digits) <= 32:
             return self.error(INCORRECT)
 
         def open_channel() -> Reply:
             handle = self.channels.open_channel(bytes.fromhex(digits))
-            bare = self._habits.handles is Handles.BARE
+            bare = self._personality.handles is Handles.BARE
             return Reply((handle if bare else self._replies.prefixed("+CCHO", handle),))
 
         return self._at_card(open_channel)
 
     def _cgla(self, match: re.Match[str]) -> Reply:
-        if self._habits.handles is None:
+        if self._personality.handles is None:
             return self.error(None)
         return self._apdu("+CGLA", match, lambda apdu: self.channels.transmit(match["handle"], apdu))
 
     def _cchc(self, match: re.Match[str]) -> Reply:
-        if self._habits.handles is None:
+        if self._personality.handles is None:
             return self.error(None)
 
         def close_channel() -> Reply:
             self.channels.close_channel(match[1])
-            return Reply(("+CCHC",) if self._habits.tells_closing else ())
+            return Reply(("+CCHC",) if self._personality.tells_closing else ())
 
         return self._at_card(close_channel)
 
     def _test_form(self, match: re.Match[str]) -> Reply:
         modem_owned = match[1].upper() != "SIM"
-        has = self._habits.handles is not None if modem_owned else self._habits.csim is not Csim.ABSENT
-        return Reply() if has and self._habits.test_forms else self.error(None)
+        has = (
+            self._personality.handles is not None
+            if modem_owned
+            else self._personality.csim is not Csim.ABSENT
+        )
+        return Reply() if has and self._personality.test_forms else self.error(None)
 
     def _apdu(self, prefix: str, match: re.Match[str], through: Callable[[bytes], bytes]) -> Reply:
         """Carry an APDU through +CSIM or +CGLA."""
@@ -273,10 +277,10 @@ class CommandSet:
         digits = text.strip('"')
         if matched_number(length) != len(digits) or len(digits) < 8 or len(digits) % 2:
             return self.error(INCORRECT)
-        most = self._habits.csim_most
-        if len(digits) < self._habits.csim_least or (most is not None and len(digits) > most):
-            return self.error(self._habits.csim_refusal)
-        if self._habits.strict and text != f'"{digits.upper()}"':
+        most = self._personality.csim_most
+        if len(digits) < self._personality.csim_least or (most is not None and len(digits) > most):
+            return self.error(self._personality.csim_refusal)
+        if self._personality.strict and text != f'"{digits.upper()}"':
             return self.error(INCORRECT)
 
         lost = self._excess(f"AT{match.string}")
@@ -287,16 +291,16 @@ class CommandSet:
 
         def pass_on() -> Reply:
             answer = through(apdu)
-            told = answer.hex() if self._habits.lower_case else answer.hex().upper()
-            payload = f'{len(told)},"{told}"' if self._habits.quoted else f"{len(told)},{told}"
-            line = payload if self._habits.bare_answers else self._replies.prefixed(prefix, payload)
+            told = answer.hex() if self._personality.lower_case else answer.hex().upper()
+            payload = f'{len(told)},"{told}"' if self._personality.quoted else f"{len(told)},{told}"
+            line = payload if self._personality.bare_answers else self._replies.prefixed(prefix, payload)
             return Reply((line,))
 
         return self._at_card(pass_on)
 
     def _iccid(self, match: re.Match[str]) -> Reply:
         name = match[1].upper()
-        if name not in self._habits.iccid_commands:
+        if name not in self._personality.iccid_commands:
             return self.error(None)
 
         def tell() -> Reply:
@@ -306,24 +310,24 @@ class CommandSet:
             padded = str(iccid).ljust(20, "F")
             told = {
                 "name": name,
-                "iccid": padded if self._habits.iccid_padded else str(iccid),
+                "iccid": padded if self._personality.iccid_padded else str(iccid),
                 "padded": padded,
                 "swapped": bytes(iccid).hex().upper(),
                 "groups": " ".join(padded[at : at + 4] for at in range(0, 20, 4)),
                 "eid": _EID,
             }
-            lines = tuple(line.format(**told) for line in self._habits.iccid_answer)
-            blank = self._habits.blank_after_colon
+            lines = tuple(line.format(**told) for line in self._personality.iccid_answer)
+            blank = self._personality.blank_after_colon
             return Reply(lines if blank else tuple(line.replace(": ", ":") for line in lines))
 
         return self._at_card(tell)
 
     def _told_iccid(self) -> Iccid | None:
         """Return the ICCID, or None without one; refuse if a PIN or an open channel hides it."""
-        if self._habits.channel_hides_iccid and self.channels.open:
+        if self._personality.channel_hides_iccid and self.channels.open:
             raise ChannelRefusedError(NOT_ALLOWED)
         iccid = self.radio.iccid()
-        if self._habits.pin_hides_iccid and str(iccid) in self.pin_locked:
+        if self._personality.pin_hides_iccid and str(iccid) in self.pin_locked:
             raise ChannelRefusedError(_PIN_REQUIRED)
         return iccid
 
@@ -335,7 +339,7 @@ class CommandSet:
         return self._at_card(tell)
 
     def _restricted_access(self, _: re.Match[str]) -> Reply:
-        if "+CRSM" not in self._habits.iccid_commands:
+        if "+CRSM" not in self._personality.iccid_commands:
             return self.error(None)
 
         def tell() -> Reply:
@@ -353,7 +357,7 @@ class CommandSet:
             self._line_rate.power_cut()
             self.registration.forget_levels()
             self.channels.forget()
-            return Reply(away=self._habits.away_after_reset)
+            return Reply(away=self._personality.away_after_reset)
         self.radio.set_function(matched_number(match[1]))
         self._hangs = self._hangs and not self.radio.on
         if not self.radio.on:
@@ -390,7 +394,7 @@ class CommandSet:
         if not self.registration.knows(name):
             return self.error(None)
         level = matched_number(match[2])
-        if level == 3 and not self._habits.tells_reject_cause:
+        if level == 3 and not self._personality.tells_reject_cause:
             return self.error(INCORRECT)
         self.registration.set_level(name, level)
         return Reply()
@@ -418,7 +422,7 @@ class CommandSet:
         # A proactive command may wait, announced by an answer to the modem's own command or to a host's APDU.
         if answer[-2] == 0x91:
             self._waiting = answer[-1]
-        if self._habits.fetches_response and answer[-2] == 0x61:
+        if self._personality.fetches_response and answer[-2] == 0x61:
             # The modem sends GET RESPONSE once; a longer answer reaches the host as data with 61xx.
             answer = answer[:-2] + self._card.transmit(bytes([apdu[0] & 0x4F, 0xC0, 0, 0, answer[-1]]))
         return answer

@@ -34,7 +34,7 @@ class DataCommands:
         self._contexts = contexts
         self._registration = registration
         self._replies = replies
-        self._habits = personality
+        self._personality = personality
 
     def answer(self, body: str) -> Reply | None:
         """Execute a command and return its reply; None: the command is not for data connections."""
@@ -44,7 +44,7 @@ class DataCommands:
         return None
 
     def _lacks(self, name: str) -> bool:
-        return name not in self._habits.context_commands
+        return name not in self._personality.context_commands
 
     def _define_context(self, match: re.Match[str]) -> Reply:
         if self._lacks("+CGDCONT"):
@@ -95,7 +95,7 @@ class DataCommands:
             return self._replies.error(None)
         self._registration.status()
         cause = self._contexts.esm_cause
-        told = "No cause" if cause is None else self._habits.error_report.format(code=cause)
+        told = "No cause" if cause is None else self._personality.error_report.format(code=cause)
         return Reply((self._replies.prefixed("+CEER", told),))
 
     def _authenticate(self, match: re.Match[str]) -> Reply:
@@ -112,7 +112,7 @@ class DataCommands:
             _, _, _, username, password, kind = values[:6]
         else:
             kind, username, password = (*values[1:], "", "", "")[:3]
-            if name == "+CGAUTH" and self._habits.swaps_credentials:
+            if name == "+CGAUTH" and self._personality.swaps_credentials:
                 username, password = password, username
         number = whole_number(kind, most=3)
         if number is None:
@@ -124,7 +124,7 @@ class DataCommands:
         if self._lacks("+QMBNCFG"):
             return self._replies.error(None)
         return Reply(
-            (self._replies.prefixed("+QMBNCFG", f'"AutoSel",{int(bool(self._habits.autoselected))}'),)
+            (self._replies.prefixed("+QMBNCFG", f'"AutoSel",{int(bool(self._personality.autoselected))}'),)
         )
 
     _COMMANDS: ClassVar[

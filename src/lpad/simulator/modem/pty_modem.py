@@ -83,9 +83,9 @@ class PtyModem:
         Raises:
             InvalidValue: `path` exists and is not a symbolic link.
         """
-        self._habits = personality or ModemPersonality()
-        self._line_rate = LineRate(self._habits, baud=baud)
-        self._commands = CommandSet(card, self._habits, line_rate=self._line_rate)
+        self._personality = personality or ModemPersonality()
+        self._line_rate = LineRate(self._personality, baud=baud)
+        self._commands = CommandSet(card, self._personality, line_rate=self._line_rate)
         self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._faults: deque[_Fault] = deque()
         self._typed = bytearray()
@@ -277,7 +277,7 @@ class PtyModem:
     def _hear(self) -> bytes:
         data = self._port.read()
         if data and self._commands.echo:
-            self._port.send(data, piece=self._habits.piece)
+            self._port.send(data, piece=self._personality.piece)
         return data
 
     def _type(self, byte: int) -> None:
@@ -300,7 +300,7 @@ class PtyModem:
         reply = None
         if fault is None or fault.executed:
             reply = self._commands.answer(line)
-        delay = (0.0 if reply is None else self._habits.answer_delay) + (fault.delay if fault else 0.0)
+        delay = (0.0 if reply is None else self._personality.answer_delay) + (fault.delay if fault else 0.0)
         if delay:
             self._wait(time.monotonic() + delay)
         if fault is not None and fault.vanish:
@@ -308,12 +308,12 @@ class PtyModem:
         elif fault is not None and fault.instead is not None:
             self._say(fault.before + fault.instead)
         elif reply is not None:
-            if reply.line_rate is not None and self._habits.answers_at_new_rate:
+            if reply.line_rate is not None and self._personality.answers_at_new_rate:
                 self._line_rate.rate = reply.line_rate
-            before = self._habits.urcs_before_answer + (fault.before if fault else ())
-            habits = self._habits
-            after = reply.after + habits.urcs_after_answer
-            self._say((*before, *reply.lines, *habits.urcs_before_ok, reply.final, *after))
+            before = self._personality.urcs_before_answer + (fault.before if fault else ())
+            personality = self._personality
+            after = reply.after + personality.urcs_after_answer
+            self._say((*before, *reply.lines, *personality.urcs_before_ok, reply.final, *after))
         self._after(reply)
 
     def _after(self, reply: Reply | None) -> None:
@@ -321,20 +321,20 @@ class PtyModem:
             self._line_rate.rate = reply.line_rate
         if reply is not None and reply.away is not None:
             self._go_away(reply.away)
-        if reply is None or reply.proactive is None or not self._habits.fetches_proactive:
+        if reply is None or reply.proactive is None or not self._personality.fetches_proactive:
             return
         if not self._commands.serve_proactive(reply.proactive):
             return
-        if self._habits.away_after_refresh is not None:
-            self._go_away(self._habits.away_after_refresh)
-        if self._habits.refresh_urc is not None:
-            self._say((self._habits.refresh_urc,))
+        if self._personality.away_after_refresh is not None:
+            self._go_away(self._personality.away_after_refresh)
+        if self._personality.refresh_urc is not None:
+            self._say((self._personality.refresh_urc,))
 
     def _go_away(self, seconds: float) -> None:
         """Make the port disappear for `seconds`, like a restarting USB modem."""
         self._port.vanish()
         self._wait(time.monotonic() + seconds)
-        self._port.come_back(elsewhere=self._habits.comes_back_elsewhere)
+        self._port.come_back(elsewhere=self._personality.comes_back_elsewhere)
 
     def _fault_for(self, line: str) -> _Fault | None:
         for fault in self._faults:
@@ -345,10 +345,10 @@ class PtyModem:
 
     def _say(self, lines: tuple[str, ...]) -> None:
         self.log.extend(f"< {line}" for line in lines)
-        end = self._habits.line_end
-        before = "" if self._habits.glued else end
+        end = self._personality.line_end
+        before = "" if self._personality.glued else end
         data = "".join(f"{before}{line}{end}" for line in lines).encode("ascii", "replace")
-        self._port.send(data, piece=self._habits.piece)
+        self._port.send(data, piece=self._personality.piece)
 
     def _wait(self, until: float) -> None:
         """Sleep until a time, and serve calls from other threads meanwhile."""

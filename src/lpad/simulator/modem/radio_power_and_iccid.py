@@ -35,7 +35,7 @@ class RadioAndSim:
         """
         self._transmit = transmit
         self._reset_card = reset_card
-        self._habits = personality
+        self._personality = personality
         self._known = False
         self._iccid: Iccid | None = None
         self._function = 1
@@ -60,14 +60,14 @@ class RadioAndSim:
 
     def iccid(self) -> Iccid | None:
         """Return the ICCID that the modem has read; None if it has found none."""
-        if not self._known or self._habits.notices is Notices.AT_ONCE:
+        if not self._known or self._personality.notices is Notices.AT_ONCE:
             self._iccid = self._read()
             self._known = True
         return self._iccid
 
     def happened(self, what: Notices) -> None:
         """Process an event of the card or the modem."""
-        if what >= self._habits.notices:
+        if what >= self._personality.notices:
             self._known = False
             self.restarts += 1
 
@@ -86,7 +86,7 @@ class RadioAndSim:
 
     def reset(self) -> None:
         """Restart the whole modem."""
-        if self._habits.comes_up_by_itself:
+        if self._personality.comes_up_by_itself:
             self._function, self._sim_power = 1, True
         self._start(Notices.RESET)
 

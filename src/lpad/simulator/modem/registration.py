@@ -35,7 +35,7 @@ class ModemRegistration:
         """Create the registration; the modem registers at the first query, unless a PIN is required."""
         self._locked = locked
         self._radio = radio
-        self._habits = personality
+        self._personality = personality
         self._outcomes = dict(personality.registration)
         self._levels = dict.fromkeys(personality.registration_commands, 0)
         self._contexts = contexts
@@ -76,7 +76,7 @@ class ModemRegistration:
         """The time of the next unsolicited report; None if no report is due."""
         if not self._talks:
             return None
-        ready = self._began + self._habits.registers_after
+        ready = self._began + self._personality.registers_after
         return ready if self._told == SEARCHING and self._told != self._outcome else None
 
     def news(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class ModemRegistration:
         if status == self._told:
             return ()
         self._told = status
-        blank = " " if self._habits.blank_after_colon else ""
+        blank = " " if self._personality.blank_after_colon else ""
         return tuple(
             f"{name}:{blank}{self._status_text(name, status)}"
             for name, level in self._levels.items()
@@ -111,7 +111,7 @@ class ModemRegistration:
 
     @property
     def _talks(self) -> bool:
-        return self._habits.tells_registration and any(self._levels.values())
+        return self._personality.tells_registration and any(self._levels.values())
 
     @property
     def _outcome(self) -> int:
@@ -124,7 +124,7 @@ class ModemRegistration:
     def _at(self, moment: float) -> int:
         if self._iccid is None or not self._radio.on or not self._contexts.attached:
             return NOT_REGISTERED
-        searches = moment < self._began + self._habits.registers_after
+        searches = moment < self._began + self._personality.registers_after
         return SEARCHING if searches else self._outcome
 
     def _status_text(self, name: str, status: int) -> str:

@@ -26,7 +26,7 @@ class LineRate:
 
     def __init__(self, personality: ModemPersonality, *, baud: int | None) -> None:
         """Create a line with a speed of `baud` bits per second; None: 115200."""
-        self._habits = personality
+        self._personality = personality
         self._at_power_on = baud or USUAL
         self.rate = self._at_power_on
         """The speed, or `AUTOMATIC`."""
@@ -34,11 +34,11 @@ class LineRate:
     @property
     def offered(self) -> tuple[int, ...]:
         """The speeds that +IPR accepts; empty: the modem does not have +IPR."""
-        return self._habits.line_rates
+        return self._personality.line_rates
 
     def power_cut(self) -> None:
         """Lose the speed, unless the modem keeps it without power."""
-        if not self._habits.keeps_line_rate:
+        if not self._personality.keeps_line_rate:
             self.rate = self._at_power_on
 
     def heard(self, data: bytes, terminal: int | None) -> bytes:
@@ -51,7 +51,7 @@ class LineRate:
         if not self.offered or self.rate == AUTOMATIC or terminal is None:
             return data
         host = _NAMES.get(termios.tcgetattr(terminal)[_SPEED])
-        if host == self.rate and self.rate not in self._habits.silent_rates:
-            most = self._habits.loses_above
-            return data if most is None or self.rate <= most else data[: self._habits.buffer]
+        if host == self.rate and self.rate not in self._personality.silent_rates:
+            most = self._personality.loses_above
+            return data if most is None or self.rate <= most else data[: self._personality.buffer]
         return bytes(0x80 | each ^ 0x55 for each in data)

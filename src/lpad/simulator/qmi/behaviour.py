@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QmiHabits:
+class QmiBehaviour:
     """A QMI control port's behaviour in addition to its modem's; the defaults are those of a common modem."""
 
     clients: int = 16

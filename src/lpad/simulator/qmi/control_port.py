@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lpad.codec.qmi.message_parameters import Body
     from lpad.simulator.modem.commands import Card
     from lpad.simulator.modem.personality import ModemPersonality
-    from lpad.simulator.qmi.behaviour import QmiHabits
+    from lpad.simulator.qmi.behaviour import QmiBehaviour
 
 
 class QmiModem(ControlPort[Message, QmiFunction]):
@@ -29,7 +29,7 @@ class QmiModem(ControlPort[Message, QmiFunction]):
         *,
         path: str | os.PathLike[str] | None = None,
         personality: ModemPersonality | None = None,
-        habits: QmiHabits | None = None,
+        behaviour: QmiBehaviour | None = None,
     ) -> None:
         """Switch a modem on.
 
@@ -38,13 +38,13 @@ class QmiModem(ControlPort[Message, QmiFunction]):
             path: where to put a symbolic link to the port's pty, or `unix:` and the path of a socket; None:
                 the pty's own name only.
             personality: the modem's personality; its fields for an AT port have no effect.
-            habits: the control port's behaviour.
+            behaviour: the control port's behaviour.
 
         Raises:
             InvalidValue: something else is at `path`.
         """
         super().__init__(
-            QmiFunction(card, personality=personality, habits=habits),
+            QmiFunction(card, personality=personality, behaviour=behaviour),
             receiver=Receiver(Direction.TO_MODEM),
             encode=lambda message: (encode(message),),
             path=path,

@@ -15,7 +15,7 @@ from lpad.simulator.modem.personality import HOME, ROAMING
 if TYPE_CHECKING:
     from lpad.codec.qmi.message_parameters import Body
     from lpad.simulator.modem.commands import CommandSet
-    from lpad.simulator.qmi.behaviour import QmiHabits
+    from lpad.simulator.qmi.behaviour import QmiBehaviour
 
 _KINDS: dict[int, str] = {IpFamily.IPV4: "IP", IpFamily.IPV6: "IPV6"}
 _BOTH = "IPV4V6"
@@ -52,11 +52,11 @@ class DataCall:
 class DataCalls:
     """The sessions of all clients, and the session that the modem may start without a request."""
 
-    def __init__(self, modem: CommandSet, habits: QmiHabits) -> None:
+    def __init__(self, modem: CommandSet, behaviour: QmiBehaviour) -> None:
         """Start without sessions of clients."""
         self._modem = modem
-        self._habits = habits
-        self._by_itself = habits.starts_session
+        self._behaviour = behaviour
+        self._by_itself = behaviour.starts_session
         self._handle = _FIRST_HANDLE
         self.of_clients: dict[int, DataCall] = {}
         """Each client's session, by the client's number."""
@@ -75,7 +75,7 @@ class DataCalls:
         bearer = Context(_KINDS[family], request.apn or "", named if request.authentication else None)
         cause = self._modem.contexts.refusal(bearer)
         if cause is not None:
-            end = data_session.End(type=EndType.NETWORK, reason=cause) if self._habits.tells_end else None
+            end = data_session.End(type=EndType.NETWORK, reason=cause) if self._behaviour.tells_end else None
             reason = _REASONS.get(cause, EndReason.UNSPECIFIED)
             raise RefusedError(Error.CALL_FAILED, data_session.NetworkStarted(reason=reason, end=end))
         self._handle += 1

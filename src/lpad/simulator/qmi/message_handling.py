@@ -27,7 +27,7 @@ from lpad.simulator.modem.personality import (
     Notices,
 )
 from lpad.simulator.modem.watched_card import WatchedCard
-from lpad.simulator.qmi.behaviour import QmiHabits
+from lpad.simulator.qmi.behaviour import QmiBehaviour
 from lpad.simulator.qmi.data_calls import DataCalls, RefusedError
 
 if TYPE_CHECKING:
@@ -87,26 +87,30 @@ class QmiFunction:
     """The control port of a QMI modem, without I/O."""
 
     def __init__(
-        self, card: Card, *, personality: ModemPersonality | None = None, habits: QmiHabits | None = None
+        self,
+        card: Card,
+        *,
+        personality: ModemPersonality | None = None,
+        behaviour: QmiBehaviour | None = None,
     ) -> None:
         """Switch the modem on.
 
         Args:
-            card: the card in the slot `card_slot` of `habits`.
+            card: the card in the slot `card_slot` of `behaviour`.
             personality: the modem's personality; its fields for an AT port have no effect.
-            habits: the control port's behaviour.
+            behaviour: the control port's behaviour.
         """
         self._personality = personality or ModemPersonality()
-        self.habits = habits or QmiHabits()
+        self.behaviour = behaviour or QmiBehaviour()
         self._card = WatchedCard(card, self._card_was_reset)
         self.modem = CommandSet(self._card, self._personality)
         self._on_card = CardChannels(self._transmit)
-        self.calls = DataCalls(self.modem, self.habits)
+        self.calls = DataCalls(self.modem, self.behaviour)
         self.clients: dict[tuple[int, int], QmiClient] = {}
         """The allocated clients, by service and number."""
         self.channels: set[int] = set()
         """The numbers of the open channels."""
-        self._slot = self.habits.mapped_slot
+        self._slot = self.behaviour.mapped_slot
         self._slot_starts_until = 0.0
         self._inserted = True
         self._waiting: int | None = None
@@ -121,9 +125,9 @@ class QmiFunction:
         self._offline = False
         self._atr = self._card.reset()
         for service in _GIVEN:
-            for number in range(1, self.habits.leaked_clients + 1):
+            for number in range(1, self.behaviour.leaked_clients + 1):
                 self.clients[service, number] = QmiClient()
-        for _ in range(self.habits.leaked_channels):
+        for _ in range(self.behaviour.leaked_channels):
             opened = self._on_card.open()
             if opened is not None:
                 self.channels.add(opened)
@@ -134,7 +138,7 @@ class QmiFunction:
         if message.kind is not Kind.REQUEST:
             return []
         self._messages += 1
-        if self._messages - 1 == self.habits.resets_after:
+        if self._messages - 1 == self.behaviour.resets_after:
             self.lose_power()
         body: Body | None = None
         error = Error.NONE
@@ -153,7 +157,7 @@ class QmiFunction:
                 error = Error.MISSING_ARGUMENT
             except CardUnreachable:
                 error = Error.INTERNAL
-        lost = self._messages - 1 == self.habits.lost_transaction
+        lost = self._messages - 1 == self.behaviour.lost_transaction
         return [] if lost else [response_to(message, error=error, body=body)]
 
     def lose_power(self) -> None:
@@ -161,7 +165,7 @@ class QmiFunction:
         self.disconnect()
         self.modem.radio.reset()
         self._offline = False
-        if self.habits.announces_reset:
+        if self.behaviour.announces_reset:
             self._pending.append((0.0, lambda: [_indication(control.Sync(), 0)]))
 
     def disconnect(self) -> None:
@@ -196,7 +200,7 @@ class QmiFunction:
         if self._refreshing is not None:
             times.append(self._refreshing.until)
         registration = self.modem.registration.due
-        if registration is not None and self.habits.indication_delay is not None:
+        if registration is not None and self.behaviour.indication_delay is not None:
             times.append(registration)
         return min(times, default=None)
 
@@ -236,7 +240,7 @@ class QmiFunction:
             self.modem.serve_proactive(length)
             return
         self._announce_refresh(uim.RefreshStage.START)
-        self._refreshing = _Refreshing(length, waiting, time.monotonic() + self.habits.refresh_patience)
+        self._refreshing = _Refreshing(length, waiting, time.monotonic() + self.behaviour.refresh_patience)
 
     def _announce_refresh(self, stage: uim.RefreshStage) -> None:
         event = uim.RefreshIndication(
@@ -275,8 +279,8 @@ class QmiFunction:
         ]
 
     def _announce(self, make: Callable[[], list[Message]]) -> None:
-        if self.habits.indication_delay is not None:
-            self._pending.append((time.monotonic() + self.habits.indication_delay, make))
+        if self.behaviour.indication_delay is not None:
+            self._pending.append((time.monotonic() + self.behaviour.indication_delay, make))
 
     def _card_was_reset(self) -> None:
         self.channels.clear()
@@ -289,7 +293,7 @@ class QmiFunction:
 
     @property
     def _has_card(self) -> bool:
-        return self._inserted and self._slot == self.habits.card_slot
+        return self._inserted and self._slot == self.behaviour.card_slot
 
     @property
     def _slot_starts(self) -> bool:
@@ -317,7 +321,7 @@ class QmiFunction:
     def _allocate(self, request: control.AllocateClient, _: Message) -> Body:
         if request.service not in _GIVEN:
             raise RefusedError(Error.INVALID_ARGUMENT)
-        for number in range(1, self.habits.clients + 1):
+        for number in range(1, self.behaviour.clients + 1):
             if (request.service, number) not in self.clients:
                 self.clients[request.service, number] = QmiClient()
                 return control.AllocatedClient(client=control.Client(service=request.service, client=number))
@@ -360,7 +364,7 @@ class QmiFunction:
     def _set_operating_mode(self, request: device.SetOperatingMode, _: Message) -> None:
         modes = device.OperatingMode
         if request.mode == modes.RESET:
-            if self.habits.reset_needs_offline and not self._offline:
+            if self.behaviour.reset_needs_offline and not self._offline:
                 raise RefusedError(Error.INCOMPATIBLE_STATE)
             self.restarts = True
         elif request.mode == modes.ONLINE and not self._offline:
@@ -409,7 +413,7 @@ class QmiFunction:
     # Data.
 
     def _set_ip_family(self, request: data_session.SetIpFamily, message: Message) -> None:
-        if not self.habits.ip_families:
+        if not self.behaviour.ip_families:
             raise RefusedError(Error.INVALID_QMI_COMMAND)
         if request.family not in tuple(data_session.IpFamily):
             raise RefusedError(Error.INVALID_ARGUMENT)
@@ -432,7 +436,7 @@ class QmiFunction:
         return self.calls.settings(message.client, self._family_of(message), request)
 
     def _need_data_sessions(self) -> None:
-        if not self.habits.data_sessions:
+        if not self.behaviour.data_sessions:
             raise RefusedError(Error.INVALID_QMI_COMMAND)
 
     def _family_of(self, message: Message) -> int:
@@ -462,9 +466,9 @@ class QmiFunction:
 
     def _slots(self) -> tuple[uim.PhysicalSlot, ...]:
         slots = []
-        for number in range(1, self.habits.slots + 1):
+        for number in range(1, self.behaviour.slots + 1):
             active = number == self._slot
-            has = self._inserted and number == self.habits.card_slot
+            has = self._inserted and number == self.behaviour.card_slot
             slots.append(
                 uim.PhysicalSlot(
                     card=uim.PhysicalCard.PRESENT if has else uim.PhysicalCard.ABSENT,
@@ -479,23 +483,23 @@ class QmiFunction:
         return uim.CardStatus(status=self._cards())
 
     def _slot_status(self, _: Any, __: Message) -> Body:
-        if not self.habits.slot_status:
+        if not self.behaviour.slot_status:
             raise RefusedError(Error.NOT_SUPPORTED)
         information = tuple(
             uim.SlotInformation(protocol=2, apps=1, atr=self._atr, euicc=1)
-            if self._inserted and number == self.habits.card_slot
+            if self._inserted and number == self.behaviour.card_slot
             else uim.SlotInformation(protocol=0, apps=0, atr=b"", euicc=0)
-            for number in range(1, self.habits.slots + 1)
+            for number in range(1, self.behaviour.slots + 1)
         )
         return uim.SlotStatus(slots=self._slots(), information=information)
 
     def _switch_slot(self, request: uim.SwitchSlot, _: Message) -> None:
-        if request.logical != _SLOT or not 1 <= request.physical <= self.habits.slots:
+        if request.logical != _SLOT or not 1 <= request.physical <= self.behaviour.slots:
             raise RefusedError(Error.INVALID_ARGUMENT)
         if request.physical == self._slot:
             raise RefusedError(Error.NO_EFFECT)
         self._slot = request.physical
-        self._slot_starts_until = time.monotonic() + self.habits.slot_start
+        self._slot_starts_until = time.monotonic() + self.behaviour.slot_start
         self._card.reset()
         self.modem.radio.happened(Notices.RESET)
 
@@ -548,15 +552,15 @@ class QmiFunction:
 
     def _open_channel(self, request: uim.OpenLogicalChannel, _: Message) -> Body:
         self._need_card(request.slot)
-        if self.habits.bars_isdr and request.aid.startswith(_ISD_R):
+        if self.behaviour.bars_isdr and request.aid.startswith(_ISD_R):
             raise RefusedError(Error.ACCESS_DENIED)
-        number = self._on_card.open() if len(self.channels) < self.habits.channels else None
+        number = self._on_card.open() if len(self.channels) < self.behaviour.channels else None
         if number is None:
             raise RefusedError(Error.INSUFFICIENT_RESOURCES)
         answer = self._on_card.select(number, request.aid, _SELECT_P2.get(request.file_control, 0x00))
         if answer[-2] not in SUCCESS:
             self._on_card.close(number)
-            sw = uim.StatusWord(sw1=answer[-2], sw2=answer[-1]) if self.habits.tells_status_word else None
+            sw = uim.StatusWord(sw1=answer[-2], sw2=answer[-1]) if self.behaviour.tells_status_word else None
             raise RefusedError(Error.SIM_FILE_NOT_FOUND, uim.OpenedLogicalChannel(sw=sw))
         self.channels.add(number)
         return uim.OpenedLogicalChannel(
@@ -579,24 +583,24 @@ class QmiFunction:
         if number is None or number not in self.channels or len(request.apdu) < 4:
             raise RefusedError(Error.INVALID_ARGUMENT)
         apdu = request.apdu
-        if self.habits.builds_class:
+        if self.behaviour.builds_class:
             apdu = bytes([class_byte(apdu[0] & 0x80, number)]) + apdu[1:]
         answer = self._transmit(apdu)
-        if self.habits.fetches_response:
+        if self.behaviour.fetches_response:
             answer = self._on_card.whole(apdu, answer, number)
-        limit = self.habits.long_response
+        limit = self.behaviour.long_response
         if limit is None or len(answer) <= limit:
             return uim.ApduAnswer(response=answer)
         self._token += 1
         self._say_in_pieces(answer, message.client, limit)
         told = uim.ApduAnswer(long=uim.LongResponse(total=len(answer), token=self._token))
-        if self.habits.long_response_fails:
+        if self.behaviour.long_response_fails:
             raise RefusedError(Error.INSUFFICIENT_RESOURCES, told)
         return told
 
     def _say_in_pieces(self, answer: bytes, client: int, size: int) -> None:
         starts = list(range(0, len(answer), size))
-        for at in starts[: -1 if self.habits.loses_piece else None]:
+        for at in starts[: -1 if self.behaviour.loses_piece else None]:
             piece = uim.ResponsePiece(
                 token=self._token, total=len(answer), offset=at, data=answer[at : at + size]
             )
