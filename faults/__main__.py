@@ -122,7 +122,7 @@ def _free_port() -> int:
 
 
 def _tell(outcome: Outcome, number: int, of: int) -> None:
-    verdict = "; ".join(outcome.violations) or ("ok" if outcome.met else "not met")
+    verdict = "; ".join(outcome.violations) or ("ok" if outcome.met else "not reached")
     what = f"{outcome.scenario} {outcome.cut} [{outcome.change}] {outcome.seconds:.1f} s"
     print(f"{number}/{of} {what}: {verdict}", file=sys.stderr, flush=True)
     for line in outcome.log:

@@ -41,7 +41,7 @@ def table(every: Mapping[str, int], outcomes: Sequence[Outcome]) -> str:
         every: the number of cut points of each scenario.
         outcomes: the outcomes of the cuts.
     """
-    head = ["scenario", "cut points", "cut", *_COLUMNS, "not met", "violations"]
+    head = ["scenario", "cut points", "cut", *_COLUMNS, "not reached", "violations"]
     rows = {SCENARIOS[key].title: _row(points, _of(key, outcomes)) for key, points in every.items()}
     rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
     lines = [[title, *map(str, row)] for title, row in rows.items()]
@@ -59,7 +59,7 @@ def _note(outcomes: Sequence[Outcome]) -> str:
     if not unmet:
         return points
     return (
-        f"{points} The following cuts were not met and prove nothing, because the scenario ended before "
+        f"{points} The following cuts were not reached and prove nothing, because the scenario ended before "
         f"the cut in each of {RUNS} attempts: {', '.join(unmet)}."
     )
 

@@ -84,7 +84,7 @@ def _hooks(device: Device, *, lost: bool) -> list[str]:
             found.append(f"the last switch that the hooks recorded is to profile {switches[-1]}")
         gone = {iccid(number) for number in (FIRST, SECOND)} - there.keys()
         if not lost and (unheard := gone - set(runner.events("deleted"))):
-            found.append(f"the hooks have not heard of the deletion of {sorted(unheard)}")
+            found.append(f"the hooks were not called for the deletion of {sorted(unheard)}")
         return found
 
     with suppress(Late):

@@ -84,7 +84,7 @@ def test_a_download_under_a_guard(two: Terminal) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(("--guard", "confirm"), "give both"), (("--enable", "--within", "60"), "needs --guard")],
+    [(("--guard", "confirm"), "add --enable"), (("--enable", "--within", "60"), "needs --guard")],
 )
 def test_a_guard_of_nothing(two: Terminal, arguments: tuple[str, ...], says: str) -> None:
     """A guard without a switch is refused, and so is a limit without a guard."""

@@ -77,7 +77,7 @@ class HookRunner(Frozen, kw_only=True):
             log.info("%s: %s", event, answer.told)
             if answer.ended is not Ended.DONE:
                 return answer
-        return RunAnswer(ended=Ended.DONE, told=f"{len(programs)} programs are done")
+        return RunAnswer(ended=Ended.DONE, told=f"{len(programs)} programs have run")
 
     def _programs(self, task: Task) -> list[Path] | None:
         if task is Task.COMMAND:

@@ -367,7 +367,7 @@ def test_another_answer_does_not_fit(tmp_path: Path, pki: Pki) -> None:
     """The question of a guard accepts only a confirmation, not a decision on a profile."""
     with guarding(tmp_path, pki) as lab:
         change = lab.asked(guarded(lab, "confirm").id)
-        with pytest.raises(Conflict, match="waits for another answer: confirmation"):
+        with pytest.raises(Conflict, match="asks a different question: confirmation"):
             lab.engine.answer(change.id, Answer(decision="accept"))
         lab.engine.answer(change.id, Answer(confirm=True))
         lab.ended(change.id)

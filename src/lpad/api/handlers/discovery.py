@@ -25,7 +25,9 @@ async def discover(call: Call) -> Response:
     if body.install:
         call.check(ROLE_FOR[Kind.ENABLE])
     elif body.confirm:
-        raise InvalidValue("'confirm' applies only if 'install': true installs the profiles; give both")
+        raise InvalidValue(
+            "'confirm' applies only to an installation; add 'install': true, or omit 'confirm'"
+        )
     asked = DiscoverParams(
         install=body.install,
         confirm=body.confirm,

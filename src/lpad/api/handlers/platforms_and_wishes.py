@@ -52,9 +52,7 @@ async def provision(call: Call) -> Response:
     guard = None
     if isinstance(body.guard, GuardRequest):
         if not body.enable:
-            raise InvalidValue(
-                "a 'guard' applies only if 'enable': true enables the profile; give both or neither"
-            )
+            raise InvalidValue("a 'guard' needs a switch to the profile; add 'enable': true, or omit 'guard'")
         until = check_guard(body.guard.until, body.guard.within)
         guard = GuardParams(until=until, within=body.guard.within)
     asked = ProvisionParams(

@@ -15,7 +15,7 @@ _SENTENCES = {
     0x6A82: "the card has no such application",
     0x6A84: "the card's memory is full; delete a profile that is no longer needed",
     0x6A86: "the card reports a wrong parameter or block number",
-    0x6A88: "the card does not know the function, or expects another one at this point",
+    0x6A88: "the card does not know the function, or does not expect it at this point",
     0x6D00: "the card does not know the instruction",
     0x6E00: "the card does not know the class of the instruction",
     0x6F00: "the card reports an unknown error, or is being reset; read its state again before anything else",

@@ -93,7 +93,7 @@ def download(
     """
     hide(activation_code if activation_code != "-" else None, matching_id, confirmation_code)
     if (guard or no_guard) and not enable:
-        raise click.UsageError("--guard applies only together with --enable; give both")
+        raise click.UsageError("--guard applies only together with --enable; add --enable")
     if event is not None and (smdp is None or matching_id is not None):
         raise click.UsageError(
             "--event needs --smdp, the server that the event leads to, and no --matching-id"

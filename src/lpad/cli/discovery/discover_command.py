@@ -43,7 +43,7 @@ def discover(
     repeats one download.
     """
     if confirm and not install:
-        raise click.UsageError("--confirm applies only together with --install; give both")
+        raise click.UsageError("--confirm applies only together with --install; add --install")
     change = session.finish(
         session.client.discover(session.euicc(), install=install, confirm=confirm, servers=servers)
     )

@@ -224,7 +224,7 @@ _TOLD: dict[str, Callable[[Event], str]] = {
     "journal": lambda event: f"journal: {event.data['state']}",
     "notification": _notification,
     "lost": lambda event: (
-        f"{event.data['count']} events were lost: this listener was too slow, or away for too long"
+        f"{event.data['count']} events were lost: this listener was too slow, or disconnected for too long"
     ),
 }
 

@@ -51,7 +51,7 @@ An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/c
 | `sequence` | counts the events of the device, with 12 digits; events in a gap are no longer in the outbox |
 | `subject` | the card's name in the settings, if the event is about a card |
 
-Events are thin. Their data consists of identifiers, a stage and a cause in one word, and never contains a
+The data of an event consists of identifiers, a stage and a cause in one word, and never contains a
 code, a key, a subscriber's name or a sentence. A program that needs more asks the API, for example for the
 change with the number `change`. Identifiers are IDENTIFIERS. An `iccid` is a profile's AID if the profile has
 no ICCID of its own.
@@ -61,13 +61,13 @@ unknown fields.
 
 ## The outbox
 
-lpad writes an event to its journal in one transaction with the change that it reports, so that a power
-cut leaves both or neither. The outbox keeps the latest 2000 events (`events.keep`). When the outbox is full,
-lpad first drops events that no endpoint of a webhook and no named listener waits for, then droppable ones,
-then the others, always the oldest first. lpad counts the dropped events that an endpoint or a named listener
-waits for, and reports them as `org.lpad.events.dropped.v1`. A full outbox or a full disk never delays or
-refuses a change: while the disk is full, up to 500 events wait in memory, and listeners get them once there
-is room again.
+lpad writes an event to its journal in one transaction with the change that it reports, so that after a
+power cut the journal contains both or none of them. The outbox keeps the latest 2000 events
+(`events.keep`). When the outbox is full, lpad first drops events that no endpoint of a webhook and no named
+listener waits for, then droppable ones, then the others, always the oldest first. lpad counts the dropped
+events that an endpoint or a named listener waits for, and reports them as `org.lpad.events.dropped.v1`. A
+full outbox or a full disk never delays or refuses a change: while the disk is full, up to 500 events wait
+in memory, and listeners get them once there is room again.
 
 ## Listening on the device
 

@@ -122,6 +122,6 @@ def _check_most_orders(wish: OpenWish) -> None:
     if len(recent) >= most:
         raise Conflict(
             f"the settings allow {most} orders a day for a card ('provisioning.most_orders'), and there were"
-            f" {len(recent)}; ask again tomorrow, or raise the number",
+            f" {len(recent)}; ask again tomorrow, or raise the limit",
             limit=most,
         )

@@ -186,7 +186,7 @@ class OwedCancellations:
             except Cancelled:
                 return
             except LpadError as error:
-                log.debug("cannot send an owed cancellation: %s", error)
+                log.debug("cannot report a cancelled session to its server: %s", error)
                 over = True
             if over or owed.tries + 1 >= TRIES:
                 self._forget(owed)
@@ -225,7 +225,9 @@ class OwedCancellations:
             try:
                 self._owed = self._journal.memos.get(_MEMO, list[OwedCancellation]) or []
             except LpadError as error:
-                log.debug("cannot read the owed cancellations: %s (%s)", error, error.kind)
+                log.debug(
+                    "cannot read the cancellations that servers have not received: %s (%s)", error, error.kind
+                )
                 return []
         return self._owed
 
@@ -239,7 +241,9 @@ class OwedCancellations:
         except (
             LpadError
         ) as error:  # at worst, the server is informed twice or never, and then discards the session itself
-            log.debug("cannot store the owed cancellations: %s (%s)", error, error.kind)
+            log.debug(
+                "cannot store the cancellations that servers have not received: %s (%s)", error, error.kind
+            )
 
 
 def _tried(owed: OwedCancellation) -> OwedCancellation:

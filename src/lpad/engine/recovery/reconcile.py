@@ -136,7 +136,7 @@ def _deleted(
         return results.DeleteResult(iccid=iccid, settled=True)
     if (card.listed.named(iccid) or card.listed.named(aid)) is None:
         return _cut_off(change, _absent(card, iccid, aid))
-    return _cut_off(change, f"profile {iccid} is still there")
+    return _cut_off(change, f"profile {iccid} is still on the card")
 
 
 def _renamed(
@@ -171,7 +171,7 @@ def _reset(
         gone = private.notes.iccids if isinstance(private.notes, ResetNotes) else ()
         return results.ResetResult(settled=True, deleted=gone)
     others = f", and {unreadable} more that cannot be read" if unreadable else ""
-    return _cut_off(change, f"{len(left)} of the profiles to be deleted are still there{others}")
+    return _cut_off(change, f"{len(left)} of the profiles to be deleted are still on the card{others}")
 
 
 def _downloaded(

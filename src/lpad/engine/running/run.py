@@ -384,7 +384,7 @@ class Run(RunRecord):
                     f"cannot answer change {self._change.id}: it is {self._change.state} and asks no question"
                 )
             if not answer.fits(question):
-                raise Conflict(f"change {self._change.id} waits for another answer: {question.kind}")
+                raise Conflict(f"change {self._change.id} asks a different question: {question.kind}")
             notes = answer.notes(question, code=self.secret(CODE))
             self._answer = answer
             self._go_on(notes, answer.secrets)

@@ -266,7 +266,7 @@ class ConditionWatch:
         try:
             with self._context.card.open(deadline=opening).lend_modem(deadline=opening) as lent:
                 if lent is None:
-                    raise UnmetError("no-modem", "the modem is no longer there")
+                    raise UnmetError("no-modem", "the modem has disappeared")
                 watch = RegistrationWatch(lent.modem, deadline=opening)
                 self._looks(condition)
                 try:

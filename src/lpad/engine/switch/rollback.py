@@ -226,8 +226,8 @@ class Rollback:
         if enabled is None and not card.listed.complete:
             now = "a profile that cannot be read may be enabled"
         return SwitchStuck(
-            f"{self._told()}; neither the previous profile nor one of the fallback order could be enabled,"
-            f" and as far as lpad can see {now}; {remedy}",
+            f"{self._told()}; neither the previous profile nor one of the fallback order could be enabled;"
+            f" according to the last list of profiles, {now}; {remedy}",
             **self._details(enabled=enabled),
         )
 

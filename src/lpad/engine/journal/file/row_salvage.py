@@ -142,7 +142,9 @@ class _Reader:
             NewerError: a later version of lpad wrote the file.
         """
         if self._noted is not None and self._noted > SCHEMA_VERSION:
-            raise NewerError(f"its schema is {self._noted}, but this lpad knows only up to {SCHEMA_VERSION}")
+            raise NewerError(
+                f"its schema is {self._noted}, but this version of lpad knows only up to {SCHEMA_VERSION}"
+            )
         found = Salvage(last_numbers=self._sequences, reports=self._reports)
         if self._rows:
             # Migration steps are atomic, so all rows have one version, and other matches are accidental.

@@ -57,7 +57,7 @@ def examine_version(db: sqlite3.Connection) -> int:
     """
     version, noted = version_of(db), noted_version(db)
     if noted is not None and noted > SCHEMA_VERSION:
-        raise NewerError(f"its schema is {noted}, but this lpad knows only up to {SCHEMA_VERSION}")
+        raise NewerError(f"its schema is {noted}, but this version of lpad knows only up to {SCHEMA_VERSION}")
     if version != noted and (noted is not None or not 0 <= version < CHECKSUMS_SINCE):
         raise DamagedError(f"its header gives schema version {version}, but its own record says {noted}")
     found = layouts(db)
@@ -107,7 +107,7 @@ def _examine_rows(db: sqlite3.Connection, layout: Layout, check: Check | None) -
 def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | None) -> str | None:
     """Return why a row cannot be read; None if it can."""
     if not layout.fits(row):
-        return "a value of another type"
+        return "a value of a wrong type"
     try:
         if check is not None:
             check(dict(zip(layout.names, row, strict=True)))

@@ -72,8 +72,8 @@ _ADVICE: Mapping[JournalState, str] = {
     JournalState.FULL: "free some space on its disk",
     JournalState.READ_ONLY: "check that its file and folder belong to lpad's user and that the file system is"
     " mounted read-write",
-    JournalState.LOCKED: "stop the other lpad, or the other program that has it open, or name another"
-    " 'state_folder' in the settings",
+    JournalState.LOCKED: "stop the other lpad process, or the other program that has the file open, or name"
+    " another 'state_folder' in the settings",
     JournalState.DAMAGED: "lpad repairs it as soon as it can write a new file into the folder",
     JournalState.NEWER: "install the newer lpad again, or name another 'state_folder' in the settings",
     JournalState.UNWRITABLE: "check that the disk works and that the file's folder exists",
