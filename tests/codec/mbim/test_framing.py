@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,16 +39,23 @@ from lpad.codec.mbim.services import BASIC_CONNECT, UICC, Basic, Uicc
 U32 = st.integers(0, 0xFFFFFFFF)
 TRANSACTION = st.integers(1, 0xFFFFFFFF)
 INFO = st.binary(max_size=700)
+
+
+def _made(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy for messages of a type; `st.builds` would evaluate the type's annotations."""
+    return st.fixed_dictionaries(fields).map(lambda values: kind(**values))
+
+
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Open, transaction=TRANSACTION, max_transfer=U32),
-    st.builds(OpenDone, transaction=TRANSACTION, status=U32),
-    st.builds(Close, transaction=TRANSACTION),
-    st.builds(CloseDone, transaction=TRANSACTION, status=U32),
-    st.builds(HostError, transaction=TRANSACTION, error=U32),
-    st.builds(FunctionError, transaction=TRANSACTION, error=U32),
-    st.builds(Command, transaction=TRANSACTION, service=st.uuids(), cid=U32, action=U32, info=INFO),
-    st.builds(CommandDone, transaction=TRANSACTION, service=st.uuids(), cid=U32, status=U32, info=INFO),
-    st.builds(Indication, service=st.uuids(), cid=U32, info=INFO),
+    _made(Open, transaction=TRANSACTION, max_transfer=U32),
+    _made(OpenDone, transaction=TRANSACTION, status=U32),
+    _made(Close, transaction=TRANSACTION),
+    _made(CloseDone, transaction=TRANSACTION, status=U32),
+    _made(HostError, transaction=TRANSACTION, error=U32),
+    _made(FunctionError, transaction=TRANSACTION, error=U32),
+    _made(Command, transaction=TRANSACTION, service=st.uuids(), cid=U32, action=U32, info=INFO),
+    _made(CommandDone, transaction=TRANSACTION, service=st.uuids(), cid=U32, status=U32, info=INFO),
+    _made(Indication, service=st.uuids(), cid=U32, info=INFO),
 )
 ALL_TYPES = TO_FUNCTION | frozenset(number | 0x80000000 for number in (1, 2, 3, 4, 7))
 

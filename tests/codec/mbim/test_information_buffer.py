@@ -139,7 +139,7 @@ def test_each_type_comes_back(data: st.DataObject) -> None:
     """Written values are read again, whatever bytes a later version appends."""
     kind = data.draw(st.sampled_from(TYPES))
     hints = get_type_hints(kind, include_extras=True)
-    information = kind(**{name: data.draw(VALUES[hints[name]]) for name in kind.forms})
+    information = kind(**{name: data.draw(VALUES[hints[name]]) for name in kind.__struct_fields__})
     raw = encode(information)
     assert len(raw) % 4 == 0
     assert decode(kind, raw) == information

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lpad.base.errors import InternalError, MalformedError
 from lpad.codec.qmi import card, control, data_session, device, network_registration
 from lpad.codec.qmi.errors import Error, error_name
-from lpad.codec.qmi.message_parameters import Body, Result, decode, encode, encode_result, numbers, result_of
+from lpad.codec.qmi.message_parameters import Body, Result, decode, encode, encode_result, result_of
 from lpad.codec.qmi.services import Ctl, Dms, Nas, Service, Uim, Wds
 
 ICCID = bytes.fromhex("98001001000000000071")
@@ -244,7 +244,7 @@ KINDS: list[Any] = [
 def test_no_parameter_raises_anything_else(kind: Any, data: bytes) -> None:
     """Whatever a parameter contains, it is either read or refused as malformed."""
     with suppress(MalformedError):
-        decode(kind, tuple((number, data) for number in numbers(kind)))
+        decode(kind, tuple((number, data) for number in range(256)))
 
 
 def test_each_body_names_its_message() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from lpad.codec.mbim.information_buffer import (
@@ -55,8 +54,7 @@ class SlotState(IntEnum):
     ACTIVE_ESIM_NO_PROFILES = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceCaps(Information):
+class DeviceCaps(Information, kw_only=True):
     """The modem's description; `device_id` is its IMEI."""
 
     device_type: U32 = 1
@@ -73,7 +71,6 @@ class DeviceCaps(Information):
     hardware: Text = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberReadyStatus(Information):
     """The state and the numbers of the SIM that the modem reads."""
 
@@ -85,7 +82,6 @@ class SubscriberReadyStatus(Information):
     telephone_numbers: Texts = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RadioState(Information):
     """The positions of the radio's two switches, the hardware's and the host's; 1: on."""
 
@@ -93,14 +89,12 @@ class RadioState(Information):
     software: U32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetRadioState(Information):
     """Switches the radio on (1) or off (0)."""
 
     radio: U32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PinStatus(Information):
     """The PIN or PUK that the modem asks for, its state, and the remaining attempts."""
 
@@ -129,8 +123,7 @@ PIN_NAMES = {
 """The names of locks in AT+CPIN? (3GPP TS 27.007, 8.3), by their numbers in MBIM (10.5.4)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationStatus(Information):
+class RegistrationStatus(Information, kw_only=True):
     """The modem's registration; `network_error` is the cause of a rejection (3GPP TS 24.008), 0: none."""
 
     network_error: U32 = 0
@@ -145,15 +138,13 @@ class RegistrationStatus(Information):
     flags: U32 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetPacketService(Information):
     """Attaches the modem (0) or detaches it (1)."""
 
     action: U32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SysCaps(Information):
+class SysCaps(Information, kw_only=True):
     """How many slots the modem has, and how many of them it can use at the same time."""
 
     executors: U32 = 1
@@ -162,21 +153,18 @@ class SysCaps(Information):
     modem_id: U64 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotMappings(Information):
     """The physical slot of each executor; slots are numbered from 0."""
 
     slots: Numbers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRequest(Information):
     """Queries the state of a slot, numbered from 0."""
 
     slot: U32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotInfo(Information):
     """The state of a slot."""
 

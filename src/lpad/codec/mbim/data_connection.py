@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
+
+from msgspec.structs import replace
 
 from lpad.codec.mbim.information_buffer import (
     U32,
@@ -38,8 +39,7 @@ class ActivationState(IntEnum):
     DEACTIVATING = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PacketServiceStatus(Information):
+class PacketServiceStatus(Information, kw_only=True):
     """Whether the modem is attached; `network_error` is the cause of a rejection, 0: none."""
 
     network_error: U32 = 0
@@ -50,7 +50,6 @@ class PacketServiceStatus(Information):
     downlink_speed: U64 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectStatus(Information):
     """A session's state; in a query, all fields but `session` are ignored."""
 
@@ -64,8 +63,7 @@ class ConnectStatus(Information):
     network_error: U32 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connect(Information):
+class Connect(Information, kw_only=True):
     """Activates a session (1) or deactivates it (0)."""
 
     session: U32 = 0
@@ -80,7 +78,6 @@ class Connect(Information):
     context_type: Uuid = INTERNET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IpConfiguration(Information):
     """A session's addresses. The gateways and name servers in the buffer are not decoded."""
 
@@ -114,7 +111,6 @@ class LteAttachOperation(IntEnum):
     RESTORE_FACTORY = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LteAttachContext(Information):
     """The bearer with which an LTE modem attaches; the offsets count from the start of this structure."""
 
@@ -136,14 +132,12 @@ class LteAttachContext(Information):
         return replace(self, roaming=roaming)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LteAttachConfigurations(Information):
     """The stored contexts, each an encoded `LteAttachContext` (MBIM_CID_MS_LTE_ATTACH_CONFIG)."""
 
     contexts: Parts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetLteAttachConfiguration(Information):
     """Stores one context for each `RoamingControl`, or restores the factory's contexts."""
 

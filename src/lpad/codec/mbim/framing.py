@@ -8,11 +8,11 @@ contains service and command; further fragments only continue the information bu
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from lpad.base.errors import InternalError, MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.mbim.messages import (
     Close,
     CloseDone,
@@ -67,8 +67,7 @@ TO_HOST = frozenset(number for number in _TYPES.values() if number & 0x80000000)
 TO_FUNCTION = frozenset(_TYPES.values()) - TO_HOST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fragment:
+class Fragment(Frozen):
     """A part of a message; `payload` is the part of its body after the fragment's head."""
 
     type: int

@@ -8,12 +8,15 @@ fields are ignored, because later versions append fields.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
+from msgspec.structs import fields
+
 from lpad.base.errors import MalformedError
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,8 +120,7 @@ class _Writer:
         return bytes(whole)
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Frozen):
     read: Callable[[_Reader], Any]
     write: Callable[[_Writer, Any], None]
 
@@ -192,16 +194,8 @@ Ipv6Addresses = Annotated[tuple[IPv6Address, ...], _addresses(16)]
 """Addresses, written as a count and an offset; each element is a prefix length and an address."""
 
 
-class Information:
-    """The base of the types of buffers: dataclasses with fields of types such as `U32` and `Text`."""
-
-    __slots__ = ()
-    forms: ClassVar[dict[str, _Form]] = {}
-
-    def __init_subclass__(cls) -> None:
-        """Collect the forms of the fields."""
-        hints = get_type_hints(cls, include_extras=True)
-        cls.forms = {name: hints[name].__metadata__[0] for name in cls.__annotations__}
+class Information(Frozen):
+    """The base of the types of buffers, with fields of types such as `U32` and `Text`."""
 
 
 _I = TypeVar("_I", bound=Information)
@@ -214,12 +208,17 @@ def decode(kind: type[_I], buffer: bytes) -> _I:
         MalformedError: the buffer is too short, a pointer leads out of it, or a number has a wrong size.
     """
     reader = _Reader(buffer)
-    return kind(**{name: form.read(reader) for name, form in kind.forms.items()})
+    return kind(**{name: form.read(reader) for name, form in _forms(kind).items()})
 
 
 def encode(information: Information) -> bytes:
     """Return the bytes of an information buffer."""
     writer = _Writer()
-    for name, form in information.forms.items():
+    for name, form in _forms(type(information)).items():
         form.write(writer, getattr(information, name))
     return writer.finish()
+
+
+@cache
+def _forms(kind: type[Information]) -> dict[str, _Form]:
+    return {each.name: each.type.__metadata__[0] for each in fields(kind)}

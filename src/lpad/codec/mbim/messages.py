@@ -5,9 +5,10 @@ Every number in MBIM is little-endian, except UUIDs, whose bytes are in the orde
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,86 +21,80 @@ class Action(IntEnum):
     SET = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Open:
+class Open(Frozen):
     """MBIM_OPEN_MSG: the host opens the connection, and accepts fragments of up to `max_transfer` bytes."""
 
     transaction: int
     max_transfer: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDone:
+class OpenDone(Frozen):
     """MBIM_OPEN_DONE: the answer to Open; `status` is 0 or one of `Status`."""
 
     transaction: int
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Close:
+class Close(Frozen):
     """MBIM_CLOSE_MSG: the host ends the connection, and the MBIM function forgets the host's state."""
 
     transaction: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseDone:
+class CloseDone(Frozen):
     """MBIM_CLOSE_DONE: the answer to Close."""
 
     transaction: int
     status: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostError:
+class HostError(Frozen):
     """MBIM_HOST_ERROR_MSG: the host could not understand a message; `error` is one of `ProtocolError`."""
 
     transaction: int
     error: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionError:
+class FunctionError(Frozen):
     """MBIM_FUNCTION_ERROR_MSG: the modem could not handle a message; `error` is one of `ProtocolError`."""
 
     transaction: int
     error: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Frozen):
     """MBIM_COMMAND_MSG: a command of a service, as one message even if it is sent in fragments.
 
     `action` is 0 to query and 1 to set; `info` is the information buffer. The buffer may contain a PIN or an
     APDU, so `repr` omits it.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"info"})
     transaction: int
     service: UUID
     cid: int
     action: int = Action.QUERY
-    info: bytes = field(default=b"", repr=False)
+    info: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandDone:
+class CommandDone(Frozen):
     """MBIM_COMMAND_DONE: the answer to a Command; `status` is 0 or one of `Status`."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"info"})
     transaction: int
     service: UUID
     cid: int
     status: int = 0
-    info: bytes = field(default=b"", repr=False)
+    info: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indication:
+class Indication(Frozen):
     """MBIM_INDICATE_STATUS_MSG: a change that the modem reports without a request; transaction 0."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"info"})
     service: UUID
     cid: int
-    info: bytes = field(default=b"", repr=False)
+    info: bytes = b""
     transaction: int = 0
 
 

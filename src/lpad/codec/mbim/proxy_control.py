@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lpad.codec.mbim.information_buffer import U32, Information, Text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyConfiguration(Information):
     """Names the device for the proxy, which opens it once for all clients."""
 

@@ -6,8 +6,9 @@ lpad reads all of these as a stream.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.errors import MalformedError
 from lpad.codec.mbim.framing import HEAD, LARGEST_INFORMATION, TO_HOST, Fragment, decode, joined, next_length

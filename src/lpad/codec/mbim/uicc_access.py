@@ -5,7 +5,7 @@ In this service the size of a part precedes its offset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from lpad.base.errors import MalformedError
 from lpad.codec.mbim.information_buffer import U32, Data, Information, Objects
@@ -17,14 +17,12 @@ LONGEST_APDU = 261
 """The maximum number of bytes of an APDU: a header, Lc, 255 bytes of data and Le."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Atr(Information):
     """The card's answer to reset, at most 33 bytes."""
 
     atr: Data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenChannelRequest(Information):
     """Opens a channel and selects an application on it."""
 
@@ -35,7 +33,6 @@ class OpenChannelRequest(Information):
     """The group: the same number other than 0 for all channels of one user."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenChannelAnswer(Information):
     """The channel's number, 1 to 19, and the card's answer to SELECT."""
 
@@ -46,7 +43,6 @@ class OpenChannelAnswer(Information):
     response: Data = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseChannelRequest(Information):
     """Closes a channel, or with channel 0 all channels of the group."""
 
@@ -54,47 +50,43 @@ class CloseChannelRequest(Information):
     group: U32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseChannelAnswer(Information):
     """The card's status word after closing a channel."""
 
     status: U32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApduRequest(Information):
+class ApduRequest(Information, kw_only=True):
     """Sends an APDU on a channel. By the specification, the modem builds the class byte itself."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"apdu"})
     channel: U32
     secure_messaging: U32 = 0
     class_byte_type: U32
     """The kind of class byte; 0: inter-industry (GET RESPONSE), 1: extended (8x, Cx; ES10's STORE DATA)."""
-    apdu: Data = field(repr=False)
+    apdu: Data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApduAnswer(Information):
     """The card's answer without its status word, which is in `status`."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"response"})
     status: U32
-    response: Data = field(default=b"", repr=False)
+    response: Data = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalCapability(Information):
     """The objects in TERMINAL CAPABILITY's tag A9, each with its tag (ETSI TS 102 221, 11.1.19)."""
 
     objects: Objects
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ResetRequest(Information):
     """Restarts the card; with `pass_through` 1, the modem's own telephony then does not use the card."""
 
     pass_through: U32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ResetAnswer(Information):
     """Whether the modem's own telephony is kept from using the card."""
 

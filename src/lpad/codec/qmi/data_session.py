@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, ClassVar
 
-from lpad.codec.qmi.message_parameters import Body, Kind, parameter, part
+from lpad.base.frozen import Frozen
+from lpad.codec.qmi.message_parameters import U8, U16, U32, Body, Rest, Text
 from lpad.codec.qmi.services import Service, Wds
 
 IP_ADDRESS = 1 << 8
@@ -33,12 +34,11 @@ class ConnectionStatus(IntEnum):
     AUTHENTICATING = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetIpFamily(Body):
     """Choose the IP version for the client's later requests; IPv4 by default."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.SET_IP_FAMILY
-    family: int = field(metadata=parameter(0x01, Kind.U8))
+    family: Annotated[U8, 0x01]
     """One of `IpFamily`."""
 
 
@@ -67,110 +67,101 @@ class EndReason(IntEnum):
     NOT_SUBSCRIBED = 1018
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Frozen):
     """Why a session has ended, or was refused."""
 
-    type: int = field(metadata=part(Kind.U16))
+    type: U16
     """One of `EndType`."""
-    reason: int = field(metadata=part(Kind.U16))
+    reason: U16
     """The meaning depends on `type`; with the type NETWORK, a cause from 1 to 255."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StartNetwork(Body):
     """Start a session for one version of IP; the session ends with the client that has started it."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"user_name", "password"})
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
-    apn: str | None = field(default=None, metadata=parameter(0x14, Kind.TEXT))
+    apn: Annotated[Text | None, 0x14] = None
     """The APN; None: the network's default."""
-    authentication: int | None = field(default=None, metadata=parameter(0x16, Kind.U8))
+    authentication: Annotated[U8 | None, 0x16] = None
     """The authentication protocol; 0: none, 1: PAP, 2: CHAP."""
-    user_name: str | None = field(default=None, repr=False, metadata=parameter(0x17, Kind.TEXT))
-    password: str | None = field(default=None, repr=False, metadata=parameter(0x18, Kind.TEXT))
-    family: int | None = field(default=None, metadata=parameter(0x19, Kind.U8))
+    user_name: Annotated[Text | None, 0x17] = None
+    password: Annotated[Text | None, 0x18] = None
+    family: Annotated[U8 | None, 0x19] = None
     """One of `IpFamily`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkStarted(Body):
     """The started session, or in a failed response the reason for the failure."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.START_NETWORK
-    handle: int | None = field(default=None, metadata=parameter(0x01, Kind.U32))
+    handle: Annotated[U32 | None, 0x01] = None
     """The handle with which the client that started the session can stop it; None: the start failed."""
-    reason: int | None = field(default=None, metadata=parameter(0x10, Kind.U16))
+    reason: Annotated[U16 | None, 0x10] = None
     """Why there is no session; `EndReason` has the values that lpad distinguishes."""
-    end: End | None = field(default=None, metadata=parameter(0x11, End))
+    end: Annotated[End | None, 0x11] = None
     """The reason in more detail; old firmware does not report it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StopNetwork(Body):
     """Stop a session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.STOP_NETWORK
-    handle: int = field(metadata=parameter(0x01, Kind.U32))
+    handle: Annotated[U32, 0x01]
     """The handle from `NetworkStarted`, or `ANY_HANDLE`."""
-    no_automatic_start: int | None = field(default=None, metadata=parameter(0x10, Kind.U8))
+    no_automatic_start: Annotated[U8 | None, 0x10] = None
     """1: the modem must not start a session on its own again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GetPacketServiceStatus(Body):
     """Ask for the state of the session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_PACKET_SERVICE_STATUS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PacketServiceStatus(Body):
     """The state of the session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_PACKET_SERVICE_STATUS
-    status: int = field(metadata=parameter(0x01, Kind.U8))
+    status: Annotated[U8, 0x01]
     """One of `ConnectionStatus`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class Changed(Frozen):
     """The state of a session after a change."""
 
-    status: int = field(metadata=part(Kind.U8))
+    status: U8
     """One of `ConnectionStatus`."""
-    reconfigure: int = field(default=0, metadata=part(Kind.U8))
+    reconfigure: U8 = 0
     """1: the session's address has changed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PacketServiceChange(Body):
     """An indication: the client's session has changed."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_PACKET_SERVICE_STATUS
-    now: Changed = field(metadata=parameter(0x01, Changed))
-    reason: int | None = field(default=None, metadata=parameter(0x10, Kind.U16))
-    end: End | None = field(default=None, metadata=parameter(0x11, End))
-    family: int | None = field(default=None, metadata=parameter(0x12, Kind.U8))
+    now: Annotated[Changed, 0x01]
+    reason: Annotated[U16 | None, 0x10] = None
+    end: Annotated[End | None, 0x11] = None
+    family: Annotated[U8 | None, 0x12] = None
     """One of `IpFamily`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GetCurrentSettings(Body):
     """Ask for settings of the session; refused with OUT_OF_CALL if there is no session."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
-    wanted: int = field(default=IP_ADDRESS, metadata=parameter(0x10, Kind.U32))
+    wanted: Annotated[U32, 0x10] = IP_ADDRESS
     """The wanted settings, as a sum of bits; lpad uses only `IP_ADDRESS`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentSettings(Body):
     """The settings of the session, of which lpad reads only the address."""
 
     SERVICE, MESSAGE = Service.WDS, Wds.GET_CURRENT_SETTINGS
-    ipv4: int | None = field(default=None, metadata=parameter(0x1E, Kind.U32))
+    ipv4: Annotated[U32 | None, 0x1E] = None
     """The address as a number whose most significant byte is the first of the address; 0: no address."""
-    ipv6: bytes | None = field(default=None, metadata=parameter(0x25, Kind.REST))
+    ipv6: Annotated[Rest | None, 0x25] = None
     """16 bytes of address and 1 byte with the length of its prefix in bits."""
 
     @property

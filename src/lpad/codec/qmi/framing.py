@@ -8,10 +8,10 @@ number is little-endian. The transaction has one byte in the control service, an
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 
 from lpad.base.errors import InternalError, MalformedError
+from lpad.base.frozen import Frozen
 from lpad.codec.qmi.services import Service
 
 MARKER = 0x01
@@ -50,8 +50,7 @@ _KINDS = {flags: kind for kind, flags in _FLAGS.items()}
 _CONTROL_KINDS = {kind.value: kind for kind in Kind}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Frozen):
     """A message of a service for one client.
 
     `parameters` contains the undecoded parameters, which may include an APDU or a PIN;

@@ -1,82 +1,73 @@
 """Encode and decode the parameters of messages, as the message types declare them.
 
-Each attribute of a message is declared with the parameter's type and its form (`parameter`). A form is a
-`Kind`, a type of record whose attributes are declared with their forms (`part`), or `Several` values of one
-form. Attributes are written in the order of their declaration. Unknown parameters are ignored, and so are
-bytes after the known fields, because later firmware adds both.
+Each attribute of a message is a parameter, and its annotation has the parameter's form and its type, a number
+of 1 byte. A form is a field such as `U8`, a type of record whose attributes are annotated with their forms,
+or a tuple of values of one form, preceded by their count in 1 byte. Attributes are written in the order of
+their declaration. Unknown parameters are ignored, and so are bytes after the known fields, because later
+firmware adds both.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import MISSING, Field, dataclass, fields
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import cache
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args, get_origin
+
+from msgspec.structs import fields
 
 from lpad.base.errors import InternalError, MalformedError
+from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from msgspec.structs import FieldInfo
 
 _RESULT = 0x02
 _RESULT_FORM = struct.Struct("<HH")
 
 
-class Kind(Enum):
+class _Kind(Enum):
     """The kinds of field: numbers, bytes and texts; the value of a number's kind is its `struct` format."""
 
     U8 = "B"
     U16 = "<H"
     U32 = "<I"
     DATA8 = "data B"
-    """bytes, preceded by their count in 1 byte."""
     DATA16 = "data <H"
-    """bytes, preceded by their count in 2 bytes."""
     REST = "rest"
-    """bytes: all remaining bytes of the parameter."""
     TEXT = "text"
-    """str: all remaining bytes of the parameter, without zeros at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Several:
-    """A tuple of values of one form, preceded by their count."""
+U8 = Annotated[int, _Kind.U8]
+U16 = Annotated[int, _Kind.U16]
+U32 = Annotated[int, _Kind.U32]
+Data8 = Annotated[bytes, _Kind.DATA8]
+"""Bytes, preceded by their count in 1 byte."""
+Data16 = Annotated[bytes, _Kind.DATA16]
+"""Bytes, preceded by their count in 2 bytes."""
+Rest = Annotated[bytes, _Kind.REST]
+"""All remaining bytes of the parameter."""
+Text = Annotated[str, _Kind.TEXT]
+"""All remaining bytes of the parameter as a text, without zeros at the end."""
 
-    form: Kind | type
-    count: Kind = Kind.U8
 
-
-Form = Kind | Several | type
-_NUMBER, _FORM = "number", "form"
-
-
-class Body:
-    """The parameters of a message; its subclasses are frozen types.
+class Body(Frozen):
+    """The parameters of a message.
 
     An attribute with a default is optional; one that is None is not sent.
     """
-
-    __slots__ = ()
 
     SERVICE: ClassVar[int]
     MESSAGE: ClassVar[int]
 
 
-def parameter(number: int, form: Form) -> dict[str, Any]:
-    """Return the metadata of a message's attribute: a parameter's type, 1 byte, and its form."""
-    return {_NUMBER: number, _FORM: form}
-
-
-def part(form: Form) -> dict[str, Any]:
-    """Return the metadata of a record's attribute: its form."""
-    return {_FORM: form}
-
-
 _B = TypeVar("_B", bound=Body)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Frozen):
     """The result in each response."""
 
     failed: bool
@@ -89,7 +80,7 @@ def encode(body: Body) -> tuple[tuple[int, bytes], ...]:
     for each in _declared(type(body)):
         value = getattr(body, each.name)
         if value is not None:
-            found.append((each.metadata[_NUMBER], _written(each.metadata[_FORM], value)))
+            found.append((_number(each), _written(each.type, value)))
     return tuple(found)
 
 
@@ -104,14 +95,12 @@ def decode(kind: type[_B], parameters: Sequence[tuple[int, bytes]]) -> _B:
         given.setdefault(number, value)
     values = {}
     for each in _declared(kind):
-        wanted = each.metadata[_NUMBER]
+        wanted = _number(each)
         if wanted in given:
-            values[each.name] = _Reader(given[wanted], wanted).read(each.metadata[_FORM])
-        elif each.default is MISSING:
+            values[each.name] = _Reader(given[wanted], wanted).read(each.type)
+        elif each.required:
             raise MalformedError(f"a QMI message lacks its parameter {wanted:#04x}")
-    made: Any = kind
-    body: _B = made(**values)
-    return body
+    return kind(**values)
 
 
 def encode_result(error: int) -> tuple[int, bytes]:
@@ -132,13 +121,25 @@ def result_of(parameters: Sequence[tuple[int, bytes]]) -> Result:
     raise MalformedError("a QMI response has no result")
 
 
-def numbers(kind: type[Body]) -> tuple[int, ...]:
-    """Return the types of the parameters that a type of message has."""
-    return tuple(each.metadata[_NUMBER] for each in _declared(kind))
+@cache
+def _declared(kind: type[Frozen]) -> tuple[FieldInfo, ...]:
+    return tuple(fields(kind))
 
 
-def _declared(kind: Any) -> tuple[Field[Any], ...]:
-    return fields(kind)
+def _number(attribute: FieldInfo) -> int:
+    """Return the type of the parameter in an attribute of a message."""
+    number: int = attribute.type.__metadata__[-1]
+    return number
+
+
+@cache
+def _form(annotation: Any) -> Any:
+    """Return the form in an annotation: a `_Kind`, a type of record, or a tuple type."""
+    if get_origin(annotation) is Annotated:
+        kinds = [each for each in annotation.__metadata__ if isinstance(each, _Kind)]
+        return kinds[0] if kinds else _form(annotation.__origin__)
+    inner = get_args(annotation)
+    return _form(inner[0]) if NoneType in inner else annotation
 
 
 class _Reader:
@@ -149,32 +150,31 @@ class _Reader:
         self._at = 0
         self._number = number
 
-    def read(self, form: Form) -> Any:
-        if isinstance(form, Several):
-            count = self._count(form.count)
-            return tuple(self.read(form.form) for _ in range(count))
-        if isinstance(form, Kind):
+    def read(self, annotation: Any) -> Any:
+        form = _form(annotation)
+        if get_origin(form) is tuple:
+            return tuple(self.read(get_args(form)[0]) for _ in range(self._count()))
+        if isinstance(form, _Kind):
             return self._field(form)
-        made: Any = form
-        return made(**{each.name: self.read(each.metadata[_FORM]) for each in _declared(form)})
+        return form(**{each.name: self.read(each.type) for each in _declared(form)})
 
-    def _count(self, kind: Kind) -> int:
-        count: int = self._field(kind)
+    def _count(self) -> int:
+        count: int = self._field(_Kind.U8)
         if count > len(self._raw) - self._at:  # each part has at least one byte
             raise MalformedError(
                 f"parameter {self._number:#04x} of a QMI message announces {count} parts, more than it has"
             )
         return count
 
-    def _field(self, kind: Kind) -> Any:
+    def _field(self, kind: _Kind) -> Any:
         match kind:
-            case Kind.U8 | Kind.U16 | Kind.U32:
+            case _Kind.U8 | _Kind.U16 | _Kind.U32:
                 return struct.unpack(kind.value, self._bytes(struct.calcsize(kind.value)))[0]
-            case Kind.DATA8 | Kind.DATA16:
+            case _Kind.DATA8 | _Kind.DATA16:
                 return self._bytes(self._field(_LENGTHS[kind]))
-            case Kind.REST:
+            case _Kind.REST:
                 return self._bytes(len(self._raw) - self._at)
-            case Kind.TEXT:
+            case _Kind.TEXT:
                 # An invalid byte must not hide the other characters.
                 return self._bytes(len(self._raw) - self._at).rstrip(b"\0").decode("utf-8", "replace")
 
@@ -189,24 +189,25 @@ class _Reader:
         return found
 
 
-def _written(form: Form, value: Any) -> bytes:
-    if isinstance(form, Several):
-        return _written(form.count, len(value)) + b"".join(_written(form.form, each) for each in value)
-    if not isinstance(form, Kind):
-        return b"".join(_written(each.metadata[_FORM], getattr(value, each.name)) for each in _declared(form))
+def _written(annotation: Any, value: Any) -> bytes:
+    form = _form(annotation)
+    if get_origin(form) is tuple:
+        return _written(U8, len(value)) + b"".join(_written(get_args(form)[0], each) for each in value)
+    if not isinstance(form, _Kind):
+        return b"".join(_written(each.type, getattr(value, each.name)) for each in _declared(form))
     match form:
-        case Kind.U8 | Kind.U16 | Kind.U32:
+        case _Kind.U8 | _Kind.U16 | _Kind.U32:
             try:
                 return struct.pack(form.value, value)
             except struct.error as error:
                 raise InternalError(f"{value} does not fit into a field of a QMI message") from error
-        case Kind.DATA8 | Kind.DATA16:
+        case _Kind.DATA8 | _Kind.DATA16:
             return _written(_LENGTHS[form], len(value)) + bytes(value)
-        case Kind.REST:
+        case _Kind.REST:
             return bytes(value)
-        case Kind.TEXT:
+        case _Kind.TEXT:
             text: str = value
             return text.encode()
 
 
-_LENGTHS = {Kind.DATA8: Kind.U8, Kind.DATA16: Kind.U16}
+_LENGTHS = {_Kind.DATA8: _Kind.U8, _Kind.DATA16: _Kind.U16}

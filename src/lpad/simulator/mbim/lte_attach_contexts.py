@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lpad.base.errors import MalformedError
 from lpad.codec.mbim.data_connection import (
