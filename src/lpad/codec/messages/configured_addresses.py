@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from lpad.codec.asn1 import broken_list, der, tlv
-from lpad.codec.messages.result_code import ResultCode
+from lpad.codec.messages.result_code import ResultAnswer
 
 GET_EUICC_CONFIGURED_ADDRESSES = bytes.fromhex("BF3C00")
 _ADDITIONAL = 0xA2
@@ -13,20 +13,13 @@ _TEXT_TAGS = (0x0C, 0x82)
 """UTF8String in `additionalRootDsAddress`: the grammar has 0C, but one encoder writes 82."""
 
 
-class SetDefaultDpAddressResult(ResultCode):
+class SetDefaultDpAddressResult(
+    ResultAnswer, answer="SetDefaultDpAddressResponse", field="setDefaultDpAddressResult"
+):
     """The result of setting the default SM-DP+ address."""
 
     OK = 0, "ok"
     UNDEFINED_ERROR = 127, "undefinedError"
-
-    @classmethod
-    def decode(cls, data: bytes) -> SetDefaultDpAddressResult:
-        """Read a SetDefaultDpAddressResponse.
-
-        Raises:
-            MalformedError: the bytes are not a SetDefaultDpAddressResponse.
-        """
-        return cls._in("SetDefaultDpAddressResponse", "setDefaultDpAddressResult", data)
 
 
 class ConfiguredAddresses(Struct, frozen=True):

@@ -5,25 +5,16 @@ from __future__ import annotations
 from msgspec import Struct
 
 from lpad.codec.asn1 import der, named_bits
-from lpad.codec.messages.result_code import ResultCode
+from lpad.codec.messages.result_code import ResultAnswer
 
 
-class EuiccMemoryResetResult(ResultCode):
+class EuiccMemoryResetResult(ResultAnswer, answer="EuiccMemoryResetResponse", field="resetResult"):
     """The result of a memory reset."""
 
     OK = 0, "ok"
     NOTHING_TO_DELETE = 1, "nothingToDelete"
     CAT_BUSY = 5, "catBusy"
     UNDEFINED_ERROR = 127, "undefinedError"
-
-    @classmethod
-    def decode(cls, data: bytes) -> EuiccMemoryResetResult:
-        """Read an EuiccMemoryResetResponse.
-
-        Raises:
-            MalformedError: the bytes are not an EuiccMemoryResetResponse.
-        """
-        return cls._in("EuiccMemoryResetResponse", "resetResult", data)
 
 
 class EuiccMemoryResetRequest(Struct, frozen=True):

@@ -11,7 +11,7 @@ from lpad.codec.asn1 import broken_list, der, tlv
 from lpad.codec.asn1.broken_list import ListOf, Sureness
 from lpad.codec.messages.metadata import NotificationEvent, event_bits, events_of
 from lpad.codec.messages.profile_info import iccid_of
-from lpad.codec.messages.result_code import ResultCode
+from lpad.codec.messages.result_code import ResultAnswer, ResultCode
 
 if TYPE_CHECKING:
     from lpad.base.identifiers import Iccid
@@ -37,21 +37,14 @@ class RetrieveNotificationsError(ResultCode):
     UNDEFINED_ERROR = 127, "undefinedError"
 
 
-class NotificationSentResult(ResultCode):
+class NotificationSentResult(
+    ResultAnswer, answer="NotificationSentResponse", field="deleteNotificationStatus"
+):
     """The result of removing a notification from the list."""
 
     OK = 0, "ok"
     NOTHING_TO_DELETE = 1, "nothingToDelete"
     UNDEFINED_ERROR = 127, "undefinedError"
-
-    @classmethod
-    def decode(cls, data: bytes) -> NotificationSentResult:
-        """Read a NotificationSentResponse.
-
-        Raises:
-            MalformedError: the bytes are not a NotificationSentResponse.
-        """
-        return cls._in("NotificationSentResponse", "deleteNotificationStatus", data)
 
 
 class NotificationMetadata(Frozen):

@@ -16,7 +16,7 @@ from lpad.codec.asn1 import broken_list, der, tlv
 from lpad.codec.asn1.broken_list import ListOf
 from lpad.codec.messages.metadata import ProfileClass, class_number
 from lpad.codec.messages.profile_info import ProfileInfo, ProfileState, UnreadableProfile, sureness
-from lpad.codec.messages.result_code import ResultCode
+from lpad.codec.messages.result_code import ResultAnswer, ResultCode
 
 LONGEST_NICKNAME = 64  # bytes of UTF-8
 _LIST = ListOf("ProfileInfoListResponse", 0xBF2D, (0xE3,), sureness, nests=True)
@@ -34,7 +34,7 @@ class ProfileInfoListError(ResultCode):
     UNDEFINED_ERROR = 127, "undefinedError"
 
 
-class EnableProfileResult(ResultCode):
+class EnableProfileResult(ResultAnswer, answer="EnableProfileResponse", field="enableResult"):
     """The result of enabling a profile."""
 
     OK = 0, "ok"
@@ -45,13 +45,8 @@ class EnableProfileResult(ResultCode):
     CAT_BUSY = 5, "catBusy"
     UNDEFINED_ERROR = 127, "undefinedError"
 
-    @classmethod
-    def decode(cls, data: bytes) -> EnableProfileResult:
-        """Read an EnableProfileResponse."""
-        return cls._in("EnableProfileResponse", "enableResult", data)
 
-
-class DisableProfileResult(ResultCode):
+class DisableProfileResult(ResultAnswer, answer="DisableProfileResponse", field="disableResult"):
     """The result of disabling a profile."""
 
     OK = 0, "ok"
@@ -61,13 +56,8 @@ class DisableProfileResult(ResultCode):
     CAT_BUSY = 5, "catBusy"
     UNDEFINED_ERROR = 127, "undefinedError"
 
-    @classmethod
-    def decode(cls, data: bytes) -> DisableProfileResult:
-        """Read a DisableProfileResponse."""
-        return cls._in("DisableProfileResponse", "disableResult", data)
 
-
-class DeleteProfileResult(ResultCode):
+class DeleteProfileResult(ResultAnswer, answer="DeleteProfileResponse", field="deleteResult"):
     """The result of deleting a profile."""
 
     OK = 0, "ok"
@@ -76,23 +66,13 @@ class DeleteProfileResult(ResultCode):
     DISALLOWED_BY_POLICY = 3, "disallowedByPolicy"
     UNDEFINED_ERROR = 127, "undefinedError"
 
-    @classmethod
-    def decode(cls, data: bytes) -> DeleteProfileResult:
-        """Read a DeleteProfileResponse."""
-        return cls._in("DeleteProfileResponse", "deleteResult", data)
 
-
-class SetNicknameResult(ResultCode):
+class SetNicknameResult(ResultAnswer, answer="SetNicknameResponse", field="setNicknameResult"):
     """The result of setting a profile's nickname."""
 
     OK = 0, "ok"
     ICCID_NOT_FOUND = 1, "iccidNotFound"
     UNDEFINED_ERROR = 127, "undefinedError"
-
-    @classmethod
-    def decode(cls, data: bytes) -> SetNicknameResult:
-        """Read a SetNicknameResponse."""
-        return cls._in("SetNicknameResponse", "setNicknameResult", data)
 
 
 class ProfileInfoListRequest(Frozen):
@@ -152,28 +132,24 @@ class ProfileInfoListResponse(Frozen):
         return len(self.unread)
 
 
-class EnableProfileRequest(Frozen):
+class _SwitchRequest(Frozen):
+    """The base of the two requests, whose classes have the names of their types in SGP.22."""
+
+    target: ProfileTarget
+    refresh: bool
+
+    def encode(self) -> bytes:
+        """Return the request."""
+        value = {"profileIdentifier": _identifier(self.target), "refreshFlag": self.refresh}
+        return der.encode(type(self).__name__, value)
+
+
+class EnableProfileRequest(_SwitchRequest):
     """EnableProfile (BF31)."""
 
-    target: ProfileTarget
-    refresh: bool
 
-    def encode(self) -> bytes:
-        """Return the request."""
-        value = {"profileIdentifier": _identifier(self.target), "refreshFlag": self.refresh}
-        return der.encode("EnableProfileRequest", value)
-
-
-class DisableProfileRequest(Frozen):
+class DisableProfileRequest(_SwitchRequest):
     """DisableProfile (BF32)."""
-
-    target: ProfileTarget
-    refresh: bool
-
-    def encode(self) -> bytes:
-        """Return the request."""
-        value = {"profileIdentifier": _identifier(self.target), "refreshFlag": self.refresh}
-        return der.encode("DisableProfileRequest", value)
 
 
 class DeleteProfileRequest(Frozen):

@@ -39,11 +39,22 @@ class ResultCode(IntEnum):
         member.reason = _UNDOCUMENTED
         return member
 
+
+class ResultAnswer(ResultCode):
+    """The base of the result codes that are the only content of an answer."""
+
+    _answer: str
+    _field: str
+
+    def __init_subclass__(cls, *, answer: str, field: str) -> None:
+        """Declare the type of the answer, and the name of the code's field in it."""
+        cls._answer, cls._field = answer, field
+
     @classmethod
-    def _in(cls, type_name: str, member: str, data: bytes) -> Self:
-        """Read the code of an answer that contains nothing else.
+    def decode(cls, data: bytes) -> Self:
+        """Read the code in an answer.
 
         Raises:
             MalformedError: the answer is of another type.
         """
-        return cls(der.decode(type_name, data)[member])
+        return cls(der.decode(cls._answer, data)[cls._field])
