@@ -16,7 +16,7 @@ from lpad.base.errors import CardBusy, CardError, CardMalformed, CardStatus, Int
 from lpad.base.identifiers import ISD_R
 from lpad.base.untrusted_number import whole_number
 from lpad.card.channel.apdu_trace import TracedCard
-from lpad.card.channel.channel_loss import LostChannel
+from lpad.card.channel.channel_loss import LosableChannel
 from lpad.card.channel.header_only_command import BareHeader
 from lpad.card.channel.logical_channel import CLOSE_THIS_CHANNEL, CLOSING
 from lpad.card.channel.status_words import no_isdr, status_error
@@ -169,7 +169,7 @@ class AtCgla:
             return card_and_identity_commands.response_apdu(answer)
 
 
-class CglaChannel:
+class CglaChannel(LosableChannel):
     """One channel of the modem, with its application selected."""
 
     def __init__(self, card: RawCard, *, modem: AtModem, handle: str, aid: Aid, number: int | None) -> None:
@@ -179,22 +179,11 @@ class CglaChannel:
             card: passes APDUs to the channel.
             number: the number for class bytes; None: the modem inserts it.
         """
+        super().__init__(aid)
         self._card = card
         self._modem = modem
         self._number = number
-        self._open = True
-        self._lost = LostChannel()
-        self.aid = aid
         self.handle = handle
-
-    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU on this channel (see `Channel`)."""
-        if not self._open:
-            raise InternalError("a closed channel was used")
-        self._lost.follow(apdu)
-        answer = self._pass(apdu, deadline=deadline)
-        self._lost.heed(answer, lambda asked: self._pass(asked, deadline=deadline))
-        return answer
 
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`); does nothing if the card has lost it.
@@ -204,7 +193,7 @@ class CglaChannel:
         """
         if not self._open:
             return
-        lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
+        lost = self._is_lost(deadline=deadline)
         self._open = False
         if lost:
             _log.debug("channel %s was lost when the card restarted", self.handle)

@@ -7,10 +7,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from lpad.base.deadline import Deadline
-from lpad.base.errors import CardError, CardMalformed, CardStatus, InternalError
+from lpad.base.errors import CardError, CardMalformed, CardStatus
 from lpad.base.untrusted_number import whole_number
 from lpad.card.channel.abandoned_channels import close_leftovers, is_any_open, is_leftover
-from lpad.card.channel.channel_loss import LostChannel
+from lpad.card.channel.channel_loss import LosableChannel
 from lpad.card.channel.exchange import exchange
 from lpad.card.channel.selection import select_first
 from lpad.card.channel.status_words import status_error
@@ -187,7 +187,7 @@ class RawLink:
                 self._keep(number)
 
 
-class LogicalChannel:
+class LogicalChannel(LosableChannel):
     """One open channel with its application selected."""
 
     def __init__(
@@ -205,28 +205,17 @@ class LogicalChannel:
             on_refusal: called with the number of a channel that is still open because the modem or card
                 refuses to close it.
         """
+        super().__init__(aid)
         self._card = card
         self.number = number
         self._on_refusal = on_refusal
-        self._open = True
-        self._lost = LostChannel()
-        self.aid = aid
         self.handle = str(number)
-
-    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU on this channel (see `Channel`)."""
-        if not self._open:
-            raise InternalError("a closed channel was used")
-        self._lost.follow(apdu)
-        answer = self._pass(apdu, deadline=deadline)
-        self._lost.heed(answer, lambda asked: self._pass(asked, deadline=deadline))
-        return answer
 
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel; tries once, and does nothing if the card has lost it."""
         if not self._open:
             return
-        lost = self._lost.is_lost(lambda asked: self._pass(asked, deadline=deadline))
+        lost = self._is_lost(deadline=deadline)
         self._open = False
         if lost:
             _log.debug("logical channel %d was lost when the card restarted", self.number)

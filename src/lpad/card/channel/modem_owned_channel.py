@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardUnreachable, InternalError
-from lpad.card.channel.channel_loss import LostChannel
+from lpad.base.errors import CardUnreachable
+from lpad.card.channel.channel_loss import LosableChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class ModemOwnedChannel:
+class ModemOwnedChannel(LosableChannel):
     """A channel that the modem opens and closes (see `Channel`)."""
 
     def __init__(
@@ -40,22 +40,11 @@ class ModemOwnedChannel:
             unknown: a function that returns whether a refusal means that the modem does not know the
                 channel, because it was lost.
         """
+        super().__init__(aid)
         self._card = card
         self._number = number
         self._close = close
         self._unknown = unknown
-        self._open = True
-        self._lost = LostChannel()
-        self.aid = aid
-
-    def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Send an APDU on this channel (see `Channel`)."""
-        if not self._open:
-            raise InternalError("a closed channel was used")
-        self._lost.follow(apdu)
-        answer = self._card.transmit(apdu, deadline=deadline)
-        self._lost.heed(answer, lambda asked: self._card.transmit(asked, deadline=deadline))
-        return answer
 
     def close(self, *, deadline: Deadline) -> None:
         """Close the channel (see `Channel`); does nothing if the card has lost it."""
@@ -63,7 +52,7 @@ class ModemOwnedChannel:
             return
         self._open = False
         try:
-            if self._lost.is_lost(lambda asked: self._card.transmit(asked, deadline=deadline)):
+            if self._is_lost(deadline=deadline):
                 _log.debug("channel %d was lost when the card restarted", self._number)
                 return
             self._close(deadline)
@@ -71,3 +60,6 @@ class ModemOwnedChannel:
             if not self._unknown(error):
                 raise
             _log.debug("channel %d was lost when the modem reset the card", self._number)
+
+    def _pass(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
+        return self._card.transmit(apdu, deadline=deadline)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.base.identifiers import Aid
     from lpad.card.link.remembered_links import OpenChannel
     from lpad.protocol.apdu import Apdu
 
@@ -41,13 +40,9 @@ class CrashSafeChannel:
                 of link may be better for the next channel.
         """
         self._channel = channel
+        self.aid = channel.aid
         self._note = note
         self._on_refusal = on_refusal
-
-    @property
-    def aid(self) -> Aid:
-        """The AID of the application that answered SELECT."""
-        return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU (see `Channel`); report a refusal for a reason other than the block's length."""

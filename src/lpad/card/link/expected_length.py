@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.base.identifiers import Aid
     from lpad.card.link.link import Channel
     from lpad.protocol.apdu import Apdu
 
@@ -35,13 +34,9 @@ class AnswerLengthChannel:
             learn: called with the right value if `needed` was wrong.
         """
         self._channel = channel
+        self.aid = channel.aid
         self._needed = needed
         self._learn = learn
-
-    @property
-    def aid(self) -> Aid:
-        """The AID of the application that answered SELECT."""
-        return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU (see `Channel`).

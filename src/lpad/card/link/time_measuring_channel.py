@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.base.identifiers import Aid
     from lpad.card.link.link import Channel
     from lpad.protocol.apdu import Apdu
 
@@ -23,12 +22,8 @@ class TimedChannel:
 
     def __init__(self, channel: Channel, observe: Callable[[float], None]) -> None:
         self._channel = channel
+        self.aid = channel.aid
         self._observe = observe
-
-    @property
-    def aid(self) -> Aid:
-        """The AID of the application that answered SELECT."""
-        return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send one command APDU (see `Channel`)."""

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.base.identifiers import Aid
     from lpad.card.link.link import Channel
     from lpad.protocol.apdu import Apdu
 
@@ -29,14 +28,10 @@ class TurnChannel:
             lost: called after each APDU that fails with CardUnreachable.
         """
         self._channel = channel
+        self.aid = channel.aid
         self._end = end
         self._lost = lost
         self._ended = False
-
-    @property
-    def aid(self) -> Aid:
-        """The AID of the application that answered SELECT."""
-        return self._channel.aid
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU (see `Channel`)."""
