@@ -12,7 +12,7 @@ _HEAD = """# Modems
 
 This page lists the known quirks of modems. `python -m lpad.card.quirks.modems_document` generates it from the
 files in `src/lpad/card/quirks/`. The page is not a promise: lpad detects which link works with a modem, and
-remembers it. lpad treats an unlisted modem as the generic one.
+remembers that link. lpad treats an unlisted modem as the generic one.
 
 On an AT port lpad uses all values of an entry, on an MBIM port those marked MBIM, and on a QMI port none,
 because it needs none there. On each kind of port, `lpad probe` names the entries that describe the modem.

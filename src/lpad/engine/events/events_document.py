@@ -61,7 +61,7 @@ unknown fields.
 
 ## The outbox
 
-lpad writes an event to its journal in one transaction with the change that it reports, so that after a
+lpad writes an event to its journal in one transaction with the change that the event reports, so that after a
 power cut the journal contains both or none of them. The outbox keeps the latest 2000 events
 (`events.keep`). When the outbox is full, lpad first drops events that no endpoint of a webhook and no named
 listener waits for, then droppable ones, then the others, always the oldest first. lpad counts the dropped
@@ -86,9 +86,9 @@ data: {"specversion":"1.0","id":"6f1c1a0e-7d0c-4b8f-9c55-0a4f6d1f2b7e",...}
 ```
 
 The ID is the event's `sequence`. After a lost connection or a restart of lpad or of the device, a listener
-sends the last ID as the header `Last-Event-ID` (or `?after=`), and gets all later events from the outbox.
-`lost` has the `count` of events that the outbox no longer has. If a listener's ID is later than all events,
-the journal is a new one: the listener gets `lost`, and then all events in the outbox. `?change=ID` and
+sends the ID of its last event as the header `Last-Event-ID` (or `?after=`), and gets all later events from
+the outbox. `lost` has the `count` of events that the outbox no longer has. If a listener's ID is later than
+all events, the journal is new: the listener gets `lost`, and then all events in the outbox. `?change=ID` and
 `?euicc=NAME` select events.
 
 A listener may have a name:
@@ -100,18 +100,19 @@ curl --unix-socket /run/lpad/lpad.sock -X PUT --json '{"position": 42}' http://l
 ```
 
 In this example, 42 is the number of an event that the program has received. lpad remembers which event the
-program has acknowledged, and later events count as awaited. A program acknowledges an event and all previous
-ones with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens. Without an ID, a
-known listener continues after the last acknowledged event, and a new listener gets only new events. A named
-listener gets the events of all cards and changes: `?change=` and `?euicc=` are refused.
+program has acknowledged, and treats later events as events that the program waits for. A program acknowledges
+an event and all previous ones with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it
+listens. Without an ID, a known listener continues after the last acknowledged event, and a new listener gets
+only new events. A named listener gets the events of all cards and changes: `?change=` and `?euicc=` are
+refused.
 
 A name has 1 to 32 lower-case letters, digits, dots, hyphens and underscores, and belongs to the user that
-first uses it; only that user and those with the role `admin` can use it. There are at most 16 listeners, 4 of
-each user. `DELETE /v1/listeners/NAME` (`lpactl listeners forget NAME`) makes lpad forget a listener that is
-not connected. lpad also forgets a listener after 30 days of absence, not counting time in which lpad does not
-run. A listener never makes the outbox larger, and no change waits for a listener: lpad writes its position at
-most every 10 seconds. `GET /v1/listeners`, `lpactl listeners`, `lpactl status` and the [metrics](metrics.md)
-show the listeners. `lpad-mqtt` is such a listener.
+first uses it; only that user and those with the role `admin` can use it. There are at most 16 listeners, and
+at most 4 for each user. `DELETE /v1/listeners/NAME` (`lpactl listeners forget NAME`) makes lpad forget a
+listener that is not connected. lpad also forgets a listener after 30 days of absence, not counting time in
+which lpad does not run. A listener never makes the outbox larger, and no change waits for a listener: lpad
+writes a listener's position at most every 10 seconds. `GET /v1/listeners`, `lpactl listeners`, `lpactl
+status` and the [metrics](metrics.md) show the named listeners, such as `lpad-mqtt`.
 
 ## Types
 
