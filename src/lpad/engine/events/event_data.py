@@ -23,11 +23,11 @@ class EndpointTestData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProfileData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The outcome for a profile.
+    """The result of a change for a profile.
 
-    `previous` is the profile that was enabled before, if known; enabling another one disables it. `change` is
-    the change's number at `/v1/changes`; `settled` means that lpad found the outcome on the card after an
-    interruption.
+    `previous` is the profile that was enabled before, if known; enabling another profile disables it.
+    `change` is the change's number at `/v1/changes`; `settled` means that lpad found the result on the card
+    after an interruption.
     """
 
     euicc: str
@@ -98,7 +98,7 @@ class JournalData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisioningData(Payload, frozen=True, kw_only=True, omit_defaults=True):
-    """The stage of a profile that a platform provides; `profile` and `line` are the states at the platform.
+    """The stage of a profile from a platform; `profile` and `line` are the states that the platform reports.
 
     `stage` is opened, ordered, reserved, changed, spent or closed.
     """
@@ -164,7 +164,7 @@ class LayerData(Payload, frozen=True, kw_only=True, omit_defaults=True):
 class DroppedData(Payload, frozen=True, kw_only=True, omit_defaults=True):
     """Dropped events: how many of each type, and the numbers of the first and the last one.
 
-    If the numbers are missing, the journal could not be written for so long that the memory was full, too.
+    If the numbers are missing, lpad dropped the events from memory while the journal could not be written.
     """
 
     count: int

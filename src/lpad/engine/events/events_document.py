@@ -100,11 +100,10 @@ curl --unix-socket /run/lpad/lpad.sock -X PUT --json '{"position": 42}' http://l
 ```
 
 In this example, 42 is the number of an event that the program has received. lpad remembers which event the
-program has acknowledged, and treats later events as events that the program waits for. A program acknowledges
-an event and all previous ones with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it
-listens. Without an ID, a known listener continues after the last acknowledged event, and a new listener gets
-only new events. A named listener gets the events of all cards and changes: `?change=` and `?euicc=` are
-refused.
+program has acknowledged; the program waits for all later events. A program acknowledges an event and all
+previous ones with `Last-Event-ID` (or `?after=`) when it connects, and with PUT while it listens. Without an
+ID, a known listener continues after the last acknowledged event, and a new listener gets only new events. A
+named listener gets the events of all cards and changes: `?change=` and `?euicc=` are refused.
 
 A name has 1 to 32 lower-case letters, digits, dots, hyphens and underscores, and belongs to the user that
 first uses it; only that user and those with the role `admin` can use it. There are at most 16 listeners, and
