@@ -196,7 +196,7 @@ def test_a_registered_profile_without_reachable_server_is_unhealthy(tmp_path: Pa
             assert enabled(lab) == SECOND
 
 
-def test_a_silent_modem_does_not_hide_a_dead_network(tmp_path: Path, pki: Pki) -> None:
+def test_an_unevaluated_condition_does_not_hide_a_dead_network(tmp_path: Path, pki: Pki) -> None:
     """A condition that lpad cannot evaluate does not hide a network over which no host is reached."""
     unknown = Condition(kind=cast("ConditionKind", "ping"), text="ping:example.com")
     first = replace(rule(FIRST, f"tcp:127.0.0.1:{unused_port()}@lo"), lasting=60)
