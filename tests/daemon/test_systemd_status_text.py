@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lpad.api.request.settings_file_state import Configuration
 from lpad.daemon.systemd_status_text import Status, status_line
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.journal import Journal
 from lpad.engine.journal.file.writability import JournalHealth, JournalState
 

@@ -24,7 +24,7 @@ from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.calls_and_signals import Call
 from lpad.dbus.modem_inhibition import inhibit
-from lpad.dbus.properties import Properties
+from lpad.dbus.typed_properties import Properties
 from lpad.simulator.modem.pty_modem import PtyModem
 
 if TYPE_CHECKING:

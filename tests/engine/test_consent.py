@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lpad.engine.change.change import Change
-    from lpad.engine.change.event_hub import Event, Subscription
+    from lpad.engine.change.event_subscriptions import Event, Subscription
     from lpad.simulator.smdp.store.order import Order
 
 LOCKED = ProfileMetadata(

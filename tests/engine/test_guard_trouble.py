@@ -26,7 +26,7 @@ from engine.test_full_disk import no_space
 from lpad.base.errors import Cancelled
 from lpad.base.identifiers import Eid
 from lpad.engine.change.change import State, now
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.change.guard import Guard
 from lpad.engine.change.params import EnableParams
 from lpad.engine.journal import Journal

@@ -26,7 +26,7 @@ from lpad.base.errors import (
 )
 from lpad.base.identifiers import Eid
 from lpad.engine.change.change import Kind, State
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.change.steady_clock import Moment
 from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.journal.notifications import Stage

@@ -18,7 +18,7 @@ from lpad.api.handlers import (
     network_settings,
     platforms_and_wishes,
     system_and_ports,
-    webhooks,
+    webhook_deliveries,
 )
 from lpad.api.request import answer_views as views
 from lpad.api.request import request_bodies as bodies
@@ -130,12 +130,17 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/listeners", READ, event_listeners.list_listeners, ListenerList, NoBody, IN_A_LIST),
     Route("PUT", _LISTENER, READ, event_listeners.acknowledge_events, ListenerView, Acknowledgement),
     Route("DELETE", _LISTENER, READ, event_listeners.forget_listener, ListenerView),
-    Route("GET", "/v1/webhooks", READ, webhooks.list_webhooks, WebhookList, NoBody, IN_A_LIST),
-    Route("POST", f"{_WEBHOOK}/test", SWITCH, webhooks.try_webhook, WebhookTestResult),
-    Route("POST", f"{_WEBHOOK}/pause", ADMIN, webhooks.pause_webhook, WebhookView),
-    Route("POST", f"{_WEBHOOK}/resume", ADMIN, webhooks.resume_webhook, WebhookView),
+    Route("GET", "/v1/webhooks", READ, webhook_deliveries.list_webhooks, WebhookList, NoBody, IN_A_LIST),
+    Route("POST", f"{_WEBHOOK}/test", SWITCH, webhook_deliveries.try_webhook, WebhookTestResult),
+    Route("POST", f"{_WEBHOOK}/pause", ADMIN, webhook_deliveries.pause_webhook, WebhookView),
+    Route("POST", f"{_WEBHOOK}/resume", ADMIN, webhook_deliveries.resume_webhook, WebhookView),
     Route(
-        "POST", f"{_WEBHOOK}/redeliver", ADMIN, webhooks.redeliver_webhook, Redelivered, RedeliverRequest
+        "POST",
+        f"{_WEBHOOK}/redeliver",
+        ADMIN,
+        webhook_deliveries.redeliver_webhook,
+        Redelivered,
+        RedeliverRequest,
     ),
     Route("GET", "/v1/metrics", READ, metrics.get_metrics, metrics.MEDIA_TYPE),
     Route("GET", "/v1/openapi.json", READ, describe, "application/json"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lpad.api.request.settings_file_state import Configuration
 from lpad.daemon import systemd
 from lpad.engine.change.change import State
-from lpad.engine.change.event_hub import PROGRESS
+from lpad.engine.change.event_subscriptions import PROGRESS
 from lpad.engine.snapshot.snapshot import CardState
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from lpad.dbus.call_failures import BusError, BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.calls_and_signals import DBUS, OBJECT_MANAGER, PROPERTIES, Call, Signal
-from lpad.dbus.properties import Properties, of_objects
+from lpad.dbus.typed_properties import Properties, of_objects
 from lpad.dbus.variant import Variant
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Conflict, LpadError
 from lpad.base.liveness import stuck
 from lpad.engine.change.change import PauseReason
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.environment.clock_and_network import Environment
 from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal.write_retry import Recovery

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.engine.policy.switching import SwitchPolicy
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.provisioning.wish_store import WishStore
-    from lpad.engine.running.card.layer_states import SeenLayer
+    from lpad.engine.running.card.last_seen_layers import SeenLayer
     from lpad.engine.running.card.modem_restart_limit import ModemRestarts
     from lpad.engine.snapshot.snapshot import Icon
     from lpad.engine.unattended.failover import FailoverStatus

@@ -9,7 +9,7 @@ import pytest
 
 from engine.test_full_disk import no_space
 from lpad.base.deadline import Deadline
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.event_recording.event_recorder import Recorder
 from lpad.engine.journal import Journal
 

@@ -11,7 +11,7 @@ import pytest
 from engine.test_full_disk import no_space
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Progress, State
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.change.params import DisableParams, EnableParams, Params
 from lpad.engine.change.results import RefreshResult, SwitchResult
 from lpad.engine.journal import Journal

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lpad.engine.change.change import Failure, Pause, PauseReason
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.change.params import EnableParams
 from lpad.engine.journal import Journal
 from lpad.engine.running.change_store import ChangeStore

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from lpad.base.guard_condition import ConditionKind
     from lpad.engine.change.change import Change, Json
-    from lpad.engine.change.event_hub import Event
+    from lpad.engine.change.event_subscriptions import Event
     from lpad.engine.engine import Engine
     from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.simulator.pki.pki import Pki

@@ -21,7 +21,7 @@ from engine.lab import CARD, FIRST, LONG, SECOND, Lab
 from engine.test_full_disk import no_space
 from lpad.base.backoff import Backoff
 from lpad.engine.change.change import RESCUE, Kind, State
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.change.params import ProfileParams
 from lpad.engine.journal import Journal
 from lpad.engine.policy.switching import SwitchPolicy

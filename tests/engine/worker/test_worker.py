@@ -9,7 +9,7 @@ import pytest
 from engine.lab import CARD, Lab
 from lpad.base.errors import JournalUnavailable
 from lpad.engine.change.change import Change, Kind, State
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.change.params import DownloadParams, EnableParams, RefreshParams
 from lpad.engine.journal.changes import Changes
 from lpad.engine.recovery import reconcile

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from lpad.engine.change.params import Params
     from lpad.engine.change.steady_clock import Moment
     from lpad.engine.journal import StoredNotification
-    from lpad.engine.running.card.layer_states import SeenLayer
+    from lpad.engine.running.card.last_seen_layers import SeenLayer
     from lpad.engine.running.card.modem_restart_limit import ModemRestarts
     from lpad.engine.snapshot.profile_list import Listed
     from lpad.engine.snapshot.snapshot import Snapshot

@@ -20,7 +20,7 @@ from lpad.api.request.pagination import page
 from lpad.api.request.roles import Role
 from lpad.base.errors import InvalidValue
 from lpad.base.untrusted_number import whole_number
-from lpad.engine.change.event_hub import Event
+from lpad.engine.change.event_subscriptions import Event
 from lpad.engine.events.event_types import EVENT_TYPES
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from lpad.base.errors import InvalidValue
 from lpad.base.frozen import Frozen
 from lpad.base.untrusted_number import decimal_number, whole_number
-from lpad.engine.change.event_hub import PROGRESS
+from lpad.engine.change.event_subscriptions import PROGRESS
 from lpad.engine.change.idempotency import IdempotencyKey
 
 if TYPE_CHECKING:

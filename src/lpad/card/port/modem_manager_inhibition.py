@@ -17,13 +17,13 @@ from lpad.dbus.bus import Bus
 from lpad.dbus.call_failures import BusError, BusRefused, BusUnanswered, BusUnreachable
 from lpad.dbus.calls_and_signals import DBUS, OBJECT_MANAGER, Rule
 from lpad.dbus.modem_inhibition import MODEM_MANAGER, ROOT, inhibit, inhibition
-from lpad.dbus.properties import of_interfaces
+from lpad.dbus.typed_properties import of_interfaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lpad.dbus.calls_and_signals import Signal
-    from lpad.dbus.properties import Properties
+    from lpad.dbus.typed_properties import Properties
 
 _log = logging.getLogger(__name__)
 

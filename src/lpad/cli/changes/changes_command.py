@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from lpad.cli.session.command_session import command
+from lpad.cli.session.completion_from_daemon import complete_change
 from lpad.cli.session.followed_change import waits
 from lpad.cli.session.lpactl_command_group import cli
-from lpad.cli.session.shell_completion import complete_change
 from lpad.cli.session.switch_state_lines import guard_rows
 from lpad.cli.terminal.step_words import step_words
 from lpad.client import Change

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpad.cli.commands.enable_result_text import outcome_line
+from lpad.cli.commands.enabled_profile_line import outcome_line
 from lpad.cli.commands.network_command import network_options, network_settings
 from lpad.cli.session.activation_code_input import code_options, read_code
 from lpad.cli.session.command_session import accepting, command, no_wait
+from lpad.cli.session.completion_from_daemon import complete_change, complete_profile
 from lpad.cli.session.guard_options import asked_guard, guarded, limit
 from lpad.cli.session.lpactl_command_group import cli
-from lpad.cli.session.shell_completion import complete_change, complete_profile
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import safe
 from lpad.cli.terminal.secret_argument_hiding import hide

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lpad.cli.session.command_session import accepting, command, no_wait
+from lpad.cli.session.completion_from_daemon import complete_profile
 from lpad.cli.session.lpactl_command_group import cli
-from lpad.cli.session.shell_completion import complete_profile
 from lpad.cli.terminal.output import safe
 
 if TYPE_CHECKING:

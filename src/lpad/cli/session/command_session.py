@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec import Struct
 
+from lpad.cli.session.completion_from_daemon import complete_card
 from lpad.cli.session.followed_change import follow
 from lpad.cli.session.profile_choice import named_profile
-from lpad.cli.session.shell_completion import complete_card
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.client import DEFAULT_SOCKET, ApiError, Client, DaemonUnreachable

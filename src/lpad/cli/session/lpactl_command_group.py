@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import lpad
-from lpad.cli.session.shell_completion import complete_card
+from lpad.cli.session.completion_from_daemon import complete_card
 from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.lazy_commands import LazyGroup
 

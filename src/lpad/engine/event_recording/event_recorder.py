@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lpad.base.liveness import resting, watched
-from lpad.engine.change.event_hub import Event as HubEvent
+from lpad.engine.change.event_subscriptions import Event as HubEvent
 from lpad.engine.events import state_events
 
 if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.events.happening import Happening
     from lpad.engine.journal import Journal
 

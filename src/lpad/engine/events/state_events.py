@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lpad.engine.change.change import Json
-    from lpad.engine.change.event_hub import Event as HubEvent
+    from lpad.engine.change.event_subscriptions import Event as HubEvent
 
 _CARD_STATES = {
     "ready": types.CARD_READY,

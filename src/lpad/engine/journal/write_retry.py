@@ -14,7 +14,7 @@ from lpad.engine.change.change import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.journal.file.writability import JournalState
     from lpad.engine.journal.journal import Journal
 

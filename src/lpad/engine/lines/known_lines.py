@@ -13,7 +13,7 @@ from lpad.provisioning.platform_interface import Line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.change.steady_clock import Moment
     from lpad.engine.journal.named_values import NamedValues
     from lpad.provisioning.platform_interface import Reservation

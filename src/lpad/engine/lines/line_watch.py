@@ -21,7 +21,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import Cancelled, LpadError
 from lpad.base.liveness import resting, watched
 from lpad.engine.change.change import Kind, State
-from lpad.engine.change.event_hub import PROGRESS
+from lpad.engine.change.event_subscriptions import PROGRESS
 from lpad.engine.lines.line_search import find_line, platforms_with_lines
 from lpad.engine.lines.platform_line_report import LineRecord
 from lpad.engine.snapshot.profile import Profile
@@ -30,7 +30,7 @@ from lpad.provisioning.platform_interface import Line, Reservation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.event_hub import Event, Hub
+    from lpad.engine.change.event_subscriptions import Event, Hub
     from lpad.engine.change.steady_clock import Moment
     from lpad.engine.lines.known_lines import KnownLines
     from lpad.engine.provisioning.platforms import Platforms

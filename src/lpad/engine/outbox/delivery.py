@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lpad.base.cancellation import Cancellation
     from lpad.base.server_address import ServerAddress
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.change.steady_clock import Moment
     from lpad.engine.environment.server_retry_signal import ServerReachability
     from lpad.engine.journal import Journal, StoredNotification

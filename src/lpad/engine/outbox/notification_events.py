@@ -12,7 +12,7 @@ from lpad.engine.events.happening import Happening
 
 if TYPE_CHECKING:
     from lpad.base.errors import LpadError
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.journal import StoredNotification
     from lpad.engine.outbox.uncopied_notifications import UncopiedNotification
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.codec.messages.notifications import ListNotificationResponse, NotificationMetadata
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.lpa.euicc import Euicc
     from lpad.lpa.notification_delivery import PendingNotification

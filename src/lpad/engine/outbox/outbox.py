@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.base.server_address import ServerAddress
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.journal import Journal, StoredNotification
     from lpad.engine.outbox.delivery import Connect

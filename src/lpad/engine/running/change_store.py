@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from lpad.engine.change.change import Change, Json, Progress
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.change.idempotency import IdempotencyKey
     from lpad.engine.change.notes import Noting
     from lpad.engine.change.params import Params

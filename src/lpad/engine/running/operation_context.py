@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lpad.engine.provisioning.platforms import Platforms
     from lpad.engine.provisioning.wish_store import WishStore
     from lpad.engine.running.card.card_with_open_link import Card
-    from lpad.engine.running.card.layer_states import LayerStates
+    from lpad.engine.running.card.last_seen_layers import LayerStates
     from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Icon, Snapshot

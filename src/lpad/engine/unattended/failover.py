@@ -23,7 +23,7 @@ from lpad.base.frozen import Frozen
 from lpad.base.guard_condition import ConditionKind
 from lpad.base.liveness import resting
 from lpad.engine.change.change import FAILOVER, Kind, State, now
-from lpad.engine.change.event_hub import PROGRESS
+from lpad.engine.change.event_subscriptions import PROGRESS
 from lpad.engine.change.overtaking_by_switch import SWITCHING, switches
 from lpad.engine.change.params import GuardParams, ProfileParams
 from lpad.engine.running.condition_check import LAYERS, Look, Source, ask_network, look
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from lpad.base.guard_condition import Condition
     from lpad.engine.change.change import Change, Json
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
     from lpad.engine.running.card.idle_registration_query import RegistrationQuery
-    from lpad.engine.running.card.layer_states import LayerStates
+    from lpad.engine.running.card.last_seen_layers import LayerStates
     from lpad.engine.snapshot.profile_list import ProfileList
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failover_provisioning import OnFailover

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.engine.change.change import Change
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.change.idempotency import Submission
     from lpad.engine.change.params import GuardParams, Params
     from lpad.engine.lines.known_lines import KnownLines
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lpad.engine.provisioning.wish_record import WishRecord
     from lpad.engine.running.card.card_with_open_link import CardPort
     from lpad.engine.running.card.idle_registration_query import RegistrationQuery
-    from lpad.engine.running.card.layer_states import LayerStates
+    from lpad.engine.running.card.last_seen_layers import LayerStates
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.snapshot.snapshot import Snapshot
     from lpad.engine.unattended.failover import FailoverStatus

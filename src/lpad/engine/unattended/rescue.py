@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lpad.engine.change.change import Change, Json
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.journal import Journal
     from lpad.engine.running.change_store import ChangeStore
     from lpad.engine.running.run import Run

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.network_settings.settings_store import NetworkStore
     from lpad.engine.outbox import Outbox
     from lpad.engine.running.card.card_with_open_link import Card

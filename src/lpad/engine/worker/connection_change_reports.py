@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lpad.base.backoff import Backoff
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.port.idle_port_watch import PortAlarm
+from lpad.card.port.idle_port_alarm import PortAlarm
 from lpad.dbus.signal_watch import SignalWatch
 
 if TYPE_CHECKING:

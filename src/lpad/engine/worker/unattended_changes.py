@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.engine.change.change import Change
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.discovery.smds_event_store import EventStore
     from lpad.engine.journal import Journal
     from lpad.engine.running.card.card_with_open_link import Card

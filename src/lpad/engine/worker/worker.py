@@ -17,7 +17,7 @@ from lpad.engine.recovery.interrupted_changes import Interrupted
 from lpad.engine.running.card.block_size_trial import try_larger_blocks
 from lpad.engine.running.card.card_with_open_link import Card
 from lpad.engine.running.card.idle_registration_query import RegistrationQuery
-from lpad.engine.running.card.layer_states import LayerStates
+from lpad.engine.running.card.last_seen_layers import LayerStates
 from lpad.engine.running.card.modem_restart_limit import ModemRestartLimit
 from lpad.engine.running.operation_context import Context
 from lpad.engine.switch.network_settings_upkeep import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lpad.base.deadline import Deadline
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.change.params import Params
     from lpad.engine.environment.clock_and_network import Environment
     from lpad.engine.journal import Journal

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.calls_and_signals import PROPERTIES, Rule
-from lpad.dbus.properties import Properties
+from lpad.dbus.typed_properties import Properties
 from lpad.dbus.variant import Variant
 from lpad.network.applier_interface import Connection, Sight, State
 from lpad.network.modemmanager.error_causes import cause_of, short

@@ -13,7 +13,7 @@ from lpad.base.frozen import Frozen
 from lpad.dbus.call_failures import BusRefused
 from lpad.dbus.calls_and_signals import OBJECT_MANAGER, PROPERTIES, Rule, owner_changed
 from lpad.dbus.modem_inhibition import inhibit, inhibition
-from lpad.dbus.properties import Properties
+from lpad.dbus.typed_properties import Properties
 from lpad.network.applier_interface import UNSEEN, Sight, State
 from lpad.protocol.iccid_answer import is_reported
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.dbus.bus import Bus
     from lpad.dbus.calls_and_signals import Signal
-    from lpad.dbus.properties import Properties
     from lpad.dbus.signal_wakeup import Bell
+    from lpad.dbus.typed_properties import Properties
     from lpad.network.networkmanager.connection import Tree
 
 PROGRAM = "NetworkManager"

@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lpad.base.frozen import Frozen
-from lpad.dbus.properties import Properties
+from lpad.dbus.typed_properties import Properties
 from lpad.dbus.variant import Variant, plain
 from lpad.network.network_settings import Authentication, IpType
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lpad.simulator.smdp.functions import status_codes
-from lpad.simulator.smdp.functions.authentication import verified_card
+from lpad.simulator.smdp.functions.authenticate_client import verified_card
 from lpad.simulator.smdp.functions.faults import FaultKind
 from lpad.simulator.smdp.functions.initiation import initiate_authentication
 from lpad.simulator.smdp.functions.sessions import SessionState

@@ -9,7 +9,7 @@ import pytest
 
 from engine.clocks import DAY, Clocks
 from lpad.base.errors import JournalUnavailable
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.journal import Journal
 from lpad.engine.running.card.modem_restart_limit import MOST, PAUSES, ModemRestartLimit
 

@@ -20,7 +20,7 @@ from lpad.base.frozen import Frozen
 
 if TYPE_CHECKING:
     from lpad.engine.change.change import Json
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.journal import Journal
 
 log = logging.getLogger(__name__)

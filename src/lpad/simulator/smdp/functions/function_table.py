@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lpad.simulator.smdp.functions import faulty_answers
 from lpad.simulator.smdp.functions import status_codes as status
-from lpad.simulator.smdp.functions.authentication import authenticate_client
+from lpad.simulator.smdp.functions.authenticate_client import authenticate_client
 from lpad.simulator.smdp.functions.cancellation import cancel_session
 from lpad.simulator.smdp.functions.faults import ActiveFaults, FaultKind
 from lpad.simulator.smdp.functions.function_call import Call

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lpad.card.port.idle_port_watch import PortAlarm
+from lpad.card.port.idle_port_alarm import PortAlarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lpad.dbus.properties import Properties, of_interfaces, of_objects
+from lpad.dbus.typed_properties import Properties, of_interfaces, of_objects
 from lpad.dbus.variant import Variant, plain
 
 ODD: list[Any] = [

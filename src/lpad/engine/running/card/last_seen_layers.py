@@ -16,7 +16,7 @@ from lpad.network.connection_layer_names import Layer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpad.engine.change.event_hub import Hub
+    from lpad.engine.change.event_subscriptions import Hub
     from lpad.engine.change.steady_clock import Moment
 
 

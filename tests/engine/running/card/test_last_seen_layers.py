@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from lpad.engine.change.event_hub import Hub
+from lpad.engine.change.event_subscriptions import Hub
 from lpad.engine.change.steady_clock import Moment, SteadyClock
-from lpad.engine.running.card.layer_states import LayerStates
+from lpad.engine.running.card.last_seen_layers import LayerStates
 from lpad.network.connection_layer_names import Layer
 
 FIRST, SECOND = "8900101000000000017", "8900101000000000025"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NoReturn
 
-from lpad.engine.change.event_hub import PATIENCE, PROGRESS, REMEMBERED, Hub
+from lpad.engine.change.event_subscriptions import PATIENCE, PROGRESS, REMEMBERED, Hub
 
 
 def nothing() -> None:
