@@ -187,7 +187,7 @@ class Client:
             euicc: the card.
             activation_code: as the operator gave it; None: use `event`, or else the default SM-DP+.
             event: the server and the event ID, as `discover` shows them; instead of an activation code.
-            confirmation_code: the operator's code, if any; without it, the change asks if a code is needed.
+            confirmation_code: the operator's code; None: if a code is needed, the change asks for it.
             confirm: ask for consent once the profile is known.
             enable: enable the profile afterwards.
             guard: conditions of the switch to the profile, as for `enable`; None: no guard, not even the
@@ -434,7 +434,7 @@ class Client:
         accept_offline: bool = False,
         wait: float = 0,
     ) -> Change:
-        """Delete operational or test profiles, or restore the default SM-DP+ address; set at least one."""
+        """Delete operational or test profiles, or restore the default SM-DP+ address; choose at least one."""
         body = {
             "operational_profiles": operational_profiles,
             "test_profiles": test_profiles,

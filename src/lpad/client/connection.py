@@ -37,7 +37,7 @@ class Connection:
     """Sends requests and reads streams; failures raise an `ApiError`."""
 
     def __init__(self, socket: str) -> None:
-        """Create a client of the socket at a path, without connecting yet."""
+        """Store the path of the daemon's socket; the first request connects."""
         self._socket = socket
         self._idle: list[HttpSocket] = []
         self._lock = threading.Lock()
@@ -50,13 +50,13 @@ class Connection:
             each.close()
 
     def get(self, path: str, type_: type[_T], query: Mapping[str, object] | None = None) -> _T:
-        """Return the content of a path, decoded as a type."""
+        """Return the API's answer for a path, decoded as a type."""
         return decoding.decoded(self.request("GET", path, query=given(query)), type_)
 
     def get_list(
         self, path: str, name: str, type_: type[_T], query: Mapping[str, object] | None = None
     ) -> Page[_T]:
-        """Return a page of the list called `name` in the content of a path."""
+        """Return a page of the list called `name` in the API's answer for a path."""
         content = decoding.decoded(self.request("GET", path, query=given(query)), dict[str, Any])
         return page_of(content, name, type_)
 
@@ -113,7 +113,7 @@ class Connection:
         return content
 
     def stream(self, path: str, query: Mapping[str, object]) -> Generator[Event, None, None]:
-        """Yield the events of a path until the daemon ends the stream.
+        """Yield the events of the stream at a path until the daemon ends the stream.
 
         Raises:
             ApiError: the daemon refuses.
@@ -200,5 +200,5 @@ def page_of(content: dict[str, Any], name: str, type_: type[_T]) -> Page[_T]:
 
 
 def given(query: Mapping[str, object] | None) -> dict[str, str] | None:
-    """Return a request's parameters as text, without those that are None; None if none are left."""
+    """Return a request's parameters as text, without those that are None; None if no parameter is left."""
     return {name: str(value) for name, value in (query or {}).items() if value is not None} or None

@@ -18,7 +18,7 @@ def decoded(content: bytes, type_: type[_T]) -> _T:
     """Return an answer's body, decoded as a type.
 
     Raises:
-        ApiError: the text does not match the type.
+        ApiError: the body does not match the type.
     """
     try:
         return msgspec.json.decode(content, type=type_)

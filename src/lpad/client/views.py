@@ -51,7 +51,7 @@ class DaemonUnreachable(ApiError):
 
 
 class Page(list[_T], Generic[_T]):
-    """A page of a list; `next` is `after` (of changes, `before`) for the next page; None: the last page."""
+    """A page of a list; `next` is the next page's `after` (for changes, `before`); None: no further page."""
 
     def __init__(self, items: Iterable[_T] = (), *, following: int | str | None = None) -> None:
         super().__init__(items)
@@ -107,7 +107,7 @@ class Health(_View, frozen=True, kw_only=True):
 
 
 class SettingsInForce(_View, frozen=True, kw_only=True):
-    """When the daemon read its settings; changed keys in `restart_needed` need a restart to take effect."""
+    """When the daemon read its settings; changes of the keys in `restart_needed` need a restart."""
 
     read_at: datetime
     restart_needed: tuple[str, ...] = ()
@@ -476,7 +476,7 @@ class Guard(_View, frozen=True, kw_only=True):
 
 
 class Pause(_View, frozen=True, kw_only=True):
-    """Why a change waits for another attempt; `retry_at` None: the attempt begins when an event occurs.
+    """Why a change waits for another attempt; `retry_at` None: until the reason no longer exists.
 
     `reason` is `network`, `server`, `platform`, `card`, `journal`, `time`, `restart` or `overtaken`.
     """

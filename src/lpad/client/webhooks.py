@@ -63,7 +63,7 @@ class Webhooks:
         return self._connection.get_list("/v1/webhooks", "webhooks", Webhook, query)
 
     def test(self, name: str) -> WebhookTest:
-        """Send a test event now, and return the result."""
+        """Have lpad send a test event now, and return the result."""
         return decoding.decoded(self._post(name, "test"), WebhookTest)
 
     def pause(self, name: str) -> Webhook:

@@ -40,7 +40,7 @@ class EventEntries(Frozen):
 
     @classmethod
     def of(cls, answer: Answer) -> EventEntries:
-        """Take the events from an answer; an answer without the list means that there are no events.
+        """Read the events in an answer; an answer without the list means that there are no events.
 
         Raises:
             MalformedError: the transaction ID is missing or impossible, or the events are not a list.

@@ -72,7 +72,7 @@ class Answer(Frozen):
 
     @classmethod
     def decode_acceptance(cls, body: bytes) -> Answer:
-        """Read the body of a successful HTTP answer, which should have been empty.
+        """Read the body of a successful HTTP answer, which should be empty.
 
         The specification requires an empty body after handleNotification (6.4). An empty object, which some
         servers send, means the same, and so does a header that says Executed. Anything else does not prove

@@ -116,10 +116,10 @@ REASONS = {
 _PASSING_REASONS = frozenset({"4.4", "5.1", "5.2", "5.4"})
 
 _NEW_CODE = "ask the operator for a new activation code"
-_TELL_OPERATOR = "give the operator the EID and this code"
+_TELL_OPERATOR = "give the operator the EID and this status code"
 _LATER = "try again later"
 _AGAIN = "start the download again"
-_OTHER_CARD = "the card cannot be used with this server; ask the operator for one that can"
+_OTHER_CARD = "the card cannot be used with this server; ask the operator for a card that works with it"
 _REPORT = "report this with the log: the server considers lpad's request malformed"
 
 _R, _S, _C, _P = Remedy.RETRY, Remedy.RESTART_SESSION, Remedy.CONFIRMATION_CODE, Remedy.PERMANENT

@@ -22,7 +22,7 @@ def run(path: Path | None, *, command: Path, hooks: Path) -> None:
     """Serve until the process is ended.
 
     Args:
-        path: the socket to create; None: systemd passes it.
+        path: the socket to create; None: systemd passes the socket.
         command: the program of the applier `command`.
         hooks: the folder of hooks.
 

@@ -23,9 +23,9 @@ def run() -> None:
     sockets = inherited_sockets()
     if not sockets or sockets[0].type != socket.SOCK_SEQPACKET:
         raise InvalidSettings(
-            "the port opener has no socket: systemd starts it when it is needed; start lpad-ports.socket"
+            "the port opener has no socket: start lpad-ports.socket, and systemd starts the opener on demand"
         )
     listening = sockets[0]
-    # The socket's owner and mode decide who can connect; the opener drops connections of other users, too.
+    # The socket's owner and mode decide who can connect; the opener itself also drops other users.
     owner = Path(listening.getsockname()).stat().st_uid
     PortOpener(users=frozenset({os.geteuid(), owner})).serve(listening)

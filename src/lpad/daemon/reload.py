@@ -1,4 +1,4 @@
-"""Reloading the settings: changes that can be made while cards stay open are applied, others reported.
+"""Reloading the settings: changes that can be made while cards stay open are applied, others are reported.
 
 A file with mistakes changes nothing: the previous settings stay in force, and lpad reports the mistakes until
 the file is valid.
@@ -88,7 +88,7 @@ class Reloading:
                 log.exception("internal-error")
                 self._refused(
                     LpadError(
-                        f"lpad failed on the settings because of a fault in lpad ({type(error).__name__})"
+                        f"cannot apply the settings because of a fault in lpad ({type(error).__name__})"
                     )
                 )
             self._tell(self._configuration)

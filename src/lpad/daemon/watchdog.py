@@ -29,7 +29,7 @@ class Watchdog:
         self._starving = False
 
     def feed(self) -> None:
-        """Send the service manager a sign of life; if a thread is stuck or ended, send nothing."""
+        """Send the service manager a sign of life; if a thread is stuck or has ended, send nothing."""
         found = stuck(grace=self._grace)
         if not found and self._engine.alive:
             self._starving = False

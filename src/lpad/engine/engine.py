@@ -151,7 +151,7 @@ class Engine:
         self.submit = self._submissions.submit
         """Queues a change."""
         self.answer = self._submissions.answer
-        """Answers a waiting change."""
+        """Answers a waiting change's question."""
         self.change = self._store.change
         """Returns a change."""
         self.changes = self._store.changes

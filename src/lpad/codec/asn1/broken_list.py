@@ -1,4 +1,4 @@
-"""Reading of partly broken lists: readable items are returned, and the other bytes kept separately.
+"""Reading of partly broken lists: readable items are returned, and other bytes are kept separately.
 
 Some cards omit the list's own element, put unknown elements between the items, add padding, or give a wrong
 length so that one item includes its neighbour. A parser that stops at the first unexpected byte would lose
@@ -139,7 +139,7 @@ class _Salvage:
         return Salvaged(tuple(self._items), tuple(self._odd))
 
     def _scan(self, data: bytes, *, depth: int) -> None:
-        """Take one item after another; in broken parts, search for an item at each byte."""
+        """Collect the items one after another; in broken parts, search for an item at each byte."""
         at = gap = 0
         while at < len(data):
             element = self._item(data, at)

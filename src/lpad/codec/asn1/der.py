@@ -204,7 +204,7 @@ def _decode_integer(data: bytes) -> int:
     if not data:
         raise MalformedError("a number is empty")
     value = int.from_bytes(data, "big", signed=True)
-    # SGP.22 defines no larger number, and neither SQLite nor JSON parsers can represent one.
+    # SGP.22 defines no number of more than 64 bits, and SQLite and many JSON parsers cannot represent one.
     if not -(1 << 63) <= value < 1 << 63:
         raise MalformedError(f"a number has {len(data)} bytes, more than 64 bits can represent")
     return value

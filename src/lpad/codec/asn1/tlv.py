@@ -123,8 +123,8 @@ def encode_length(length: int) -> bytes:
 
 
 def _elements(data: bytes) -> Iterator[Tlv]:
-    # This uses offsets and does not copy the rest each time, because the time for a megabyte of tiny elements
-    # must not grow with the square of their number.
+    # This uses offsets instead of copying the remaining bytes each time: the time for a megabyte of tiny
+    # elements must not grow with the square of their number.
     offset = 0
     while offset < len(data):
         tlv = element_at(data, offset)

@@ -166,7 +166,7 @@ def joined(fragment: Fragment) -> Message:
 
 
 def next_length(raw: bytes, types: frozenset[int]) -> int | None:
-    """Return the length of the message at the beginning of `raw`; None if no message begins there.
+    """Return the length of the message or fragment at the beginning of `raw`; None if none begins there.
 
     Args:
         raw: at least 12 bytes.

@@ -1,7 +1,7 @@
 """Split a stream of bytes into messages, join their fragments, and find the next message after noise.
 
 A cdc-wdm port returns one message or fragment for each read; a socket or a pty returns any number of bytes.
-lpad reads all of these as a stream.
+lpad reads every source as a stream.
 """
 
 from __future__ import annotations

@@ -113,8 +113,8 @@ class DeviceInfo(Frozen):
 class CtxParams1(Frozen):
     """CtxParamsForCommonAuthentication: the order and the device.
 
-    `matching_id` None leaves the element out; the empty string sends it empty. In both cases, the server
-    finds the order by the card's EID.
+    `matching_id` None leaves the element out, and the empty string sends it empty; without a matching ID, the
+    server finds the order by the card's EID.
     """
 
     matching_id: str | None

@@ -19,7 +19,7 @@ _NO_REASON = 127
 
 
 class BppCommand(ResultCode):
-    """The part of the bound profile package that the card was processing."""
+    """The part of the bound profile package that the card was processing when the installation failed."""
 
     INITIALISE_SECURE_CHANNEL = 0, "initialiseSecureChannel"
     CONFIGURE_ISDP = 1, "configureISDP"
@@ -87,9 +87,9 @@ _PE_STATUSES = {
 class ProfileInstallationResult(Frozen):
     """The card's final result of a download (BF37); lpad sends `raw` to the server unchanged.
 
-    On success `error` is None and `aid` is that of the profile's security domain; on failure `error` and
-    `command` give the reason and the place. `element_status` is the interpreter's report on a profile element
-    ("bad-values of element 7"), if there is one. Other data that the card omits is None.
+    On success `error` is None and `aid` is that of the profile's security domain; on failure `error` is
+    the reason, and `command` the failed part of the package. `element_status` is the interpreter's report on
+    a profile element ("bad-values of element 7"), if there is one. Other data that the card omits is None.
     """
 
     raw: bytes

@@ -101,7 +101,7 @@ class ListNotificationResponse(Frozen):
     """The card's answer (BF28): the list, ascending by sequence number, or the reason for a missing list.
 
     Equal entries count as one. `unreadable` counts broken entries and those without a sequence number, which
-    cannot be retrieved. `repeated` contains each sequence number of several entries, even of equal ones.
+    cannot be retrieved. `repeated` contains each sequence number that several entries, even equal ones, have.
     """
 
     notifications: tuple[NotificationMetadata, ...]
@@ -165,7 +165,7 @@ class PendingNotification(Frozen):
         """Read a ProfileInstallationResult (BF37) or an OtherSignedNotification (30).
 
         Raises:
-            MalformedError: the bytes are neither of the two, or lack the metadata.
+            MalformedError: the bytes are not a notification, or lack the metadata.
         """
         element = tlv.parse(raw)
         if element.tag == _INSTALLATION_RESULT:

@@ -1,7 +1,7 @@
 """Split a stream of bytes into messages by their lengths, and find the next message after noise.
 
-A cdc-wdm port returns one frame for each read; a socket or a pty returns any number of bytes. lpad reads all
-of them as a stream.
+A cdc-wdm port returns one frame for each read; a socket or a pty returns any number of bytes. lpad reads
+every source as a stream.
 """
 
 from __future__ import annotations

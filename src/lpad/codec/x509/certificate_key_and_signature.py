@@ -1,6 +1,6 @@
 """The place of a certificate in its chain: names, keys, times and signature (RFC 5280, 4.1).
 
-lpad reads them to find and report the signing key; OpenSSL decides whether the certificate is valid.
+lpad reads these parts to find and report the signing key; OpenSSL decides whether the certificate is valid.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _TABLE = Path(__file__).with_name("known_certificate_issuers.tsv")
 
 _PROVES = 16
-"""The minimum number of bytes with which a part of an identifier is sufficient proof.
+"""The minimum number of bytes with which a part of an identifier proves that a card trusts a key.
 
 Anyone can make signatures whose recovered key is random; matching n given bytes takes 2^(8n) tries.
 """

@@ -127,7 +127,7 @@ class QuestionKind(enum.StrEnum):
 
 
 class Question(Frozen, kw_only=True):
-    """A question to the caller, its time limit and `reason`; `profile` is the offered profile."""
+    """A question to the caller, its time limit and its reason; `profile` is the offered profile."""
 
     kind: QuestionKind
     until: datetime

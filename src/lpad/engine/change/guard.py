@@ -80,8 +80,8 @@ class Guard(Frozen, kw_only=True):
         """Return the guard in the phase that follows from an event.
 
         Raises:
-            InternalError: the table has no such transition, or the guard would be kept although a condition
-                is unmet.
+            InternalError: `TRANSITIONS` has no such transition, or the guard would be kept although a
+                condition is unmet.
         """
         following = TRANSITIONS.get((self.phase, turn))
         if following is None:

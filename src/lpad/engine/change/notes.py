@@ -88,8 +88,8 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
     """Notes of a download, which may end with a switch.
 
     iccid: the ICCID of the profile whose first segment was sent; held_before: whether the card already
-        contained this profile; last_number: the sequence number of the card's last earlier notification; the
-        result has a higher one.
+        contained this profile; last_number: the sequence number of the card's last earlier notification,
+        lower than that of the installation's result.
     consent, code_declined, code_refused: the answers to the download's questions.
     announced: whether the owner's hooks have run for the installed profile.
     tried: how often lpad has taken each course of action of `retry_rules`.
@@ -109,7 +109,7 @@ class DownloadNotes(SwitchNotes, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProvisionNotes(DownloadNotes, frozen=True, kw_only=True, omit_defaults=True):
-    """Notes of a platform's download: the answers on a second order, and on an available reservation."""
+    """Notes of a platform's download: the answers about a second order and an available reservation."""
 
     second_order: bool | None = None
     adopt: bool | None = None

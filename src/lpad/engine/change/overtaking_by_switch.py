@@ -1,4 +1,4 @@
-"""Overtaking: a switch runs before a running change that has done nothing irreversible.
+"""Overtaking: a switch interrupts a running change that has done nothing irreversible, and runs first.
 
 A switch often restores the device's connection. An overtaken change releases the card and starts again
 automatically.

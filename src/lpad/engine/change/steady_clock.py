@@ -2,8 +2,8 @@
 
 The wall clock is for people. On boards without a battery the wall clock starts at 1970, and time servers set
 it, sometimes wrongly and later correctly. The clock that counts from boot has none of these faults, but does
-not continue after a reboot. The steady clock combines both: it advances with the clock of each boot, and adds
-a plausible time for each reboot.
+not continue after a reboot. The steady clock advances with the clock that counts from boot, and adds a
+plausible time for each reboot.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _read_failure(found: Failure) -> Failure:
 
 
 def _typed(found: object, wanted: type[_T]) -> _T | Odd:
-    """Return decoded JSON as a type; if it does not fit, the object unchanged, or {} for any other value."""
+    """Return decoded JSON as a type; if it does not fit, return it unchanged if it is an object, else {}."""
     try:
         return msgspec.convert(found, wanted)
     except msgspec.ValidationError:

@@ -108,7 +108,7 @@ def after_discovery(
         known: the events that were known before.
         found: the result of the discovery.
         discovery: the number of the discovery's change.
-        install: whether the events that lpad has not handled are wanted now.
+        install: whether the listed events that lpad may download now become wanted; see `may_begin`.
         confirm: whether lpad asks for consent before it installs the profiles of these events.
         unasked: whether this discovery repeats earlier ones without a request. If so, a failed event still
             belongs to the discovery that wanted it first, which may have enabled another profile already.

@@ -29,7 +29,7 @@ class Environment:
         self._end_watch: Callable[[], None] | None = None
 
     def start(self, *, on_network: Callable[[], None], on_time: Callable[[], None]) -> None:
-        """Have `on_network` called when another attempt makes sense, and `on_time` when the clock was set."""
+        """Have `on_network` called when servers may be reachable again, `on_time` when the clock is set."""
         self.reachability.watch(on_network)
         self.clock.watch(on_time)
         if self._watch_network is not None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ServerReachability:
-    """Reports when another attempt makes sense; thread-safe."""
+    """Reports when another attempt to reach servers makes sense; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -50,7 +50,7 @@ class Clock:
 
     @property
     def is_set(self) -> bool:
-        """Whether the clock was set, because it shows a plausible time."""
+        """Whether the clock shows a plausible time, and so was set."""
         return time.time() >= self._unset_before
 
     @property
@@ -73,7 +73,7 @@ class Clock:
         if not self.is_set:
             raise ClockNotSet(
                 f"this device's clock shows {time.strftime('%Y-%m-%d', time.gmtime())}, so lpad cannot verify"
-                " any server's certificate; it continues once the clock is set, for example by NTP"
+                " any server's certificate; lpad continues once the clock is set, for example by NTP"
             )
 
     def watch(self, on_set: Callable[[], None]) -> None:

@@ -121,7 +121,7 @@ def _check_most_orders(wish: OpenWish) -> None:
     recent = [each for each in wish.record.ordered_at if wish.steady() - each < DAY]
     if len(recent) >= most:
         raise Conflict(
-            f"the settings allow {most} orders a day for a card ('provisioning.most_orders'), and there were"
-            f" {len(recent)}; ask again tomorrow, or raise the limit",
+            f"the settings allow {most} orders a day for a card ('provisioning.most_orders'), and lpad"
+            f" has placed {len(recent)}; ask again tomorrow, or raise the limit",
             limit=most,
         )

@@ -61,7 +61,8 @@ def _can_be_tried(wish: OpenWish, platform: OpenPlatform, reservation: Reservati
         return reservation.profile in _TRIED
     if not platform.can.events:
         return False
-    # A begun event is tried again, like a code; otherwise, only an available profile has an event.
+    # An event whose download has begun is tried again, like a code; otherwise, only an available profile has
+    # an event.
     return reservation.profile is Stage.AVAILABLE or (
         reservation.profile in _GIVEN and wish.record.event is not None
     )

@@ -1,4 +1,4 @@
-"""A card's open wish in one turn of its change: its record, which is stored before each step, and events."""
+"""A card's open wish in one turn of a change: the wish's record, stored before each step, and its events."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Recovery:
                 try:
                     thread.start()
                 except RuntimeError as error:  # the next failed write starts the thread
-                    log.warning("cannot start the thread that tries the journal again: %s", error)
+                    log.warning("cannot start the thread that tries to write the journal again: %s", error)
                 else:
                     self._thread = thread
         if news:

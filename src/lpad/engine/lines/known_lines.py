@@ -118,8 +118,8 @@ class KnownLines:
         )
         if elsewhere and before.told_imei != seen.imei:
             log.warning(
-                "%s: the platform '%s' sees the line of a profile in a device with another IMEI than this"
-                " device: ask the operator whether the SIM's data was copied, or the modem exchanged",
+                "%s: the platform '%s' reports the line of a profile in a device whose IMEI differs from this"
+                " device's: ask the operator whether the SIM's data was copied or the modem was exchanged",
                 euicc,
                 record.platform,
             )

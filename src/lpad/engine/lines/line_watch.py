@@ -48,9 +48,9 @@ TROUBLED = Backoff((900, 3600, 6 * 3600, 86_400))
 UNKNOWN = Backoff((7 * 86_400,))
 """Seconds between two queries for a profile whose line no platform knows."""
 FRESH = 30.0
-"""Seconds for which a report is recent enough when something happens to the profile."""
+"""Seconds after a report during which an event of the profile does not cause another query."""
 SHORTEST = 1.0
-"""The minimum number of seconds between two steps."""
+"""The minimum number of seconds between two checks for due queries."""
 NO_CLOCK = 60.0
 """Seconds until lpad checks again whether the clock was set."""
 CONVERSATION = 60.0
@@ -198,7 +198,7 @@ class LineWatch:
             due = self._now().steady + UNKNOWN.after(1)
             self._lines.put(iccid, replace(before, failures=0, due_at=due, asked=names))
             return
-        # The platform no longer knows the line, because the operator has deleted it.
+        # None: the platform no longer knows the line, because the operator has deleted it.
         seen = Reservation(platform=before.platform, id="") if found is None else found[1]
         looks = self._changing.get(iccid, 0) + 1 if seen.line is Line.CHANGING else 0
         self._changing[iccid] = looks
@@ -238,5 +238,5 @@ class LineWatch:
 
 
 def _operational(card: Snapshot) -> list[str]:
-    """Return the ICCIDs of the profiles that have a line at a platform, which test profiles do not have."""
+    """Return the ICCIDs of a card's profiles, except test profiles, which have no line at a platform."""
     return [each.iccid for each in card.listed if isinstance(each, Profile) and each.profile_class != "test"]

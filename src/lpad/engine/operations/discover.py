@@ -30,8 +30,8 @@ def discover(run: Run, context: Context) -> DiscoverResult:
 
     Raises:
         Conflict: neither the card nor the settings name an SM-DS, or another card is in the card's place.
-        ServerError, CardRefused: no SM-DS answered; the error is that of the first one to which lpad could
-            send the query, or else of the first one.
+        ServerError, CardRefused: no SM-DS answered; the error is that of the first SM-DS to which lpad could
+            send the query, or else of the first SM-DS.
         CardError: the card failed.
     """
     asked = run.change.params_of(DiscoverParams)

@@ -65,7 +65,7 @@ def deliver(
 ) -> int:
     """Copy the notifications, deliver them over the open connection, and return the number of delivered ones.
 
-    Delivered notifications are removed from the card. After a failure, the outbox delivers the others.
+    Delivered notifications are removed from the card. After a failure, the outbox delivers all others.
     """
     delivered = 0
     # The caller may have taken long to answer, so the download's own deadline may have passed.

@@ -76,7 +76,7 @@ def _check_offline(context: Context, asked: params.Params, profiles: ProfileList
 
 
 def _purpose(run: Run) -> Purpose:
-    # As in a rollback, the settings do not refuse this switch, and this switch does not count.
+    # As in a rollback, the settings do not refuse this switch, and `switching.per_day` does not count it.
     return Purpose(step="go-back") if run.change.origin == RESCUE else PLAIN
 
 
@@ -137,7 +137,7 @@ def rename(run: Run, context: Context) -> results.RenameResult:
             if profile.iccid is None or not profiles.means(profile.iccid, profile):
                 raise Conflict(
                     f"cannot rename profile {iccid}: the card stores a nickname by ICCID only, which this"
-                    " profile lacks or shares with another; its AID tells the profiles apart"
+                    " profile lacks or shares with another; only its AID identifies it"
                 )
             twin = next((each for each in profiles.profiles if nickname and each.nickname == nickname), None)
             if twin is not None:

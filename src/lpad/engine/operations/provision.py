@@ -56,7 +56,7 @@ def provision(run: Run, context: Context) -> ProvisionResult:
 
     Raises:
         Postponed: lpad must ask the platform again later.
-        Conflict: another card is in the card's place, or the settings allow no more orders today.
+        Conflict: for example, another card is in the card's place, or no more orders are allowed today.
         Declined: a user rejected another order.
         PlatformRefused: the platform refused.
         LpadError: as `download` and `awaited_event` raise it.

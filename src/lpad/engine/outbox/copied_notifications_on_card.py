@@ -39,9 +39,9 @@ def under_number(
 ) -> tuple[tuple[PendingNotification, ...], Callable[[bytes], bytes]]:
     """Return the card's notifications with a copy's number, and a function that returns the bytes to compare.
 
-    No notification is returned if all equal the copy, or if the card refuses. Lists are not sufficient: a
-    card that restarts its numbers may list the same event of the same profile again. Some cards sign a
-    notification again for each request; then only the signed part is compared.
+    No notification is returned if all equal the copy, or if the card refuses. A comparison of list entries
+    would not suffice: a card that restarts its numbers may list the same event of the same profile again.
+    Some cards sign a notification again for each request; then only the signed part is compared.
 
     Raises:
         CardError: the card cannot be reached.

@@ -57,7 +57,7 @@ aside with the next such answer (see `PATIENT_TRIES`).
 
 
 class DeliveryRound:
-    """One round for one recipient, over one connection."""
+    """One round of deliveries to one recipient, over one connection."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class DeliveryRound:
             self._failed(left, error)
         except Exception as error:
             log.exception("notification %d: internal-error", left[0].seq)
-            self._failed(left, internal_error("delivering it", error))
+            self._failed(left, internal_error("the delivery", error))
 
     def _send(self, left: list[StoredNotification], server: Es9Plus, *, marked: bool) -> bool:
         """Send the first notification; raise errors that also concern the later ones.
@@ -135,8 +135,8 @@ class DeliveryRound:
             marked: whether the journal has already marked the first one as being sent.
 
         Returns:
-            Whether the next notification is already marked as being sent: one transaction ends this one and
-            marks the next.
+            Whether the next notification is already marked as being sent: one transaction records that this
+            notification was accepted, and marks the next one.
         """
         deadline = Deadline.after(self._patience, cancellation=self._interruption)
         deadline.check()
@@ -151,9 +151,9 @@ class DeliveryRound:
         except LpadError:
             raise
         except Exception as error:
-            # A fault in lpad, or a copy that the disk has damaged: later notifications are sent.
+            # A fault in lpad, or a copy that the disk has damaged: later notifications are still sent.
             log.exception("notification %d: internal-error", left[0].seq)
-            self._failed(left[:1], internal_error("delivering it", error), passed=True)
+            self._failed(left[:1], internal_error("the delivery", error), passed=True)
         else:
             following = (left[1].id, self._journal.clock.now().steady) if len(left) > 1 else None
             self._accepted.append(left[0].id)

@@ -98,7 +98,7 @@ class Collection:
     def collect(self, euicc: Euicc, eid: str, *, deadline: Deadline) -> int:
         """Copy a card's new notifications into the journal, and remove delivered ones from the card.
 
-        A problem with one notification, or with the list, does not affect the others: notifications that
+        A problem with one notification, or with the list, does not affect other notifications: those that
         cannot be copied stay on the card and are in `uncopied`. If there are already too many copies, the
         remaining notifications stay on the card, too.
 

@@ -291,7 +291,7 @@ class Outbox:
         if uncopied is not None:
             return uncopied
         raise NotFound(
-            f"the outbox has no notification {seq} of this card; 'lpactl notifications' lists them"
+            f"the outbox has no notification {seq} of this card; 'lpactl notifications' lists the known ones"
         )
 
     def retry(self, eid: str, seq: int) -> StoredNotification:

@@ -1,8 +1,8 @@
 """Rows with a checksum that is computed at each write and compared at each read.
 
-SQLite does both, with triggers and views of the connection, which are not in the file. Code that writes to a
-table is unaffected, and code that reads uses `sound_TABLE` instead of TABLE. Rows that `SPARED` selects have
-a second copy, which is written and dropped in the same transaction.
+SQLite handles the checksums with triggers and views of the connection, which are not in the file. Code that
+writes to a table is unaffected, and code that reads uses `sound_TABLE` instead of TABLE. Rows that `SPARED`
+selects have a second copy, which is written and dropped in the same transaction.
 """
 
 from __future__ import annotations

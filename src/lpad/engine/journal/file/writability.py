@@ -119,7 +119,7 @@ def unavailable(path: Path, state: JournalState, why: object) -> JournalUnavaila
 
 @contextmanager
 def mapped(path: Path, *, writing: bool = False) -> Iterator[None]:
-    """Convert a block's errors: tell damage from a full disk, missing permission, a lock and low memory.
+    """Convert a block's errors; a full disk, missing permission, a lock and low memory are not damage.
 
     Raises:
         DamagedError: the file is damaged.

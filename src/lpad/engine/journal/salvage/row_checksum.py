@@ -19,7 +19,7 @@ _NULL, _INTEGER, _REAL, _TEXT, _BLOB = range(5)
 
 
 def row_checksum(table: str, values: Sequence[Value]) -> int:
-    """Return the CRC-32 of a row and its table's name; it detects every single wrong bit.
+    """Return the CRC-32 of a row and its table's name; it detects any single wrong bit.
 
     Args:
         values: the values of all the row's columns except the checksum, in the table's order.
