@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lpad.client.views import Event
 
 PATIENCE = 30.0
-"""Seconds to wait for an answer that the daemon does not delay."""
+"""Seconds to wait for an answer, not counting the delay that a request permits."""
 
 _HEADERS: Mapping[str, str] = {"Content-Type": "application/json"}
 

@@ -43,7 +43,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 def encoded(http: h11.Connection, request: Request) -> bytes:
-    """Return the bytes of a request on a connection."""
+    """Return a request as the bytes to send on a connection."""
     headers = [("Host", "lpad"), ("Accept", "*/*"), *request.headers.items()]
     if request.body or request.method in ("POST", "PUT", "PATCH"):
         headers.append(("Content-Length", str(len(request.body))))
@@ -53,7 +53,7 @@ def encoded(http: h11.Connection, request: Request) -> bytes:
 
 
 class HttpSocket:
-    """A connection for one request after another."""
+    """A connection that carries one request after another."""
 
     def __init__(self, path: str, *, patience: float) -> None:
         """Connect to the socket at a path.

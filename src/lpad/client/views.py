@@ -134,7 +134,7 @@ class Ports(_View, frozen=True, kw_only=True):
 
 
 class Memory(_View, frozen=True, kw_only=True):
-    """Free memory in bytes, and installed applications; None: the card does not report the number."""
+    """Free memory in bytes, and the number of applications; None: the card does not report the number."""
 
     free_non_volatile: int | None = None
     free_volatile: int | None = None
@@ -179,7 +179,7 @@ class Addresses(_View, frozen=True, kw_only=True):
 
 
 class Provisioning(_View, frozen=True, kw_only=True):
-    """The number of lpad's own requests for a first profile, and the time of the next one, if any."""
+    """The number of lpad's own requests for a first profile, and the time of the next request, if any."""
 
     attempts: int
     next_at: datetime | None = None

@@ -27,7 +27,7 @@ def names(value: BitString, vocabulary: Sequence[str]) -> tuple[str, ...]:
 
 
 def of(bits: Iterable[int]) -> BitString:
-    """Return the value with these bits set, without trailing zeros, as DER requires (X.690, 11.2.2)."""
+    """Return the BIT STRING with these bits set, without trailing zeros, as DER requires (X.690, 11.2.2)."""
     wanted = set(bits)
     count = max(wanted, default=-1) + 1
     length = (count + 7) // 8

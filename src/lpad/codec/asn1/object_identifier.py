@@ -23,8 +23,8 @@ def encode(text: str) -> bytes:
 def decode(data: bytes) -> str:
     """Return the dotted form of content bytes.
 
-    The first number contains two arcs, and under arc 2 the second has no limit: 88 37 is 2.999, which
-    some libraries read as 26.39.
+    The first number contains two arcs, and under arc 2 the second arc has no limit: 88 37 is 2.999,
+    which some libraries read as 26.39.
 
     Raises:
         MalformedError: there are no bytes or too many, or the last number ends too early.

@@ -90,7 +90,7 @@ class _Writer:
         self.fixed(_U32.pack(number))
 
     def pointer(self, data: bytes) -> None:
-        """Write the place of an offset, which `finish` fills in; 0 if there is no data."""
+        """Reserve the place of an offset, which `finish` fills in; the offset stays 0 if there is no data."""
         if data:
             self._parts.append((len(self._fixed), data))
         self.u32(0)

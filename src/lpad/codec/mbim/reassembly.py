@@ -73,7 +73,7 @@ class Receiver:
         key = (fragment.type, fragment.transaction)
         parts = self._unfinished.pop(key, [])
         if fragment.current == 0:
-            self.broken += bool(parts)  # the sender has begun again
+            self.broken += bool(parts)  # the sender has started the message again
             parts = []
         size = sum(len(each.payload) for each in parts) + len(fragment.payload)
         if (

@@ -21,7 +21,7 @@ Fields = ParamSpec("Fields")
 
 
 class NotedLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """A time limit and the clocks when it began; see `TimeLimit`."""
+    """A time limit, and the readings of the clocks when it began; see `TimeLimit`."""
 
     seconds: float = 0.0
     wall: float = 0.0

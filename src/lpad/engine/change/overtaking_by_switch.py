@@ -37,7 +37,7 @@ PATIENCE = 3
 counts attempts."""
 
 QUIET = 600.0
-"""Seconds without a switch for which a download then waits."""
+"""Seconds without a switch for which a download waits once `PATIENCE` switches have overtaken it."""
 
 
 def switches(change: Change) -> bool:

@@ -24,7 +24,7 @@ EVERY = 600.0
 REST = 15.0
 """Seconds after a mark during which changes are written without another mark."""
 MARK = "clock"
-"""The name of the stored value."""
+"""The name under which the journal keeps the last mark."""
 
 _T = TypeVar("_T")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def platforms_with_lines(platforms: Platforms) -> list[NamedPlatform]:
-    """Return the platforms that know the lines of installed profiles, in the order of the settings."""
+    """Return the platforms that can report the lines of installed profiles, in the order of the settings."""
     found = (platforms.get(name) for name in platforms.names)
     return [each for each in found if each is not None and LineAction.SHOW in each.can.lines]
 

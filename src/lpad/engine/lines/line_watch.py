@@ -2,7 +2,7 @@
 
 lpad queries the line of a new profile once, then daily, and more often while the line changes. lpad also
 queries immediately when a profile is about to be enabled or has stopped working, because the line may be the
-cause. As long as no platform of the settings knows lines, no thread is started.
+cause. As long as no platform of the settings can report lines, no thread is started.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class LineWatch:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Start if a platform of the settings knows lines; a later call applies new settings."""
+        """Start if a platform of the settings can report lines; a later call applies new settings."""
         if self._thread is None and not self._stopping and platforms_with_lines(self._platforms):
             self._subscription = self._hub.subscribe(self._news.set, ignored=PROGRESS)
             self._thread = threading.Thread(target=self._run, name="lines", daemon=True)

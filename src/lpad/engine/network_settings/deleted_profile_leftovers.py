@@ -55,7 +55,7 @@ class UnforgottenProfiles:
             return self._of(euicc)
 
     def due_at(self, euicc: str) -> float | None:
-        """Return when the next attempt begins, in monotonic time; None: there is nothing to do."""
+        """Return when the next removal is due, in monotonic time; None: there is nothing to remove."""
         with self._lock:
             return self._due.get(euicc, 0.0) if self._of(euicc) else None
 
@@ -65,7 +65,7 @@ class UnforgottenProfiles:
             self._due.pop(euicc, None)
 
     def failed(self, euicc: str, profile: UnforgottenProfile) -> None:
-        """Keep a profile for another attempt."""
+        """Keep a profile for another attempt to remove its data."""
         with self._lock:
             before = self._of(euicc)
             same = next((each for each in before if each.iccid == profile.iccid), None)
