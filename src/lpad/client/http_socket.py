@@ -111,7 +111,7 @@ class HttpSocket:
         except TimeoutError as error:
             raise NoAnswerError("lpad did not accept the request in time") from error
         except OSError:
-            pass  # the daemon may have refused the request before reading all of it, with an answer
+            pass  # the daemon may have answered with a refusal before it read the whole request
         while not isinstance(event := self._event(patience), h11.Response):
             pass  # skip an informational answer
         return event.status_code
@@ -126,7 +126,7 @@ class HttpSocket:
         while not isinstance(event := self._event(patience), h11.EndOfMessage):
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
-        with suppress(h11.LocalProtocolError):  # the daemon closes the connection after this answer
+        with suppress(h11.LocalProtocolError):  # raised if the daemon closes the connection after this answer
             self._http.start_next_cycle()
 
     def _event(self, patience: float | None) -> h11.Event:

@@ -20,14 +20,14 @@ NOT_PERMITTED = frozenset(
         "org.freedesktop.NetworkManager.AgentManager.PermissionDenied",
     }
 )
-"""Names of errors that mean that lpad's user is not permitted to make this call."""
+"""Names of errors that mean that lpad's user is not permitted to make the call."""
 NOBODY = frozenset(
     {
         "org.freedesktop.DBus.Error.ServiceUnknown",
         "org.freedesktop.DBus.Error.NameHasNoOwner",
         "org.freedesktop.DBus.Error.NoReply",
         "org.freedesktop.DBus.Error.Disconnected",
-        # the bus has tried to start the program
+        # the bus tried to start the program, and failed
         "org.freedesktop.DBus.Error.TimedOut",
         "org.freedesktop.DBus.Error.Spawn.ServiceNotFound",
         "org.freedesktop.DBus.Error.Spawn.ChildExited",

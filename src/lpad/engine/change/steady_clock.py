@@ -122,7 +122,7 @@ class SteadyClock:
         """Return the plausible number of seconds between two moments."""
         if present.is_same_boot(last):
             return max(0.0, present.boot - last.boot)
-        since_boot = present.boot if present.boot_id else 0.0  # at least the time since the boot
+        since_boot = present.boot if present.boot_id else 0.0  # at least this time has passed
         both_set = min(last.wall, present.wall) >= CLOCK_UNSET_BEFORE
         off = min(max(0.0, present.wall - last.wall), LONGEST_GAP) if both_set else 0.0
         return max(since_boot, off)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lpad.lpa.discovery import Discovered
 
 MOST_ATTEMPTS = 5
-"""After this many failed attempts to download an event's profile, lpad tries again only for a caller."""
+"""After this many failed attempts to download an event's profile, lpad tries again only on request."""
 RETRY = Backoff((3600, 4 * 3600, 12 * 3600, 24 * 3600))
 """Seconds until a failed event may be tried again, by the number of failed downloads."""
 REMEMBERED = 30 * 86_400.0
@@ -217,7 +217,7 @@ def _after_download(event: KnownEvent, change: Change | None, at: Moment) -> Kno
         state = EventState.FAILED if event.iccid is None else EventState.INSTALLED
         return replace(event, state=state, why="the record of its download was deleted")
     if event.change == change.id and event.state is not EventState.DOWNLOADING:
-        return event  # settled already
+        return event  # the result of this change is known already
     if not change.state.ended:
         return replace(event, state=EventState.DOWNLOADING, change=change.id)
     result, error = change.result, change.error

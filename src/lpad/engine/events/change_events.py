@@ -61,7 +61,7 @@ class _Record:
         on_trial = change.guard is not None
         new_on_trial = on_trial and (self._before is None or self._before.guard is None)
         if new_on_trial:
-            if change.kind.downloads:  # a switch to a profile proves that it is installed
+            if change.kind.downloads:  # a switch to a profile proves that the profile is installed
                 yield from self._of_wanted(types.PROFILE_INSTALLED)
             if self._wanted is not None:
                 yield self._switch(types.SWITCH_STARTED, self._wanted)

@@ -50,7 +50,7 @@ def find_line(
             deadline().check()  # the caller, or the end of lpad, ended the search
             failure = failure or error
             if each.name == before:
-                # The platform that has the line does not answer, and no other platform would have this line.
+                # The platform that last had the line does not answer, and no other platform has this line.
                 break
             continue
         if seen is not None:

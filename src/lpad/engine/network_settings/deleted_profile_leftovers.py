@@ -93,7 +93,7 @@ class UnforgottenProfiles:
             try:
                 read = self._memos.get(_name(euicc), tuple[UnforgottenProfile, ...])
             except LpadError as error:
-                log.warning("%s: the deleted profiles to forget cannot be read: %s", euicc, error)
+                log.warning("%s: cannot read deleted profiles' leftovers: %s", euicc, error)
                 return ()
             self._known[euicc] = read or ()
         return self._known[euicc]
@@ -109,7 +109,7 @@ class UnforgottenProfiles:
             else:
                 self._memos.drop(_name(euicc))
         except LpadError as error:
-            log.warning("%s: cannot store the deleted profiles to forget: %s (%s)", euicc, error, error.kind)
+            log.warning("%s: cannot store deleted profiles' leftovers: %s (%s)", euicc, error, error.kind)
 
 
 def _name(euicc: str) -> str:

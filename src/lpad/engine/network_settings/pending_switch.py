@@ -63,7 +63,7 @@ class PendingSwitches:
         size = sum(len(name) + len(value) for name, value in pending.memory.items())
         if size > MOST_MEMORY:
             log.warning(
-                "%s: did not store the applier's memory, because it is too long (%d characters)", euicc, size
+                "%s: did not store the applier's data, because it is too long (%d characters)", euicc, size
             )
             pending = msgspec.structs.replace(pending, memory={})
         with self._lock:

@@ -101,7 +101,7 @@ def _passing_over(context: Context, euicc: Euicc, eid: str) -> Iterator[None]:
         except CardError as error:
             if isinstance(error, CardUnreachable):
                 context.card.drop()
-            context.outbox.tidy(eid)  # otherwise, lpad might not use the card for weeks
+            context.outbox.tidy(eid)  # otherwise, lpad might not copy notifications for weeks
             context.outbox.keep_remembered(euicc, eid)
     except LpadError as error:  # the journal cannot be written; the card keeps the notification meanwhile
         log.warning("the notification stays on the card: %s (%s)", error, error.kind)

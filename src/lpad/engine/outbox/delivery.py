@@ -46,8 +46,8 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff((60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600))
 
 REFUSALS = 5
-"""The number of permanent refusals in a row after which a notification is set aside; if an error in lpad ends
-an attempt, all attempts count."""
+"""The number of permanent refusals in a row after which a notification is set aside, and the number of all
+attempts after which an error in lpad sets it aside."""
 PATIENT_TRIES = 5
 """The number of attempts answered with an error after which later notifications may go first."""
 LONGEST = 30 * 24 * 3600
@@ -211,7 +211,7 @@ def passes_by(stored: StoredNotification, error: LpadError) -> bool:
 def is_answer(error: LpadError) -> bool:
     """Return whether a server was reached and answered with an error."""
     status = error.details.get("http_status")
-    answered = isinstance(status, int) and not 300 <= status < 400  # a captive portal redirects
+    answered = isinstance(status, int) and not 300 <= status < 400  # redirections come from captive portals
     return answered or isinstance(error, ServerRefused | ServerMalformed)
 
 

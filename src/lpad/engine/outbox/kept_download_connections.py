@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lpad.remote.es9plus import Es9Plus
 
 KEPT = 5.0
-"""Seconds for which a connection stays open; the notifications usually need less than one."""
+"""Seconds for which a connection stays open; the notifications usually need less than one second."""
 
 
 class _Kept(Frozen):
