@@ -276,7 +276,7 @@ class Change(Frozen, kw_only=True):
         return replace(self.put_off(pause), attempts=self.attempts + 1)
 
     def put_off(self, pause: Pause) -> Change:
-        """Return the change as waiting, without counting a failed attempt as `paused` does."""
+        """Return the change as waiting; unlike `paused`, count no failed attempt."""
         return replace(
             self.taken_up(),
             state=State.WAITING,

@@ -63,7 +63,7 @@ class Journal:
 
     @property
     def health(self) -> JournalHealth:
-        """The journal's state, as the last attempt to write, or a failed reading since, has shown it."""
+        """The journal's state, as shown by the last attempt to write, or by a later failed reading."""
         return self._database.health
 
     def on_trouble(self, tell: Callable[[], None]) -> None:

@@ -114,7 +114,7 @@ class Database:
 
     @property
     def health(self) -> JournalHealth:
-        """The journal's state, as the last attempt to write, or a failed reading since, has shown it."""
+        """The journal's state, as shown by the last attempt to write, or by a later failed reading."""
         return self._health
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ def completed(path: Path) -> Path:
 
 
 def complete(path: Path) -> None:
-    """Make a written new file count from now on, even after a power cut.
+    """Mark a written new file as complete, so that it replaces the old one even after a power cut.
 
     Raises:
         OSError: the replacement is impossible.
