@@ -12,7 +12,7 @@ class Figure:
     name: str
     measured: float
     least: float
-    """The reference for the measured value; the ratio of the two is checked."""
+    """The reference with which the measured value is compared (`ratio`)."""
     unit: str
     goal: float
     """The largest accepted ratio."""

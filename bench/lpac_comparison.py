@@ -64,7 +64,7 @@ class Place:
     name: str
     result_goal: float
     delivered_goal: float
-    """The largest accepted ratio of lpad's `Download.delivered` to lpac's; `result_goal`: of `result`."""
+    """The largest accepted ratio of lpad's `delivered` to lpac's; `result_goal` is that of `result`."""
     baud: int | None = None
     fast_baud: int | None = None
     """The speed to which lpad sets the line (AT+IPR); lpac uses the line as it is."""

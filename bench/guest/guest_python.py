@@ -90,7 +90,7 @@ def total(counts: bytes) -> int:
 
 
 def built(architecture: str, folder: Path) -> GuestPython:
-    """Build lpad's package and a Debian system for an architecture, and return their Python.
+    """Build lpad's package and a Debian system for an architecture, and return Python with both.
 
     Building takes minutes the first time.
 

@@ -70,7 +70,7 @@ class Lpac:
 
 
 def _as_after_power_on(port: Path) -> None:
-    """Undo two of lpad's settings for lpac: make reads of the port wait, and the modem refuse with ERROR."""
+    """Undo two settings by lpad: reads of the port wait again, and the modem refuses with a bare ERROR."""
     terminal = os.open(port, os.O_RDWR | os.O_NOCTTY)
     try:
         tty.setraw(terminal)
