@@ -433,7 +433,7 @@ def _life() -> tuple[_Recorder, list[bytes], list[bytes], list[bytes]]:
                     euicc.get_rat,
                     euicc.get_euicc_configured_addresses,
                     euicc.get_profiles_info,
-                    euicc.list_notification,
+                    euicc.notification_list,
                     euicc.retrieve_notifications_list,
                 ):
                     ask(deadline=soon)

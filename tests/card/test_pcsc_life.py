@@ -55,7 +55,7 @@ class PcscBench(Bench):
         with self.euicc() as euicc:
             listed = euicc.get_profiles_info(deadline=soon())
             assert [profile.iccid for profile in listed] == [first]
-            for pending in euicc.list_notification(deadline=soon()):
+            for pending in euicc.notification_list(deadline=soon()).notifications:
                 euicc.remove_notification_from_list(pending.sequence_number, deadline=soon())
         assert self.card.notifications == ()
         assert self.card.open_channels == ()

@@ -64,7 +64,7 @@ def profiles(euicc: Euicc) -> Any:
 
 
 def notifications(euicc: Euicc) -> Any:
-    return euicc.list_notification(deadline=SOON)
+    return euicc.notification_list(deadline=SOON).notifications
 
 
 def retrieve(euicc: Euicc) -> Any:
@@ -266,7 +266,7 @@ def test_notifications_by_event_and_number() -> None:
     """A request for notifications contains the caller's events or sequence number."""
     isdr = ScriptedIsdr("BF2802A000", "BF2B02A000", "BF2B02A000")
     euicc = Euicc(isdr)
-    euicc.list_notification(events=(NotificationEvent.DELETE,), deadline=SOON)
+    euicc.notification_list(events=(NotificationEvent.DELETE,), deadline=SOON)
     euicc.retrieve_notifications_list(sequence_number=0, deadline=SOON)
     euicc.retrieve_notifications_list(events=(NotificationEvent.INSTALL,), deadline=SOON)
     assert [data.hex() for data in isdr.sent] == ["bf280481020410", "bf2b05a003800100", "bf2b06a00481020780"]

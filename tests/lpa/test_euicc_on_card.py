@@ -155,11 +155,11 @@ def test_deleting_and_resetting(loaded: Bench) -> None:
 def test_notifications_are_listed_fetched_and_removed(loaded: Bench) -> None:
     """Notifications can be listed in order, retrieved one by one as the card signed them, and removed."""
     with loaded.euicc() as euicc:
-        listed = euicc.list_notification(deadline=soon())
+        listed = euicc.notification_list(deadline=soon()).notifications
         numbers = [entry.sequence_number for entry in listed]
         assert numbers == sorted(numbers)
         assert numbers == [one.number for one in loaded.card.notifications]
-        installs = euicc.list_notification(events=(NotificationEvent.INSTALL,), deadline=soon())
+        installs = euicc.notification_list(events=(NotificationEvent.INSTALL,), deadline=soon()).notifications
         assert {entry.event for entry in installs} == {NotificationEvent.INSTALL}
         for one in loaded.card.notifications:
             (pending,) = euicc.retrieve_notifications_list(sequence_number=one.number, deadline=soon())

@@ -40,7 +40,7 @@ def live(bench: Bench, *, size: int = 3000) -> None:
         euicc.disable_profile(iccid, refresh=False, deadline=soon())
         euicc.delete_profile(iccid, deadline=soon())
         tell_servers(bench, euicc)
-        assert euicc.list_notification(deadline=soon()) == ()
+        assert euicc.notification_list(deadline=soon()).notifications == ()
     assert bench.card.profiles == ()
     assert all(notification.verified for notification in bench.smdp.notifications)
 

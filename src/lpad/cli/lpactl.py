@@ -105,9 +105,7 @@ def main() -> None:
     """Run lpactl."""
     try:
         cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(exit_codes.INTERRUPTED)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(exit_codes.INTERRUPTED)
     except click.ClickException as error:
         error.show()

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from lpad.codec.bound_profile import BoundProfile, Segment
     from lpad.codec.es10_intents import Intent
     from lpad.codec.messages.metadata import NotificationEvent, ProfileClass
-    from lpad.codec.messages.notifications import NotificationMetadata, PendingNotification
+    from lpad.codec.messages.notifications import PendingNotification
     from lpad.codec.messages.profile_info import ProfileInfo
     from lpad.codec.messages.profiles import ProfileTarget
     from lpad.codec.messages.result_code import ResultCode
@@ -219,12 +219,6 @@ class Euicc:
         return answer
 
     # ES10b, notifications
-
-    def list_notification(
-        self, *, events: tuple[NotificationEvent, ...] = (), deadline: Deadline
-    ) -> tuple[NotificationMetadata, ...]:
-        """Return the readable pending notifications; see `notification_list`."""
-        return self.notification_list(events=events, deadline=deadline).notifications
 
     def notification_list(
         self, *, events: tuple[NotificationEvent, ...] = (), deadline: Deadline

@@ -26,17 +26,7 @@ class NoApplier:
         """Do nothing."""
         return _NOTHING
 
-    def apply(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
-        """Do nothing."""
-        return _NOTHING
-
-    def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
-        """Do nothing."""
-        return _NOTHING
-
-    def verify(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
-        """Do nothing."""
-        return _NOTHING
+    apply = connect = verify = prepare
 
     def undo(self, wanted: Wanted, memory: Mapping[str, str], *, deadline: Deadline) -> Outcome:  # noqa: ARG002 - required by the protocol
         """Do nothing."""

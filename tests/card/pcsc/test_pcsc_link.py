@@ -197,7 +197,9 @@ def test_terminal_profile_is_sent_once_for_each_start_of_the_card(card: Scripted
     for _ in range(2):
         link.open_channel((ISD_R,), deadline=soon()).close(deadline=soon())
     assert [command.data for command in card.sent if command.ins == 0x10] == [REFRESH_ONLY]
-    link.reset_card(deadline=soon())
+    link._card.begin(deadline=soon())
+    link._card.reset(deadline=soon())
+    link._card.end()
     link.open_channel((ISD_R,), deadline=soon()).close(deadline=soon())
     assert [command.data for command in card.sent if command.ins == 0x10] == [REFRESH_ONLY] * 2
     link.close()

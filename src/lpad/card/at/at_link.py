@@ -120,16 +120,6 @@ class AtLink:
         """The kind of link that reaches the card; None before it was found."""
         return self._remembered.link
 
-    @property
-    def matched(self) -> Matched:
-        """The applied quirks, and the names of their entries."""
-        return self._matched
-
-    @property
-    def modem(self) -> AtModem:
-        """The modem, for purposes other than the card."""
-        return self._modem
-
     def describe(self) -> LinkFacts:
         """Return the link's description (see `Described`)."""
         identity, remembered = self.identity, self._remembered

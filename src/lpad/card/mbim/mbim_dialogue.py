@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.deadline import Deadline
@@ -18,6 +17,7 @@ from lpad.base.errors import (
 from lpad.card.link.card_change_reports import CardReportLog
 from lpad.card.mbim.card_indications import card_report_of
 from lpad.card.mbim.mbim_refusals import refusal_of
+from lpad.card.modem.control_dialogue import ControlDialogue, Indications
 from lpad.codec.mbim.data_connection import ActivationState, ConnectStatus
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.information_buffer import Information, decode
@@ -57,7 +57,6 @@ _I = TypeVar("_I", bound=Information)
 OPENING = 5.0
 """Seconds for the answer to Open; lpad sends Open once more, because a modem may lose the first one."""
 _PROXY_OPENING = 20
-_INDICATIONS_KEPT = 64
 _REPORTS = {
     (BASIC_CONNECT, Basic.SUBSCRIBER_READY_STATUS),
     (BASIC_CONNECT, Basic.REGISTER_STATE),
@@ -67,37 +66,29 @@ _REPORTS = {
 }
 """The indications after which the data connection may have changed."""
 _LAST_TRANSACTION = 0xFFFFFFFF
-_NOW = Deadline(0.0)
 
 
-class MbimDialogue:
-    """The dialogue with an MBIM function, on a port that only this object uses."""
+class MbimDialogue(ControlDialogue):
+    """The dialogue with an MBIM function.
+
+    It never sends Close at its end, because that would end data connections that another program has made.
+    """
+
+    _indications: Indications[Indication]
 
     def __init__(self, port: ControlPort) -> None:
         """Use a port; nothing is sent before the first command."""
-        self._port = port
+        super().__init__(port, Indications())
         self._receiver = Receiver()
         self._transaction = 0
         self._open = False
         self._configured = False
-        self._heard: deque[Indication] = deque(maxlen=_INDICATIONS_KEPT)
-        self._reported = False
         self.card_reports = CardReportLog()
         """The indications about the card."""
         self.used_slot: int | None = None
         """The physical slot that lpad uses, from 0; None: `SimSlots` has not determined it."""
         self.session_ended = False
         """Whether the modem has indicated the end of session 0; reset when lpad opens the session."""
-
-    @property
-    def name(self) -> str:
-        """The port's name in errors."""
-        return self._port.name
-
-    @property
-    def reported(self) -> bool:
-        """Whether an indication has reported on the connection since the last call of `hear`."""
-        return self._reported
 
     def ask(
         self,
@@ -208,11 +199,6 @@ class MbimDialogue:
             _log.debug("%s", error)
             return None
 
-    def forget_indications(self) -> None:
-        """Forget the indications so far."""
-        self._read(_NOW)
-        self._heard.clear()
-
     def wait_for_indication(
         self, wanted: frozenset[tuple[UUID, int]], *, deadline: Deadline
     ) -> Indication | None:
@@ -226,33 +212,12 @@ class MbimDialogue:
         """
         self._get_open(deadline=Deadline.after(OPENING))
         while True:
-            while self._heard:
-                indication = self._heard.popleft()
+            while self._indications.heard:
+                indication = self._indications.heard.popleft()
                 if (indication.service, indication.cid) in wanted:
                     return indication
             if not self._read(deadline):
                 return None
-
-    def fileno(self) -> int:
-        """Return the port's descriptor (see `Listening`)."""
-        return self._port.fileno()
-
-    def hear(self) -> bool:
-        """Read the messages, and return whether one has reported on the connection since the last call.
-
-        Raises:
-            CardUnreachable: the port is gone.
-        """
-        self._read(_NOW)
-        reported, self._reported = self._reported, False
-        return reported
-
-    def close(self) -> None:
-        """Release the port.
-
-        Close is not sent, because it would end data connections that another program has made.
-        """
-        self._port.close()
 
     def _get_open(self, *, deadline: Deadline) -> None:
         if self._open:
@@ -303,10 +268,6 @@ class MbimDialogue:
             )
         self._configured = True
 
-    def _check_time(self, attempted: str, deadline: Deadline) -> None:
-        if deadline.passed:
-            raise CardUnreachable(f"{attempted} at {self.name}: no time was left; try again")
-
     def _next_transaction(self) -> int:
         self._transaction = self._transaction % _LAST_TRANSACTION + 1
         return self._transaction
@@ -326,12 +287,6 @@ class MbimDialogue:
                     return message
                 _log.debug("%s: dropped a late %s", self.name, type(message).__name__)
 
-    def _read(self, deadline: Deadline) -> bool:
-        """Read the available data and keep its indications; return whether anything was read."""
-        data = self._port.read(deadline=deadline)
-        self._take(data)
-        return bool(data)
-
     def _take(self, data: bytes, awaited: int | None = None) -> list[Message]:
         """Keep the indications in received data for later, and return the other messages.
 
@@ -341,10 +296,10 @@ class MbimDialogue:
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if isinstance(message, Indication):
-                self._reported = self._reported or (message.service, message.cid) in _REPORTS
+                self._indications.reported |= (message.service, message.cid) in _REPORTS
                 self.card_reports.add(card_report_of(message, used_slot=self.used_slot))
                 self.session_ended = self.session_ended or _ends_session(message)
-                self._heard.append(message)
+                self._indications.heard.append(message)
             else:
                 if _is_not_opened(message):
                     self._open = False

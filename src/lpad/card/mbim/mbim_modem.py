@@ -36,7 +36,7 @@ _I = TypeVar("_I", bound=Information)
 
 NETWORK = "+MBIM"
 """The network's name in a `Registration`, because MBIM reports one state for all kinds of networks."""
-_REGISTRATION = {
+_REGISTRATION: dict[int, int] = {
     RegisterState.DEREGISTERED: 0,
     RegisterState.SEARCHING: 2,
     RegisterState.HOME: 1,
@@ -116,8 +116,7 @@ class MbimModem(ControlModem):
         status = self._registration(deadline)
         if status is None:
             return None
-        known = {state.value: number for state, number in _REGISTRATION.items()}
-        return Registration(NETWORK, known.get(status.state, _UNKNOWN_REGISTRATION))
+        return Registration(NETWORK, _REGISTRATION.get(status.state, _UNKNOWN_REGISTRATION))
 
     def lock(self, *, deadline: Deadline) -> str | None:
         """Return the lock that the modem reports, such as SIM PIN; None if it reports none."""

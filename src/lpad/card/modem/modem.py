@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.card.modem.at_port import AtPort
     from lpad.card.modem.common_modem_answers import Power, RejectCause
+    from lpad.card.modem.control_dialogue import ControlDialogue
     from lpad.card.modem.data_session_cause import SessionCause
     from lpad.card.quirks.modem_identity import ModemIdentity
     from lpad.protocol.data_session_types import SessionReport, SessionWish
@@ -112,30 +113,14 @@ class _DataSession(Protocol):
     def close(self, *, deadline: Deadline) -> None: ...
 
 
-class _Dialogue(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def reported(self) -> bool: ...
-
-    def fileno(self) -> int: ...
-
-    def hear(self) -> bool: ...
-
-    def forget_indications(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class ControlModem(Modem):
     """A modem on a control port, whose answers are data and not AT lines."""
 
-    dialogue: _Dialogue
+    dialogue: ControlDialogue
     at_port = None
     announces_status = False
 
-    def __init__(self, dialogue: _Dialogue, session: _DataSession, cause: SessionCause) -> None:
+    def __init__(self, dialogue: ControlDialogue, session: _DataSession, cause: SessionCause) -> None:
         """Use a dialogue, and a data session that keeps the network's cause for refusing it."""
         self.dialogue = dialogue
         self.patience = AtTimeouts()

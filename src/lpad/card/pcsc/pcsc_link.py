@@ -113,19 +113,6 @@ class PcscLink:
             self._card.end()
             raise
 
-    def reset_card(self, *, deadline: Deadline) -> None:
-        """Switch the card's power off and on, for a REFRESH that had no effect.
-
-        Raises:
-            CardUnreachable: the card is absent, or did not come back.
-            CardBusy: another program has its turn.
-        """
-        self._card.begin(deadline=deadline)
-        try:
-            self._card.reset(deadline=deadline)
-        finally:
-            self._card.end()
-
     def imei(self, *, deadline: Deadline) -> Imei | None:
         """Return None: a reader has no IMEI. The settings may give one."""
         del deadline

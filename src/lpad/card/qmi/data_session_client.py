@@ -21,11 +21,11 @@ _log = logging.getLogger(__name__)
 _B = TypeVar("_B", bound="Body")
 
 READING = "cannot read the state of the data session"
-_ACTIVE = {
-    ConnectionStatus.DISCONNECTED.value: False,
-    ConnectionStatus.CONNECTED.value: True,
-    ConnectionStatus.SUSPENDED.value: True,
-    ConnectionStatus.AUTHENTICATING.value: False,
+_ACTIVE: dict[int, bool] = {
+    ConnectionStatus.DISCONNECTED: False,
+    ConnectionStatus.CONNECTED: True,
+    ConnectionStatus.SUSPENDED: True,
+    ConnectionStatus.AUTHENTICATING: False,
 }
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardMalformed, CardUnreachable, MalformedError, blamed_on
+from lpad.card.modem.control_dialogue import NOW, ControlDialogue
 from lpad.card.qmi.qmi_indications import QmiIndications
 from lpad.card.qmi.qmi_refusals import refusal_of
 from lpad.codec.qmi import card, control, data_session, device, network_registration
@@ -39,7 +40,6 @@ OPENING = 5.0
 """Seconds for the control service's answer; an unanswered request for a client is repeated once."""
 _PROXY_OPENING = 20.0
 _RELEASING = 1.0
-_NOW = Deadline(0.0)
 _PRIMARY = card.Session(kind=card.PRIMARY_SESSION)
 _SUBSCRIPTIONS: dict[int, tuple[Body, ...]] = {
     Service.UIM: (
@@ -59,8 +59,10 @@ _QUESTIONS: dict[int, Body] = {
 """For each service, a query that changes nothing."""
 
 
-class QmiDialogue:
-    """The dialogue with a QMI modem, on a port that only this object uses."""
+class QmiDialogue(ControlDialogue):
+    """The dialogue with a QMI modem."""
+
+    _indications: QmiIndications
 
     def __init__(self, port: ControlPort, held: HeldClients) -> None:
         """Use a port; nothing is sent before the first request.
@@ -68,7 +70,7 @@ class QmiDialogue:
         Args:
             held: the note of the clients that a process holds at this port.
         """
-        self._port = port
+        super().__init__(port, QmiIndications())
         self.held = held
         self._receiver = Receiver()
         self._begun = False
@@ -77,17 +79,6 @@ class QmiDialogue:
         self._transaction = 0
         self._abandoned: set[int] = set()
         self._resets = 0
-        self._indications = QmiIndications()
-
-    @property
-    def name(self) -> str:
-        """The port's name in errors."""
-        return self._port.name
-
-    @property
-    def reported(self) -> bool:
-        """Whether an indication has reported on the connection since the last call of `hear`."""
-        return self._indications.reported
 
     def ask(
         self, request: Body, kind: type[_B], *, attempted: str, patience: float, deadline: Deadline
@@ -212,11 +203,6 @@ class QmiDialogue:
                     " reset the modem"
                 )
 
-    def forget_indications(self) -> None:
-        """Forget the indications received so far."""
-        self._read(_NOW)
-        self._indications.heard.clear()
-
     def wait_for_indication(
         self, wanted: frozenset[tuple[int, int]], *, deadline: Deadline
     ) -> tuple[int, int] | None:
@@ -237,28 +223,18 @@ class QmiDialogue:
             if not self._read(deadline):
                 return None
 
-    def fileno(self) -> int:
-        """Return the port's descriptor (see `Listening`)."""
-        return self._port.fileno()
-
     def rejection(self) -> int | None:
         """Return the cause of the profile's last rejected registration; None: the modem reported none.
 
         Raises:
             CardUnreachable: the port is gone.
         """
-        self._read(_NOW)
+        self._read(NOW)
         return self._indications.rejection
 
     def forget_rejection(self) -> None:
         """Forget the cause of a rejected registration, because it no longer applies."""
         self._indications.rejection = None
-
-    def hear(self) -> bool:
-        """Read received messages; return whether one has reported on the connection since the last call."""
-        self._read(_NOW)
-        reported, self._indications.reported = self._indications.reported, False
-        return reported
 
     @property
     def card_reports(self) -> CardReportLog:
@@ -290,7 +266,7 @@ class QmiDialogue:
         client: int | None = None,
     ) -> Message:
         self._begin(deadline)
-        self._read(_NOW)  # the modem may have announced a reset
+        self._read(NOW)  # the modem may have announced a reset
         if client is None:
             client = self._client_of(request.SERVICE, deadline=deadline)
         self._check_time(attempted, deadline)
@@ -370,10 +346,6 @@ class QmiDialogue:
         _log.info("%s: client %d of service %#04x may be lost", self.name, client, service)
         return False
 
-    def _check_time(self, attempted: str, deadline: Deadline) -> None:
-        if deadline.passed:
-            raise CardUnreachable(f"{attempted} at {self.name}: no time was left; try again")
-
     def _sent(self, request: Body, client: int, *, deadline: Deadline) -> Message | None:
         """Send a request and return its answer; None if time is up or the modem was reset."""
         transaction = self._send(request, client, deadline=deadline)
@@ -404,12 +376,6 @@ class QmiDialogue:
         )
         self._port.write(encode(message), deadline=deadline)
         return transaction
-
-    def _read(self, deadline: Deadline) -> bool:
-        """Read once, waiting until the deadline, and keep the indications; return whether anything came."""
-        data = self._port.read(deadline=deadline)
-        self._take(data)
-        return bool(data)
 
     def _take(self, data: bytes, awaited: tuple[int, int, int, int] | None = None) -> list[Message]:
         """Keep the indications in received data, and return the answers; `awaited` names the expected one."""

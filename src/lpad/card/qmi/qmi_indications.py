@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from typing import TYPE_CHECKING
 
 from lpad.base.errors import MalformedError
 from lpad.card.link.card_change_reports import CardReport, CardReportLog
+from lpad.card.modem.control_dialogue import Indications
 from lpad.card.qmi.card_indications import WAITING, card_report_of
 from lpad.card.qmi.long_responses import LongResponses
 from lpad.codec.qmi import card, network_registration
+from lpad.codec.qmi.framing import Message
 from lpad.codec.qmi.message_parameters import decode
 from lpad.codec.qmi.services import Nas, Service, Uim, Wds
 
-if TYPE_CHECKING:
-    from lpad.codec.qmi.framing import Message
-
 _log = logging.getLogger(__name__)
 
-_KEPT = 64
 _SEND_APDU = (Service.UIM, Uim.SEND_APDU)
 _REFRESH = (Service.UIM, Uim.REFRESH)
 _EVENT = (Service.NAS, Nas.EVENT_REPORT)
@@ -30,15 +26,12 @@ _CONNECTION = (
 )
 
 
-class QmiIndications:
+class QmiIndications(Indications[Message]):
     """The indications that one modem sends to one program."""
 
     def __init__(self) -> None:
         """Create an object without indications."""
-        self.heard: deque[Message] = deque(maxlen=_KEPT)
-        """The latest indications, oldest first."""
-        self.reported = False
-        """Whether an indication was about the registration, a data session or a reset; `hear` clears this."""
+        super().__init__()
         self.card_reports = CardReportLog()
         """The indications about the card."""
         self.rejection: int | None = None

@@ -37,7 +37,7 @@ _B = TypeVar("_B", bound=Body)
 
 NETWORK = "+QMI"
 """The network's name in a `Registration`, because QMI reports one state for all kinds of network."""
-_REGISTRATION = {
+_REGISTRATION: dict[int, int] = {
     RegistrationState.NOT_REGISTERED: 0,
     RegistrationState.REGISTERED: 1,
     RegistrationState.SEARCHING: 2,
@@ -146,12 +146,11 @@ class QmiModem(ControlModem):
         )
         if status is None:
             return None
-        known = {state.value: number for state, number in _REGISTRATION.items()}
-        number = known.get(status.system.registration, _UNKNOWN_REGISTRATION)
-        if number == known[RegistrationState.REGISTERED]:
+        number = _REGISTRATION.get(status.system.registration, _UNKNOWN_REGISTRATION)
+        if status.system.registration == RegistrationState.REGISTERED:
             self.dialogue.forget_rejection()
-        if number == known[RegistrationState.REGISTERED] and status.roaming == _ROAMING:
-            number = _ROAMING_STATUS
+            if status.roaming == _ROAMING:
+                number = _ROAMING_STATUS
         return Registration(NETWORK, number)
 
     def lock(self, *, deadline: Deadline) -> str | None:

@@ -7,15 +7,14 @@ from lpad.codec.qmi.card import PhysicalCard, PhysicalSlot
 
 SLOT = 1
 """The logical slot: modems that switch between two cards use the first slot for either card."""
-_CARD = {PhysicalCard.ABSENT: False, PhysicalCard.PRESENT: True}
+_CARD: dict[int, bool] = {PhysicalCard.ABSENT: False, PhysicalCard.PRESENT: True}
 
 
 def slots_of(told: tuple[PhysicalSlot, ...]) -> tuple[Slot, ...]:
     """Convert the slots that a QMI modem reports into `Slot` objects."""
-    known = {state.value: has for state, has in _CARD.items()}
     used = used_slot(told)
     return tuple(
-        Slot(number, each is used, known.get(each.card)) for number, each in enumerate(told[:MOST_SLOTS], 1)
+        Slot(number, each is used, _CARD.get(each.card)) for number, each in enumerate(told[:MOST_SLOTS], 1)
     )
 
 
