@@ -18,6 +18,7 @@ from lpad.card.link.card_change_reports import CardReportLog
 from lpad.card.mbim.card_indications import card_report_of
 from lpad.card.mbim.mbim_refusals import refusal_of
 from lpad.card.modem.control_dialogue import ControlDialogue, Indications
+from lpad.card.modem.control_refusals import pass_over
 from lpad.codec.mbim.data_connection import ActivationState, ConnectStatus
 from lpad.codec.mbim.framing import encode
 from lpad.codec.mbim.information_buffer import Information, decode
@@ -194,9 +195,7 @@ class MbimDialogue(ControlDialogue):
             with blamed_on(CardMalformed, attempted):
                 return decode(kind, answer)
         except CardError as error:
-            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-                raise
-            _log.debug("%s", error)
+            pass_over(error)
             return None
 
     def wait_for_indication(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from lpad.base.errors import CardBusy, CardError
+from lpad.base.errors import CardBusy, CardError, CardMalformed
 from lpad.base.frozen import Frozen
 from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_log = logging.getLogger(__name__)
 
 
 class Refusal(Frozen):
@@ -47,3 +50,10 @@ def refusal_error(refusal: Refusal, words: str, *, attempted: str, protocol: str
 def was_refused(error: CardError, words: Iterable[str], *, protocol: str) -> bool:
     """Return whether an error means that the modem refused for one of the given reasons."""
     return error.details.get("modem_error") in {f"{protocol} {each}" for each in words}
+
+
+def pass_over(error: CardError) -> None:
+    """Log a refusal or an unintelligible answer; raise any other error."""
+    if "modem_error" not in error.details and not isinstance(error, CardMalformed):
+        raise error
+    _log.debug("%s", error)

@@ -53,9 +53,9 @@ class Modem(Protocol):
         """Send a short query, and return the name of this query."""
         ...
 
+    @abstractmethod
     def iccid(self, *, deadline: Deadline) -> ModemIccid:
         """Return the modem's report on the ICCID that it reads."""
-        ...
 
     def registrations(
         self, *, networks: Iterable[str] = NETWORKS, first: bool = False, deadline: Deadline
@@ -73,36 +73,36 @@ class Modem(Protocol):
         """Have the modem announce changes of its registration: at `level` 0 none, at 1 with the status."""
         ...
 
+    @abstractmethod
     def lock(self, *, deadline: Deadline) -> str | None:
         """Return the lock that the modem reports, under its name in AT+CPIN?; None if it reports none.
 
         Many modems read the ICCID of a locked SIM, but then never register.
         """
-        ...
 
+    @abstractmethod
     def reject_cause(self, *, deadline: Deadline) -> RejectCause:
         """Return the causes of the last refused attach and data session, as far as they are known."""
-        ...
 
+    @abstractmethod
     def take(self, action: str, *, deadline: Deadline) -> bool:
         """Carry out an action by its name, as in a refresh ladder; return whether the modem accepted it."""
-        ...
 
+    @abstractmethod
     def power(self, *, refused: Sequence[str], deadline: Deadline) -> Power:
         """Return whether everything is powered up although the modem has refused some actions."""
-        ...
 
     def forget_unsolicited(self) -> None:
         """Forget the unsolicited messages so far; `wait_for` considers only later ones."""
         ...
 
+    @abstractmethod
     def wait_for(self, beginnings: Sequence[str], *, deadline: Deadline) -> str | None:
         """Wait for an unsolicited message about SIM or registration; return it, or None if none came.
 
         Args:
             beginnings: the possible beginnings of the line at an AT port, such as "+QUSIM".
         """
-        ...
 
 
 class _DataSession(Protocol):

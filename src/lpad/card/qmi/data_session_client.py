@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from lpad.base.errors import CardError, CardMalformed
+from lpad.base.errors import CardError
+from lpad.card.modem.control_refusals import pass_over
 from lpad.codec.qmi import data_session
 from lpad.codec.qmi.data_session import ConnectionStatus
 from lpad.protocol.data_session_types import SessionReport
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from lpad.card.qmi.qmi_dialogue import QmiDialogue
     from lpad.codec.qmi.framing import Message
     from lpad.codec.qmi.message_parameters import Body
-
-_log = logging.getLogger(__name__)
 
 _B = TypeVar("_B", bound="Body")
 
@@ -103,10 +101,3 @@ class DataSessionClient:
         except CardError as error:
             pass_over(error)
             return None
-
-
-def pass_over(error: CardError) -> None:
-    """Log a refusal or an unintelligible answer; raise any other error."""
-    if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-        raise error
-    _log.debug("%s", error)

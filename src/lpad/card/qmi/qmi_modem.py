@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardError, CardMalformed
 from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
+from lpad.card.modem.control_refusals import pass_over
 from lpad.card.modem.data_session_cause import SessionCause, known_cause
 from lpad.card.modem.modem import ControlModem
 from lpad.card.modem.sim_slot import needs_change
@@ -265,9 +266,7 @@ class QmiModem(ControlModem):
                 deadline=deadline,
             ).data
         except CardError as error:
-            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-                raise
-            _log.debug("%s", error)
+            pass_over(error)
             missing = is_refusal(error, Error.SIM_FILE_NOT_FOUND, Error.NO_SIM, Error.INTERNAL)
             return b"" if missing else None
 
@@ -306,11 +305,9 @@ class QmiModem(ControlModem):
                 request, kind, attempted=attempted, patience=self.patience.information, deadline=deadline
             )
         except CardError as error:
-            if "modem_error" not in error.details and not isinstance(error, CardMalformed):
-                raise
             if is_refusal(error, Error.CLIENT_IDS_EXHAUSTED):
                 raise
-            _log.debug("%s", error)
+            pass_over(error)
             return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +9,7 @@ import click
 from lpad.cli.commands.status_text_lines import unread_lines
 from lpad.cli.session.command_session import command, no_wait, paged
 from lpad.cli.session.lpactl_command_group import cli
-from lpad.cli.terminal.output import duration
+from lpad.cli.terminal.output import duration, until
 
 if TYPE_CHECKING:
     from lpad.cli.session.command_session import Session
@@ -80,7 +79,7 @@ def _list(session: Session, name: str, limit: int | None, after: str | None) -> 
                 n.state,
                 duration(n.age_seconds),
                 n.attempts,
-                _until(n.next_attempt_at),
+                until(n.next_attempt_at),
                 n.last_error,
             )
             for n in found
@@ -95,10 +94,3 @@ def _list(session: Session, name: str, limit: int | None, after: str | None) -> 
             "lpad has not copied the latest notifications from the card yet; repeat the command soon"
         )
     session.note_next(outbox.next)
-
-
-def _until(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    seconds = (moment - datetime.now(UTC)).total_seconds()
-    return f"in {duration(seconds)}" if seconds > 0 else "now"

@@ -6,6 +6,7 @@ import os
 import sys
 import unicodedata
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import msgspec
@@ -161,6 +162,14 @@ def size(count: int | None) -> str | None:
 def joined(values: Sequence[Any]) -> str:
     """Return values as one text, separated by commas."""
     return ", ".join(map(str, values))
+
+
+def until(moment: datetime | None) -> str | None:
+    """Return the time from now to a moment in words; None if there is no moment."""
+    if moment is None:
+        return None
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return f"in {duration(seconds)}" if seconds > 0 else "now"
 
 
 def duration(seconds: float) -> str:

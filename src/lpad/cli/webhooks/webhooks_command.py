@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,7 @@ import msgspec
 from lpad.cli.session.command_session import command, paged
 from lpad.cli.session.lpactl_command_group import cli
 from lpad.cli.terminal import exit_codes
-from lpad.cli.terminal.output import duration, safe
+from lpad.cli.terminal.output import safe, until
 from lpad.client import WebhookTest
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _list(session: Session, limit: int | None, after: str | None) -> None:
                 each.state,
                 each.pending,
                 each.attempts,
-                _until(each.next_attempt_at),
+                until(each.next_attempt_at),
                 len(each.set_aside),
                 each.last,
             )
@@ -104,10 +103,3 @@ def _list(session: Session, limit: int | None, after: str | None) -> None:
         for key in each.public_keys:
             session.output.note(safe(f"{each.name}: receivers verify the signatures with {key}"))
     session.note_next(found.next)
-
-
-def _until(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    seconds = (moment - datetime.now(UTC)).total_seconds()
-    return f"in {duration(seconds)}" if seconds > 0 else "now"
