@@ -30,19 +30,13 @@ _SUBSYSTEMS = {b"tty", b"wwan", b"usbmisc"}
 
 def open_uevents() -> socket.socket | None:
     """Return a socket that receives reports about devices; None if this system does not allow it."""
+    uevents: socket.socket | None = None
     try:
         uevents = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _KOBJECT_UEVENT)
-    except OSError as error:
-        _log.info(
-            "the kernel's device events are unavailable (%s): lpad checks from time to time whether a port is"
-            " back",
-            error,
-        )
-        return None
-    try:
         uevents.bind((0, _KERNEL_AND_UDEV))
     except OSError as error:
-        uevents.close()
+        if uevents is not None:
+            uevents.close()
         _log.info(
             "the kernel's device events are unavailable (%s): lpad checks from time to time whether a port is"
             " back",
