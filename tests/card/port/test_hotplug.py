@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lpad.card.port import hotplug
 from lpad.card.port.hotplug import PortWatch, open_uevents, subsystem_of
 
 if TYPE_CHECKING:
@@ -83,18 +84,37 @@ def test_the_thread_ends_with_the_last_watch(
     assert not thread.is_alive()
 
 
-def test_the_next_watch_listens_again_after_the_reports_have_ended(
-    told: queue.SimpleQueue[bool], tmp_path: Path
+def test_watches_continue_after_the_reports_have_ended(
+    told: queue.SimpleQueue[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the kernel's reports end while a port is watched, the next watch opens a socket for both."""
+    """If the kernel's reports end, another socket is opened after a pause, and the port is checked."""
+    monkeypatch.setattr(hotplug, "_PAUSE", 0.05)
     pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
     theirs = iter([pair[1] for pair in pairs])
+    end = PortWatch(uevents=lambda: next(theirs)).watch(tmp_path.exists, told.put)
+    pairs[0][0].send(b"")
+    assert told.get(timeout=PATIENCE) is True
+    pairs[1][0].send(KERNEL)
+    assert told.get(timeout=PATIENCE) is True
+    end()
+    for ours, _ in pairs:
+        ours.close()
+
+
+def test_the_next_watch_listens_again_if_no_socket_could_be_opened(
+    told: queue.SimpleQueue[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If no other socket can be opened after the reports' end, the next watch opens one for both ports."""
+    monkeypatch.setattr(hotplug, "_PAUSE", 0.05)
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+    theirs = iter([pairs[0][1], None, pairs[1][1]])
     watch = PortWatch(uevents=lambda: next(theirs))
     others = set(threading.enumerate())
     ends = [watch.watch(tmp_path.exists, told.put)]
     (thread,) = [each for each in threading.enumerate() if each.name == "hotplug" and each not in others]
     pairs[0][0].send(b"")
     thread.join(PATIENCE)
+    assert told.get(timeout=PATIENCE) is True
     ends.append(watch.watch(tmp_path.exists, told.put))
     pairs[1][0].send(KERNEL)
     assert [told.get(timeout=PATIENCE) for _ in ends] == [True, True]
@@ -107,14 +127,15 @@ def test_the_next_watch_listens_again_after_the_reports_have_ended(
 def test_a_watch_can_end_after_the_reports_have_ended(
     kernel: tuple[socket.socket, PortWatch], told: queue.SimpleQueue[bool], tmp_path: Path
 ) -> None:
-    """The last watch ends without writing to the descriptor of a thread that has already ended."""
+    """The thread ends with the last watch, even during the pause after the reports have ended."""
     speaker, watch = kernel
     others = set(threading.enumerate())
     end = watch.watch(tmp_path.exists, told.put)
     (thread,) = [each for each in threading.enumerate() if each.name == "hotplug" and each not in others]
     speaker.send(b"")
-    thread.join(PATIENCE)
     end()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
     assert told.empty()
 
 

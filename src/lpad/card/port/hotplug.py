@@ -26,6 +26,8 @@ _KERNEL_AND_UDEV = 1 | 2
 _UDEV = b"libudev\0"
 _MOST = 65_536
 _SUBSYSTEMS = {b"tty", b"wwan", b"usbmisc"}
+_PAUSE = 60.0
+"""Seconds until another socket is opened after the reports of one have ended."""
 
 
 def open_uevents() -> socket.socket | None:
@@ -69,7 +71,6 @@ class PortWatch:
         self._lock = threading.Lock()
         self._watched: dict[int, tuple[Callable[[], bool], Callable[[bool], None]]] = {}
         self._numbers = 0
-        self._socket: socket.socket | None = None
         self._wake: int | None = None
 
     def watch(self, there: Callable[[], bool], notify: Callable[[bool], None]) -> Callable[[], None]:
@@ -86,7 +87,7 @@ class PortWatch:
             self._numbers += 1
             number = self._numbers
             self._watched[number] = (there, notify)
-            if self._socket is None:
+            if self._wake is None:
                 self._start()
 
         def end() -> None:
@@ -94,7 +95,7 @@ class PortWatch:
                 self._watched.pop(number, None)
                 if not self._watched and self._wake is not None:
                     os.eventfd_write(self._wake, 1)
-                    self._socket = self._wake = None
+                    self._wake = None
 
         return end
 
@@ -102,34 +103,44 @@ class PortWatch:
         uevents = self._open()
         if uevents is None:
             return
-        self._socket, self._wake = uevents, os.eventfd(0, os.EFD_CLOEXEC)
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         threading.Thread(target=self._listen, args=(uevents, self._wake), name="hotplug", daemon=True).start()
 
-    def _listen(self, uevents: socket.socket, wake: int) -> None:
+    def _listen(self, uevents: socket.socket | None, wake: int) -> None:
+        ended = select.poll()
+        ended.register(wake, select.POLLIN)
+        while uevents is not None and not self._pass_on(uevents, wake):
+            uevents.close()
+            if ended.poll(_PAUSE * 1000):
+                break
+            uevents = self._open()
+            self._tell()  # reports were lost, perhaps some about a watched port
+        with self._lock:
+            if self._wake == wake:  # no socket can be opened; the next watch tries again
+                self._wake = None
+            if uevents is not None:
+                uevents.close()
+            os.close(wake)
+
+    def _pass_on(self, uevents: socket.socket, wake: int) -> bool:
+        """Check the ports at each report; return whether the last watch has ended, or else the reports."""
         poll = select.poll()
         poll.register(uevents, select.POLLIN)
         poll.register(wake, select.POLLIN)
-        while True:
-            ready = dict(poll.poll())
-            if wake in ready:
-                break
+        while wake not in dict(poll.poll()):
             try:
                 message = uevents.recv(_MOST)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     _log.warning("the kernel's device events have ended: %s", error)
-                    break
+                    return False
                 self._tell()  # reports were lost, perhaps some about a watched port
                 continue
             if not message:
-                break
+                return False
             if subsystem_of(message) in _SUBSYSTEMS:
                 self._tell()
-        with self._lock:
-            if self._wake == wake:  # the reports have ended: the next watch opens another socket
-                self._socket = self._wake = None
-            uevents.close()
-            os.close(wake)
+        return True
 
     def _tell(self) -> None:
         with self._lock:
