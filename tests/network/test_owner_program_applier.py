@@ -105,7 +105,7 @@ def test_hands_over_all_settings(serving: Runner) -> None:
 @pytest.mark.parametrize(
     ("text", "expected", "told"),
     [
-        ("exit 0", Applied, "done"),
+        ("exit 0", Applied, "programs that have succeeded: 1"),
         ("exit 75", TryAgain, "later"),
         ("exit 1", Failed, "exit code 1"),
         ("kill -9 $$", Failed, "signal 9"),

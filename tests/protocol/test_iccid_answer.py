@@ -12,6 +12,7 @@ from lpad.protocol.iccid_answer import (
     SimLocked,
     iccid_command,
     iccid_report,
+    iccid_told,
     is_reported,
 )
 
@@ -70,6 +71,7 @@ def test_forms_of_an_iccid(line: str) -> None:
     report = iccid_report(answer(line))
     assert isinstance(report, IccidReport)
     assert str(report.likeliest) == ICCID
+    assert iccid_told(answer(line)) == Iccid.parse(ICCID)
     assert report.names(Iccid.parse(ICCID))
     assert not report.names(Iccid.parse(OTHER))
 
@@ -192,12 +194,14 @@ def test_a_slots_number_is_not_an_iccid() -> None:
 def test_no_such_file(line: str) -> None:
     """If the card has no file for the ICCID, the report is None."""
     assert iccid_report(answer(line)) is None
+    assert iccid_told(answer(line)) is None
 
 
 @pytest.mark.parametrize("line", ["105,130", "152,4", '152,64,""'])
 def test_a_card_that_wants_a_pin_first(line: str) -> None:
     """Status words for a missing PIN are reported as SimLocked, not as a missing file."""
     assert isinstance(iccid_report(answer(line)), SimLocked)
+    assert iccid_told(answer(line)) is None
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class HookRunner(Frozen, kw_only=True):
             log.info("%s: %s", event, answer.told)
             if answer.ended is not Ended.DONE:
                 return answer
-        return RunAnswer(ended=Ended.DONE, told=f"{len(programs)} programs have run")
+        return RunAnswer(ended=Ended.DONE, told=f"programs that have succeeded: {len(programs)}")
 
     def _programs(self, task: Task) -> list[Path] | None:
         if task is Task.COMMAND:

@@ -96,6 +96,16 @@ def iccid_report(answer: AtAnswer) -> IccidReport | SimLocked | None:
     return _report(found)
 
 
+def iccid_told(answer: AtAnswer) -> Iccid | None:
+    """Return the likeliest ICCID in an answer; None if the card is locked or has no file with an ICCID.
+
+    Raises:
+        MalformedError: the answer contains no ICCID.
+    """
+    report = iccid_report(answer)
+    return report.likeliest if isinstance(report, IccidReport) else None
+
+
 def is_reported(iccid: str, text: str | None) -> bool:
     """Return whether a program, such as ModemManager, reports this ICCID for the modem, in any form.
 

@@ -19,6 +19,7 @@ from lpad.codec.mbim.basic_connect import (
     SubscriberReadyStatus,
 )
 from lpad.codec.mbim.data_connection import (
+    Connect,
     ConnectStatus,
     IpConfiguration,
     LteAttachConfigurations,
@@ -234,3 +235,10 @@ def test_statuses_have_words() -> None:
     assert status_name(77) == "status 77"
     assert status_name(0x87430009) == "status 0x87430009"
     assert error_name(5) == "not opened"
+
+
+def test_credentials_are_not_shown() -> None:
+    """`repr`, as in a log, shows neither a session's credentials nor those of an LTE attach."""
+    shown = repr(Connect(activate=1, user_name="secret", password="secret"))
+    shown += repr(LteAttachContext(ip_type=0, roaming=0, source=1, user_name="secret", password="secret"))
+    assert "secret" not in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -66,6 +67,7 @@ class ConnectStatus(Information):
 class Connect(Information, kw_only=True):
     """Activates a session (1) or deactivates it (0)."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"user_name", "password"})
     session: U32 = 0
     activate: U32
     apn: Text = ""
@@ -114,6 +116,7 @@ class LteAttachOperation(IntEnum):
 class LteAttachContext(Information):
     """The bearer with which an LTE modem attaches; the offsets count from the start of this structure."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"user_name", "password"})
     ip_type: U32
     """The type of IP addresses, with the values of `Connect`."""
     roaming: U32
