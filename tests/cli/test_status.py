@@ -42,7 +42,7 @@ def test_an_empty_card_that_nobody_has_a_profile_for(tmp_path: Path, pki: Pki) -
             terminal = Terminal(lab, gateway.path)
             shown = terminal.lpactl("status").ok().err
             assert "lpad asked for a first profile 1 times; next at" in shown
-            assert "'lpactl changes' shows why it has none" in shown
+            assert "'lpactl changes' shows why the card has none" in shown
             assert "requests for a first profile" in terminal.lpactl("info").ok().out
 
 

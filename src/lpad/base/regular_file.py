@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _NEVER_WAIT = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 REWRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-"""Flags to write a file from its beginning, and to create it if it does not exist."""
+"""Flags to replace a file's content, and to create the file if it does not exist."""
 NOT_REGULAR = "it is not a regular file"
 
 

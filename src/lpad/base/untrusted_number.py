@@ -85,8 +85,8 @@ def json_number(text: str) -> int | float:
 def json_text(value: Any) -> Any:
     """Return a value of a JSON text, with each lone surrogate replaced by U+FFFD.
 
-    `json.loads` accepts a lone escape of a UTF-16 surrogate. Such a text can be neither sent nor stored, and
-    one odd text must not make the whole answer unusable.
+    `json.loads` accepts a lone escape of a UTF-16 surrogate. A text with a lone surrogate can be neither sent
+    nor stored, and one odd text must not make the whole answer unusable.
     """
     if isinstance(value, str):
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -97,7 +97,7 @@ def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of a JSON text, for `json.loads(object_pairs_hook=...)`; see `json_text`.
 
     Raises:
-        MalformedError: the object has a field twice; parsers differ in which of the two they use.
+        MalformedError: the object has the same field twice; parsers differ in which value they use.
     """
     fields = {json_text(name): json_text(value) for name, value in pairs}
     if len(fields) < len(pairs):

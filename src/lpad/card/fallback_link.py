@@ -149,7 +149,7 @@ class FallbackLink:
     def _first(self, act: Callable[[Link], _T], *, deadline: Deadline) -> _T:
         """Return the result of `act` over the present port, or else over the first port that succeeds.
 
-        If every port fails, lpad keeps one port open if the modem has answered over it and reports on its
+        If every port fails, lpad keeps a port open over which the modem has answered and can report on its
         card.
         """
         listening: tuple[Link | None, str] | None = None

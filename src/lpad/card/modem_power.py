@@ -54,7 +54,7 @@ class Access(Protocol):
         ...
 
     def end_session(self) -> bool:
-        """Close a session that was kept open for later commands; return whether there was one."""
+        """Close a card session that was kept open for later commands; return whether there was one."""
         ...
 
     def drop(self) -> None:
@@ -100,7 +100,7 @@ def take_step(access: Access, rung: RefreshStep, *, announcements: Sequence[str]
 
 
 def _bring_up(access: Access, rung: RefreshStep, *, refused: bool) -> None:
-    """Power up, on a new port if necessary; if this fails, lpad tries again when it next opens the card."""
+    """Power up, over a reopened port if necessary; if this fails, lpad tries again at the next opening."""
     until = Deadline.after(_BRINGING_UP)
     pause = FIRST_PAUSE
     while True:

@@ -1,6 +1,6 @@
 """After a switch: check that the modem reads the new profile, and make it do so if necessary.
 
-lpad reads the card first, because a modem may not have carried out its REFRESH yet, and then asks the modem
+lpad reads the card first, because a modem may not have carried out the REFRESH yet, and then asks the modem
 for the ICCID that it reads. While the modem reads a different ICCID, lpad takes the steps in the ladder of
 the modem's quirks: lpad waits, then powers the SIM, the radio and finally the modem down and up. If only lpad
 reads the card, as in a reader, or if a modem reports no ICCID, lpad relies on the card's report.
@@ -403,7 +403,7 @@ class Refresh:
             self._access.drop()
 
     def _finish(self, outcome: Outcome, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Send the modem's commands after a switch, and check it again, because they may restart it."""
+        """Send the modem the quirk's commands, and check the modem again, because they may restart it."""
         with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
             commands = lent.quirks.after_switch if lent is not None else ()
         if commands and self._may_climb():

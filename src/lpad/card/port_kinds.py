@@ -76,7 +76,7 @@ class ModemPort(Frozen, kw_only=True):
     """Other ports of the same modem, which lpad uses if `path` does not reach the card."""
     baud: int = 115200
     fast_baud: int | None = None
-    """The speed of an AT port while lpad has the port, if the modem offers this speed; None: `baud`."""
+    """The speed of an AT port while lpad has the port open, if the modem offers this speed; None: `baud`."""
     speed_notes: Path | None = None
     """The folder with the note about a speed that has to be restored; None: the folder given to `way`."""
     quirks: Mapping[str, Any] = field(default_factory=dict)

@@ -122,7 +122,7 @@ class ProbeReport(Frozen, kw_only=True):
     block_size_learned: bool = False
     """Whether the link refused blocks larger than `block_size` during the probe."""
     answers: tuple[str, ...] = ()
-    """All the ways in which the link returned data."""
+    """The forms in which the link returned data, such as `data with 9000`."""
     eid: Eid | None = None
     euiccs: tuple[FoundIsdr, ...] = ()
     """All eUICCs found in the card, the used one first; some cards contain two."""

@@ -627,7 +627,7 @@ class AsyncWebhooks:
         return decoding.decoded(await self._post(name, "resume"), Webhook)
 
     async def redeliver(self, name: str, sequence: int | None = None) -> int:
-        """Have lpad send one event again, or all that it has given up; return their number."""
+        """Have lpad send one event again, or all set-aside events; return the number of events."""
         body = {} if sequence is None else {"sequence": sequence}
         return decoding.decoded(await self._post(name, "redeliver", body), Redelivered).events
 

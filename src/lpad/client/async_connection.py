@@ -158,7 +158,7 @@ class _AsyncHttpSocket:
         """Return a new connection to the socket at a path.
 
         Raises:
-            CannotConnectError: nothing accepts connections there.
+            CannotConnectError: nothing accepts connections at the path.
         """
         try:
             async with asyncio.timeout(PATIENCE):
@@ -190,7 +190,7 @@ class _AsyncHttpSocket:
         except TimeoutError as error:
             raise NoAnswerError("lpad did not accept the request in time") from error
         except OSError:
-            pass  # the daemon may have refused the request before reading all of it, with an answer
+            pass  # the daemon may have refused the request with an answer before reading all of it
         while not isinstance(event := await self._event(patience), h11.Response):
             pass  # skip an informational answer
         return event.status_code

@@ -17,10 +17,10 @@ NOBODY = "nobody"
 
 
 def test_folders_of_the_service_alone() -> None:
-    """Setup reports that the service does not see a port in /tmp or in a home folder."""
+    """Setup reports that the service cannot access a port in /tmp or in a home folder."""
     told = hidden_from_service("/tmp/modem")
     assert told is not None
-    assert "its own /tmp (PrivateTmp) and does not see /tmp/modem" in told
+    assert "its own /tmp (PrivateTmp) and cannot access /tmp/modem" in told
     assert "ProtectHome" in (hidden_from_service("/home/ada/modem") or "")
     assert hidden_from_service("/dev/ttyUSB2") is None
 

@@ -40,7 +40,7 @@ def current_fields() -> Mapping[str, str]:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, str]:
-    """Return the fields of an entry; call it in the thread that logs.
+    """Return the fields of a log entry; must be called in the thread that logs the entry.
 
     KIND comes from an error among the message's arguments, from the logged exception, or from `extra`.
     """

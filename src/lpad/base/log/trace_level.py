@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 TRACE = 5
-"""The number of the log level; the log calls it "TRACE"."""
+"""The number of this log level, whose name in the log is "TRACE"."""
 
 _PAYLOADS = logging.getLogger("lpad.payloads")
 

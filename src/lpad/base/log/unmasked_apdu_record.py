@@ -52,7 +52,7 @@ class _Record:
             try:
                 os.write(self._file, line)
             except OSError as error:
-                # A change must never fail because of the record.
+                # A change must never fail because an APDU cannot be recorded.
                 _log.warning("no more APDUs are recorded in %s: %s", self._path, error.strerror)
                 self._close()
 
@@ -69,8 +69,8 @@ def record_apdus(path: Path | None) -> None:
     """Append all further APDUs to a file of mode 0600; None stops recording.
 
     Raises:
-        InvalidSettings: the file cannot be written, is a link or not a regular file, belongs to another user,
-            or has several links.
+        InvalidSettings: the file cannot be written, is a symbolic link or not a regular file, belongs to
+            another user, or has several hard links.
     """
     _record.to(path)
 
@@ -104,7 +104,7 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
 
 def _opened(path: Path) -> int:
-    """Open the file, which must belong to lpad's user and have a single link; return its descriptor.
+    """Open the file, which must belong to lpad's user and have a single hard link; return its descriptor.
 
     The file receives all of a card's answers, so no other user may have created it.
     """

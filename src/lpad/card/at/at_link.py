@@ -1,6 +1,6 @@
 """The card in a modem, reached through the modem's AT commands.
 
-The link uses the modem's quirks and the remembered results of its last use, and tries out everything else.
+`AtLink` uses the modem's quirks and what lpad remembers of the modem, and tries out everything else.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SIM_BUSY = 30.0
 """Seconds for which a SIM may report that it is busy, after a start or a switch."""
 _BETWEEN_QUESTIONS = 1.0
 _SAME_ON_EVERY_LINK = ("6A81", "6A82")
-"""The card's own answers, not the modem's: no channel is free, or there is no ISD-R."""
+"""Status words of the card that do not depend on the kind of link: no channel is free, or no ISD-R exists."""
 
 
 class OpenLine(Protocol):
@@ -158,7 +158,7 @@ class AtLink:
 
     @property
     def _is_owners(self) -> bool:
-        """Whether the settings give the block size, which then applies even after a successful trial."""
+        """Whether the settings give the block size, which larger blocks that have passed do not change."""
         return "block_size" in self._overrides
 
     def begin_trial(self) -> None:
@@ -182,7 +182,7 @@ class AtLink:
 
     @property
     def reported(self) -> bool:
-        """Whether a line among the answers has reported on the connection (see `Listening`)."""
+        """Whether a line among the answers has reported on the data connection (see `Listening`)."""
         return self._modem.at_port.reported
 
     def fileno(self) -> int:
@@ -190,7 +190,7 @@ class AtLink:
         return self._modem.at_port.fileno()
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the unsolicited lines; return whether one reported on the connection (see `Listening`)."""
+        """Read unsolicited lines; return whether one reported on the data connection (see `Listening`)."""
         return self._modem.at_port.hear(deadline=deadline)
 
     def close(self) -> None:
@@ -290,7 +290,7 @@ class AtLink:
         return found
 
     def _try_out(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> None:
-        """Open a channel, use it and close it, even after a failure."""
+        """Open a channel, use it, and close it even if its use fails."""
         channel = self._open(kind, aids, deadline=deadline)
         try:
             ask_for_eid(channel, deadline=deadline)

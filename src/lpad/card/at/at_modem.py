@@ -136,7 +136,7 @@ class AtModem:
     ) -> tuple[Registration, ...]:
         """Return the registration in each kind of network; empty if the modem does not report it.
 
-        A modem that answers with a reason, such as a missing SIM, knows the command and is not registered.
+        A modem that answers with a reason, such as a missing SIM, counts as not registered.
         """
         found: list[Registration] = []
         for network in networks:

@@ -49,8 +49,8 @@ class AtCglaLink:
 
         Args:
             modem: the modem, which only this link uses, and which is closed with the link.
-            channel_in_class: whether the class byte contains the channel. By TS 27.007 the class byte must
-                not, because the modem inserts the channel; but some modems pass the class byte on unchanged.
+            channel_in_class: whether class bytes contain the channel number. By TS 27.007 they must not,
+                because the modem inserts the number; but some modems pass the class byte on unchanged.
             name: prefix of each line of the APDU trace, such as the port.
             unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
         """
@@ -79,7 +79,7 @@ class AtCglaLink:
         """Open a channel to the first of `aids` that the modem finds (see `Link`).
 
         Most modems give no reason for a refusal: they answer ERROR if the application is unknown, if no
-        channel is free, and if the command is unknown. The error is 6A82 only if each AID is 'not found'.
+        channel is free, and if the command is unknown. `sw` is 6A82 only if each AID is 'not found'.
 
         Raises:
             LinkRefused: the modem refused, usually without a reason.
@@ -177,7 +177,7 @@ class CglaChannel(LosableChannel):
 
         Args:
             card: passes APDUs to the channel.
-            number: the number for class bytes; None: the modem inserts it.
+            number: the number for class bytes; None: the modem inserts the number.
         """
         super().__init__(aid)
         self._card = card

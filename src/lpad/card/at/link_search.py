@@ -35,8 +35,8 @@ def find_link(
 ) -> LinkKind:
     """Return the first kind of link that works.
 
-    The first of `aids` is tried on every kind of link before the others, because most cards know it, and a
-    modem without +CCHO answers ERROR to each name.
+    The first of `aids` is tried on every kind of link before the other AIDs, because most cards know it, and
+    a modem without +CCHO answers ERROR to each name.
 
     Args:
         kinds: the kinds of link, preferred first.
@@ -45,7 +45,7 @@ def find_link(
         name: name of the port, for the error's sentence.
 
     Raises:
-        CardError: no kind of link works; the sentence contains the answer on each.
+        CardError: no kind of link works; the sentence contains the answer on each kind.
     """
     if not kinds or not aids:
         raise InternalError("a link search needs at least one kind of link and one AID")
@@ -104,5 +104,5 @@ def _nothing_works(failures: dict[LinkKind, CardError], name: str) -> CardError:
 def _telling(error: CardError) -> int:
     if isinstance(error, CardStatus):
         return 0 if error.details.get("sw") != _NO_SUCH_APPLICATION else 1
-    # A modem with this answer may recover; among plain refusals, it is the most informative.
+    # A modem that reports a phone failure may recover; no other plain refusal is as informative.
     return 2 if is_phone_failure(error) else 3

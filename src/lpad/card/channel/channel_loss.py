@@ -1,7 +1,7 @@
 """Channels that may be lost before they are closed, because a card that restarts loses all of them.
 
-After a REFRESH the modem resets the card and opens its own channels, with the same numbers. If lpad then
-closed "its" channel, the modem would lose its network application. A card also
+After a REFRESH the modem resets the card and opens its own channels, which may get the numbers of lpad's
+channels. If lpad then closed "its" channel, the modem would lose a network application. A card also
 restarts unnoticed, even in the middle of a session, if a reader's contacts break for less than pcscd's 0.4 s.
 """
 
@@ -39,8 +39,8 @@ class LosableChannel(ABC):
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
         """Send an APDU on this channel (see `Channel`).
 
-        A channel that has carried commands and now recognizes none of them was lost. If the card may
-        merely lack a function, the answer to another command decides.
+        A channel that has carried a command was lost if the card now knows no such channel (6881). After any
+        other doubtful status word, the answer to another command, sent with `transmit`, decides.
 
         Raises:
             CardUnreachable: the channel was lost, or the check failed.
@@ -70,7 +70,7 @@ class LosableChannel(ABC):
     def _is_lost(self, *, deadline: Deadline) -> bool:
         """Return whether the channel is gone or belongs to another program, so that lpad must not close it.
 
-        Without proof, the channel counts as lpad's, because a surplus channel is closed later.
+        Without proof, the channel counts as lpad's.
 
         Raises:
             CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.

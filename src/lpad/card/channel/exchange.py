@@ -24,7 +24,7 @@ def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempte
     """Send a command and return its whole answer; handles 61xx and 6Cxx.
 
     Raises:
-        CardUnreachable, CardBusy: as in `RawCard`; LinkRefused only if the card has not seen the command.
+        CardUnreachable, CardBusy: as in `RawCard`; LinkRefused only if the card has not received the command.
         CardMalformed: no status word, or an endless answer.
     """
     machine = Exchange(command)
@@ -34,7 +34,7 @@ def exchange(via: Transmitter, command: Command, *, deadline: Deadline, attempte
         except LinkRefused as error:
             if machine.to_send is command:
                 raise
-            # The card has seen the command, so the error must not suggest that it can be sent again.
+            # The card has received the command, so the error must not suggest sending the command again.
             raise CardUnreachable(error.sentence, retryable=error.retryable, **error.details) from error
         with blamed_on(CardMalformed, attempted):
             machine.feed(raw)

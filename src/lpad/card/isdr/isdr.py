@@ -86,7 +86,7 @@ class Isdr:
             The response data without status word; empty if the card returned none.
 
         Raises:
-            InvalidValue: too long for STORE DATA; nothing was sent.
+            InvalidValue: the command is too long for STORE DATA; nothing was sent.
             CardStatus: the card refused with a status word; 6F00 after enable, disable or reset means
                 that the card was reset meanwhile and must be read again.
             CardUnreachable, CardBusy, CardMalformed: as in `RawCard`.

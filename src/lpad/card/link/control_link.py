@@ -165,7 +165,7 @@ class ControlLink(ABC, Generic[_M]):
 
     @property
     def reported(self) -> bool:
-        """Whether an indication has reported on the connection (see `Listening`)."""
+        """Whether an indication has reported on the data connection (see `Listening`)."""
         return self.modem.dialogue.reported
 
     def fileno(self) -> int:
@@ -173,7 +173,7 @@ class ControlLink(ABC, Generic[_M]):
         return self.modem.dialogue.fileno()
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the indications; return whether one reported on the connection (see `Listening`)."""
+        """Read the indications; return whether one reported on the data connection (see `Listening`)."""
         del deadline  # reading what has arrived takes no time
         return self.modem.dialogue.hear()
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lpad.protocol.apdu import Apdu
 
 _TOO_SMALL_TO_BLAME = 63
-"""The size of a block in bytes that every link accepts; the length cannot be the cause of a refusal."""
+"""The size in bytes of a block that every link accepts, so that its length cannot cause a refusal."""
 
 
 class NamedChannel(Channel, Protocol):

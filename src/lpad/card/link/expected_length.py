@@ -1,8 +1,8 @@
 """Le for cards and modems that return no data unless a command states how much it expects.
 
-SGP.22 omits Le, because T=0 has no Le; most modems expect this, but not all (lpac#118, lpac#159). If a
-read-only command succeeds without data, Le may be needed. lpad repeats the command once with Le = 00, and if
-that returns data, sends Le from then on.
+SGP.22 omits Le, because T=0 has no Le; most modems, but not all, expect commands without Le (lpac#118,
+lpac#159). If a read-only command succeeds without data, Le may be needed. lpad repeats the command once with
+Le = 00, and if that returns data, sends Le from then on.
 """
 
 from __future__ import annotations

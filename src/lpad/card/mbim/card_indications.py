@@ -30,7 +30,7 @@ _BY_SLOT_STATE: dict[int, CardReport] = {
 
 
 def card_report_of(indication: Indication, *, used_slot: int | None) -> CardReport:
-    """Return the report on the card in an indication; 0 if the indication is about something else.
+    """Return an indication's report on the card; 0 if the indication is about something else.
 
     Args:
         indication: an indication of the MBIM function.

@@ -40,9 +40,9 @@ class UiccChannel:
         """Use an open channel.
 
         Args:
-            number: 1 to 19.
+            number: the channel number, 1 to 19.
             class_byte_type: the type that worked for ES10 commands; None: unknown, so lpad tries 1 first.
-            channel_in_class: whether class bytes contain the channel at first.
+            channel_in_class: whether class bytes contain the channel number at first.
             learn: called with the type once it is known.
         """
         self.modem = modem
@@ -78,7 +78,7 @@ class UiccChannel:
         self._learn(class_byte_type)
 
     def _pass(self, apdu: Apdu, class_byte_type: int, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on with the channel in its class byte, because some firmware does not insert it.
+        """Pass an APDU on with the channel number in its class byte, which some firmware does not insert.
 
         Other firmware refuses such an APDU as if its channel did not exist (Fibocom, lpac#114).
         """

@@ -62,7 +62,7 @@ class MbimSession:
         return SessionReport(active=True, addresses=self._addresses(patience=patience, deadline=deadline))
 
     def open(self, wish: SessionWish, *, patience: float, deadline: Deadline) -> SessionReport:
-        """Open the session with these settings; first close a session with other or unknown settings.
+        """Open the session with the settings in `wish`; first close a session with other or unknown settings.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
@@ -89,7 +89,7 @@ class MbimSession:
         return report
 
     def close(self, *, deadline: Deadline) -> None:
-        """Have the modem close the session; a refusal, such as for a closed session, is only logged.
+        """Have the modem close the session; a refusal, as for a session that is not open, is only logged.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

@@ -142,7 +142,7 @@ class MbimDialogue(ControlDialogue):
             information: the content of the command; None: it has no content.
             attempted: begins the sentence of an error.
             patience: the maximum number of seconds to wait for the answer.
-            deadline: for the whole call; the earlier of the two limits applies.
+            deadline: for the whole call, even if `patience` seconds have not passed.
 
         Raises:
             CardUnreachable: no answer in time, the port is gone, or the modem refuses the message.
@@ -290,7 +290,7 @@ class MbimDialogue(ControlDialogue):
         """Keep the indications in received data for later, and return the other messages.
 
         Args:
-            awaited: the transaction whose answer is expected; None: none.
+            awaited: the transaction whose answer is expected; None: no answer is expected.
         """
         answers: list[Message] = []
         for message in self._receiver.receive(data):

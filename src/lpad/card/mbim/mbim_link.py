@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 GROUP = 0x4C50
-"""lpad's own group of channels. ModemManager and lpac use 1, so closing lpad's group does not affect them."""
+"""lpad's own group of channels; ModemManager and lpac use group 1, which lpad must not close."""
 _NOT_SELECTED = (Status.SELECT_FAILED, Status.INVALID_PARAMETERS, Status.FAILURE)
 
 

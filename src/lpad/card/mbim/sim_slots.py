@@ -38,7 +38,7 @@ class SimSlots:
     def read(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's slots; empty if it has only one slot, or does not report its slots.
 
-        Afterwards, the dialogue ignores indications of slots other than the one in use, if that one is known.
+        Afterwards, the dialogue ignores indications about slots other than the used slot, if that is known.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
@@ -63,7 +63,7 @@ class SimSlots:
         return tuple(slots)
 
     def select(self, number: int, *, deadline: Deadline) -> bool:
-        """Make the modem use a slot; return whether lpad changed it.
+        """Make the modem use a slot; return whether lpad changed the slot.
 
         Args:
             number: the physical slot, from 1.

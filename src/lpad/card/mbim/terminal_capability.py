@@ -37,7 +37,7 @@ class Declared(enum.Enum):
 
 
 def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadline: Deadline) -> Declared:
-    """Have the modem tell the card that this device has an LPA; restart the card for this if requested.
+    """Have the modem declare an LPA to the card; restart the card for this if requested.
 
     The modem keeps the other data objects that it stores for TERMINAL CAPABILITY.
 
@@ -49,7 +49,7 @@ def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadl
         CardUnreachable: the modem does not answer, or refuses.
         CardBusy: the modem or its SIM is busy.
     """
-    attempted = "cannot tell the card that this device has an LPA"
+    attempted = "cannot have the modem declare an LPA to the card"
 
     def read() -> TerminalCapability | None:
         return dialogue.read(
@@ -75,13 +75,13 @@ def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadl
     order(Uicc.TERMINAL_CAPABILITY, TerminalCapability(objects=(*others, LPA_CAPABILITY)))
     declared = read()
     if declared is None or LPA_CAPABILITY not in declared.objects:
-        return Declared.UNKNOWN  # otherwise lpad would not know that it has restarted the card for this
+        return Declared.UNKNOWN  # if the LPA is not stored, each later attempt would restart the card
     if not restart:
         return Declared.LATER
     try:
         order(Uicc.RESET, ResetRequest(pass_through=0))
     except CardError:
-        # The next attempt must find that the card has not been restarted.
+        # The stored capabilities are restored, so that the next attempt restarts the card.
         with suppress(CardError):
             order(Uicc.TERMINAL_CAPABILITY, found, deadline=deadline.later(patience))
         raise

@@ -58,7 +58,7 @@ class AtPort:
 
         Args:
             patience: the maximum number of seconds to wait for the answer after the command was sent.
-            deadline: for the whole call; the earlier of the two limits applies.
+            deadline: for the whole call, even if `patience` seconds have not passed.
 
         Raises:
             CardUnreachable: no answer in time, the port is gone, or the modem refuses (LinkRefused).
@@ -118,11 +118,11 @@ class AtPort:
 
     @property
     def reported(self) -> bool:
-        """Whether a line among the answers has reported on the connection; `hear` then returns True."""
+        """Whether a line among the answers reported on the data connection; `hear` then returns True."""
         return self._reported
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the unsolicited lines, and return whether one reported on the connection since the last call.
+        """Read unsolicited lines; return whether one reported on the data connection since the last call.
 
         Raises:
             CardUnreachable: the port is gone.
@@ -138,8 +138,8 @@ class AtPort:
     def _introduce(self, *, deadline: Deadline) -> None:
         """Switch echo off and +CMEE on, once per opened port; the modem may refuse either.
 
-        Echo would double the characters on the line. Without +CMEE a modem answers ERROR without a reason,
-        and a busy SIM would look like a missing one.
+        Echo would double the characters on the serial line. Without +CMEE a modem answers ERROR without a
+        reason, and a busy SIM would look like a missing one.
         """
         speed = self._speed
         if self._introduced:

@@ -116,7 +116,7 @@ def refusal_of(answer: AtAnswer, *, attempted: str) -> CardError:
 
 
 def is_phone_failure(error: CardError) -> bool:
-    """Return whether the modem answered '+CME ERROR: 0', as some do until they are restarted."""
+    """Return whether the modem answered '+CME ERROR: 0', as some modems do until they are restarted."""
     told = str(error.details.get("modem_error", ""))
     _, colon, what = told.partition(":")
     return bool(colon) and _code(what.strip().strip('"')) == _PHONE_FAILURE

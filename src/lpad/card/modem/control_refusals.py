@@ -30,7 +30,7 @@ OTHER = Refusal(LinkRefused, "a modem reset may help")
 
 
 def refusal_error(refusal: Refusal, words: str, *, attempted: str, protocol: str) -> CardError:
-    """Return the error; its details contain `modem_error`.
+    """Return the error for a refusal; its details contain `modem_error`.
 
     Args:
         words: the modem's reason, such as "sim not inserted".

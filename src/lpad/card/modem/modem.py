@@ -168,7 +168,7 @@ class ControlModem(Modem):
     def registrations(
         self, *, networks: Iterable[str] = (), first: bool = False, deadline: Deadline
     ) -> tuple[Registration, ...]:
-        """Return the registration, which is one for all kinds of networks; empty if it is not reported."""
+        """Return the one registration for all kinds of networks; empty if the modem does not report it."""
         del networks, first
         found = self.registration(deadline=deadline)
         return () if found is None else (found,)
@@ -182,7 +182,7 @@ class ControlModem(Modem):
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with the settings in `wish`, in place of an earlier one; return its state."""
+        """Open the data session with the settings in `wish`, replacing an open one; return its state."""
         try:
             self.iccid(deadline=deadline)  # the next cause will belong to this profile
         except CardError as error:

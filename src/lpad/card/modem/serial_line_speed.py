@@ -1,7 +1,7 @@
-"""The speed of a modem's serial line, which the settings may raise while lpad has the port (AT+IPR).
+"""The speed of a modem's serial line, which the settings may raise while lpad has the port open (AT+IPR).
 
 A modem keeps its speed when lpad is killed, and some keep it without power. A note on disk therefore precedes
-each change, and while the note exists, lpad tries both speeds.
+each change, and while the note exists, lpad tries both the usual and the fast speed.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LineSpeed:
 
         Args:
             usual: the speed at which the port is opened, in bits per second.
-            fast: the speed to use while lpad has the port; None: the usual speed.
+            fast: the speed to use while lpad has the port open; None: the usual speed.
             note: the file that names the speed to restore; None: the speed is never raised.
         """
         self._usual = usual
@@ -112,7 +112,7 @@ class LineSpeed:
     def candidates(self, line: Line) -> dict[int, float | None]:
         """Return the speeds at which a silent modem may be, in bits per second, the present one first.
 
-        Each has the maximum number of seconds to wait for an answer; None: as for any command.
+        Each speed has the maximum number of seconds to wait for an answer; None: as for any command.
         """
         raised = self._raised
         speeds: dict[int, float | None] = {line.speed: None}
@@ -169,7 +169,7 @@ class LineSpeed:
             line.change_speed(former)
         if not _proven(ask) or line.speed not in (self._usual, former):
             _log.warning(
-                "%s: the modem has not confirmed that its line is at %d baud again; lpad tries both speeds"
+                "%s: the modem has not confirmed that its line is at %d baud again; lpad tries all speeds"
                 " when it next opens the port",
                 line.name,
                 former,
@@ -192,8 +192,8 @@ class LineSpeed:
         expected = self._long_answer(line, ask)
         if expected is None or not self._port_can(line, fast):
             return
-        # A modem that does not answer at this speed is lost until it restarts; then the note prevents a
-        # second try.
+        # A modem that does not answer at this speed cannot be reached until it restarts; then the note
+        # prevents a second try.
         note = _Note(fast, former, failed=True)
         if not self._keep(note, line):
             return
@@ -205,7 +205,7 @@ class LineSpeed:
         line.change_speed(fast)
         if not _proven(ask):
             self._failed(line, "the modem does not answer")
-            return  # the next command fails, and both speeds are tried
+            return  # the next command fails, and lpad then tries all possible speeds
         if line.speed != fast:
             self._failed(line, "the modem does not answer")
         elif any(ask(_LONG) != expected for _ in range(2)):
@@ -219,7 +219,7 @@ class LineSpeed:
         self._restore(line, ask)
 
     def _long_answer(self, line: Line, ask: Ask) -> AtAnswer | None:
-        """Return the answer to a long line at the usual speed; None if the modem does not answer."""
+        """Return the answer to a long AT line at the usual speed; None if the modem does not answer."""
         answer = ask(_LONG)
         if answer is None and _proven(ask):
             self._refused(line, f"the modem does not answer a line of {len(_LONG.text)} characters")
@@ -284,7 +284,7 @@ class LineSpeed:
     def _keep(self, note: _Note, line: Line) -> bool:
         """Write the note about the speed to disk; return whether this succeeded."""
         if not self._file.write(note, synced=True, name_synced=True):
-            _log.warning("%s: stays at %d baud, because no other speed can be noted", line.name, self._usual)
+            _log.warning("%s: stays at %d baud, because no note can be written", line.name, self._usual)
             if self._raised is None:
                 self._file.remove()
                 return False

@@ -1,7 +1,7 @@
-"""A separate thread for calls without a deadline, so that their caller can have one.
+"""A separate thread for calls without a time limit, so that their caller can keep its deadline.
 
 PC/SC has such calls: SCardTransmit blocks as long as the reader's driver does, SCardBeginTransaction as long
-as another program uses the card. Neither can be interrupted; SCardCancel only ends SCardGetStatusChange.
+as another program uses the card. SCardCancel does not interrupt them; it ends only SCardGetStatusChange.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CallThread:
         self._calls.put(None)
 
     def wait(self, *, deadline: Deadline) -> bool:
-        """Wait for the thread's end; return whether it came before the deadline."""
+        """Wait for the thread's end; return whether the thread ended before the deadline."""
         self._thread.join(deadline.remaining())
         return not self._thread.is_alive()
 

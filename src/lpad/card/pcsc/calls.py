@@ -33,7 +33,7 @@ _UNSIGNED = 0xFFFFFFFF
 _LONGEST_WAIT = 0xFFFFFFFE
 """The longest wait in milliseconds; the next larger number means a wait without limit."""
 CARD_PRESENT = 0x0020
-"""The bit in a reader's state that shows a card."""
+"""The bit of a reader's state that is set while a card is present."""
 _ARRIVALS = r"\\?PnP?\Notification"
 """The name under which pcscd reports readers that are plugged in or removed."""
 
@@ -99,7 +99,7 @@ class Context:
 
         Raises:
             CardUnreachable: no such reader, no card, or the card does not answer.
-            CardBusy: another program is connected, and one of the two requires exclusive use.
+            CardBusy: another program is connected, and it or lpad requires exclusive use.
         """
         scard = self._scard
         mode = scard.SCARD_SHARE_SHARED if shared else scard.SCARD_SHARE_EXCLUSIVE

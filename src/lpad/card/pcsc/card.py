@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _CLOSING = 5.0
-"""Seconds to wait for a reader's release before it is left to its thread."""
+"""Seconds to wait for a reader's release, which is then left to the reader's thread."""
 _ENDING_TURN = 10.0
 _MOST_RESETS = 3
 """The maximum number of times that another program may reset the card while lpad waits for its turn."""
@@ -42,7 +42,7 @@ class PcscCard:
 
     With exclusive use, no other program can use the reader until `close`, as with a serial port's lock. With
     shared use, other programs may connect, but a transaction from `begin` to `end` keeps them from selecting
-    something else during a session.
+    another application during a session.
     """
 
     def __init__(self, reader: str | int, *, shared: bool = False) -> None:

@@ -39,7 +39,7 @@ _NO_PCSCD = _Failure(
     "install the Debian package pcscd, or start it with 'systemctl start pcscd.socket'",
 )
 _READER_GONE = _Failure(
-    "the reader has disappeared", "plug the reader in again; if pcscd still does not see it, restart pcscd"
+    "the reader has disappeared", "plug the reader in again; if pcscd still does not find it, restart pcscd"
 )
 _TOO_LONG = _Failure(
     "the reader's driver refuses the command",
@@ -63,7 +63,7 @@ _FAILURES = {
     TIMEOUT: _Failure("no answer came in time", "try again"),
     SHARING_VIOLATION: _Failure(
         "another program uses the reader",
-        "stop that program; if all of them share the reader, the setting 'shared' lets lpad take turns",
+        "stop that program; if all programs share the reader, the setting 'shared' lets lpad take turns",
         CardBusy,
     ),
     NO_SMARTCARD: _Failure(
@@ -118,7 +118,7 @@ def failure(code: int, attempted: str) -> CardError:
     known = _FAILURES.get(code) or _Failure("PC/SC refused", "see the code in winscard's documentation")
     words = known.words
     if code == SHARING_VIOLATION:
-        # PC/SC does not report which program; all of its users are possible.
+        # PC/SC does not report which program uses the reader, so all programs that use PC/SC are named.
         programs = programs_using_pcsc()
         words += f" ({', '.join(programs)})" if programs else ""
     return known.error(

@@ -32,5 +32,5 @@ def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
 def _has_library(process: Path) -> bool:
     try:
         return _LIBRARY in (process / "maps").read_text(encoding="utf-8", errors="replace")
-    except OSError:  # another user's
+    except OSError:  # the process belongs to another user
         return False

@@ -56,8 +56,8 @@ class PcscLink:
             card: the card, which this link then owns.
             terminal_capability: see `RawLink`. In a reader, no modem has sent TERMINAL CAPABILITY.
             terminal_profile: the profile for a card that sends nothing proactive without one, such as
-                `proactive.REFRESH_ONLY`. None sends no TERMINAL PROFILE, which suffices for all eUICCs seen
-                so far, and keeps other applets on the card quiet.
+                `proactive.REFRESH_ONLY`. None: lpad sends no TERMINAL PROFILE, which suffices for all
+                known eUICCs, and prevents proactive commands of other applets.
             name: name in the APDU trace.
             memory: the remembered cards in readers; None: lpad remembers none.
             unredacted: whether the APDU trace always shows payloads; see `TracedCard`.
@@ -83,7 +83,7 @@ class PcscLink:
         self._remember(block_size=size)
 
     def open_channel(self, aids: Sequence[Aid], *, deadline: Deadline) -> Channel:
-        """Take the card, open a channel and select an application (see `Link`).
+        """Take a turn with the card, open a channel and select an application (see `Link`).
 
         If another program resets the card in between, nothing is lost yet, so the channel is opened again.
         """

@@ -16,7 +16,7 @@ def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
     """Return the full name of the chosen reader.
 
     A name is best, because it contains the reader's serial number if there is one. The last digits of a name
-    count the readers and slots that pcscd has seen: `Gemalto PC Twin Reader (5A3B) 00 00` may end in `01 00`
+    count the readers and slots that pcscd has found: `Gemalto PC Twin Reader (5A3B) 00 00` may end in `01 00`
     tomorrow. The pattern `Gemalto PC Twin Reader (5A3B)*` still matches the same reader then. Only * and ?
     are special, because real names contain many brackets. A position depends on the order in which readers
     are plugged in.

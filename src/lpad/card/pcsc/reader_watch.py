@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WITHOUT_PCSCD = (60.0, 120.0, 300.0, 900.0)
-"""Seconds until pcscd is tried again; the last value repeats."""
+"""Seconds until lpad tries to reach pcscd again; the last value repeats."""
 _LONG = 7 * 24 * 3600.0
 _EVENTS = 16
 """The bit of a reader's state at which its counter of card insertions and removals begins."""

@@ -37,7 +37,7 @@ _LARGEST_COMMAND = 0x800248A0
 """IOCTL_WDM_MAX_COMMAND: the port's largest message, as a number of 2 bytes."""
 _CHUNK = 65_536
 START_OPENER = "start lpad's port opener ('systemctl enable --now lpad-ports.socket')"
-"""The remedy if only root may do something, for an lpad that runs as another user."""
+"""The remedy for an action that only root may carry out, if lpad runs as another user."""
 _OPENER = PortOpenerClient()
 _FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -258,7 +258,7 @@ def _not_opened(port: str, error: OSError) -> CardUnreachable:
     if error.errno in (errno.EACCES, errno.EPERM):
         return CardUnreachable(
             f"cannot open {port}: permission denied; control ports belong to root: {START_OPENER}, run lpad"
-            " as root, or give the user that lpad runs as access with a udev rule",
+            " as root, or give lpad's user access with a udev rule",
             retryable=False,
         )
     return CardUnreachable(f"cannot open {port}: {os.strerror(error.errno or 0)}")

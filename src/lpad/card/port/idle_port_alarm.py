@@ -42,7 +42,7 @@ class PortAlarm:
             self._poll.register(port, select.EPOLLIN | select.EPOLLONESHOT)
 
     def disarm(self, port: int) -> None:
-        """Stop the alarm for a port, because its owner reads it.
+        """Stop the alarm for a port that the owner now reads itself.
 
         A port that stays registered would ring without end once it is gone, even if no event of it is wanted
         (EPOLLHUP in epoll_ctl(2)).

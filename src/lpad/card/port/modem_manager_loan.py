@@ -72,7 +72,7 @@ class PortLoan:
             return _BorrowedLine(line, self)
 
     def give_back(self) -> None:
-        """End the loan, unless another user of it has a line open; that user must then end the loan."""
+        """End the loan, unless another user of the port has a line open; that user must then end the loan."""
         with self._lock:
             if self._lines == 0 and self._inhibitions:
                 self._was_lent = self.was_lent

@@ -196,7 +196,7 @@ def _not_opened(port: str, error: OSError | ValueError) -> CardUnreachable | Car
         return CardBusy(f"cannot open {port}: {held_elsewhere(port)}")
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         private = (
-            "; lpad.service has its own /tmp (PrivateTmp), so it does not see this port: put it into /run"
+            "; lpad.service has its own /tmp (PrivateTmp), so it cannot access this port: use a path in /run"
             if port.startswith(_PRIVATE)
             else ""
         )
@@ -206,7 +206,7 @@ def _not_opened(port: str, error: OSError | ValueError) -> CardUnreachable | Car
         )
     if number in (errno.EACCES, errno.EPERM):
         return CardUnreachable(
-            f"cannot open {port}: permission denied; add the user that lpad runs as to the group that owns"
+            f"cannot open {port}: permission denied; add lpad's user to the group that owns"
             " the port, usually 'dialout'",
             retryable=False,
         )

@@ -29,7 +29,7 @@ _BY_PHYSICAL_CARD: dict[int, CardReport] = {
 
 
 def card_report_of(message: Message) -> CardReport:
-    """Return the report on the card in an indication; `NO_CARD_REPORT` if it contains none."""
+    """Return an indication's report on the card; `NO_CARD_REPORT` if it contains none."""
     read = _READERS.get((message.service, message.number))
     if read is None:
         return NO_CARD_REPORT

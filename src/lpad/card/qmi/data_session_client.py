@@ -54,7 +54,7 @@ class DataSessionClient:
         return True
 
     def report(self, *, patience: float, deadline: Deadline) -> SessionReport:
-        """Return the state of the session that this client sees.
+        """Return the state of the session that the modem reports to this client.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.
@@ -79,7 +79,7 @@ class DataSessionClient:
     def exchange(
         self, request: Body, *, attempted: str, patience: float, deadline: Deadline, checked: bool = False
     ) -> Message:
-        """Send a request and return its answer; with `checked`, a refusal is an error.
+        """Send a request and return its answer; with `checked`, raise an error for a refusal.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

@@ -28,7 +28,7 @@ class UimChannel:
         self.number = number
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on, with the channel in its class byte, because some firmware does not insert it.
+        """Pass an APDU on, with the channel number in its class byte, which some firmware does not insert.
 
         An answer too long for one message follows in indications; some firmware announces it in a refusal.
         """

@@ -165,7 +165,7 @@ class QmiSession:
         return any_client.report(patience=patience, deadline=deadline)
 
     def _start(self, family: IpFamily, wish: SessionWish, *, patience: float, deadline: Deadline) -> bool:
-        """Start a session with a client of its own; return whether it is up, and keep the cause if not."""
+        """Start a session with a client of its own; return whether it is up; if not, keep the cause."""
         number = self._dialogue.allocate(Service.WDS, deadline=deadline)
         held = self._dialogue.held
         held.keep_session(HeldSession(family, number))
@@ -224,7 +224,7 @@ def stop_patience(left: float) -> float:
 
 
 def _cause(told: data_session.NetworkStarted) -> int | None:
-    """Return the network's cause of a refusal; None: the network has not given one."""
+    """Return the network's cause of a refusal; None: the modem reports no known cause."""
     end = told.end
     if end is not None and end.type == EndType.NETWORK and known_cause(end.reason) is not None:
         return end.reason

@@ -141,7 +141,7 @@ class QmiDialogue(ControlDialogue):
         Args:
             attempted: begins the sentence of an error.
             patience: the maximum number of seconds to wait for the answer.
-            deadline: for the whole call; the earlier of the two limits applies.
+            deadline: for the whole call, even if `patience` seconds have not passed.
             client: an allocated client of the request's service; None: the one that the dialogue allocates.
 
         Raises:
@@ -282,7 +282,7 @@ class QmiDialogue(ControlDialogue):
         )
 
     def _begin(self, deadline: Deadline) -> None:
-        """Name the device for the proxy, and give back the clients of a process that was killed.
+        """Name the device to the proxy, and give back the clients of a process that was killed.
 
         qmi-proxy 1.32 does not give back the clients of killed users, so lpad does so through the proxy, too.
         """
@@ -378,7 +378,7 @@ class QmiDialogue(ControlDialogue):
         return transaction
 
     def _take(self, data: bytes, awaited: tuple[int, int, int, int] | None = None) -> list[Message]:
-        """Keep the indications in received data, and return the answers; `awaited` names the expected one."""
+        """Keep the indications in received data, and return the answers; `awaited`: the expected answer."""
         answers: list[Message] = []
         for message in self._receiver.receive(data):
             if message.kind is Kind.RESPONSE:
@@ -403,7 +403,7 @@ class QmiDialogue(ControlDialogue):
         return message.service == Service.WDS and message.client in [each.client for each in sessions]
 
     def _note_end(self, message: Message) -> None:
-        """Note if an indication reports the end of lpad's session, whose handle is then no longer valid."""
+        """If an indication reports the end of lpad's session, note that its handle is no longer valid."""
         change = data_session.PacketServiceChange
         if (message.service, message.number) != (change.SERVICE, change.MESSAGE):
             return
@@ -424,7 +424,7 @@ class QmiDialogue(ControlDialogue):
             self._send(done, client, deadline=Deadline.after(_RELEASING))
 
     def _is_abandoned(self, message: Message) -> bool:
-        """Return whether a message is a late answer to an allocation; its client is given back."""
+        """Return whether a message is a late answer to an allocation; if so, give its client back."""
         allocates = (message.service, message.number) == (Service.CTL, Ctl.ALLOCATE_CLIENT)
         if not allocates or message.transaction not in self._abandoned:
             return False

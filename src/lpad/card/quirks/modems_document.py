@@ -14,12 +14,12 @@ This page lists the known quirks of modems. `python -m lpad.card.quirks.modems_d
 files in `src/lpad/card/quirks/`. The page is not a promise: lpad detects which link works with a modem, and
 remembers that link. lpad treats an unlisted modem as the generic one.
 
-On an AT port lpad uses all values of an entry, on an MBIM port those marked MBIM, and on a QMI port none,
-because it needs none there. On each kind of port, `lpad probe` names the entries that describe the modem.
+On an AT port lpad uses all values of an entry, on an MBIM port those marked MBIM, and on a QMI port none of
+them, because QMI needs none. On each kind of port, `lpad probe` names the entries that describe the modem.
 
 A serial line (UART) usually carries 115,200 baud. With `fast_baud` in the settings of a card, lpad uses a
-faster speed while it has the port, if the modem offers that speed (AT+IPR) and long lines pass at that speed.
-lpad then restores the previous speed. A modem's USB port ignores the speed, so lpad does not set one there.
+faster speed while it has the port open, if the modem offers that speed (AT+IPR) and long lines pass at that
+speed. lpad then restores the previous speed. A modem's USB port ignores the speed, so lpad sets none there.
 
 Reports are cited as repository#number. Please report lpad's findings on your modem in an issue.
 
@@ -79,7 +79,7 @@ def _entry(entry: dict[str, Any], file: str) -> str:
         "select_p2": "MBIM: P2 of SELECT in this order: " + ", ".join(f"{p2:02X}" for p2 in quirks.select_p2),
         "class_byte_type": f"MBIM: class byte type {quirks.class_byte_type} for ES10",
         "channel_in_class": "MBIM: the class byte "
-        + ("contains the channel" if quirks.channel_in_class else "does not contain the channel"),
+        + ("contains the channel number" if quirks.channel_in_class else "contains no channel number"),
     }
     changed = [text for name, text in used.items() if name in changes]
     sentences = []

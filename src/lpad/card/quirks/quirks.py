@@ -29,7 +29,7 @@ class AtTimeouts(Frozen, kw_only=True):
     """The limit for a query of the modem's own data, and for the command that resynchronizes a dialogue."""
     apdu: float = 60.0
     change: float = 120.0
-    """APDUs of functions that alter the card, such as enable, delete or installing a profile."""
+    """The limit for APDUs of functions that alter the card, such as enabling or deleting a profile."""
 
     def of(self, intent: Intent) -> float:
         """Return the time limit in seconds for the answer to an APDU with this intent."""
@@ -46,7 +46,7 @@ class LinkKind(StrEnum):
     """The kinds of link to a card over a modem's AT port."""
 
     CGLA = "cgla"
-    """AT+CCHO, +CGLA and +CCHC; the modem puts the channel into class bytes, as 27.007 requires."""
+    """AT+CCHO, +CGLA and +CCHC; the modem puts the channel number into class bytes, as TS 27.007 requires."""
     CGLA_CHANNEL_IN_CLASS = "cgla-channel-in-class"
     """AT+CCHO, +CGLA and +CCHC; the modem passes class bytes on, and +CCHO returns the channel's number."""
     CSIM = "csim"
@@ -67,7 +67,7 @@ class RefreshStep(Frozen, kw_only=True):
 
     step: Step
     down: tuple[str, ...] = ()
-    """Commands that power something down; empty for a step that only waits, or that is one command."""
+    """Commands that power something down; empty for a step that only waits or is a single command."""
     up: tuple[str, ...] = ()
     """Commands that power everything up again, or that restart the modem."""
     instead: tuple[str, ...] = ()
@@ -92,9 +92,9 @@ class Quirks(Frozen, kw_only=True):
     links: tuple[LinkKind, ...] = (LinkKind.CGLA, LinkKind.CSIM, LinkKind.CGLA_CHANNEL_IN_CLASS)
     """The kinds of link to try, in this order."""
     block_size: BlockSize = 255
-    """The initial size of a STORE DATA block, in bytes; it is reduced if the link refuses it. If it comes
-    from the table of modems, lpad tries 255 bytes once, after a download, and keeps that size if the link
-    carries it."""
+    """The initial size of a STORE DATA block, in bytes; lpad reduces it if the link refuses such blocks.
+    If the size comes from the table of modems, lpad tries 255 bytes once, after a download, and keeps 255
+    bytes if the link carries such blocks."""
     patience: AtTimeouts = _PATIENCE
     """The time to wait for answers."""
     refresh_flag: bool = True
@@ -103,7 +103,7 @@ class Quirks(Frozen, kw_only=True):
     after_switch: tuple[str, ...] = ()
     """AT commands to send once the modem has read another profile, such as for the operator's settings."""
     announcements: tuple[str, ...] = ("+QUSIM", "+SIM", "+CPIN")
-    """The beginnings of unsolicited lines that report a SIM that was read again."""
+    """The beginnings of unsolicited lines which report that the modem has read the SIM again."""
     announce_commands: tuple[str, ...] = ()
     """AT commands that switch the announcements on."""
     iccid_commands: tuple[str, ...] = ("AT+CCID", "AT+CRSM=176,12258,0,0,10")
@@ -120,7 +120,7 @@ class Quirks(Frozen, kw_only=True):
     class_byte_type: ClassByteType | None = None
     """MBIM: the type of the class byte of ES10 commands, 0 or 1 (extended); None: lpad finds out."""
     channel_in_class: bool = True
-    """MBIM: whether class bytes contain the channel at first."""
+    """MBIM: whether class bytes contain the channel number at first."""
     sim_slot: SimSlot | None = None
     """MBIM and QMI: the physical slot that the modem is to use, from 1; None: the modem's current slot."""
 

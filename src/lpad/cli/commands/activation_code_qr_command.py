@@ -50,9 +50,9 @@ def show(
 ) -> None:
     """Draw an activation code as a QR code, in the terminal or into a file.
 
-    Put ACTIVATION_CODE in single quotes, or the shell removes each $ and the word after it; '-' reads it from
-    standard input. The QR code contains the secret that the operator issued: anyone who scans it can use the
-    secret.
+    Put ACTIVATION_CODE in single quotes, or the shell removes each $ and the word after it; with '-', lpactl
+    reads the code from standard input. The QR code contains the secret that the operator issued: anyone who
+    scans the QR code can use the secret.
     """
     hide(activation_code if activation_code != "-" else None, matching_id)
     text = read_code(

@@ -87,9 +87,10 @@ def download(
 ) -> None:
     """Download a profile.
 
-    ACTIVATION_CODE is 'LPA:1$smdp.example.com$ABCD-1234', or a setup link of Apple or Android. Put it in
-    single quotes, or the shell removes each $ and the word after it. '-' reads it from standard input. Other
-    users can see an argument in the list of processes for a moment, until lpactl has overwritten it there.
+    ACTIVATION_CODE is 'LPA:1$smdp.example.com$ABCD-1234', or a setup link of Apple or Android. Put the
+    code in single quotes, or the shell removes each $ and the word after it. With '-', lpactl reads the code
+    from standard input. Other users can see an argument in the list of processes for a moment, until lpactl
+    has overwritten it there.
     """
     hide(activation_code if activation_code != "-" else None, matching_id, confirmation_code)
     if (guard or no_guard) and not enable:
@@ -205,7 +206,7 @@ def delete(session: Session, profile: str, yes: bool, missing_ok: bool) -> None:
 @click.argument("nickname")
 @no_wait
 def rename(session: Session, profile: str, nickname: str) -> None:
-    """Give a profile a nickname; '' removes it."""
+    """Give a profile a nickname; '' removes the nickname."""
     iccid = session.iccid(profile)
     _say(session, session.client.rename(session.euicc(), iccid, nickname), f"{iccid} is renamed")
 
@@ -214,7 +215,7 @@ def rename(session: Session, profile: str, nickname: str) -> None:
 @click.argument("address")
 @no_wait
 def default_smdp(session: Session, address: str) -> None:
-    """Write the default SM-DP+ address to the card; '' removes it."""
+    """Write the default SM-DP+ address to the card; '' removes the address."""
     _say(session, session.client.set_default_smdp(session.euicc(), address), "the address is written")
 
 
@@ -344,7 +345,7 @@ def _code_judged(session: Session, change_id: int, asked: object) -> None:
         return
     if change.question is not None and change.question.code_refused:
         session.output.note(
-            f"the server refused the confirmation code; change {change_id} waits for another one until"
+            f"the server refused the confirmation code; change {change_id} waits for another code until"
             f" {change.question.until:%H:%M:%S} UTC"
         )
         sys.exit(exit_codes.NEEDS_PEOPLE)

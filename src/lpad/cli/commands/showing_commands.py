@@ -224,7 +224,7 @@ def _issuer(issuer: CertificateIssuer) -> str:
 def profiles(session: Session, limit: int | None, after: str | None) -> None:
     """List a card's profiles, with their lines if a platform knows them.
 
-    The list shows AIDs if a profile is unreadable or shares its ICCID with another.
+    The list shows AIDs if a profile is unreadable or shares its ICCID with another profile.
     """
     name = session.euicc()
     if session.output.as_json:
@@ -277,7 +277,7 @@ def _provisioning(euicc: Euicc) -> str | None:
         return None
     return (
         f"{euicc.name}: lpad asked for a first profile {status.attempts} times;"
-        f" next at {status.next_at:%Y-%m-%d %H:%M:%S} UTC; 'lpactl changes' shows why it has none"
+        f" next at {status.next_at:%Y-%m-%d %H:%M:%S} UTC; 'lpactl changes' shows why the card has none"
     )
 
 

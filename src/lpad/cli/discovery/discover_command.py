@@ -73,8 +73,8 @@ def _name_default_smdp(session: Session, euicc: str) -> None:
         if addresses is not None and addresses.default_smdp:
             session.output.note(
                 safe(
-                    f"the default SM-DP+ {addresses.default_smdp} may have one, and is not asked, because"
-                    " that counts as an attempt there: 'lpactl download --default' asks it"
+                    f"the default SM-DP+ {addresses.default_smdp} may have a profile, but is not asked,"
+                    " because a query counts as an attempt there; 'lpactl download --default' asks it"
                 )
             )
 

@@ -12,7 +12,7 @@ class Verdict(StrEnum):
 
     OK = "ok"
     NOTE = "note"
-    """The user should look at this line; nothing is broken."""
+    """The user should read this line; nothing is broken."""
     WRONG = "wrong"
     UNKNOWN = "unknown"
     """The doctor could not determine the subject's state."""

@@ -207,7 +207,7 @@ def _answers(found: OpenablePlatform, opened: OpenPlatform) -> str:
     listed = opened.products(deadline=Deadline.after(PATIENCE))
     return (
         f"the platform '{found.name}' answers and lists {len(listed)} products; lpad cannot search its"
-        " orders, so it is unknown whether it keeps one for this card"
+        " orders, so it is unknown whether the platform keeps one for this card"
     )
 
 

@@ -99,7 +99,7 @@ class Session(Struct):
         self.output.answer(self.client.request(method, path, *names, **parts))
 
     def note_next(self, following: object) -> None:
-        """Print how to show the next part of a list; `following` None: there is none."""
+        """Print how to show the next part of a list; `following` None: there is no next part."""
         if following is not None:
             self.output.note(safe(f"there are more entries: add --after {following}"))
 

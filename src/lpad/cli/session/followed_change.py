@@ -31,8 +31,8 @@ class _Display(Protocol):
 def follow(client: Client, output: Output, change: Change) -> Change:
     """Show a change until it has ended, and return its last record.
 
-    A question of the change is put to the user if this is possible (see `Output.may_ask`), unless it is the
-    one for a confirmation. Otherwise the question is printed with the command that answers it.
+    lpactl asks the user a change's question if this is possible (see `Output.may_ask`). If it is not, and
+    always for a confirmation, lpactl prints the question with the command that answers it.
     """
     asked: object = None
     told: object = None
@@ -76,7 +76,7 @@ def _tell(output: Output, display: _Display, *lines: str) -> None:
 def _held_up(client: Client, change: Change) -> list[str]:
     """Return a line for each guarded switch whose pending confirmation delays a queued change.
 
-    A change that waits for a different answer does not block others.
+    A change that waits for an answer other than a confirmation does not block other changes.
     """
     if change.state != "queued":
         return []
@@ -157,7 +157,7 @@ def question_words(change: Change) -> str:
         ),
         "confirmation": ("a confirmation", f"lpactl confirm {change.id}"),
         "second-order": ("a decision on another order", f"lpactl answer {change.id} --yes or --no"),
-        "adopt": ("a decision on which profile to take", f"lpactl answer {change.id} --yes or --no"),
+        "adopt": ("a decision on which profile to use", f"lpactl answer {change.id} --yes or --no"),
     }.get(question.kind, (question.kind, f"lpactl answer {change.id}"))
     if question.reason is not None:
         return f"{what}: {how} ({question.reason})"

@@ -80,7 +80,7 @@ def all_of(found: ProfileList) -> tuple[Profile | UnreadableProfile, ...]:
 
 
 def is_odd(found: ProfileList) -> bool:
-    """Return whether a profile cannot be read, or shares its ICCID with another."""
+    """Return whether a profile cannot be read, or shares its ICCID with another profile."""
     iccids = [each.iccid for each in found.profiles]
     return bool(found.unreadable) or len(set(iccids)) < len(iccids)
 

@@ -45,7 +45,7 @@ def text_of_picture(data: bytes) -> str:
     faults = {text: _fault(text) for text in texts}
     codes = [text for text, fault in faults.items() if fault is None]
     if len(codes) > 1:
-        raise click.UsageError("the picture contains several activation codes: crop it to the one to use")
+        raise click.UsageError("the picture contains several activation codes: crop it to one QR code")
     if codes:
         return codes[0]
     if len(texts) > 1:
@@ -56,11 +56,11 @@ def text_of_picture(data: bytes) -> str:
     if texts:
         why = faults[texts[0]]
         raise click.UsageError(f"the QR code in the picture is not a valid activation code: {why}")
-    raise click.UsageError("no QR code was found in the picture: try a sharper or closer one")
+    raise click.UsageError("no QR code was found in the picture: try a sharper or closer picture")
 
 
 def _fault(text: str) -> str | None:
-    """Return why a text is not a valid activation code; None: it is one."""
+    """Return why a text is not a valid activation code; None: it is valid."""
     try:
         ActivationCode.parse(text)
     except InvalidActivationCode as error:

@@ -34,10 +34,10 @@ class ListedModem(Frozen, kw_only=True):
     """A modem in the settings, with its cards, ports and EIDs."""
 
     names: tuple[str, ...]
-    """The names of its card in the settings: a card with several eUICCs has several names."""
+    """The names of the modem's card in the settings: a card with several eUICCs has several names."""
     ports: tuple[str, ...]
     eids: frozenset[Eid] = frozenset()
-    """The EIDs of its card; empty if they are unknown."""
+    """The EIDs of the modem's card; empty if they are unknown."""
 
     def has(self, trial: Trial) -> Belongs:
         """Return whether a successful trial's port belongs to this modem.

@@ -22,15 +22,15 @@ HOMES = ("/home", "/root", "/run/user")
 
 
 def hidden_from_service(path: str) -> str | None:
-    """Return why the service does not see a port that this program sees; None if the service sees it."""
+    """Return why the service cannot access a port that this program can access; None if both can."""
     private = next((folder for folder in PRIVATE if path.startswith(f"{folder}/")), None)
     if private is not None:
         return (
-            f"the service has its own {private} (PrivateTmp) and does not see {path}: put it into another"
-            " folder, such as /run"
+            f"the service has its own {private} (PrivateTmp) and cannot access {path}: use another folder,"
+            " such as /run"
         )
     if path.startswith(tuple(f"{folder}/" for folder in HOMES)):
-        return f"the service sees no home folder (ProtectHome), so it cannot see {path}: use a path in /run"
+        return f"the service can access no home folder (ProtectHome), so not {path}: use a path in /run"
     return None
 
 
@@ -65,7 +65,7 @@ def modem_manager_note() -> str | None:
     if not modem_manager_runs():
         return None
     return (
-        "ModemManager runs: lpad borrows the modem from it while it works with the card. If the modem has"
+        "ModemManager runs: lpad borrows the modem from it while lpad uses the card. If the modem has"
         " several AT ports, one can be reserved for lpad instead: docs/install.md, 'The modem'"
     )
 
@@ -85,7 +85,7 @@ def nothing_found(places: Sequence[Place]) -> str:
 
 
 def group_to_join(groups: Sequence[str | int], *, user: str | None) -> str | None:
-    """Return a sentence about the group to join for lpactl; None if the user needs none or is in one.
+    """Return a sentence about the group to join for lpactl; None if the user needs no group or is in one.
 
     Args:
         groups: the groups that have every role, as named in the settings.

@@ -217,9 +217,9 @@ def _of_listed_modems(
         if belongs is Belongs.UNKNOWN:
             _OUT.note(
                 safe(
-                    f"{', '.join(ports)}: on the same device as {names}, whose EID is unknown, so it may be"
-                    " the same modem or another one: if it is the same, add the port to its fallback_ports;"
-                    " otherwise add a card with this port"
+                    f"{', '.join(ports)}: on the same device as {names}, whose EID is unknown; if this is"
+                    f" a port of the same modem, add it to the fallback_ports of {names}; otherwise add a"
+                    " card with this port"
                 )
             )
             continue

@@ -213,7 +213,7 @@ class _Stage:
             except DaemonUnreachable:
                 pass
             threading.Event().wait(0.02)
-        raise click.ClickException(f"did not see {what} in time\n{self._tail()}")
+        raise click.ClickException(f"waited for {what} without success\n{self._tail()}")
 
     def _tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()

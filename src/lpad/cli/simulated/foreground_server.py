@@ -42,7 +42,7 @@ def served(server: Server, *, bind: str, port: int) -> Iterator[None]:
 
     Raises:
         InvalidValue: this user may not listen on the port.
-        Conflict: the server cannot listen there, for example because the port is taken.
+        Conflict: the server cannot listen at this address and port, for example because the port is taken.
     """
     stop = stop_on_signals()
     try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", type=FOLDER, required=False)
 @click.option(
-    "--pty", metavar="PATH", help="Path of the link to the modem's AT port; lpad.service does not see /tmp."
+    "--pty", metavar="PATH", help="Path of the link to the modem's AT port; lpad.service cannot access /tmp."
 )
 @control_options
 @PKI

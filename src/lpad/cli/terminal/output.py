@@ -124,8 +124,8 @@ class Output(msgspec.Struct, frozen=True):
             headings: one for each column.
             rows: each contains a cell for each column.
             empty: the note if there are no rows.
-            droppable: headings of the columns that a narrow terminal does not get, in the order in which they
-                are dropped.
+            droppable: headings of the columns to omit on a narrow terminal, in the order in which they are
+                omitted.
         """
         cells = [[safe(cell) for cell in row] for row in rows]
         if not cells:

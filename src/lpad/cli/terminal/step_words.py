@@ -52,7 +52,7 @@ _WORDS = {
     "drop-notification": "dropping the notification",
     "remove-notifications": "removing the delivered notifications from the card",
     "look-what-is-there": "finding out what the card has installed",
-    "find-order": "looking for the order at the platform",
+    "find-order": "searching for the order at the platform",
     "order-profile": "ordering a profile from the platform",
     "look-at-order": "waiting for the platform to prepare the profile",
     "activate-line": "having the line activated",
