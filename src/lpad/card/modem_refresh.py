@@ -222,7 +222,7 @@ class Refresh:
         """Wait until the card has the wanted state and the modem has noticed it; take steps if necessary.
 
         Args:
-            look: opens a session, and returns the card's state if it is the wanted one, otherwise None.
+            look: opens a session with the card; returns the card's state if it is the wanted one, else None.
             asked: whether the card asks the modem for a REFRESH.
             answered: whether the card accepted the request. If the answer was lost and the card's state is
                 unchanged, the card has done nothing, and a restart would not help.

@@ -95,5 +95,5 @@ def test_a_list_that_cannot_be_read_is_not_empty(terminal: Terminal) -> None:
     terminal.lab.until_true(lambda: not terminal.lab.copying())
     told = terminal.lpactl("notifications").ok()
     assert "no notification is pending" not in told.err
-    assert "the card's list cannot be read, and may contain more (card-status" in told.err
+    assert "the card's list cannot be read, and may contain more notifications (card-status" in told.err
     assert "the card's list cannot be read" in terminal.lpactl("status").ok().err

@@ -341,8 +341,8 @@ class AtLink:
     def _open_once_ready(self, kind: LinkKind, aids: Sequence[Aid], *, deadline: Deadline) -> NamedChannel:
         """Open a channel; repeat while the modem reports that the SIM is busy.
 
-        A modem reports this for some seconds after power-on and after a switch. A command with this answer
-        has not reached the card.
+        A modem reports a busy SIM for some seconds after power-on and after a switch. A command with such an
+        answer has not reached the card.
         """
         until = deadline.within(SIM_BUSY)
         while True:

@@ -40,7 +40,7 @@ class LosableChannel(ABC):
         """Send an APDU on this channel (see `Channel`).
 
         A channel that has carried a command was lost if the card now knows no such channel (6881). After any
-        other doubtful status word, the answer to another command, sent with `transmit`, decides.
+        other doubtful status word, the answer to another command decides.
 
         Raises:
             CardUnreachable: the channel was lost, or the check failed.

@@ -36,7 +36,7 @@ class Resettable(Protocol):
         """Switch the card's power off and on; channels and selections are lost.
 
         Raises:
-            CardUnreachable: the card, or the reader, did not come back.
+            CardUnreachable: the card or the reader does not respond after the reset.
         """
         ...
 

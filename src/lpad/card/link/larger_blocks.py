@@ -2,7 +2,7 @@
 
 A quirk applies to a family of modems, and many firmwares pass larger blocks. lpad tries larger blocks once
 with each modem, with a harmless command, and remembers the result. A modem that has passed larger blocks may
-later lose some of them silently: after the first sign of this, lpad returns to the quirk's block size.
+later lose larger blocks silently: after the first lost block, lpad returns to the quirk's block size.
 """
 
 from __future__ import annotations

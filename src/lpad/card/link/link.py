@@ -1,8 +1,8 @@
 """The interfaces through which the rest of lpad uses a card over any kind of link.
 
 Over AT+CSIM and PC/SC, a raw card receives APDUs, and `logical_channel` opens and closes the channels. Over
-AT+CCHO, QMI and MBIM, the modem opens and closes the channels for lpad. lpad uses all of these through
-`Link`.
+AT+CCHO, QMI and MBIM, the modem opens and closes the channels for lpad. The rest of lpad uses links of
+every kind through `Link`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The description of a link, from which a user can see why a card cannot be reached."""
+"""The description of a link, from which a user can find out why a card cannot be reached."""
 
 from __future__ import annotations
 

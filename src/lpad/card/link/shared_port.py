@@ -59,7 +59,7 @@ class SharedPort:
         """Wait for the caller's turn.
 
         Raises:
-            CardBusy: the turn did not come in time.
+            CardBusy: another user of this port does not end its turn in time.
         """
         if not self._turn.acquire(timeout=deadline.remaining()):
             raise CardBusy(

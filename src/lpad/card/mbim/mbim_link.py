@@ -90,7 +90,7 @@ class MbimLink(ControlLink[MbimModem]):
         except CardError as error:
             if "modem_error" not in error.details:
                 raise
-            _log.debug("%s", error)  # some modems refuse this if no channel is open
+            _log.debug("%s", error)  # some modems refuse the request if no channel is open
 
     def open_first(self, aids: Sequence[Aid], *, deadline: Deadline) -> ModemOwnedChannel:
         """Open a channel to the first of `aids` that the card knows."""

@@ -276,8 +276,8 @@ class AtPort:
         for line in self._dialogue.unsolicited():
             self._heard.append(line)
             self._reported = self._reported or line.upper().startswith(_REPORTS)
-            # The log gets only the code's name, because the rest may be a number, a text message or an
-            # identifier.
+            # The log gets only the code's name, because the rest of the line may be a number, a text
+            # message or an identifier.
             _log.debug("%s: unsolicited %s", self._line.name, line.partition(":")[0][:20])
 
     def _mute(self, command: AtCommand) -> CardError:

@@ -72,7 +72,7 @@ class Context:
 
         libpcsclite treats each failure to read from its socket as a refusal, even if pcscd was killed with a
         request unread (ECONNRESET; 1.9.9, MessageReceive). A pcscd that really refuses one request answers
-        others.
+        other requests.
         """
         if code & _UNSIGNED == REFUSED and not self._is_answered():
             code = CONNECTION_BROKEN
@@ -182,7 +182,7 @@ class Connection:
         return bool(self._protocol == self._scard.SCARD_PROTOCOL_T1)
 
     def check(self) -> None:
-        """Raise the error that the next call would raise: card removed, reset by others, pcscd gone."""
+        """Raise the error that the next call would raise, such as for a card that was removed or reset."""
         code, *_ = self._scard.SCardStatus(self._handle)
         self._context.check(code, f"cannot check the card in '{self.reader}'")
 

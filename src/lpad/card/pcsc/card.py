@@ -119,7 +119,7 @@ class PcscCard:
         """Switch the card's power off and on; channels are lost, the turn continues.
 
         Raises:
-            CardUnreachable: the card did not come back.
+            CardUnreachable: the card does not respond after the reset.
         """
         if self._seat is None:
             raise CardUnreachable(

@@ -131,8 +131,8 @@ def failure(code: int, attempted: str) -> CardError:
 def protocol_lost(attempted: str) -> CardError:
     """Return the error for a connected card that no longer has a protocol.
 
-    pcscd resets the card when another program dies, even if that program's turn is over, and when the card's
-    contacts were lost for a moment.
+    pcscd resets the card when another program dies, even if that program's turn is over, and after the
+    card's contacts were lost for a moment.
     """
     return CardBusy(
         f"{attempted}: the card was reset meanwhile, because another program ended or the contact was lost"
@@ -142,7 +142,7 @@ def protocol_lost(attempted: str) -> CardError:
 
 
 def was_reset(error: CardError) -> bool:
-    """Return whether an error of this module means that something else has reset the connected card."""
+    """Return whether an error of this module means that the connected card was reset, but not by lpad."""
     return error.retryable and error.details.get("pcsc") in _RESETS
 
 

@@ -1,8 +1,8 @@
 """A modem's control port (MBIM, QMI), opened directly or through its proxy, for the exchange of bytes.
 
-Two programs that read one control port take each other's answers, so programs share mbim-proxy or qmi-proxy.
-lpad uses a running proxy, as ModemManager does, and otherwise opens the port itself, with a lock. If lpad
-does not run as root, the port opener carries out the steps that need root.
+Two programs that read one control port receive each other's answers, so programs share mbim-proxy or
+qmi-proxy. lpad uses a running proxy, as ModemManager does, and otherwise opens the port itself, with a lock.
+If lpad does not run as root, the port opener carries out the steps that need root.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reports of the kernel about devices: one socket, one thread, and no wake-ups without events.
 
-The kernel and udev report each device on a netlink socket. udev's report comes later, when the names under
+The kernel and udev report each device on a netlink socket. udev's report arrives later, when the names under
 /dev/serial and the permissions exist; without udev, only the kernel reports. A report only triggers a check.
 """
 
@@ -74,7 +74,7 @@ class PortWatch:
         self._wake: int | None = None
 
     def watch(self, there: Callable[[], bool], notify: Callable[[bool], None]) -> Callable[[], None]:
-        """Call `notify` from another thread when the port may have come or gone; True: the port exists.
+        """Call `notify` from another thread when the port may have appeared or disappeared; True: it exists.
 
         Args:
             there: a function that returns whether the port exists; it must never raise.

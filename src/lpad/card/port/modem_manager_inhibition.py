@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 _MODEM = f"{MODEM_MANAGER}.Modem"
 _BORROWING = 120.0
-"""Seconds for which lpad tries to get a modem that appears while lpad uses the port."""
+"""Seconds for which lpad tries to borrow a modem that appears while lpad uses the port."""
 
 
 class Inhibition:

@@ -43,7 +43,7 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortOpener:
-    """The ports that may be opened, and the users who may request this."""
+    """The ports that may be opened, and the users whose requests are accepted."""
 
     users: frozenset[int]
     """The IDs of the users who may send requests."""

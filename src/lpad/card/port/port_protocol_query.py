@@ -1,8 +1,8 @@
 """The protocol of a control port if neither sysfs nor the port's name states it: lpad asks the modem.
 
-A proxy may have the port open, and a second program would take the answers for the proxy's users. If lpad
-sees a proxy among the programs that hold the port, the proxy's protocol is that of the port. Without root,
-lpad does not see these programs: it asks through each running proxy, and opens the port itself only if no
+A proxy may have the port open, and a second program would read the answers for the proxy's users. If lpad
+finds a proxy among the programs that hold the port, the proxy's protocol is that of the port. Without root,
+lpad cannot find these programs: lpad asks through each running proxy, and opens the port itself only if no
 proxy reaches a modem there.
 """
 
@@ -42,7 +42,7 @@ _PROXY_OPENING = 4
 _PROXY_PATIENCE = 15.0
 """Seconds for mbim-proxy's answer: long enough for the proxy to release the port before lpad opens it."""
 _PROXIES = {PortProtocol.MBIM: PROXY, PortProtocol.QMI: QMI_PROXY}
-"""mbim-proxy comes first: it closes a port that does not speak MBIM; qmi-proxy 1.32 keeps any port open."""
+"""lpad tries mbim-proxy first, which closes a port without MBIM; qmi-proxy 1.32 keeps any port open."""
 
 
 def ask_protocol(port: str, *, deadline: Deadline, sees_all: bool | None = None) -> PortProtocol:

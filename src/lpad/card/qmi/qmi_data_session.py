@@ -30,7 +30,7 @@ _STARTING = 60.0
 """Seconds that a network may take to open or refuse a session."""
 _STOPPING = 10.0
 _SHARE = 3
-"""A stop gets at most a third of the time left; without an answer, time remains to give its client back."""
+"""A stop may take a third of the time left; without an answer, lpad can still give the client back."""
 _OPEN, _CLOSE = "cannot open the data session", "cannot close the data session"
 _CAUSES: dict[int, int] = {
     EndReason.AUTHENTICATION_FAILED: 29,
@@ -202,7 +202,7 @@ class QmiSession:
         return client.exchange(request, attempted=_OPEN, patience=_STARTING, deadline=deadline)
 
     def _stop(self, client: int, handle: int, *, deadline: Deadline) -> None:
-        """Stop a session if the modem can; giving its client back ends it, too."""
+        """Stop a session if the modem can; giving the session's client back also ends the session."""
         request = data_session.StopNetwork(
             handle=handle, no_automatic_start=1 if handle == ANY_HANDLE else None
         )

@@ -77,8 +77,9 @@ def outbox_line(euicc: str, outbox: Outbox) -> str | None:
 def unread_lines(outbox: Outbox) -> list[str]:
     """Return at most one sentence, about the unreadable part of the card's own list of notifications."""
     if outbox.list_error is not None:
-        return [f"the card's list cannot be read, and may contain more ({outbox.list_error})"]
-    return [f"{outbox.unreadable} in the card's list cannot be read"] if outbox.unreadable else []
+        return [f"the card's list cannot be read, and may contain more notifications ({outbox.list_error})"]
+    told = f"{outbox.unreadable} of the entries in the card's list cannot be read"
+    return [told] if outbox.unreadable else []
 
 
 def registration_lines(

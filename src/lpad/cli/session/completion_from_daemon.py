@@ -68,7 +68,7 @@ def complete_change(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 
 def _asked(ctx: click.Context, ask: Callable[[Client], Sequence[_T]]) -> Sequence[_T]:
-    """Ask the daemon; return an empty list if it does not answer soon, because a shell waits for this."""
+    """Ask the daemon; return an empty list if no answer comes soon, because the shell waits for this list."""
     root = ctx.find_root().params
     socket = str(ctx.params.get("socket") or root.get("socket") or DEFAULT_SOCKET)
     found: list[_T] = []
