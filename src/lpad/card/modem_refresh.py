@@ -403,7 +403,7 @@ class Refresh:
             self._access.drop()
 
     def _finish(self, outcome: Outcome, look: Callable[[Deadline], Holding | None]) -> Outcome:
-        """Send the modem the quirk's commands, and check the modem again, because they may restart it."""
+        """Send the commands of `after_switch`, which may restart the modem, and check the modem again."""
         with self._access.open(deadline=soon()).lend_modem(deadline=soon()) as lent:
             commands = lent.quirks.after_switch if lent is not None else ()
         if commands and self._may_climb():

@@ -35,7 +35,7 @@ class AsyncConnection:
     """Sends requests and reads streams in one event loop; failures raise an `ApiError`."""
 
     def __init__(self, socket: str) -> None:
-        """Create a client of the socket at a path, without connecting yet."""
+        """Use the socket at a path; nothing is sent before the first request."""
         self._socket = socket
         self._idle: list[_AsyncHttpSocket] = []
 

@@ -268,7 +268,7 @@ def test_without_a_note_the_speed_is_not_raised(tmp_path: Path, caplog: pytest.L
     with bench() as modem:
         assert model(host(modem, tmp_path / "file")) == "PtyModem"
         assert modem.line_rate == USUAL
-        assert "because no note can be written" in caplog.text
+        assert "because the speed cannot be noted" in caplog.text
 
 
 @pytest.mark.parametrize("keeps", [False, True])

@@ -1,6 +1,6 @@
 """The card in a modem, reached through the modem's AT commands.
 
-`AtLink` uses the modem's quirks and what lpad remembers of the modem, and tries out everything else.
+`AtLink` uses the modem's quirks and the remembered facts about the modem, and tries out everything else.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class AtLink:
 
     @property
     def _is_owners(self) -> bool:
-        """Whether the settings give the block size, which larger blocks that have passed do not change."""
+        """Whether the settings give the block size, which lpad then does not exceed."""
         return "block_size" in self._overrides
 
     def begin_trial(self) -> None:

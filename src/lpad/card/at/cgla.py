@@ -79,7 +79,7 @@ class AtCglaLink:
         """Open a channel to the first of `aids` that the modem finds (see `Link`).
 
         Most modems give no reason for a refusal: they answer ERROR if the application is unknown, if no
-        channel is free, and if the command is unknown. `sw` is 6A82 only if each AID is 'not found'.
+        channel is free, and if the command is unknown. The error is 6A82 only if each AID is 'not found'.
 
         Raises:
             LinkRefused: the modem refused, usually without a reason.

@@ -35,7 +35,7 @@ def isdrs_of(link: Link, aids: Sequence[Aid], *, deadline: Deadline) -> tuple[Fo
     """Try every name, and return one name for each eUICC; two names may lead to the same eUICC.
 
     Raises:
-        CardStatus: the card has no free channel, or refuses to return the EID.
+        CardStatus: no channel can be opened (status word 6A81 or 6881).
         CardUnreachable, CardBusy, CardMalformed: as in `Link.open_channel`.
     """
     found: dict[Eid, FoundIsdr] = {}

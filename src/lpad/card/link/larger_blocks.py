@@ -35,6 +35,6 @@ class LargerBlocks(Protocol):
 
 
 def larger_blocks_of(link: object) -> LargerBlocks | None:
-    """Return the link over the port in use if it is one of `LargerBlocks`, otherwise None."""
+    """Return the link over the port in use if it implements `LargerBlocks`, otherwise None."""
     present = present_link(link)
     return present if isinstance(present, LargerBlocks) else None

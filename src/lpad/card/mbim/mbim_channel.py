@@ -78,7 +78,7 @@ class UiccChannel:
         self._learn(class_byte_type)
 
     def _pass(self, apdu: Apdu, class_byte_type: int, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on with the channel number in its class byte, which some firmware does not insert.
+        """Pass an APDU on with the channel number in its class byte, because some firmware inserts no number.
 
         Other firmware refuses such an APDU as if its channel did not exist (Fibocom, lpac#114).
         """

@@ -75,13 +75,13 @@ def declare_lpa(dialogue: MbimDialogue, *, restart: bool, patience: float, deadl
     order(Uicc.TERMINAL_CAPABILITY, TerminalCapability(objects=(*others, LPA_CAPABILITY)))
     declared = read()
     if declared is None or LPA_CAPABILITY not in declared.objects:
-        return Declared.UNKNOWN  # if the LPA is not stored, each later attempt would restart the card
+        return Declared.UNKNOWN  # unless the LPA is stored, each attempt would restart the card
     if not restart:
         return Declared.LATER
     try:
         order(Uicc.RESET, ResetRequest(pass_through=0))
     except CardError:
-        # The stored capabilities are restored, so that the next attempt restarts the card.
+        # The earlier capabilities are restored, so that the next attempt restarts the card.
         with suppress(CardError):
             order(Uicc.TERMINAL_CAPABILITY, found, deadline=deadline.later(patience))
         raise

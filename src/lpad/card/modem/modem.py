@@ -182,7 +182,7 @@ class ControlModem(Modem):
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with the settings in `wish`, replacing an open one; return its state."""
+        """Open the data session with the settings in `wish` unless it has these already; return its state."""
         try:
             self.iccid(deadline=deadline)  # the next cause will belong to this profile
         except CardError as error:

@@ -284,7 +284,7 @@ class LineSpeed:
     def _keep(self, note: _Note, line: Line) -> bool:
         """Write the note about the speed to disk; return whether this succeeded."""
         if not self._file.write(note, synced=True, name_synced=True):
-            _log.warning("%s: stays at %d baud, because no note can be written", line.name, self._usual)
+            _log.warning("%s: stays at %d baud, because the speed cannot be noted", line.name, self._usual)
             if self._raised is None:
                 self._file.remove()
                 return False

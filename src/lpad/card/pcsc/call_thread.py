@@ -1,7 +1,7 @@
 """A separate thread for calls without a time limit, so that their caller can keep its deadline.
 
 PC/SC has such calls: SCardTransmit blocks as long as the reader's driver does, SCardBeginTransaction as long
-as another program uses the card. SCardCancel does not interrupt them; it ends only SCardGetStatusChange.
+as another program uses the card. SCardCancel cannot interrupt these calls, only SCardGetStatusChange.
 """
 
 from __future__ import annotations

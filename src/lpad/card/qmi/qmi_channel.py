@@ -28,7 +28,7 @@ class UimChannel:
         self.number = number
 
     def transmit(self, apdu: Apdu, *, deadline: Deadline) -> bytes:
-        """Pass an APDU on, with the channel number in its class byte, which some firmware does not insert.
+        """Pass an APDU on with the channel number in its class byte, because some firmware inserts no number.
 
         An answer too long for one message follows in indications; some firmware announces it in a refusal.
         """

@@ -30,7 +30,7 @@ _STARTING = 60.0
 """Seconds that a network may take to open or refuse a session."""
 _STOPPING = 10.0
 _SHARE = 3
-"""A stop may take a third of the time left; without an answer, lpad can still give the client back."""
+"""A stop may take at most a third of the time left, so that lpad can still give the client back."""
 _OPEN, _CLOSE = "cannot open the data session", "cannot close the data session"
 _CAUSES: dict[int, int] = {
     EndReason.AUTHENTICATION_FAILED: 29,

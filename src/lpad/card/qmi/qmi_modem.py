@@ -312,7 +312,7 @@ class QmiModem(ControlModem):
 
 
 def _is_starting(status: card.Cards) -> bool:
-    """Return whether no card is present, or none of its USIMs has started; an empty eUICC has no USIM."""
+    """Return whether the card is absent or its USIMs are still starting; a card without USIMs is not."""
     usims = [
         app.state for each in status.cards for app in each.apps if app.type in (AppType.SIM, AppType.USIM)
     ]

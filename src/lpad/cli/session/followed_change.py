@@ -31,8 +31,8 @@ class _Display(Protocol):
 def follow(client: Client, output: Output, change: Change) -> Change:
     """Show a change until it has ended, and return its last record.
 
-    lpactl asks the user a change's question if this is possible (see `Output.may_ask`). If it is not, and
-    always for a confirmation, lpactl prints the question with the command that answers it.
+    lpactl asks the user a change's question if this is possible (see `Output.may_ask`). If this is
+    impossible, and always for a confirmation, lpactl prints the question with the command that answers it.
     """
     asked: object = None
     told: object = None

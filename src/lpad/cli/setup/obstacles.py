@@ -30,7 +30,7 @@ def hidden_from_service(path: str) -> str | None:
             " such as /run"
         )
     if path.startswith(tuple(f"{folder}/" for folder in HOMES)):
-        return f"the service can access no home folder (ProtectHome), so not {path}: use a path in /run"
+        return f"the service cannot access {path} in a home folder (ProtectHome): use a path in /run"
     return None
 
 
