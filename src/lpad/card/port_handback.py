@@ -36,7 +36,7 @@ class PortReturn:
         Args:
             loan: ends when the port is returned; None: lpad does not borrow the port from ModemManager.
             speeds: the usual and the fast speed of each of the modem's ports, by the port's path.
-            open_modem: opens the modem on one of the ports, at one of the given speeds.
+            open_modem: opens the modem on the port with a given path, at a speed of the given `LineSpeed`.
         """
         self._loan = loan
         self._speeds = speeds

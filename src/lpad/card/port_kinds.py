@@ -45,7 +45,7 @@ class Way(Frozen):
     open_link: Callable[[Deadline], Link]
     watch: Watch
     loan: PortReturn | None = None
-    """Restores the port's speed and gives the port back; None: neither is necessary."""
+    """Restores the port's speed and gives the port back; None: the port is not given back."""
 
     def give_back(self) -> None:
         """Restore the line's speed and end the loan; called once the link is closed."""
@@ -95,7 +95,7 @@ class ModemPort(Frozen, kw_only=True):
         return f"{'' if protocol is None else f'{protocol.value} '}modem on {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
-        """Return the way to the card (see `Port`)."""
+        """Return the functions to reach the card (see `Port`)."""
         ports = (self.path, *self.fallbacks)
         names = {port: PortNames(port, folder=folder) for port in ports}
         loan = None if self.hold is None else PortLoan(self.path, hold=self.hold)
@@ -176,7 +176,7 @@ class ReaderPort(Frozen, kw_only=True):
         return f"card in the {self.name}"
 
     def way(self, *, memory: LinkMemory | None, folder: Path | None, watch: PortWatch) -> Way:
-        """Return the way to the card (see `Port`); pcscd itself reports changes of readers."""
+        """Return the functions to reach the card (see `Port`); pcscd itself reports changes of readers."""
         from lpad.card.pcsc.pcsc_link import open_pcsc_link  # noqa: PLC0415 - for readers alone
         from lpad.card.pcsc.reader_watch import watch_reader  # noqa: PLC0415 - for readers alone
 

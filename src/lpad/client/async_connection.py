@@ -177,7 +177,7 @@ class _AsyncHttpSocket:
         return idle and not self._reader.at_eof() and not self._writer.is_closing()
 
     async def send(self, request: Request, *, patience: float | None) -> int:
-        """Send a request and return the answer's status; its body follows with `body`.
+        """Send a request and return the answer's status; `body` then yields the answer's body.
 
         Raises:
             ConnectionBrokenError: the connection ends without an answer, or the answer is not HTTP.

@@ -35,7 +35,7 @@ def logged_with(**fields: str | int) -> Iterator[None]:
 
 
 def current_fields() -> Mapping[str, str]:
-    """Return the fields that are attached to this thread's entries now."""
+    """Return the fields that this thread's log entries carry at present."""
     return _context.get({})
 
 

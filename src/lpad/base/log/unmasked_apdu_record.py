@@ -3,7 +3,7 @@
     {"at": 1795244400.123456, "where": "/dev/ttyUSB2", "command": "81E2910003BF2000", "answer": "BF20…9000",
      "milliseconds": 42.1, "euicc": "modem", "change_id": "7"}
 
-`answer` is null if none came. The log hides secrets; this file contains them all.
+`answer` is null if no answer came. The log hides secrets; this file contains them all.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def record(where: str, command: bytes, answer: bytes | None, *, seconds: float) 
 
     Args:
         command: the command passed to the link.
-        answer: data and status word; None if none came.
+        answer: data and status word; None if no answer came.
         seconds: duration of the exchange.
     """
     if not _record.open:

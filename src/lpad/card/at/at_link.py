@@ -377,7 +377,7 @@ def open_at_link(
     Args:
         port: the modem's AT port, locked until the link is closed.
         baud: bits per second; USB modems ignore it.
-        speed: raises the line's speed while the port is open; None: the speed stays as it is.
+        speed: raises the serial line's speed while the port is open; None: the speed stays as it is.
         memory: the modems remembered across restarts; None: lpad remembers none.
         overrides: the settings' quirks; see `Quirks.merged`.
         unredacted: whether the APDU trace always shows payloads; see `TracedCard`.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 TERMINAL_CAPABILITY = bytes.fromhex("A9088100820101830107")
-"""Extended logical channels, additional interfaces, and an LPA in the device (ETSI TS 102 221, 11.1.19)."""
+"""Declares extended logical channels, additional interfaces and an LPAd (ETSI TS 102 221, 11.1.19)."""
 
 _MANAGE_CHANNEL = 0x70
 _CLOSE = 0x80

@@ -51,7 +51,7 @@ class Isdr:
         self.block_size = block_size
         """The present block size, which `command` may have reduced."""
         self.lost_block_size: int | None = None
-        """The size of the largest block of a command that was lost or damaged; None if no command was."""
+        """The size of the largest block of a lost or damaged command; None if there was no such command."""
         self.learned_block_size: int | None = None
         """The block size that worked after the link had refused a larger block; None before that."""
         self.closes = True

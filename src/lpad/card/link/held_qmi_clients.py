@@ -18,7 +18,7 @@ _Number = Annotated[int, msgspec.Meta(ge=1, le=255)]
 
 
 class HeldSession(Struct, frozen=True):
-    """A data session for one version of IP, and the client that keeps it up."""
+    """A data session for one version of IP, and the client that keeps the session open."""
 
     family: _Number
     client: _Number

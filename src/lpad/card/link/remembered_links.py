@@ -75,7 +75,7 @@ class LinkMemory:
         self._powered_down: dict[str, PoweredDown] = {}
 
     def get(self, key: str) -> Remembered | None:
-        """Return the entry for `key`; None if there is no readable one."""
+        """Return the entry for `key`; None if there is no readable entry."""
         if key in self._known or self._folder is None:
             return self._known.get(key)
         path = self._path(key)

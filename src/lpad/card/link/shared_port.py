@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SharedPort:
-    """Opens the port for the first user, and closes it after the last."""
+    """Opens the port for the first user, and closes it when the last user leaves."""
 
     def __init__(self, open_link: Callable[[Deadline], Link], *, name: str) -> None:
         """Store `open_link`, which opens the port for the first user."""

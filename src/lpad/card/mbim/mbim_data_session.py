@@ -98,7 +98,7 @@ class MbimSession:
         self._set(Connect(activate=0), deadline=deadline)
 
     def _set(self, wish: Connect, *, deadline: Deadline) -> int | None:
-        """Open or close the session; return the network's cause if it refuses and gives one, else None."""
+        """Open or close the session; return the cause if the network refuses and gives a cause, else None."""
         attempted = f"cannot {'open' if wish.activate else 'close'} the data session"
         done = self._dialogue.exchange(
             BASIC_CONNECT,

@@ -124,7 +124,7 @@ class MbimLink(ControlLink[MbimModem]):
             raise explained(error, self._slots.read(deadline=deadline)) from error
 
     def _declare_lpa(self, *, deadline: Deadline) -> None:
-        """Declare the LPA to a card that may hide its ISD-R until then, unless a channel was opened before.
+        """Declare an LPA to a card that may hide its ISD-R without it, unless a channel was opened before.
 
         A card that showed no ISD-R after its restart is not restarted again, because each start of the modem
         would interrupt its connection. If the card is an eUICC, it shows the ISD-R after its next start.
@@ -158,7 +158,7 @@ class MbimLink(ControlLink[MbimModem]):
             raise CardBusy("cannot select the ISD-R: the card restarts; try again")
 
     def _card_key(self, *, deadline: Deadline) -> str | None:
-        """Return a digest of the ICCID that the modem reads; None: there is none, as with an empty eUICC."""
+        """Return a digest of the ICCID that the modem reads; None: it reads none, as from an empty eUICC."""
         report = self.modem.iccid(deadline=deadline).report
         return None if report is None else hashlib.sha256(str(report.likeliest).encode()).hexdigest()[:16]
 

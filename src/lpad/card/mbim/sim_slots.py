@@ -38,7 +38,7 @@ class SimSlots:
     def read(self, *, deadline: Deadline) -> tuple[Slot, ...]:
         """Return the modem's slots; empty if it has only one slot, or does not report its slots.
 
-        Afterwards, the dialogue ignores indications about slots other than the used slot, if that is known.
+        Afterwards, if the used slot is known, the dialogue ignores indications about other slots.
 
         Raises:
             CardUnreachable: the port is gone or does not answer.

@@ -70,7 +70,7 @@ class Modem(Protocol):
         ...
 
     def announce(self, network: str, level: int, *, deadline: Deadline) -> None:
-        """Have the modem announce changes of its registration: at `level` 0 none, at 1 with the status."""
+        """Have the modem announce changes of its registration; `level` 0: none, 1: with the status."""
         ...
 
     @abstractmethod
@@ -182,7 +182,7 @@ class ControlModem(Modem):
         return self._session.report(patience=self.patience.information, deadline=deadline)
 
     def open_session(self, wish: SessionWish, *, deadline: Deadline) -> SessionReport:
-        """Open the data session with the settings in `wish` unless it has these already; return its state."""
+        """Open the data session with the settings in `wish` unless it is open with them; return its state."""
         try:
             self.iccid(deadline=deadline)  # the next cause will belong to this profile
         except CardError as error:

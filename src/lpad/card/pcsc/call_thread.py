@@ -26,7 +26,7 @@ class CallThread:
     """A thread that makes calls one after the other until it is ended.
 
     An overdue call cannot be stopped, so it is abandoned: the thread accepts no more calls, and when the call
-    returns, the thread makes the farewell call and ends. `wait` can wait for this.
+    returns, the thread makes the farewell call and ends. `wait` waits for the thread's end.
     """
 
     def __init__(self, name: str, *, farewell: Callable[[], None]) -> None:

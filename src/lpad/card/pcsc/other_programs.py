@@ -15,7 +15,7 @@ _KNOWN = frozenset({"scdaemon", "pcsc_scan", "lpac"})
 def programs_using_pcsc(proc: Path = Path("/proc")) -> list[str]:
     """Return the other processes that have loaded the PC/SC library, such as `scdaemon (pid 812)`.
 
-    Root finds all programs; another user finds only its own, and some that are known by name.
+    Root finds all programs; another user finds only its own, and some that lpad knows by name.
     """
     found = []
     # Sorting by length first gives the numeric order, without parsing the names as numbers.

@@ -55,7 +55,7 @@ class PcscLink:
         Args:
             card: the card, which this link then owns.
             terminal_capability: see `RawLink`. In a reader, no modem has sent TERMINAL CAPABILITY.
-            terminal_profile: the profile for a card that sends nothing proactive without one, such as
+            terminal_profile: the TERMINAL PROFILE for a card that is not proactive without it, such as
                 `proactive.REFRESH_ONLY`. None: lpad sends no TERMINAL PROFILE, which suffices for all
                 known eUICCs, and prevents proactive commands of other applets.
             name: name in the APDU trace.

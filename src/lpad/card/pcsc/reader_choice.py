@@ -22,7 +22,7 @@ def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
     are plugged in.
 
     Args:
-        wanted: a name; a pattern in which * matches any characters and ? one, regardless of case; or a
+        wanted: a name; a pattern in which * matches any characters and ? one character, in any case; or a
             position from 0, as a number or in digits.
         there: the names of the readers that pcscd reports, in its order.
 

@@ -219,7 +219,7 @@ class QmiSession:
 
 
 def stop_patience(left: float) -> float:
-    """Return the seconds to wait for the answer to a stop; `left` is for the stop and the next steps."""
+    """Return the seconds to wait for the answer to a stop; `left`: for the stop and the next steps."""
     return min(_STOPPING, left / _SHARE)
 
 

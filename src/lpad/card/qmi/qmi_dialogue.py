@@ -135,8 +135,8 @@ class QmiDialogue(ControlDialogue):
     ) -> Message:
         """Send a request and return its answer, which may be a refusal.
 
-        If the modem was reset in the meantime, it knows none of the clients and has not carried out the
-        request. lpad then allocates a client again and repeats the request once, unless `client` is given.
+        If the modem was reset in the meantime, it knows none of lpad's clients and has not carried out
+        the request. lpad then allocates a client again and repeats the request once, if `client` is None.
 
         Args:
             attempted: begins the sentence of an error.
@@ -284,7 +284,7 @@ class QmiDialogue(ControlDialogue):
     def _begin(self, deadline: Deadline) -> None:
         """Name the device to the proxy, and give back the clients of a process that was killed.
 
-        qmi-proxy 1.32 does not give back the clients of killed users, so lpad does so through the proxy, too.
+        qmi-proxy 1.32 does not give back the clients of killed programs, so lpad does, even with a proxy.
         """
         if self._begun:
             return

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 _OPEN_PORT = partial(open_control_port, proxy=QMI_PROXY)
 _GUESSED = (1, 2, 3)
-"""Channels that a killed process may have left open."""
+"""Numbers of channels that a killed process may have left open."""
 _NOT_FOUND, _NO_CHANNEL = 0x6A82, (0x6A81, 0x6881)
 
 
@@ -64,7 +64,7 @@ class QmiLink(ControlLink[QmiModem]):
         self.slots_told = tuple(map(str, self.modem.slots(deadline=deadline)))
 
     def _close_noted(self, *, deadline: Deadline) -> None:
-        """Close the channel of a killed process, if the note shows that it had one.
+        """Close the channel of a killed process, if the note shows that a channel was open.
 
         QMI does not report who opened a channel. A channel on which the ISD-R answers was opened by an LPA.
         """

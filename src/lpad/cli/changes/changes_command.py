@@ -53,7 +53,7 @@ def changes(
     since: datetime | None,
     states: tuple[str, ...],
 ) -> None:
-    """List the changes that the daemon keeps, newest first, or show one with its steps."""
+    """List the changes that the daemon keeps, newest first, or show one change with its steps."""
     if change_id is not None:
         _show(session, change_id)
         return

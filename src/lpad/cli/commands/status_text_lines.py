@@ -87,8 +87,8 @@ def registration_lines(
 ) -> list[str]:
     """Return a line for each card with the registration and the layers above it as last seen, with their age.
 
-    lpad does not ask the modem for this. After a restart of lpad, the registration is the one that the last
-    switch observed. States that were seen with a profile that is no longer enabled are left out.
+    lpad does not query the modem for these lines. After a restart of lpad, the registration is the one that
+    the last switch observed. States that were seen with a profile that is no longer enabled are left out.
 
     Args:
         euiccs: the cards.

@@ -168,7 +168,7 @@ def verify(
 
     This command is for authors of a desk; gateways receive no callbacks. A valid signature proves the sender
     of a callback, but not its time: refuse old callbacks, and check the state at the platform before you act
-    on one.
+    on a callback.
     """
     secret = secret_file.read_text(encoding="utf-8").strip()
     callback = Callback(method, url, dict(map(_header, headers)), body.read())

@@ -105,7 +105,7 @@ def waits(pause: Pause) -> str:
 
 
 def _pause_lines(change: Change, *, first: bool) -> list[str]:
-    """Return why a change waits; with `first`, also how long lpad keeps trying, and how to stop that."""
+    """Return why a change waits; with `first`, also how long lpad keeps trying, and how to cancel."""
     assert change.pause is not None
     lines = [waits(change.pause)]
     if first and (until := _patience(change)) is not None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from lpad.codec.messages.profile_info import ProfileInfo
 
 PATIENCE = 60.0
-"""The maximum number of seconds for one port; a port that does not answer as an AT port takes some
-seconds."""
+"""The maximum number of seconds for one port; it takes some seconds to find that a port is not an AT
+port."""
 
 
 class Place(Frozen, kw_only=True):

@@ -65,8 +65,8 @@ def setup(
     """Find the modems and card readers of this device, and write lpad's settings.
 
     Each port is tried as by 'lpad probe'; nothing on a card is changed. The settings are shown before they
-    are written; the other ports of a modem that reach the card become its fallback_ports. Cards that the
-    settings already list stay as they are, except that new ports of their modem are added.
+    are written; the other ports of a modem that reach the card become the card's fallback_ports. Cards that
+    the settings already list stay as they are, except that new ports of their modem are added.
     """
     if not dry_run:
         _check_rights(config)
