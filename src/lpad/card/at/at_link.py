@@ -172,7 +172,7 @@ class AtLink:
     def lost(self, size: int) -> None:
         """Return to the quirk's block size if a larger block was lost (see `LargerBlocks`)."""
         if self._remembered.larger_blocks and size > self._matched.quirks.block_size:
-            _log.warning("%s: a block of %d bytes was lost; lpad sends smaller ones again", self._name, size)
+            _log.warning("%s: a block of %d bytes was lost; lpad sends smaller blocks", self._name, size)
             self._remember(larger_blocks=False)
 
     def imei(self, *, deadline: Deadline) -> Imei | None:

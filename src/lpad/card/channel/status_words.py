@@ -9,7 +9,7 @@ _SENTENCES = {
     0x6881: "the card supports no logical channels here; this modem or card needs another link",
     0x6882: "the card supports no secure messaging",
     0x6982: "the card requires a security status that was not reached",
-    0x6985: "the card does not allow this now; an earlier session may be open, or the card must be reset",
+    0x6985: "the card does not allow the command; an earlier session may be open, or the card must be reset",
     0x6A80: "the card reports malformed data",
     0x6A81: "the card has no free channel, or lacks the function; stop other programs, or reset the modem",
     0x6A82: "the card has no such application",
@@ -18,7 +18,7 @@ _SENTENCES = {
     0x6A88: "the card does not know the function, or does not expect it at this point",
     0x6D00: "the card does not know the instruction",
     0x6E00: "the card does not know the class of the instruction",
-    0x6F00: "the card reports an unknown error, or is being reset; read its state again before anything else",
+    0x6F00: "the card reports an unknown error, or is being reset; read the card again before anything else",
 }
 
 _UNKNOWN_INSTRUCTION = (0x6D00, 0x6E00)

@@ -46,8 +46,8 @@ def choose_reader(wanted: str | int, there: Sequence[str]) -> str:
         return matching[0]
     if matching:
         raise CardUnreachable(
-            f"cannot choose a reader: '{wanted}' matches several, {_quoted(matching)}; give a longer name in"
-            " the setting",
+            f"cannot choose a reader: '{wanted}' matches several readers: {_quoted(matching)}; give a longer"
+            " name in the setting",
             retryable=False,
         )
     raise CardUnreachable(

@@ -68,7 +68,7 @@ class PortOpenerClient:
             raise CardUnreachable(f"cannot open {wanted}: {_REFUSED[answer]}", retryable=False)
         number = whole_number(answer.decode("ascii", errors="replace"), least=1, most=_LARGEST_ERRNO)
         if number is None:
-            raise CardUnreachable(f"{attempted}: its answer is unintelligible; try again, or {_SEE}")
+            raise CardUnreachable(f"{attempted}: the opener's answer is unintelligible; try again, or {_SEE}")
         raise OSError(number, os.strerror(number))
 
 

@@ -218,7 +218,7 @@ _TOLD: dict[str, Callable[[Event], str]] = {
         f"line of {event.data['iccid']}: {event.data['line']} at the platform '{event.data['platform']}'"
     ),
     "imei": lambda event: (
-        f"line of {event.data['iccid']}: the platform '{event.data['platform']}' reports it in IMEI"
+        f"line of {event.data['iccid']}: the platform '{event.data['platform']}' reports the line in IMEI"
         f" {event.data['imei']}, but this device has {event.data['previous']}"
     ),
     "journal": lambda event: f"journal: {event.data['state']}",
