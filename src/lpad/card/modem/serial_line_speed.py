@@ -154,7 +154,7 @@ class LineSpeed:
         if present is not None and present.ok and line_rate_told(present) == line.speed:
             self._keep(_Note(line.speed, self._usual), line)
             return
-        _log.info("%s: the modem answers at %d baud, too; lpad leaves that speed", line.name, line.speed)
+        _log.info("%s: the modem answers at %d baud, too; lpad uses the usual speed", line.name, line.speed)
         self._heard = present is not None  # the modem may answer only at this speed
         line.change_speed(self._usual)
 
