@@ -299,7 +299,7 @@ def test_a_card_that_stays_away(both: Lab, *, restarted: bool) -> None:
         both.stop()
         both.start()
     ended = both.ended(change.id)
-    assert "check whether it was done once the card is back" in interrupted(ended)
+    assert "once the card is back, check whether the change was carried out" in interrupted(ended)
     assert ended.error is not None
     assert ended.error.details["outcome"] == "unknown"
     back(both)

@@ -247,7 +247,7 @@ class Discovery:
                 return self._session(question, question.matching_id, deadline)
             subject = refused.details["subject_code"]
             if question.matching_id is None and subject in (_MALFORMED_REQUEST, _MATCHING_ID):
-                # Both an absent and an empty matching ID mean "all events"; some servers know only one.
+                # An absent or empty matching ID means "all events"; some servers accept only an empty one.
                 return self._session(question, "", deadline)
             raise
 

@@ -1,7 +1,7 @@
 """One profile download, from EUICCInfo1 to the ProfileInstallationResult (SGP.22 v2.5, 3.1).
 
 `protocol/download_state_table.py` defines the order of the steps and the duties of an abort.
-`lpa/server_answer_checks.py` checks the server's answers. This module connects both with card and server.
+`lpa/server_answer_checks.py` checks the server's answers. This module takes the steps with card and server.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Download:
 
         After an error that follows AuthenticateServer, lpad cancels the session on card and server before it
         raises the error, unless the card has reported a result. Failures of the cancellation are logged and
-        never hide the first error. Its reason leaves the order usable if another attempt can succeed.
+        never hide the first error. If another attempt can succeed, the cancellation leaves the order usable.
 
         Raises:
             PolicyRefused: a policy, of the settings or the card, forbids the server or the profile.
@@ -255,8 +255,8 @@ class Download:
         if not server_answer_checks.same_profile(self._offered.metadata, self._bound.metadata):
             self._reason = CancelSessionReason.METADATA_MISMATCH
             raise ServerMalformed(
-                "ES9+.GetBoundProfilePackage: the package does not contain the offered profile; tell"
-                " the operator"
+                "ES9+.GetBoundProfilePackage: the package does not contain the offered profile;"
+                " report this to the operator"
             )
         return Event.PACKAGE_RECEIVED
 
@@ -304,7 +304,7 @@ class Download:
         return code
 
     def _other_code(self, refused: ServerRefused) -> str:
-        """Ask for a code other than the refused one; raise the refusal if the listener has no other."""
+        """Ask for a code other than the refused one; raise the refusal if the listener returns none."""
         with self._callers_time():
             code = self._listener.confirmation_code(refused=self._code is not None)
         if not code or code == self._code:

@@ -24,7 +24,7 @@ _NO_PROFILE = (("8.2.6", "3.8"), ("8.2.6", "2.2"), ("8.1.1", "3.8"))
 
 
 def of_eid(refused: ServerRefused, address: ServerAddress) -> ServerRefused:
-    """Return the refusal of a request without a matching ID; it says if no profile waits for the EID."""
+    """Return the error for a refused request without a matching ID; it says if no profile waits."""
     codes = refused.details["subject_code"], refused.details["reason_code"]
     if codes not in _NO_PROFILE:
         return refused

@@ -82,7 +82,7 @@ def retrieve(
 
 
 def deliver(notification: PendingNotification, server: Es9Plus, *, deadline: Deadline) -> None:
-    """Post a notification to its recipient; when this returns, the server has accepted it.
+    """Post a notification to its recipient; when the function returns, the server has accepted it.
 
     Raises:
         ServerError: the server did not accept the notification; keep it and try again later.

@@ -38,8 +38,8 @@ def judge(
     if verdict.forbidden:
         names = " ".join(verdict.forbidden)
         raise PolicyRefused(
-            f"the profile carries policy rules that this card does not allow its operator ({names}); ask "
-            "the operator for a profile without them",
+            f"the card does not allow this operator's profiles to have these policy rules: {names};"
+            " ask the operator for a profile without these rules",
             rule=CARD_RULES,
             rules=names,
         )

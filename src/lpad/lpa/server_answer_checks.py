@@ -147,7 +147,8 @@ def check_offer(
         raise _contradiction(attempted, _OTHER_SESSION)
     if dp_auth.registered_ids and dp_pb.registered_ids and dp_auth.registered_ids != dp_pb.registered_ids:
         raise ServerUntrusted(
-            f"{attempted}: an SM-DP+ other than the authenticated one bound the profile; tell the operator",
+            f"{attempted}: an SM-DP+ other than the authenticated one bound the profile;"
+            " report this to the operator",
             cause="other-oid",
         )
     return Offered(metadata, signed)
@@ -184,4 +185,4 @@ def _expect(raw: bytes, tag: int, name: str) -> tlv.Tlv:
 
 
 def _contradiction(attempted: str, what: str) -> ServerMalformed:
-    return ServerMalformed(f"{attempted}: {what}; try again, and tell the operator if this persists")
+    return ServerMalformed(f"{attempted}: {what}; try again; if this persists, report it to the operator")

@@ -92,7 +92,7 @@ class EventForwarder:
 
         Args:
             source: a client of lpad's API.
-            acknowledgements: another such client, for the reports of confirmed events.
+            acknowledgements: another client of lpad's API, for the reports of confirmed events.
             broker: receives the events.
             topics: the topics of the events.
             position: the file with the number of the last confirmed event.

@@ -251,7 +251,7 @@ class Applier(Protocol):
 
     @property
     def signals(self) -> tuple[Rule, ...]:
-        """The D-Bus signals after which `look` may see another state; empty: there are no such signals."""
+        """The D-Bus signals after which `look` may return another state; empty: there are no such signals."""
         ...
 
     def prepare(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:

@@ -1,6 +1,6 @@
 """The applier `at`: contexts and authentication on the modem's AT port, which lpad holds during a switch.
 
-Context 1 gets the initial bearer's APN. If that is also the connection's APN, as is usual, only context 1 is
+Context 1 gets the initial bearer's APN. If the connection has the same APN, as is usual, only context 1 is
 used; otherwise context 2 gets the connection's APN. A changed context 1 takes effect at the next attach, so
 the modem is detached and attached again. On a control port (MBIM, QMI), the modem's data session replaces the
 contexts.
@@ -256,7 +256,7 @@ def _must(dialogue: Dialogue, command: AtCommand, deadline: Deadline, *, name: s
 def _authenticate(
     dialogue: Dialogue, context: PdpContext, settings: NetworkSettings, deadline: Deadline
 ) -> set[int]:
-    """Store or clear a context's authentication; return the context's number if it may have changed.
+    """Store or clear a context's authentication; return the number of a context that may have changed.
 
     No modem reports a stored password, so a password counts as changed.
     """

@@ -2,7 +2,7 @@
 
 MBIM's CONNECT or QMI's Start Network opens the session. lpad opens the session with a profile's settings once
 the modem is registered; a rollback opens it with the previous settings. A modem that stores settings of its
-initial bearer (MBIM's LTE attach configuration) gets these settings first.
+initial bearer (MBIM's LTE attach configuration) first gets the profile's settings for this bearer.
 """
 
 from __future__ import annotations

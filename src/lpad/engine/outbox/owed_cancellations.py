@@ -1,9 +1,9 @@
-"""Owed cancellations: sessions cancelled on the card without waiting for their server.
+"""Owed cancellations: sessions that are cancelled on the card, and whose server must still be informed.
 
 A switch does not wait until the server of an overtaken download has received its cancellation, and neither
 does a user who cancels a download. The card's signed answer is stored in the journal, and a temporary thread
-sends it later, because an order can be locked as long as its session is open. Even without an answer, a
-server forgets the session after a while, so lpad stops after a few attempts.
+sends it later, because an order can be locked as long as its session is open. Even without a
+cancellation, a server discards the session after a while, so lpad stops after a few attempts.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class OwedCancellations:
         """Reserve a cancellation for this thread; yield whether the server must still be informed.
 
         Raises:
-            Cancelled: another thread is informing the server, and the wait for this was cancelled.
+            Cancelled: the deadline was cancelled, also while another thread informs the server.
         """
         deadline.check()
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Requests that would take a device offline: the loss of the modem's profile, or of that profile's line.
+"""Requests that would take a device offline: the modem would lose its profile, or the profile its line.
 
 The device is unattended, so lpad refuses such a request, unless the request or the settings accept this. A
 card in a reader does not connect the device, and is exempt.
@@ -49,7 +49,7 @@ def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, 
 
 
 def _is_doomed(profile: Listed, classes: Container[str]) -> bool:
-    """Return whether a reset of some classes may delete a profile; an unknown class counts as operational."""
+    """Return whether a reset that deletes `classes` may delete a profile; no class counts as operational."""
     return (profile.profile_class or _OPERATIONAL) in classes
 
 

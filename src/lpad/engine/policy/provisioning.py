@@ -12,7 +12,7 @@ RETRY_FOR = 7 * 86_400.0
 
 
 class ProvisioningPolicy(Frozen, kw_only=True):
-    """How an empty card gets a profile.
+    """How lpad gets a profile for an empty card, or for a card whose profiles have all failed.
 
     Attributes:
         on_empty: the sources of a profile for an empty card, in this order; empty: lpad requests no profile.

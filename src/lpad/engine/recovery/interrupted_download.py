@@ -47,7 +47,7 @@ def left_behind(run: Run, context: Context, *, deadline: Deadline) -> Listed | N
 
 
 def refusal_of(notes: DownloadNotes, notifications: Iterable[StoredNotification]) -> CardRefused | None:
-    """Return the card's refusal of the attempt in the notes; None if the card has not refused."""
+    """Return the card's refusal of the attempt that the notes describe; None: no refusal is known."""
     for stored in sorted(notifications, key=lambda each: each.seq, reverse=True):
         if notes.last_number is not None and stored.seq <= notes.last_number:
             break  # the result belongs to an earlier attempt

@@ -48,7 +48,7 @@ def judge(
     if meant is not None and card.eid != meant and JUDGES[change.kind] is not _harmless:
         return Conflict(
             f"{change.kind} was cut off by {_what(change)}, and another card (with another EID) is in its"
-            " place now; lpad determines what the first card did once that card is back. 'lpactl info' shows"
+            " place now; once the first card is back, lpad determines what it did. 'lpactl info' shows"
             " the present card",
             interrupted=True,
         )
@@ -67,7 +67,7 @@ def is_endless(change: Change) -> bool:
 
 
 def is_found_out(change: Change, notes: Notes) -> bool:
-    """Return whether the card's state shows the result of an interrupted change: only if it has no guard.
+    """Return whether the card's state shows the result of an interrupted change; never for a guarded change.
 
     The card shows the result of a single command, and of a download whose loading has begun, because the last
     segment may have arrived.
@@ -256,8 +256,8 @@ def unknown(change: Change) -> CardUnreachable:
     """Return the error for a change whose card did not come back in time."""
     return CardUnreachable(
         f"{change.kind} was cut off by {_what(change)} before the card had answered, and the card did not"
-        " come back in time; check whether it was done once the card is back, and repeat the request if"
-        " needed",
+        " come back in time; once the card is back, check whether the change was carried out, and repeat the"
+        " request if needed",
         interrupted=True,
         outcome="unknown",
     )

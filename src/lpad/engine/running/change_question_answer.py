@@ -16,11 +16,11 @@ CODE = "confirmation_code"
 """The name of the secret with the confirmation code, given in the request or as an answer."""
 
 _YES_OR_NO = (QuestionKind.CONFIRMATION, QuestionKind.SECOND_ORDER, QuestionKind.ADOPT)
-"""The questions that are answered by yes or no."""
+"""The questions that are answered with yes or no."""
 
 
 class Answer(Frozen, kw_only=True):
-    """A caller's answer to a waiting change: a code, or `accept`, `reject`, `postpone`, or yes or no."""
+    """A caller's answer to a waiting change: a code; `accept`, `reject` or `postpone`; or yes or no."""
 
     confirmation_code: str | None = None
     decision: str | None = None

@@ -85,8 +85,8 @@ class ChangeStore:
         try:
             return self.change(change_id)
         except NotFound:
-            # lpad adds no new change, because the request may have been carried out, and would be
-            # repeated.
+            # lpad adds no new change, because the request may have been carried out, and the new
+            # change would repeat it.
             raise Conflict(
                 f"this Idempotency-Key belongs to change {change_id}, whose record was lost with a damaged"
                 " journal; check the card, and repeat the request with a new key if you still want it",
@@ -149,7 +149,7 @@ class ChangeStore:
         """Store a record on disk, and publish it.
 
         The end of a change counts even while the disk is full: lpad writes the record as soon as possible,
-        and meanwhile shows the change as ended. The end also counts if a fault in lpad prevents the record.
+        and meanwhile shows the change as ended. The end also counts if a fault in lpad prevents the write.
 
         Raises:
             InternalError: the record of an unfinished change cannot be written.
@@ -339,7 +339,7 @@ class ChangeStore:
         self._tell(change)
 
     def _tell(self, change: Change) -> None:
-        """Publish a record, and count an ended change; a fault in this must not undo anything."""
+        """Publish a record, and count an ended change; a fault in these actions is only logged."""
         try:
             if change.state.ended:
                 self._counters.change_ended(change.kind, change.state)

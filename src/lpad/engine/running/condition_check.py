@@ -51,7 +51,7 @@ NOT_EVALUATED = "this version of lpad cannot evaluate the condition"
 
 
 class Look(Frozen, kw_only=True):
-    """The result of one check, in words; `met` is None if the condition was not evaluated."""
+    """The result of one check: `seen` in words; `met` is None if the condition was not evaluated."""
 
     met: bool | None
     seen: str

@@ -49,7 +49,7 @@ class Timeouts(Struct, kw_only=True):
     """The seconds for which a download is retried after temporary failures; 0: it fails immediately."""
     absence: float = 24 * 3600
     """The seconds for which lpad waits for a card that was lost before it answered a command that alters
-    it."""
+    the card."""
 
     def become(self, other: Timeouts) -> None:
         """Replace the limits by another object's."""

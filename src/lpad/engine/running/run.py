@@ -148,7 +148,7 @@ class Run(RunRecord):
         """Begin an irreversible step: it is on disk, with the notes for settling, before it is taken.
 
         Raises:
-            Cancelled: the change was cancelled or overtaken; from here on neither is possible.
+            Cancelled: the change was cancelled or overtaken; after this call, it cannot be overtaken.
             InternalError: the record cannot be written; after `bind`, the change continues despite this.
         """
         with self._condition:

@@ -136,9 +136,9 @@ class RunRecord:
             self._write(self._change.put_off(pause), notes, needed=False)
 
     def await_card(self, pause: Pause, notes: Noting) -> None:
-        """Make the change wait for the card, which shows its result, even if the journal cannot be written.
+        """Make the change wait for the card, which shows its result.
 
-        The journal then shows the change as running, so it is also settled after a restart.
+        If the journal cannot be written, it shows the change as running, which a restart also settles.
         """
         self.postpone(pause, notes)
 

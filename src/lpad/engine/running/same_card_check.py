@@ -17,7 +17,7 @@ def check_same_card(run: Run, euicc: Euicc, *, deadline: Deadline) -> None:
     """Check that an open session is with the card for which the change was requested.
 
     Raises:
-        Conflict: another card is in its place; nothing was done.
+        Conflict: the session is with another card; nothing was done.
         CardError: the card's EID cannot be read.
     """
     meant = run.secret(EID)
@@ -29,7 +29,7 @@ def check_same_eid(run: Run, eid: str | None) -> None:
     """Check that the change was requested for the card that was just read.
 
     Raises:
-        Conflict: another card is in its place; nothing was done.
+        Conflict: another card was read; nothing was done.
     """
     meant = run.secret(EID)
     if meant is not None and eid != meant:

@@ -1,4 +1,4 @@
-"""Reading a card into the parts of a snapshot, which translates the codec's types into the API's."""
+"""Reads a card into the parts of a snapshot, and translates the codec's types into the API's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 PATIENCE = 20.0
-"""Seconds to read information from a card that no switch needs."""
+"""Seconds for reading each part of a card's information that no switch needs."""
 # An icon is up to a kilobyte and never changes: lpad reads its type each time, but the icon only once.
 _TAGS = (*TAGS_WITHOUT_ICON, _ICON_TYPE_TAG)
 _PNG = b"\x89PNG"

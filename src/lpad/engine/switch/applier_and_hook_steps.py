@@ -101,7 +101,7 @@ class NetworkSteps:
         return self._has_applier or self._has_hooks
 
     def prepare(self) -> None:
-        """Run the hooks before a switch, and have the applier get ready.
+        """Run the hooks that precede a switch, and have the applier prepare the switch.
 
         A resumed switch is already prepared, and keeps the data that the applier has recorded.
 
@@ -160,7 +160,7 @@ class NetworkSteps:
             self._context.pending.end(self._euicc)
 
     def _demand(self, outcome: Outcome) -> None:
-        """Stop an ordinary enable whose applier or hook has failed, unless the settings ignore that."""
+        """Stop an ordinary enable whose applier or hook has failed, unless the settings ignore a failure."""
         if isinstance(outcome, Applied):
             return
         recovering = self._steps.origin in (FAILOVER, RESCUE)

@@ -154,14 +154,13 @@ class _GuardedSwitch:
         """
         enabled = profiles.enabled
         if profiles.contested:
-            # This happens with profiles enabled on several ports (MEP), or if a card reports an old state.
+            # Profiles can be enabled on several ports of a card (MEP), and a card may report an old state.
             enabled = profiles.enabled_for(reads)
             if enabled is None or enabled is wanted:
                 raise Conflict(
                     f"cannot guard the switch to profile {self._iccid}: the card reports several profiles as"
-                    " enabled, and the modem does not report to which one lpad would roll back. Switch "
-                    "without a"
-                    " guard"
+                    " enabled, and the modem does not report which of them it uses, so lpad does not know to"
+                    " which one it would roll back. Switch without a guard"
                 )
         previous = None if enabled is None else profiles.address(enabled)
         if previous is None and (enabled is not None or not profiles.complete):

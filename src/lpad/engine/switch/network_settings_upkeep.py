@@ -57,7 +57,7 @@ def settle_pending(context: Context, ending: Cancellation) -> None:
     """Settle the network settings after a power cut or a failed switch, by the card's present state.
 
     The enabled profile gets its settings; preparations for another profile are undone first. If lpad
-    stops meanwhile, it settles the rest after its next start.
+    stops meanwhile, it settles the remaining steps after its next start.
 
     Args:
         context: the card, and the way to the modem.

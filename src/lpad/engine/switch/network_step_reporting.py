@@ -33,7 +33,7 @@ class Steps(Protocol):
 
     @property
     def ending(self) -> Cancellation:
-        """Ends the later waits when lpad stops."""
+        """Ends the waits after the switch was sent to the card, when lpad stops."""
 
     def step(self, name: str) -> None:
         """Begin a step at which the change may be cancelled.
@@ -73,7 +73,7 @@ class StepsOfRun(Frozen):
 
     @property
     def ending(self) -> Cancellation:
-        """Ends the later waits when lpad stops."""
+        """Ends the waits after the switch was sent to the card, when lpad stops."""
         return self.run.ending
 
     def step(self, name: str) -> None:
@@ -106,7 +106,7 @@ class StepsAfterCut:
 
     @property
     def cancellation(self) -> Cancellation:
-        """Ends the waits before the switch is sent to the card."""
+        """Ends the waits when lpad stops, because there is no switch to cancel."""
         return self.ending
 
     def step(self, name: str) -> None:

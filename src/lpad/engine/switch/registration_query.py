@@ -48,7 +48,7 @@ def look_at_registration(
         card.drop(error)
         return None
     if settled or any(each.registered or each.status == DENIED for each in told):
-        saw_registration(context, told)  # a modem that still searches may be registered in a moment
+        saw_registration(context, told)  # otherwise, the modem may still be searching after a switch
     return ", ".join(map(str, told)) or None
 
 

@@ -404,9 +404,9 @@ def verify(
 def copies_later(run: Run, context: Context) -> bool:
     """Return whether notifications are copied after the caller has the result.
 
-    Notifications are copied immediately during a guarded switch, which must wait, and on a borrowed port,
-    which lpad would otherwise borrow again. The same applies if another change, such as an overtaken
-    download, has not ended, because its notifications must come later.
+    Notifications are copied immediately during a guarded switch, which has to wait for its guard, and on a
+    borrowed port, which lpad would otherwise borrow again. The same applies if another change, such as an
+    overtaken download, has not ended, because that change's notifications must come later.
     """
     others = (each for each in context.changes() if each.id != run.change.id)
     return run.change.guard is None and context.card.hold is None and all(each.state.ended for each in others)

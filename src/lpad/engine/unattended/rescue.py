@@ -179,7 +179,7 @@ class Rescue:
         self._submit(change)
 
     def _is_over(self, card: Snapshot, state: RescueState) -> bool:
-        """Return whether the rescue is over: a switch was made since, or no wanted profile is on the card."""
+        """Return whether the rescue is over: a later switch is done, or no wanted profile is on the card."""
         enabled = card.listed.enabled
         ours = any(card.listed.means(name, enabled) for name in (state.unwanted, *state.wanted))
         if (enabled is not None and not ours) or not _candidates(card, state):

@@ -13,7 +13,7 @@ BACKOFF = Backoff((5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 
 PATIENCE = 5 * 24 * 3600.0
 """The number of seconds of lpad's running time for which lpad tries to deliver an event."""
 MOST_SET_ASIDE = 200
-"""The number of set-aside, and of unreached, events that are remembered; older ones are only counted."""
+"""The maximum number of set-aside, and of unreached, events that are stored; older ones are only counted."""
 
 
 class Standing(enum.StrEnum):

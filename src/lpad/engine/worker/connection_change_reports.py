@@ -32,10 +32,10 @@ SETTLING = 1.0
 PAUSE = 5.0
 """The minimum number of seconds between two queries, however often a modem or a program reports."""
 IN_VAIN = Backoff((1, 5, 30, 60))
-"""Seconds for which lpad does not listen after lines without a report, by the number of consecutive times. A
-port with constant other output must not keep an idle daemon awake."""
+"""Seconds for which lpad does not listen after a reading without a report, by the number of consecutive such
+readings. A port with constant other output must not keep an idle daemon awake."""
 _LIMIT = 1.0
-"""Seconds to read the lines from the port."""
+"""Seconds to read the messages from the port."""
 
 
 class ConnectionReports:
@@ -121,7 +121,7 @@ class ConnectionReports:
             self._armed = None
 
     def hear(self) -> None:
-        """Read the unsolicited lines, and record their reports on the connection and the card."""
+        """Read the unsolicited messages, and record their reports on the connection and the card."""
         with self._waking():
             self._heard_at = None
         try:

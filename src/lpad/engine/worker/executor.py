@@ -1,4 +1,4 @@
-"""The execution of a change: begun, carried out on an open card, and always ended."""
+"""The execution of a change on an open card, after which the change has ended, waits, or is queued again."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Submissions:
         origin: str = CALLER,
         asked_by: int | None = None,
     ) -> Submission:
-        """Queue a change; it is on disk when this returns.
+        """Queue a change, which is on disk when the method returns.
 
         Args:
             params: the parameters without secrets.
@@ -129,7 +129,7 @@ class Submissions:
     def _repeated(
         self, same: Change, worker: Worker, *, key: IdempotencyKey | None, origin: str
     ) -> Submission:
-        """Return the change that a request repeats; if that waits for a platform, query it earlier."""
+        """Return the change that a request repeats; query a platform that it awaits earlier."""
         if key is not None:
             self._store.note(key, same.id)
         wish = self._wish(same.euicc) if same.kind is Kind.PROVISION and origin == CALLER else None

@@ -84,7 +84,7 @@ class UnattendedChanges:
             self._review_at = time.monotonic()
 
     def hurry(self) -> None:
-        """Repeat early an attempt to get a first profile that found no network."""
+        """If the last attempt to get a first profile found no network, repeat the attempt early."""
         with self._loop.waking():
             self.provisioning.hurry()
 

@@ -426,7 +426,7 @@ class Worker:
         return task.run
 
     def _carry_out(self, run: Run) -> None:
-        """Carry out a change; when this returns, the change has ended, waits or was put back."""
+        """Carry out a change; when the method returns, the change has ended, waits or was put back."""
         try:
             self._carry_out_next(run)
         except Exception as error:

@@ -204,8 +204,8 @@ class ModemManagerApplier:
         if initial is not None and differs(initial, modem.initial_bearer):
             return Failed(
                 layer=Layer.MODEM,
-                told="the initial EPS bearer has other settings in ModemManager; check"
-                " there whether the modem supports them, or choose the applier 'at'",
+                told="the initial EPS bearer in ModemManager does not have the profile's settings; check"
+                " whether the modem supports these, or choose the applier 'at'",
             )
         return Applied(told="the initial EPS bearer has the profile's settings")
 
@@ -213,7 +213,7 @@ class ModemManagerApplier:
 def wait_for_card(
     bus: Bus, wanted: Wanted, *, attempted: str, deadline: Deadline
 ) -> ManagedModem | Failed | TryAgain:
-    """Return the modem once ModemManager shows it with the wanted profile, or the reason at the deadline.
+    """Return the modem once ModemManager shows it with the wanted profile; at the deadline, the reason.
 
     If lpad has not borrowed the modem's port, or the modem does not report its new profile, ModemManager does
     not automatically probe the modem again. Then lpad requests another probe, once.

@@ -80,7 +80,7 @@ class CardPort(Frozen, kw_only=True):
     """A card's port, the device around it, and the settings for both.
 
     `refresh`: whether the card asks for a REFRESH with each switch; None: according to the modem's quirks;
-    `block_size` is the data of one STORE DATA block in bytes; `imei` and `default_smdp` replace the values of
+    `block_size` is the number of bytes in a STORE DATA block; `imei` and `default_smdp` replace the values of
     the modem and the card; `tac` applies without an IMEI. `policy` has the rules for switching, `failover`
     those for replacing an unhealthy profile; None: no failover. `network` has the applier for the data
     connection; `device` is the port's path, None for a reader; with `several_ports`, the link may be over
@@ -191,7 +191,7 @@ class Card:
             self._link = None
 
     def rest(self, error: LpadError) -> None:
-        """Close the link after a failure, or keep it only to hear that the modem has another card.
+        """Close the link after a failure, or keep it only so that the modem can report another card.
 
         A kept link is also closed at the next use, because lpad has to query the modem's slots again.
 
@@ -207,7 +207,7 @@ class Card:
 
     @property
     def card_report(self) -> CardReport:
-        """The modem's indications about its card that were neither taken nor forgotten."""
+        """The modem's indications about its card since lpad last processed or discarded such indications."""
         link = present_link(self._link)
         return link.card_report if isinstance(link, CardReporting) else NO_CARD_REPORT
 
@@ -217,14 +217,14 @@ class Card:
         return link.take_card_report() if isinstance(link, CardReporting) else NO_CARD_REPORT
 
     def forget_card_report(self) -> None:
-        """Forget the indications that precede the modem's last answer, because the card was read since."""
+        """Forget the indications that precede the modem's last answer, because the card was read later."""
         link = present_link(self._link)
         if isinstance(link, CardReporting):
             link.forget_card_report()
 
     @property
     def idle_port(self) -> int | None:
-        """The file descriptor for awaiting the modem's unsolicited lines; None if lpad cannot listen."""
+        """The file descriptor for awaiting the modem's unsolicited messages; None if lpad cannot listen."""
         link = present_link(self._link)
         if self._deaf or not isinstance(link, Listening):
             return None
@@ -243,7 +243,7 @@ class Card:
         return self._missed or (isinstance(link, Listening) and link.reported)
 
     def hear(self, *, deadline: Deadline) -> bool:
-        """Read the modem's unsolicited lines, and return whether one reports on the connection.
+        """Read the modem's unsolicited messages, and return whether one reports on the connection.
 
         A closed port stays closed, and lpad listens to a failed port only after opening it again.
 

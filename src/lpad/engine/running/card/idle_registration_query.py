@@ -61,15 +61,15 @@ class RegistrationQuery:
         self._answer: object = None
 
     def ask(self, *, deadline: Deadline, urgent: bool = False) -> tuple[Registration, ...] | None:
-        """Return the modem's status in each kind of network, from any thread.
+        """Return the modem's registration in each kind of network, from any thread.
 
         Args:
             deadline: for the wait.
             urgent: whether a running change that only waits for a server makes way, as for a switch.
 
         Returns:
-            The status; empty if the modem has no command for it; None if it could not be asked because the
-            card is busy or absent, there is no modem, or ModemManager uses the modem.
+            The registrations; empty if the modem has no command for them; None if lpad could not ask because
+            the card is busy or absent, there is no modem, or ModemManager uses the modem.
         """
         answer = self._put(self._registrations, deadline, urgent=urgent)
         return answer if isinstance(answer, tuple) else None

@@ -22,7 +22,7 @@ ROOT = 0
 
 PLACES = 200
 """Places in the queue of one card. A user may have at most as many changes as there are free places, so one
-user alone gets half of the places, and the next user half of the rest."""
+user alone gets half of the places, and the next user half of the remaining ones."""
 
 ROOT_RESERVE = 10
 """The number of waiting changes that root may always have."""
