@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class BrokerError(Exception):
-    """The broker cannot be used: `sentence` states what was attempted, what happened and what to do."""
+    """The broker cannot be used: `sentence` states the attempt, the result and the remedy."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)

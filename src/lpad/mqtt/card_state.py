@@ -45,7 +45,7 @@ def card_state(lpad: Client, name: str, *, redacted: bool) -> CardState:
     """Return a card's state as lpad knows it, without access to the card.
 
     Raises:
-        ApiError: lpad cannot be asked, or has no such card.
+        ApiError: lpad cannot be asked, or has no card with this name.
     """
     euicc = lpad.euicc(name)
     listed = lpad.profile_list(name)

@@ -19,7 +19,7 @@ _THIN_EDGE = {
     "provision": "esim_provision",
     "refresh": "esim_refresh",
 }
-"""lpad's operations in thin-edge.io; the prefix keeps them apart from those of other programs."""
+"""lpad's operations in thin-edge.io; the prefix distinguishes them from other programs' operations."""
 LONGEST_ID = 128
 """The maximum number of characters of a command's ID in its topic."""
 

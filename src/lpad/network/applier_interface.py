@@ -131,7 +131,7 @@ class Dialogue(Protocol):
         """Send a command once; any final result is an answer, even a refusal.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         ...
 
@@ -139,7 +139,7 @@ class Dialogue(Protocol):
         """Make the modem detach and attach; return whether it accepted the commands.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         ...
 
@@ -151,7 +151,7 @@ class DataSession(Protocol):
         """Return the modem's registration; empty: the modem does not report it.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         ...
 
@@ -159,7 +159,7 @@ class DataSession(Protocol):
         """Return the state of the session.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         ...
 
@@ -169,7 +169,7 @@ class DataSession(Protocol):
         If the modem stores different settings for other networks, all settings are returned.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         ...
 
@@ -180,7 +180,7 @@ class DataSession(Protocol):
             Whether the modem accepts the settings.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         ...
 
@@ -188,7 +188,7 @@ class DataSession(Protocol):
         """Open the session with these settings, in place of an open one; return its state.
 
         Raises:
-            CardUnreachable: no answer in time, or the port is gone.
+            CardUnreachable: the modem does not answer in time, or its port has disappeared.
         """
         ...
 
@@ -210,7 +210,7 @@ class Modem(Protocol):
         """Borrow the modem's AT port; yield None if the modem has none, or if another program uses the modem.
 
         Raises:
-            CardError: the port is gone, or held by another program.
+            CardError: the port has disappeared, or another program uses it.
         """
         ...
 
@@ -218,7 +218,7 @@ class Modem(Protocol):
         """Use the control port, which lpad shares with other programs; yield None if the modem has none.
 
         Raises:
-            CardError: the port is gone, or held by another program.
+            CardError: the port has disappeared, or another program uses it.
         """
         ...
 

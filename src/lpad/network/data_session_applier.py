@@ -41,7 +41,7 @@ def open_session(session: DataSession, settings: NetworkSettings, *, deadline: D
     """Open the session with a profile's settings.
 
     Raises:
-        CardError: no answer in time, or the port is gone.
+        CardError: the modem does not answer in time, or its port has disappeared.
     """
     told = session.registration(deadline=deadline)
     registered = not told or any(each.registered for each in told)
@@ -74,7 +74,7 @@ def remember(session: DataSession, *, deadline: Deadline) -> Outcome:
     """Return `Applied`, with the initial bearer's settings as memory if they are known and use no password.
 
     Raises:
-        CardError: no answer in time, or the port is gone.
+        CardError: the modem does not answer in time, or its port has disappeared.
     """
     stored = session.attach_settings(deadline=deadline)
     if not stored or stored[0].authentication:
@@ -87,7 +87,7 @@ def restore(session: DataSession, memory: Mapping[str, str], *, deadline: Deadli
     """Restore the initial bearer's settings that `remember` has returned as memory.
 
     Raises:
-        CardError: no answer in time, or the port is gone.
+        CardError: the modem does not answer in time, or its port has disappeared.
     """
     kind, _, apn = memory.get(_MEMORY, "").partition(",")
     if kind in _KINDS:
@@ -102,7 +102,7 @@ def open_at_once(session: DataSession, settings: NetworkSettings, *, deadline: D
     The network may have denied the modem because of the previous settings.
 
     Raises:
-        CardError: no answer in time, or the port is gone.
+        CardError: the modem does not answer in time, or its port has disappeared.
     """
     wish = _initial_bearer(settings)
     if wish is not None:
@@ -118,7 +118,7 @@ def verify_session(session: DataSession, settings: NetworkSettings, *, deadline:
     The modem does not report the session's settings.
 
     Raises:
-        CardError: no answer in time, or the port is gone.
+        CardError: the modem does not answer in time, or its port has disappeared.
     """
     wish = _initial_bearer(settings)
     if wish is not None and not all(_same(each, wish) for each in session.attach_settings(deadline=deadline)):
@@ -133,7 +133,7 @@ def look_at_session(session: DataSession, *, deadline: Deadline) -> Connection:
     """Return the states of the session's bearer and address.
 
     Raises:
-        CardError: no answer in time, or the port is gone.
+        CardError: the modem does not answer in time, or its port has disappeared.
     """
     report = session.report(deadline=deadline)
     if report.active is None:

@@ -1,7 +1,7 @@
 """The messages between the daemon and the runner of the owner's programs: one request, one answer.
 
 A frame consists of a length, four bytes in network order, and a JSON object of at most 65,536 bytes.
-The runner is another user's process, so neither side trusts the other's lengths.
+The runner is another user's process, so the daemon and the runner check the length of each frame.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PAUSES = Backoff((60, 300, 3600, 6 * 3600, 24 * 3600))
 _MOST = 1000
-"""The maximum number of entries shown for one card, so that a faulty card cannot fill the memory."""
+"""The maximum number of entries stored for one card, so that a faulty card cannot fill the memory."""
 
 
 class UncopiedNotification(Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class UncopiedNotifications:
             return sorted(self._entries.get(eid, {}).values(), key=lambda each: each.seq)
 
     def count_unreadable(self, eid: str, count: int) -> None:
-        """Store the number of unreadable entries in a card's list, which have no number to show."""
+        """Store the count of unreadable entries in a card's list; such entries have no sequence number."""
         with self._lock:
             self._list_errors.pop(eid, None)
             self._unreadable.pop(eid, None)

@@ -1,4 +1,4 @@
-"""Requests that would take a device offline: the modem would lose its profile, or the profile its line.
+"""Requests that take a device offline: they disable or delete the modem's profile, or stop its line.
 
 The device is unattended, so lpad refuses such a request, unless the request or the settings accept this. A
 card in a reader does not connect the device, and is exempt.

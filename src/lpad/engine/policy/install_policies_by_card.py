@@ -20,7 +20,7 @@ class Policies:
 
         Args:
             general: the policy of cards without their own; None: lpad's defaults.
-            own: policies by the card's name in the settings; nothing is added from the general one.
+            own: policies by the card's name in the settings; the general policy adds nothing to them.
         """
         self._held = (general or InstallPolicy(), dict(own or {}))
 

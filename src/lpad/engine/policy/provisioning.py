@@ -5,7 +5,7 @@ from __future__ import annotations
 from lpad.base.frozen import Frozen
 
 DEFAULT_SMDP = "default-smdp"
-"""The source for the default SM-DP+ of the settings or the card; every other name is that of a platform."""
+"""The name of the default SM-DP+, from the settings or the card, as a source of a first profile."""
 
 RETRY_FOR = 7 * 86_400.0
 """Seconds for which the download of a reserved profile is retried after temporary failures."""

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 DAY = 24 * 3600.0
 """The number of seconds in a day."""
 SWITCHES = frozenset({"enable-profile", "disable-profile"})
-"""The steps that count as a switch. A rollback has another name and is never refused."""
+"""The steps that count as a switch. The step of a rollback has a different name and is never refused."""
 
 
 class SwitchPolicy(Frozen, kw_only=True):
     """One card's policy; profiles are named by ICCID or AID, in canonical form."""
 
     protected: tuple[str, ...] = ()
-    """Profiles that are never deleted, and only disabled by enabling another."""
+    """Profiles that are never deleted, and only disabled by enabling another profile."""
     keep_enabled: bool = False
     """Whether the card must always have an enabled profile."""
     fallback: tuple[str, ...] = ()
@@ -91,13 +91,13 @@ class SwitchPolicy(Frozen, kw_only=True):
             if self.protects(profile):
                 raise Protected(
                     f"cannot reset: this would delete profile {iccid}, which the settings protect"
-                    " ('switching.protected'); delete the others one by one",
+                    " ('switching.protected'); delete the other profiles one by one",
                     iccid=iccid,
                 )
             if profile.sure and profile.enabled and self.keep_enabled:
                 raise Protected(
                     f"cannot reset: this would delete profile {iccid}, which is enabled, and leave no profile"
-                    " enabled ('switching.keep_enabled'); delete the others one by one",
+                    " enabled ('switching.keep_enabled'); delete the other profiles one by one",
                     iccid=iccid,
                 )
 

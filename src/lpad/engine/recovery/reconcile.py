@@ -228,7 +228,7 @@ def _harmless(
 
 
 def _names(change: Change, private: Private) -> tuple[str, str | None]:
-    """Return the name of the requested profile, and its AID when the change began; None: unknown."""
+    """Return the name of the requested profile, and its AID when the change began; None: no AID is known."""
     aid = private.notes.aid if isinstance(private.notes, ProfileNotes) else None
     return change.params_of(params.ProfileParams).iccid, aid
 

@@ -359,7 +359,7 @@ class Run(RunRecord):
             self._go_on()
 
     def pause(self, *, considered: Answer | None, deadline: Deadline) -> None:
-        """Wait until the deadline; an answer or a cancellation ends it early.
+        """Wait until the deadline; an answer or a cancellation ends the wait early.
 
         Args:
             considered: the answer that was last read from `given`. If `given` already contains a later

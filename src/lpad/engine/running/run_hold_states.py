@@ -76,7 +76,7 @@ def after(hold: Hold, event: HoldEvent) -> Hold:
     """Return the next state of a hold.
 
     Raises:
-        InternalError: the table has no such transition.
+        InternalError: the table has no transition for this state and event.
     """
     following = TRANSITIONS[hold].get(event)
     if following is None:

@@ -103,7 +103,7 @@ class ProfileList(Frozen):
     def address(self, profile: Listed) -> str | None:
         """Return the unambiguous name of this profile; None if there is no such name.
 
-        The ICCID in a broken entry may be wrong, so there the AID is preferred.
+        The ICCID in a broken entry may be wrong, so for a broken entry the AID is preferred.
         """
         names = [profile.iccid, profile.isdp_aid]
         for name in names if profile in self.profiles else reversed(names):

@@ -76,7 +76,7 @@ def did_nothing(error: CardError) -> bool:
 
 
 def when_not_busy(act: Callable[[], _T], *, run: Run, refresh: Refresh, deadline: Deadline) -> _T:
-    """Call a function that opens a session, and repeat the call while the card answers catBusy.
+    """Call a function that opens an ISD-R session, and repeat the call while the card answers catBusy.
 
     The answer catBusy means that a proactive session between card and modem is in progress. Such a session
     usually ends soon; otherwise a restart of the modem ends it (reported by openpilot).

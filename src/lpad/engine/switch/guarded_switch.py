@@ -1,8 +1,8 @@
 """A switch that is rolled back unless its guard is met; `guard.py` defines its phases.
 
-Everything is in the journal before the profile is enabled. So if lpad or the device stops during the switch,
-lpad resumes and completes the change once the card has been read. The change occupies the card's worker until
-then, because nothing else may alter the card during a guarded switch.
+The guard and the previous profile are in the journal before the new profile is enabled. So if lpad or the
+device stops during the switch, lpad resumes and completes the change once the card has been read. The change
+occupies the card's worker until its end, because nothing else may alter the card during a guarded switch.
 """
 
 from __future__ import annotations

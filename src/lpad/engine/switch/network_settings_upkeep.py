@@ -85,7 +85,7 @@ def settle_pending(context: Context, ending: Cancellation) -> None:
 
 
 def note_deleted(context: Context, iccids: Iterable[str]) -> None:
-    """Record that profiles are gone from the card, so that the applier forgets them.
+    """Record that profiles are no longer on the card, so that the applier forgets them.
 
     Args:
         context: has the applier, and the profiles to forget.

@@ -97,7 +97,7 @@ class Rollback:
         """Try the profiles in order until one is enabled; return the change's final error.
 
         Raises:
-            Suspended: the card was lost; lpad tries again once it is back.
+            Suspended: the card is lost or faulty; lpad tries again once the card can be read.
             Conflict: another card has replaced the card.
         """
         self._run.bind()

@@ -100,7 +100,7 @@ def switch(
 
 
 def see_through(run: Run, context: Context, result: Result) -> Result:
-    """Complete an interrupted switch that the card has made: make sure that the modem reads the profile.
+    """Complete an interrupted switch that the card has done: make sure that the modem reads the profile.
 
     The card is read, but not altered.
 
@@ -396,7 +396,7 @@ def verify(
         raise outcome.error
     raise CardError(
         f"the card accepted the request, but does not report that {wanted}; read the card again with 'lpactl"
-        " info --refresh', and restart the modem if it still does not",
+        " info --refresh', and restart the modem if the card still does not report it",
         retryable=True,
     )
 

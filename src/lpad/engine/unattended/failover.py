@@ -159,7 +159,7 @@ class Failover:
         return self._thread.is_alive()
 
     def looks_at(self, registration_query: RegistrationQuery) -> bool:
-        """Return whether failover uses this query; a card that was removed and added again has a new one."""
+        """Return whether failover uses this query; a card that was removed and re-added has a new query."""
         return self._registration_query is registration_query
 
     def stop(self) -> None:
@@ -345,7 +345,7 @@ class Failover:
             )
 
     def _recovered(self) -> None:
-        """Record that a profile is healthy, and withdraw the request for another one if none was ordered."""
+        """Record that a profile is healthy, and withdraw the request for another unless one was ordered."""
         last = self._latest()
         self._healthy_at = last.id if last is not None else 0
         if self._provisioning is not None and self.status.standing is not Standing.WELL:

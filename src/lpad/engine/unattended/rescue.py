@@ -88,7 +88,7 @@ class Rescue:
 
     @contextmanager
     def overtaking(self, run: Run) -> Iterator[None]:
-        """Within a block, make a run give way when an attempt is due; nothing else checks the time then."""
+        """Make a run give way if an attempt becomes due in the block; nothing else checks the time there."""
         if self._due_at is None:
             yield
             return

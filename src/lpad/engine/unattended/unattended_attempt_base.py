@@ -19,7 +19,7 @@ _TROUBLED = 60.0
 
 
 class OwnAttempts:
-    """The common base of classes that decide on a card's attempts; used by the worker's thread."""
+    """The base of the classes that decide on lpad's own attempts for a card; used by the worker's thread."""
 
     def __init__(
         self,

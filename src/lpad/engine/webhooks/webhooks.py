@@ -134,7 +134,7 @@ class Webhooks:
         """Send an event again, or all set-aside and unreached events; return the number of events.
 
         Raises:
-            NotFound: the settings name no such endpoint, or the outbox has no such event.
+            NotFound: the settings list no endpoint with this name, or the outbox no longer has the event.
             JournalUnavailable: the journal cannot be written.
         """
         worker = self._worker(name)

@@ -246,7 +246,7 @@ class Observer:
         self._copies_owed = self._copies_overdue = False
 
     def collect_owed(self, euicc: Euicc, deadline: Deadline) -> None:
-        """Copy notifications that an earlier change has left on the card, so that later ones follow them.
+        """Copy notifications that an earlier change has left on the card, so that later notifications follow.
 
         Args:
             euicc: an open ISD-R.
@@ -262,7 +262,7 @@ class Observer:
         """Publish why the card cannot be used; a link remains open only for reports of another card."""
         self._card.rest(error)
         served = isinstance(error, CardServed)
-        if not served:  # otherwise another worker owns the card, and reports its release to this one
+        if not served:  # otherwise another worker owns the card, and reports its release to this worker
             self._ownership.release(self._claimant)
         with self._lock:
             self._presence.missed(served=served)

@@ -161,7 +161,7 @@ class Executor:
             run.fail(self._taken_back(run, Cancelled(run.taken_back)))
 
     def _taken_back(self, run: Run, error: Cancelled) -> Cancelled:
-        """Undo the work at the platform after a cancellation; the returned error names what remains there."""
+        """Undo the work at the platform after a cancellation; the returned error names any remaining work."""
         undo = TAKEN_BACK.get(run.change.kind)
         left = undo(run, self._context) if undo is not None and not run.stopped else None
         return error if left is None else Cancelled(f"{error.sentence}; {left}")

@@ -129,7 +129,7 @@ class Submissions:
     def _repeated(
         self, same: Change, worker: Worker, *, key: IdempotencyKey | None, origin: str
     ) -> Submission:
-        """Return the change that a request repeats; query a platform that it awaits earlier."""
+        """Return the change that a request repeats; if it waits for a platform, make the query earlier."""
         if key is not None:
             self._store.note(key, same.id)
         wish = self._wish(same.euicc) if same.kind is Kind.PROVISION and origin == CALLER else None
@@ -182,8 +182,8 @@ class Submissions:
             for change in self._store.unended():
                 if change.kind is Kind.PROVISION and change.euicc == euicc:
                     raise Conflict(
-                        f"cannot close the wish of '{euicc}': change {change.id} works on it; cancel that"
-                        f" first with 'lpactl cancel {change.id}', which gives the order back if the"
+                        f"cannot close the wish of '{euicc}': change {change.id} works on it; cancel the"
+                        f" change first with 'lpactl cancel {change.id}', which gives the order back if the"
                         " platform accepts this",
                         change=change.id,
                     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class UnattendedChanges:
-    """Decides from a card's snapshots which changes the card needs; each is queued like a caller's."""
+    """Decides from a card's snapshots which changes the card needs; each is queued like a caller's change."""
 
     def __init__(
         self,

@@ -227,7 +227,7 @@ class NetworkManagerApplier:
         return "the profile's connection has these settings"
 
     def _target(self, connections: list[StoredConnection], wanted: Wanted) -> StoredConnection | None:
-        """Return lpad's connection for a profile, or without settings, preferably the owner's; None: none."""
+        """Return lpad's connection for a profile; without settings, the owner's is preferred. None: none."""
         mine = next((each for each in connections if each.iccid == wanted.iccid), None)
         if wanted.settings != EMPTY:
             return mine

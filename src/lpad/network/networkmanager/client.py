@@ -121,7 +121,7 @@ class Daemon:
         return answer[0] if answer and isinstance(answer[0], str) else _NONE
 
     def is_active(self, active: str) -> bool:
-        """Return whether an activation is in progress, or has succeeded and still holds."""
+        """Return whether an activation is in progress, or has succeeded and has not ended since."""
         read = self._gone_or(active, ACTIVE)
         return read is not None and read.number("State", most=MOST) in _ALIVE
 

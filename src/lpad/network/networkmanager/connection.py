@@ -50,8 +50,8 @@ _OURS: dict[str, tuple[str, ...]] = {
     ),
     "ppp": ("refuse-chap", "refuse-eap", "refuse-mschap", "refuse-mschapv2", "refuse-pap"),
 }
-"""The settings that lpad controls; all others of its connections, such as a route's metric, belong to the
-owner."""
+"""The settings that lpad controls; all other settings of lpad's connections, such as a route's metric,
+belong to the owner."""
 
 Tree = dict[str, dict[str, Variant]]
 
@@ -139,7 +139,7 @@ def tree_for(settings: NetworkSettings, *, iccid: str, eid: str, version: tuple[
 
 
 def merged(tree: Tree, stored: Tree) -> Tree:
-    """Return a stored connection with lpad's settings, and all others unchanged."""
+    """Return a stored connection with lpad's settings, and all other settings unchanged."""
     both: Tree = {section: dict(values) for section, values in stored.items()}
     for section, names in _OURS.items():
         for name in names:

@@ -151,7 +151,7 @@ class ChangeQueue:
             self._lock.notify_all()
 
     def answer(self, run: Run, answer: Answer) -> None:
-        """Give a run its answer; queue a run that has released the card again, first of its rank, or end it.
+        """Give a run its answer. A run that has released the card is queued, first of its rank, or ended.
 
         Raises:
             Conflict: the change asks no question, or a different one.
