@@ -44,7 +44,7 @@ _OWN_CONTEXT = 2
 _KINDS = {IpType.IPV4: "IP", IpType.IPV6: "IPV6", IpType.IPV4V6: "IPV4V6"}
 _AUTHENTICATION = {Authentication.NONE: 0, Authentication.PAP: 1, Authentication.CHAP: 2}
 _MEMORY = "context-"
-_NO_MODEM = Applied(told="the card is in a reader, so there is no modem to set an APN in")
+_NO_MODEM = Applied(told="the card is in a reader, so there is no modem whose APN could be set")
 """The result for a card in a reader, because a switch must not fail for lack of a modem."""
 _MODEM_OF_OTHERS = Failed(
     layer=Layer.MODEM,

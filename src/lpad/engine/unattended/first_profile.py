@@ -43,8 +43,7 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff((600, 3600, 6 * 3600, 24 * 3600))
 """Seconds between two rounds through the sources."""
 _REST = 10.0
-"""The minimum number of seconds before an attempt that found no network is repeated once there is a
-network."""
+"""Seconds from the return of the network until lpad repeats an attempt that found no network."""
 NEXT_SOURCE = Backoff((10,))
 """Seconds between an attempt with one source and an attempt with the next."""
 

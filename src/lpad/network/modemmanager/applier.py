@@ -100,7 +100,7 @@ class ModemManagerApplier:
 
     def connect(self, wanted: Wanted, *, deadline: Deadline) -> Outcome:
         """Set the initial EPS bearer, and connect if required."""
-        attempted = "hand network settings to ModemManager"
+        attempted = "pass network settings to ModemManager"
         try:
             with Bus(deadline=deadline) as bus:
                 modem = wait_for_card(bus, wanted, attempted=attempted, deadline=deadline)

@@ -82,7 +82,7 @@ class ChangeQueue:
             self.release_running()
 
     def overtake_running(self, by: str) -> None:
-        """Make a running change give way, unless it did something irreversible; call with the lock held."""
+        """Make a running change give way, unless it began an irreversible step; call with the lock held."""
         if self._running is not None:
             self._running.overtake(by)
 
