@@ -1,7 +1,7 @@
 """The owner's policy for installing profiles on an unattended device.
 
 Each rule is judged as soon as its subject is known, and always before the card gets any part of a profile.
-The card's own rules (`policy_rules.py`) also apply: a profile must satisfy the policy and the card.
+The card's own rules (`policy_rules.py`) also apply: a profile must satisfy the policy and these rules.
 """
 
 from __future__ import annotations

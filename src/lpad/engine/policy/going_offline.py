@@ -49,7 +49,7 @@ def check_offline(params: Params, listed: ProfileList, policy: SwitchPolicy, *, 
 
 
 def _is_doomed(profile: Listed, classes: Container[str]) -> bool:
-    """Return whether a reset that deletes `classes` may delete a profile; no class counts as operational."""
+    """Return whether a reset of `classes` may delete a profile; an unknown class counts as operational."""
     return (profile.profile_class or _OPERATIONAL) in classes
 
 

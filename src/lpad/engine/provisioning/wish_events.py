@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def happenings(eid: str, before: WishRecord | None, after: WishRecord | None) -> list[Happening]:
-    """Return the event, if any, for the step from one record of a wish to the next; None: no open wish."""
+    """Return the event, if any, for the step between two records of a wish; a record of None: no wish."""
     record = after or before
     stage = None if record is None else _stage(before, after)
     if stage is None or record is None:

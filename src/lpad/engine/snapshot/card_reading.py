@@ -68,7 +68,8 @@ def read_card(
         known: the previous reading, whose addresses are reused, because few changes alter them. None reads
             everything.
         switched: the profile list that this session has read after a switch. A switch does not alter the
-            memory, so the known information is reused, and the known EID if the list proves the same card.
+            memory, so the known information is reused, and the known EID if the list proves that the card is
+            the same.
         eid: the EID that the card has proven in this session; None reads it.
 
     Raises:

@@ -345,7 +345,7 @@ class Failover:
             )
 
     def _recovered(self) -> None:
-        """Record that a profile is healthy, and withdraw the request for another unless one was ordered."""
+        """Record that a profile is healthy, and withdraw the request for another unless an order was made."""
         last = self._latest()
         self._healthy_at = last.id if last is not None else 0
         if self._provisioning is not None and self.status.standing is not Standing.WELL:

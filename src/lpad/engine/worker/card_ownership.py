@@ -1,7 +1,7 @@
 """Ownership of cards: each card is served under one name, even if several ports lead to it.
 
 Without an owner, a card that is reached both through a modem and through a reader would have two workers with
-different views of one outbox. Each worker would mistake copies by the other one for copies from another card.
+different views of one outbox. Each worker would mistake the copies of the other worker for another card's.
 """
 
 from __future__ import annotations

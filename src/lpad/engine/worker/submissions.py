@@ -129,7 +129,7 @@ class Submissions:
     def _repeated(
         self, same: Change, worker: Worker, *, key: IdempotencyKey | None, origin: str
     ) -> Submission:
-        """Return the change that a request repeats; if it waits for a platform, make the query earlier."""
+        """Return the change that a request repeats, and hasten its query to a platform, if it has one."""
         if key is not None:
             self._store.note(key, same.id)
         wish = self._wish(same.euicc) if same.kind is Kind.PROVISION and origin == CALLER else None
