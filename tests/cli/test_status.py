@@ -58,7 +58,7 @@ def test_a_switch_that_ended_stuck(tmp_path: Path, pki: Pki, monkeypatch: pytest
         change = stuck(lab)
         terminal = Terminal(lab, gateway.path)
         shown = terminal.lpactl("status").ok().err
-        assert f"the guarded switch of change {change.id} ended stuck; lpad keeps trying to enable" in shown
+        assert f"change {change.id} failed (switch-stuck); lpad keeps trying to enable" in shown
         assert FIRST in shown
         assert "'lpactl enable PROFILE' with another profile ends the attempts" in shown
         (begun,) = reported()

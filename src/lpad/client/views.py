@@ -237,7 +237,7 @@ class ModemRestarts(_View, frozen=True, kw_only=True):
 
 
 class Rescue(_View, frozen=True, kw_only=True):
-    """The rescue after the guarded switch `change` ended stuck; None in `wanted`: no enabled profile."""
+    """The rescue after `change`, which failed with `switch-stuck`; None in `wanted`: no enabled profile."""
 
     change: int
     wanted: tuple[str | None, ...]

@@ -245,7 +245,8 @@ def _card(lpad: Client, asked: str | None) -> str:
     if len(names) == 1:
         return names[0]
     raise ApiError(
-        "the command names no card: add 'card', one of " + (", ".join(names) or "those in lpad's settings"),
+        "the command does not name a card: set the field 'card' to one of: "
+        + (", ".join(names) or "the cards in lpad's settings"),
         kind="invalid-request",
     )
 

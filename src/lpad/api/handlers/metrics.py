@@ -128,7 +128,7 @@ class _Collector:
         )
         rescues = GaugeMetricFamily(
             "lpad_rescue",
-            "1 while lpad tries to recover from a guarded switch that ended stuck.",
+            "1 while lpad tries to recover from a guarded switch that failed with switch-stuck.",
             labels=["euicc"],
         )
         provisioning = GaugeMetricFamily(

@@ -183,7 +183,7 @@ class ModemRestartsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RescueView(msgspec.Struct, frozen=True, kw_only=True):
-    """The rescue after the guarded switch `change` ended stuck, and the time of the next attempt.
+    """The rescue after `change`, which failed with `switch-stuck`, and the time of the next attempt.
 
     `wanted` lists the profiles to try, in this order; null stands for no enabled profile.
     """

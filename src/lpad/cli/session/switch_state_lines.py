@@ -114,7 +114,7 @@ def rescue_line(euicc: Euicc) -> str | None:
         return None
     wanted = ", ".join(iccid or "none" for iccid in status.wanted)
     return (
-        f"{euicc.name}: the guarded switch of change {status.change} ended stuck; lpad keeps trying to enable"
+        f"{euicc.name}: change {status.change} failed (switch-stuck); lpad keeps trying to enable"
         f" {wanted}: {status.attempts} attempts since {status.since:%Y-%m-%d %H:%M:%S} UTC, the next at"
         f" {status.next_at:%Y-%m-%d %H:%M:%S} UTC or when the card comes back; 'lpactl enable PROFILE' with"
         " another profile ends the attempts"

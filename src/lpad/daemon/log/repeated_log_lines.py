@@ -34,7 +34,7 @@ class _Line(Struct):
 
 
 class RepeatedLogLines(logging.Filter):
-    """Passes equal lines once a minute; lines of the levels debug and trace always pass."""
+    """Passes the first of equal lines, and logs their number once a minute; passes all debug lines."""
 
     def __init__(
         self, emit: Callable[[logging.LogRecord], None], *, clock: Callable[[], float] = time.monotonic

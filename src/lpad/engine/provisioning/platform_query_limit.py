@@ -34,8 +34,8 @@ class HintLimit:
 
         Args:
             platform: the platform's name in the settings.
-            every: the minimum number of seconds between two queries that the platform requires, if more than
-                a minute.
+            every: the minimum number of seconds that the platform requires between two queries; values
+                below a minute have no effect.
             within: seconds until lpad's planned query.
 
         Returns: Seconds until that time, 0: now. None: the planned query comes earlier, and nothing is

@@ -58,7 +58,7 @@ class Timeouts(Struct, kw_only=True):
 
 
 class Stuck(Protocol):
-    """Takes over from a guarded switch that is about to end stuck: the rescue."""
+    """The rescue, which takes over from a guarded switch that is about to fail with `switch-stuck`."""
 
     def __call__(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
         """See `Rescue.stuck`."""

@@ -268,7 +268,7 @@ class Run(RunRecord):
 
     @property
     def answer_by(self) -> float | None:
-        """The time limit of the answer, in monotonic time; None without a question."""
+        """The time limit for the answer to the latest question, in monotonic time; None: there was none."""
         return self._answer_by
 
     def release(self) -> None:

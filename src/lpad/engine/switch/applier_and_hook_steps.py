@@ -1,6 +1,6 @@
 """The network settings within a switch: before it, on the borrowed modem, and once the modem was returned.
 
-    pre-switch, prepare-network     before the card is asked; a failure stops an ordinary enable
+    pre-switch, prepare-network     before the command to switch; a failure stops an enable by request
     apply-network                   card and modem agree on the profile, and lpad holds the modem
     return-modem, connect-network   the modem was returned to its user
     post-switch                     the owner's hooks

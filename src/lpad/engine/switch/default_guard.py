@@ -71,7 +71,7 @@ def _why_not(context: Context, iccid: str) -> str | None:
     if enabled is None or enabled is target:
         return "no other profile was enabled to go back to"
     if listed.contested or listed.enabled_address is None:
-        return "lpad does not know to which profile it would roll back"
+        return "lpad does not know which profile a rollback would enable"
     if target is None or (isinstance(target, UnreadableProfile) and not target.whole):
         return "the profile's entry in the card's list cannot be read in full"
     if PPR1 in target.policy_rules or UNREADABLE_RULES in target.policy_rules:

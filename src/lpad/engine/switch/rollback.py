@@ -240,7 +240,7 @@ class Rollback:
         return f"{switch} was not kept: {self._reason.sentence}{seen}{self._told_layer()}"
 
     def _told_layer(self) -> str:
-        """Return the failed layer and the state of the profile's line in words; empty if both are unknown."""
+        """Return the failed layer, and the profile's line if that may be the cause; empty: unknown."""
         layer = f"; the failed layer is '{self._guard.layer}'" if self._guard.layer else ""
         return f"{layer}; {cause}" if (cause := self._of_line()) else layer
 

@@ -1,4 +1,4 @@
-"""The rescue after a guarded switch that ended stuck: the wanted profiles are tried until one is enabled.
+"""The rescue after `switch-stuck`: the wanted profiles are tried until one of them is enabled.
 
 Such a switch could enable neither the previous profile nor one of the fallback order, and the device is
 unattended. lpad therefore tries these profiles again in rounds at growing intervals, and immediately when the
@@ -48,8 +48,8 @@ _TROUBLED = 60.0
 class RescueState(Frozen, kw_only=True):
     """The state of a rescue; moments are on the journal's steady clock.
 
-    `change` ended stuck; `wanted` are ICCIDs or AIDs in the order of the attempts; None means that no
-    profile is to be enabled. `unwanted` is the rejected profile.
+    `change` failed with `switch-stuck`; `wanted` are ICCIDs or AIDs in the order of the attempts; None means
+    that no profile is to be enabled. `unwanted` is the rejected profile.
     """
 
     change: int
@@ -118,7 +118,7 @@ class Rescue:
         return self._known[eid]
 
     def stuck(self, change: Change, eid: str, *, wanted: tuple[str | None, ...], unwanted: str) -> None:
-        """Take over from a switch that is about to end stuck."""
+        """Begin the rescue after a guarded switch that is about to fail with `switch-stuck`."""
         self._away = False
         self._rests_until = time.monotonic() + REST
         present = self._journal.clock.now().steady
@@ -203,7 +203,7 @@ class Rescue:
             else:
                 self._journal.memos.put(_name(eid), state)
         except LpadError as error:
-            # After a restart, lpad then resumes the stuck change, which ends stuck again.
+            # After a restart, lpad then resumes the stuck change, which fails with `switch-stuck` again.
             log.warning("%s: cannot record the state of the rescue: %s (%s)", self._euicc, error, error.kind)
         data: dict[str, Json] = {"euicc": self._euicc, "rescue": msgspec.to_builtins(self._dated(state))}
         self._hub.publish("rescue", data, euicc=self._euicc)

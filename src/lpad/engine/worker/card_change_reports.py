@@ -99,7 +99,7 @@ class CardReports:
         return self._checked_at if self._observer.ready else max(self._checked_at, self._presence.tried_at)
 
     def _is_new(self, report: CardReport) -> bool:
-        """Return whether the card is absent and was not yet tried because of this report."""
+        """Return whether the card is absent and the report contains a state that led to no attempt yet."""
         return not self._observer.ready and bool(report & ~self._reports_tried)
 
     def take(self, report: CardReport) -> None:

@@ -42,8 +42,8 @@ class Presence:
         """Record that the card could not be reached, and delay the next check unless there are new reports.
 
         Args:
-            served: whether another worker serves the card. That worker will report its release; a check
-                between a command and its GET RESPONSE would disturb that worker.
+            served: whether another worker serves the card. That worker tells this one when it releases the
+                card; a check between a command and its GET RESPONSE would disturb it.
         """
         self._ready = False
         self._port_went = None

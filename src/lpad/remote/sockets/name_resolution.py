@@ -1,8 +1,8 @@
 """The addresses of a name, as they arrive: the system's resolver accepts no deadline, and is sometimes slow.
 
-Each query runs in its own thread, which cannot be stopped. A second query for the same name waits for the
-first one's answer. So a silent name server costs at most three threads per name, and a late answer serves the
-next query.
+Each query runs in its own thread, which cannot be stopped. A second query for the same name, port and kind of
+address waits for the first one's answer. So a silent name server costs at most three threads per name and
+port, and a late answer serves the next query.
 """
 
 from __future__ import annotations

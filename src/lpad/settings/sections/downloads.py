@@ -12,6 +12,6 @@ Patience = Annotated[float, msgspec.Meta(ge=0, le=30 * 24 * 3600)]
 
 
 class DownloadsSection(Section, frozen=True):
-    """The seconds for which a download is retried; 0: it fails immediately."""
+    """The seconds after its first failed attempt for which a download is retried; 0: it is not retried."""
 
     retry_for: Patience = 24 * 3600

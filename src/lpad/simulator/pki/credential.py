@@ -131,7 +131,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
         _ = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except _UNREADABLE as error:
-        raise MalformedError(f"this is not a certificate: {error}") from error
+        raise MalformedError(f"this certificate cannot be read: {error}") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise MalformedError("this certificate has no elliptic-curve key")
     return certificate

@@ -143,7 +143,7 @@ class _Reader:
         """
         if self._noted is not None and self._noted > SCHEMA_VERSION:
             raise NewerError(
-                f"its schema is {self._noted}, but this version of lpad knows only up to {SCHEMA_VERSION}"
+                f"its schema is version {self._noted}; this lpad reads only up to {SCHEMA_VERSION}"
             )
         found = Salvage(last_numbers=self._sequences, reports=self._reports)
         if self._rows:

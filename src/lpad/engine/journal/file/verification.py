@@ -57,7 +57,7 @@ def examine_version(db: sqlite3.Connection) -> int:
     """
     version, noted = version_of(db), noted_version(db)
     if noted is not None and noted > SCHEMA_VERSION:
-        raise NewerError(f"its schema is {noted}, but this version of lpad knows only up to {SCHEMA_VERSION}")
+        raise NewerError(f"its schema is version {noted}; this lpad reads only up to {SCHEMA_VERSION}")
     if version != noted and (noted is not None or not 0 <= version < CHECKSUMS_SINCE):
         raise DamagedError(f"its header gives schema version {version}, but its own record gives {noted}")
     found = layouts(db)
