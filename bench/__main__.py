@@ -21,7 +21,7 @@ import lpad
 from bench import download_minimum
 from bench.api_load import load
 from bench.command_times import command_times
-from bench.control_messages import control_messages
+from bench.control_messages_per_apdu import control_messages
 from bench.download_and_enable_costs import counts, wait_until_quiet
 from bench.figure_with_goal import Figure, at_most
 from bench.guest.guest_python import EMULATORS

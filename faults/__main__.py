@@ -21,7 +21,7 @@ from faults.cut_trials.parallel_trials import on_stage, outcomes
 from faults.cut_trials.report_table import table
 from faults.cut_trials.scenario import SCENARIOS
 from faults.flip_trials.parallel_flips import ALL, flip_outcomes, told
-from faults.injected.cut import Cut, every_cut
+from faults.injected.cut_kinds import Cut, every_cut
 
 if TYPE_CHECKING:
     from faults.cut_trials.trial import Outcome

@@ -170,7 +170,7 @@ HOMES: dict[str, frozenset[str]] = {
         "click": "cli/",
         "cryptography": "simulator/",
         "dbus_fast": "dbus/bus.py",
-        "ecdsa": "remote/trust/issuer_key_recovery.py provisioning/callback_signatures.py",
+        "ecdsa": "remote/trust/issuer_key_recovery.py provisioning/desk_callback_signatures.py",
         "h11": "api/server/connection.py client/async_connection.py client/http_socket.py",
         "httpcore": "remote/https/",
         "httpx": "provisioning/",

@@ -32,7 +32,7 @@ READING = {
         "time.CLOCK_REALTIME",
     ): "a timer that goes off when it is set",
     (
-        "engine/journal/file/file_replacement.py",
+        "engine/journal/file/damaged_file_replacement.py",
         "set_aside",
         "datetime.now",
     ): "a file's name, which has a number, too",

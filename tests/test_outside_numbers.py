@@ -68,7 +68,7 @@ KNOWN = {
 """Calls of int() and float() by file and argument, with the reason why the argument is safe."""
 DIGITS = {
     "base/identifiers.py": "text that came from bytes.hex()",
-    "card/link/link_description.py": "described, and not converted",
+    "card/link/link_facts.py": "described, and not converted",
     "cli/session/command_session.py": "compared, and not converted",
     "protocol/iccid_answer.py": "compared, and not converted",
     "base/redaction.py": "hidden, and not converted",

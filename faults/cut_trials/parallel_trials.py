@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 from faults.cut_trials.trial import Stage
-from faults.injected.cut import Cut
+from faults.injected.cut_kinds import Cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from faults.cut_trials.scenario import SCENARIOS
 from faults.cut_trials.trial import RUNS
-from faults.injected.cut import Cut, Kind
+from faults.injected.cut_kinds import Cut, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from faults.device.device import AT_PORT, CARD, PATIENCE, Device, Late
 from faults.device.watched_peers import WatchedModem
 from faults.device.watched_platform import PLATFORM
-from faults.injected.cut import Outage
+from faults.injected.cut_kinds import Outage
 from lpad.base.identifiers import Iccid
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind
 

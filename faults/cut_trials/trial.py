@@ -13,7 +13,7 @@ from faults.cut_trials.scenario import FIRST, LATER, SCENARIOS, iccid
 from faults.cut_trials.verdict import holds, violations
 from faults.device.device import CARD, FALLBACK_PORT, PATIENCE, USUAL, Device, Late, apn_of
 from faults.device.watched_peers import WatchedModem
-from faults.injected.cut import FILLS, Counted, Kind
+from faults.injected.cut_kinds import FILLS, Counted, Kind
 from lpad.client import ApiError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from faults.cut_trials.scenario import Scenario
-    from faults.injected.cut import Cut
+    from faults.injected.cut_kinds import Cut
     from lpad.client import Change
 
 OUTAGE = 0.6

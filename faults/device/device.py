@@ -22,7 +22,7 @@ from faults.device.watched_peers import WatchedCard, WatchedGateway, WatchedMode
 from faults.device.watched_platform import Shelf, WatchedPlatform
 from faults.device.watched_runner import running
 from faults.device.webhook_receiver import SECRET, WebhookReceiver
-from faults.injected.cut import Counted, Cut, Kind, Outage
+from faults.injected.cut_kinds import Counted, Cut, Kind, Outage
 from lpad.base.identifiers import Eid, Iccid
 from lpad.client import Client
 from lpad.simulator.euicc.card import SoftCard

@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from faults.injected.cut import Outage
+from faults.injected.cut_kinds import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from faults.injected.cut import Counted, Cut, Kind, Outage
+from faults.injected.cut_kinds import Counted, Cut, Kind, Outage
 from lpad.simulator.smdp.functions.faults import TlsIdentity
 from lpad.simulator.smdp.functions.function_table import HttpAnswer
 

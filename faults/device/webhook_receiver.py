@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from lpad.base.errors import InvalidValue
-from lpad.provisioning.callback_signatures import Callback, verify
+from lpad.provisioning.desk_callback_signatures import Callback, verify
 
 SECRET = "whsec_" + base64.b64encode(b"the secret of a device for trials").decode()
 

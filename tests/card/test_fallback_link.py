@@ -15,7 +15,7 @@ from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.card_change_reports import CardReport, CardReporting
 from lpad.card.link.isdr_aids import isdr_aids
 from lpad.card.link.link import present_link
-from lpad.card.link.link_description import facts_of
+from lpad.card.link.link_facts import facts_of
 from lpad.card.link.network_connection_reports import Listening
 from lpad.card.port.control_port import open_control_port
 from lpad.card.port.hotplug import PortWatch

@@ -17,7 +17,7 @@ from engine.lab import FIRST, FROM_DEFAULT_SMDP, SECOND, Lab, result_of
 from lpad.base.backoff import Backoff
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import Kind
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.network_policy import NetworkPolicy
 from lpad.engine.unattended import rescue
 from lpad.network.at_applier import AtApplier
 from lpad.network.owner_hooks import Hooks

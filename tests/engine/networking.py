@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from engine.guarding import guarding, port
 from engine.lab import FIRST, SECOND, Lab
 from lpad.engine.change.change import Kind
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.network_policy import NetworkPolicy
 from lpad.network.applier_interface import Applied, Connection, Failed, TryAgain
 from lpad.network.at_applier import AtApplier
 from lpad.network.connection_layer_names import Layer

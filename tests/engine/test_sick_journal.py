@@ -20,7 +20,7 @@ from lpad.engine.change.change import Kind, State
 from lpad.engine.change.params import EnableParams, RefreshParams, RenameParams
 from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import SCHEMA_VERSION, Journal, write_retry
-from lpad.engine.journal.file.file_replacement import KEPT
+from lpad.engine.journal.file.damaged_file_replacement import KEPT
 from lpad.engine.journal.file.writability import JournalState
 from lpad.engine.snapshot.snapshot import CardState
 from lpad.simulator.smdp.functions.faults import Fault, FaultKind

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from lpad.engine.switch import daemon_standstill
+from lpad.engine.switch import standstill_detection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def time_lapse() -> Iterator[Callable[[float], None]]:
         ahead += seconds
 
     with (
-        mock.patch.object(daemon_standstill, "time", SimpleNamespace(monotonic=real)),
+        mock.patch.object(standstill_detection, "time", SimpleNamespace(monotonic=real)),
         mock.patch.object(time, "monotonic", shifted),
     ):
         yield pass_by

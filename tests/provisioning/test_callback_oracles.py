@@ -17,7 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from twilio.request_validator import RequestValidator
 
 from lpad.base.errors import InvalidValue
-from lpad.provisioning.callback_signatures import Callback, verify
+from lpad.provisioning.desk_callback_signatures import Callback, verify
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 TELNYX: list[dict[str, Any]] = json.loads(

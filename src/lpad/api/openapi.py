@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import lpad
+from lpad.api.description.change_and_error_schemas import by_kind
 from lpad.api.description.operation_generation import operation_of, statuses_of
 from lpad.api.description.operation_texts import TAGS
 from lpad.api.description.schemas import REF, schemas_of
-from lpad.api.description.schemas_by_kind import by_kind
 from lpad.api.request.problem import Problem
 from lpad.api.request.request_bodies import NoBody
 from lpad.base.errors import details_by_kind

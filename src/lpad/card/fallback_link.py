@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from lpad.base.errors import CardStatus, CardUnreachable
 from lpad.base.expendable_file import ExpendableFile
 from lpad.card.link.card_change_reports import CardReporting, was_answered
-from lpad.card.link.link_description import facts_of
+from lpad.card.link.link_facts import facts_of
 from lpad.card.port.link_refused import LinkRefused
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lpad.base.deadline import Deadline
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.link import Channel, Link
-    from lpad.card.link.link_description import LinkFacts
+    from lpad.card.link.link_facts import LinkFacts
     from lpad.card.modem.modem_lent_by_link import LentModem
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError
-from lpad.card.modem.common_modem_answers import Power
+from lpad.card.modem.modem_answer_types import Power
 from lpad.card.modem.powered_down_note import bring_up
 
 if TYPE_CHECKING:

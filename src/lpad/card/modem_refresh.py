@@ -20,7 +20,7 @@ from lpad.base.deadline import Deadline
 from lpad.base.errors import CardError, CardUnreachable
 from lpad.base.frozen import Frozen
 from lpad.card.modem.cme_errors import how_to_unlock, lock_of
-from lpad.card.modem.common_modem_answers import ModemIccid
+from lpad.card.modem.modem_answer_types import ModemIccid
 from lpad.card.modem_power import FIRST_PAUSE, LONGEST_PAUSE, LOOKING, soon, take_step
 from lpad.card.quirks.quirks import RefreshStep, Step
 

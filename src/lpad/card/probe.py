@@ -19,7 +19,7 @@ from lpad.base.redaction import mask
 from lpad.card.isdr.found_isdrs import FoundIsdr, isdrs_of
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import isdr_aids
-from lpad.card.link.link_description import LinkFacts, facts_of
+from lpad.card.link.link_facts import LinkFacts, facts_of
 from lpad.codec import es10_intents
 from lpad.codec.messages.configured_addresses import GET_EUICC_CONFIGURED_ADDRESSES
 from lpad.codec.messages.euicc_info import GET_EUICC_INFO1, GET_EUICC_INFO2, EuiccInfo2

@@ -12,11 +12,11 @@ from lpad.base.guard_condition import Condition
 from lpad.base.identifiers import Aid, Imei, Tac, profile_target
 from lpad.base.server_address import ServerAddress
 from lpad.card.link.isdr_aids import isdr_aids
+from lpad.card.link.port_of_two_euiccs import SharedPort
 from lpad.card.link.remembered_links import LinkMemory
-from lpad.card.link.shared_port import SharedPort
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port_kinds import LINKS, ModemPort, ReaderPort
-from lpad.daemon.network_policy import network_policy
+from lpad.daemon.network_policy_from_settings import network_policy
 from lpad.engine.change.params import GuardParams
 from lpad.engine.policy.discovery import DiscoveryPolicy, Install
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule

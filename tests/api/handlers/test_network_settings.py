@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.lab import CARD, FIRST, SECOND
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.network_policy import NetworkPolicy
 from lpad.network.network_settings import NetworkSettings
 from lpad.network.network_settings_choice import Pattern
 

@@ -12,7 +12,7 @@ from card.scripted_card import IMEI, ScriptedCard
 from lpad.base.errors import CardUnreachable
 from lpad.card.available_ports import find_ports
 from lpad.card.isdr.isdr import isdr_session
-from lpad.card.link.link_description import facts_of
+from lpad.card.link.link_facts import facts_of
 from lpad.card.port.hotplug import PortWatch
 from lpad.card.port.port_protocol import PortProtocol, protocol_of
 from lpad.card.port.port_protocol_query import ask_protocol

@@ -19,7 +19,7 @@ from lpad.card.qmi.qmi_link import open_qmi_link
 from lpad.codec.qmi.data_session import IpFamily, StopNetwork
 from lpad.codec.qmi.services import Service
 from lpad.engine.change.change import Kind
-from lpad.engine.policy.networking import STEP_LIMIT
+from lpad.engine.policy.network_policy import STEP_LIMIT
 from lpad.protocol.data_session_types import SessionReport, SessionWish
 from lpad.simulator.modem.pdp_contexts import Subscription
 from lpad.simulator.modem.personality import DENIED, ModemPersonality

@@ -16,7 +16,7 @@ from engine.lab import FIRST, SECOND
 from lpad.cli.terminal import exit_codes
 from lpad.engine.change.change import Kind
 from lpad.engine.change.params import GuardParams
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.network_policy import NetworkPolicy
 from lpad.engine.policy.switching import SwitchPolicy
 from lpad.engine.switch import condition_watch
 from lpad.network.at_applier import AtApplier

@@ -16,7 +16,7 @@ from lpad.base.errors import InvalidSettings
 from lpad.daemon.remote_servers import load_route
 from lpad.daemon.reporting.webhook_endpoints import webhook_endpoints
 from lpad.engine.webhooks.delivery_attempt import Outcome, Verdict, attempt
-from lpad.provisioning.callback_signatures import Callback, verify
+from lpad.provisioning.desk_callback_signatures import Callback, verify
 from lpad.settings import SettingsFile
 
 if TYPE_CHECKING:

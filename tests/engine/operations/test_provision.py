@@ -17,7 +17,7 @@ from lpad.base.errors import Conflict, JournalUnavailable, NotFound
 from lpad.base.server_address import ServerAddress
 from lpad.engine.change.change import EID, Kind, QuestionKind, State
 from lpad.engine.change.params import GuardParams
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.network_policy import NetworkPolicy
 from lpad.engine.policy.provisioning import ProvisioningPolicy
 from lpad.engine.provisioning.wish_record import KeptReservation, WishRecord
 from lpad.engine.running.change_question_answer import Answer

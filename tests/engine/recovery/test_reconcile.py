@@ -24,7 +24,7 @@ from lpad.engine.change.notes import (
 from lpad.engine.change.params import DisableParams, DownloadParams
 from lpad.engine.change.steady_clock import Moment
 from lpad.engine.change.time_limit import TimeLimit
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.network_policy import NetworkPolicy
 from lpad.engine.recovery import interrupted_changes
 from lpad.engine.running.change_question_answer import Answer
 from lpad.network.owner_hooks import Hooks

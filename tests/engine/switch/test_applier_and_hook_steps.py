@@ -24,7 +24,7 @@ from engine.networking import NO, PATTERNS, Spy, apn, networking
 from lpad.engine.change.change import Kind, State
 from lpad.engine.change.results import NetworkResult, SwitchResult
 from lpad.engine.network_settings.pending_switch import PendingSwitches
-from lpad.engine.policy.networking import OnFailure
+from lpad.engine.policy.network_policy import OnFailure
 from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.switch import condition_watch
 from lpad.network.applier_interface import Connection, Failed, Sight, TryAgain

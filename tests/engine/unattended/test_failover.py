@@ -21,7 +21,7 @@ from lpad.base.guard_condition import Condition
 from lpad.engine.change.change import FAILOVER, Kind, now
 from lpad.engine.change.params import EnableParams, GuardParams
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
-from lpad.engine.policy.networking import NetworkPolicy
+from lpad.engine.policy.network_policy import NetworkPolicy
 from lpad.engine.running.change_question_answer import Answer
 from lpad.engine.snapshot.profile import Profile
 from lpad.engine.snapshot.profile_list import ProfileList

@@ -16,7 +16,7 @@ from lpad.base.guard_condition import Condition
 from lpad.engine.change.change import FAILOVER, RESCUE, State
 from lpad.engine.change.results import SwitchResult
 from lpad.engine.policy.health_rules import FailoverPolicy, HealthRule
-from lpad.engine.policy.networking import OnFailure
+from lpad.engine.policy.network_policy import OnFailure
 from lpad.engine.switch import condition_watch
 from lpad.engine.unattended import rescue
 from lpad.network.owner_hooks import Hooks

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from lpad.base.errors import InvalidSettings
 from lpad.engine.webhooks.ed25519 import Ed25519Key
 from lpad.engine.webhooks.signing_keys import AsymmetricKey, HmacKey, read_key, signature_headers
-from lpad.provisioning.callback_signatures import Callback, verify
+from lpad.provisioning.desk_callback_signatures import Callback, verify
 
 OLD, NEW = ("whsec_" + base64.b64encode(each * 32).decode() for each in (b"o", b"n"))
 SEED = bytes(range(32))

@@ -21,7 +21,7 @@ from lpad.engine.running.card.idle_registration_query import RegistrationQuery
 from lpad.engine.running.change_store import ChangeStore
 from lpad.engine.running.run import Run
 from lpad.engine.snapshot.snapshot import CardState
-from lpad.engine.switch import daemon_standstill
+from lpad.engine.switch import standstill_detection
 from lpad.engine.unattended.rescue import Rescue
 from lpad.engine.unattended.unattended_discovery import DiscoveredEvents
 from lpad.engine.worker import due_tasks
@@ -246,7 +246,7 @@ def test_no_thread_for_standstills(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", start)
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with daemon_standstill.Standstill() as watch:
+    with standstill_detection.Standstill() as watch:
         assert watch.last < 0
-        now[0] += daemon_standstill.EVERY + daemon_standstill.LEAST + 1
+        now[0] += standstill_detection.EVERY + standstill_detection.LEAST + 1
         assert watch.last == now[0]

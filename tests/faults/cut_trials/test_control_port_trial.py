@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.cut_trials.trial import Stage
-from faults.injected.cut import Cut
+from faults.injected.cut_kinds import Cut
 
 if TYPE_CHECKING:
     from pathlib import Path

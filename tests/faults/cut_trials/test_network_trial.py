@@ -12,7 +12,7 @@ from faults.cut_trials import trial
 from faults.cut_trials.scenario import SCENARIOS
 from faults.cut_trials.trial import Stage
 from faults.device.watched_runner import WatchedRunner
-from faults.injected.cut import Cut
+from faults.injected.cut_kinds import Cut
 from lpad.client import ApiError, Client
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from faults.cut_trials.trial import Stage
 from faults.device.watched_platform import WatchedPlatform
-from faults.injected.cut import Cut
+from faults.injected.cut_kinds import Cut
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from faults.cut_trials.trial import Stage
 from faults.device.watched_peers import WatchedServer
 from faults.device.webhook_receiver import WebhookReceiver
-from faults.injected.cut import Counted, Cut
+from faults.injected.cut_kinds import Counted, Cut
 from lpad.simulator.euicc.card import SoftCard
 
 if TYPE_CHECKING:

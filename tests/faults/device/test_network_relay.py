@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.device.network_relay import Network
-from faults.injected.cut import Outage
+from faults.injected.cut_kinds import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from lpad.settings import SettingsFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lpad.engine.policy.networking import NetworkPolicy
+    from lpad.engine.policy.network_policy import NetworkPolicy
 
 
 def read(folder: Path, section: str) -> NetworkPolicy:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lpad.api.description import examples
+from lpad.api.description.change_and_error_schemas import problem_ref
 from lpad.api.description.operation_texts import TEXTS, group_of
 from lpad.api.description.parameters import (
     ETAG,
@@ -18,7 +19,6 @@ from lpad.api.description.parameters import (
     RETRY,
     parameters,
 )
-from lpad.api.description.schemas_by_kind import problem_ref
 from lpad.api.request.answer_views import ProductList
 from lpad.api.request.problem import MEDIA_TYPE, problems
 from lpad.api.request.request_bodies import NoBody

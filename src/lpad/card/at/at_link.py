@@ -21,7 +21,7 @@ from lpad.card.channel.logical_channel import CLOSING
 from lpad.card.link.crash_safe_channel import CrashSafeChannel
 from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
-from lpad.card.link.link_description import LinkFacts, handle_form
+from lpad.card.link.link_facts import LinkFacts, handle_form
 from lpad.card.link.remembered_links import LinkMemory, OpenChannel, Remembered
 from lpad.card.modem.at_port import AtPort
 from lpad.card.modem.modem_lent_by_link import LentModem

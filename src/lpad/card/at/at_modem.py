@@ -17,7 +17,7 @@ from lpad.base.errors import (
 )
 from lpad.base.identifiers import Imei
 from lpad.card.modem.cme_errors import lock_of
-from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
+from lpad.card.modem.modem_answer_types import ModemIccid, Power, RejectCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import Quirks

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from lpad.base.errors import CardBusy, InternalError
 from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
-from lpad.card.link.link_description import LinkFacts, handle_form
+from lpad.card.link.link_facts import LinkFacts, handle_form
 from lpad.card.link.remembered_links import LinkMemory, Remembered
 from lpad.card.modem.modem import ControlModem
 from lpad.card.modem.modem_lent_by_link import LentModem

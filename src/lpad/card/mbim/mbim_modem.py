@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from lpad.base.errors import CardMalformed
 from lpad.card.mbim.lte_attach import LteAttach
 from lpad.card.mbim.mbim_data_session import MbimSession, ip_type_of
-from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.modem.data_session_cause import SessionCause, known_cause
 from lpad.card.modem.modem import ControlModem
+from lpad.card.modem.modem_answer_types import ModemIccid, Power, RejectCause
 from lpad.card.port.link_refused import LinkRefused
 from lpad.card.quirks.modem_identity import ModemIdentity
 from lpad.card.quirks.quirks import RefreshStep, Step

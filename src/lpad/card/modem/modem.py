@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lpad.base.errors import CardError, InvalidValue, MalformedError
 from lpad.base.identifiers import Imei
-from lpad.card.modem.common_modem_answers import ModemIccid
+from lpad.card.modem.modem_answer_types import ModemIccid
 from lpad.card.quirks.quirks import AtTimeouts
 from lpad.protocol.at_dialogue import AtAnswer
 from lpad.protocol.iccid_answer import IccidReport, iccid_report
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from lpad.base.deadline import Deadline
     from lpad.card.modem.at_port import AtPort
-    from lpad.card.modem.common_modem_answers import Power, RejectCause
     from lpad.card.modem.control_dialogue import ControlDialogue
     from lpad.card.modem.data_session_cause import SessionCause
+    from lpad.card.modem.modem_answer_types import Power, RejectCause
     from lpad.card.quirks.modem_identity import ModemIdentity
     from lpad.protocol.data_session_types import SessionReport, SessionWish
 

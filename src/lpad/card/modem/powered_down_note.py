@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardError
 from lpad.base.expendable_file import ExpendableFile
-from lpad.card.modem.common_modem_answers import Power
+from lpad.card.modem.modem_answer_types import Power
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from lpad.card.channel.logical_channel import TERMINAL_CAPABILITY, RawLink
 from lpad.card.channel.proactive import ProactiveCard
 from lpad.card.link.expected_length import AnswerLengthChannel
 from lpad.card.link.isdr_aids import remembered_first
-from lpad.card.link.link_description import LinkFacts
+from lpad.card.link.link_facts import LinkFacts
 from lpad.card.link.remembered_links import LinkMemory, Remembered, card_key
 from lpad.card.link.turn_taking_channel import TurnChannel
 from lpad.card.pcsc.card import PcscCard

@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from lpad.base.errors import CardError, CardMalformed
-from lpad.card.modem.common_modem_answers import ModemIccid, Power, RejectCause
 from lpad.card.modem.control_refusals import pass_over
 from lpad.card.modem.data_session_cause import SessionCause, known_cause
 from lpad.card.modem.modem import ControlModem
+from lpad.card.modem.modem_answer_types import ModemIccid, Power, RejectCause
 from lpad.card.modem.sim_slot import needs_change
 from lpad.card.qmi.qmi_data_session import QmiSession
 from lpad.card.qmi.qmi_refusals import is_refusal

@@ -18,11 +18,11 @@ from lpad.cli.terminal import exit_codes
 from lpad.cli.terminal.output import Output, safe
 from lpad.cli.terminal.untruncated_help import CompleteHelpGroup
 from lpad.engine.provisioning.wish_record import WishRecord
-from lpad.provisioning.callback_signatures import SCHEMES, Callback
-from lpad.provisioning.callback_signatures import verify as verify_callback
 from lpad.provisioning.declared.masked_exchange_record import ExchangeRecord
 from lpad.provisioning.declared.platform_file import read_declaration, shipped
 from lpad.provisioning.declared.platform_file_check import check as check_declaration
+from lpad.provisioning.desk_callback_signatures import SCHEMES, Callback
+from lpad.provisioning.desk_callback_signatures import verify as verify_callback
 from lpad.provisioning.platform_interface import Activates, Finds, LineAction, Wish
 
 if TYPE_CHECKING:

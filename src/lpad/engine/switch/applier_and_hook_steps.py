@@ -25,7 +25,7 @@ from lpad.engine.change.change import FAILOVER, RESCUE, now
 from lpad.engine.change.results import NetworkResult
 from lpad.engine.network_settings.deleted_profile_leftovers import UnforgottenProfile
 from lpad.engine.network_settings.pending_switch import PendingSwitch
-from lpad.engine.policy.networking import OnFailure
+from lpad.engine.policy.network_policy import OnFailure
 from lpad.engine.running.run import Suspended
 from lpad.engine.switch.network_settings_attempts import NetworkAttempts
 from lpad.engine.switch.network_settings_target import NetworkTarget

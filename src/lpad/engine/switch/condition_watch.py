@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from lpad.engine.running.operation_context import Context
     from lpad.engine.running.run import Run
     from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
-    from lpad.engine.switch.daemon_standstill import Standstill
+    from lpad.engine.switch.standstill_detection import Standstill
 
 log = logging.getLogger(__name__)
 

@@ -32,10 +32,10 @@ from lpad.engine.snapshot.profile import UnreadableProfile
 from lpad.engine.switch.applier_and_hook_steps import NetworkSteps
 from lpad.engine.switch.condition_feasibility import check_possible
 from lpad.engine.switch.condition_watch import ConditionWatch, UnmetError
-from lpad.engine.switch.daemon_standstill import Standstill
 from lpad.engine.switch.network_step_reporting import StepsOfRun
 from lpad.engine.switch.registration_query import look_at_registration
 from lpad.engine.switch.rollback import Reason, Rollback, failed_layer
+from lpad.engine.switch.standstill_detection import Standstill
 from lpad.engine.switch.verified_switch import Purpose, switch
 from lpad.network.connection_layer_names import Layer
 from lpad.network.owner_hooks import HookEvent

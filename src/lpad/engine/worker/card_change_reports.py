@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from lpad.card.modem.common_modem_answers import ModemIccid
+    from lpad.card.modem.modem_answer_types import ModemIccid
     from lpad.card.modem.modem_lent_by_link import LentModem
     from lpad.engine.change.change import Failure
     from lpad.engine.running.card.card_with_open_link import Card

@@ -31,15 +31,15 @@ from lpad.engine.switch.network_settings_upkeep import (
 from lpad.engine.switch.registration_query import saw_registration
 from lpad.engine.worker.card_change_reports import CardReports
 from lpad.engine.worker.card_observer import Observer
+from lpad.engine.worker.change_execution import Executor
 from lpad.engine.worker.configured_port import ServedPort
 from lpad.engine.worker.connection_change_reports import ConnectionReports
 from lpad.engine.worker.due_tasks import DueTask, DueTasks
-from lpad.engine.worker.executor import Executor
 from lpad.engine.worker.hung_modem_restart import HungModem
 from lpad.engine.worker.notification_removal import NotificationRemoval
 from lpad.engine.worker.presence import Presence
 from lpad.engine.worker.queue.change_queue import ChangeQueue
-from lpad.engine.worker.unattended_changes import UnattendedChanges
+from lpad.engine.worker.unattended_change_starts import UnattendedChanges
 from lpad.engine.worker.work_loop import Work, WorkLoop
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from lpad.base.lazy_pattern import LazyPattern
-from lpad.engine.policy.networking import STEP_LIMIT
+from lpad.engine.policy.network_policy import STEP_LIMIT
 from lpad.network.hook_runner_client import SOCKET
 from lpad.network.network_settings import NetworkSettings
 from lpad.settings.parsing.bounded_types import Text

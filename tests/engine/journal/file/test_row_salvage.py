@@ -23,7 +23,7 @@ from lpad.engine.change.notes import NotedLimit, SwitchNotes, noting
 from lpad.engine.change.params import EnableParams, GuardParams, RefreshParams
 from lpad.engine.change.results import RefreshResult
 from lpad.engine.journal import SCHEMA_VERSION, Journal
-from lpad.engine.journal.file import database, file_replacement
+from lpad.engine.journal.file import damaged_file_replacement, database
 from lpad.engine.journal.file.checksummed_rows import keep_sealed
 from lpad.engine.journal.file.migration import migrate
 from lpad.engine.journal.file.schema import CHECKSUMS_SINCE
@@ -405,7 +405,7 @@ def test_a_link_is_followed_and_stays(
 
 def test_a_removed_journal_leaves_no_empty_file(tmp_path: Path) -> None:
     """Setting a missing journal aside creates no file."""
-    assert file_replacement.set_aside(tmp_path / JOURNAL) is None
+    assert damaged_file_replacement.set_aside(tmp_path / JOURNAL) is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -414,10 +414,10 @@ def test_only_the_beginning_of_an_odd_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / JOURNAL
     with path.open("wb") as file:
         file.write(b"no journal")
-        file.truncate(file_replacement.LARGEST_KEPT * 2)
+        file.truncate(damaged_file_replacement.LARGEST_KEPT * 2)
     journal = Journal(path)
     (kept,) = journal.health.set_aside
-    assert Path(kept).stat().st_size == file_replacement.LARGEST_KEPT
+    assert Path(kept).stat().st_size == damaged_file_replacement.LARGEST_KEPT
     journal.close()
 
 
@@ -440,7 +440,7 @@ def test_no_space_for_a_repair(worn: Path, made: tuple[Path, Mapping[str, Conten
 def test_two_that_repair_at_the_same_time(worn: Path) -> None:
     """Of two processes that repair, the second waits, so that it does not replace the first one's result."""
     spoil(worn, b"SQLite format 3", behind=60)
-    with file_replacement.alone(worn):
+    with damaged_file_replacement.alone(worn):
         journal = Journal(worn)
         refuses(journal, JournalState.LOCKED)
     assert journal.try_again()

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from engine.lab import CARD, FIRST, SECOND, Lab
 from lpad.base.deadline import Deadline
 from lpad.card.at.at_link import open_at_link
+from lpad.card.link.port_of_two_euiccs import SharedPort
 from lpad.card.link.remembered_links import LinkMemory
-from lpad.card.link.shared_port import SharedPort
 from lpad.engine.change.change import Kind, State
 from lpad.engine.running.card.block_size_trial import LONG_REQUEST, try_larger_blocks
 from lpad.engine.running.card.card_with_open_link import Card, CardPort

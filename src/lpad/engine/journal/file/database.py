@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from lpad.base.errors import JournalUnavailable
-from lpad.engine.journal.file import file_replacement
+from lpad.engine.journal.file import damaged_file_replacement
 from lpad.engine.journal.file.checksummed_rows import keep_sealed
+from lpad.engine.journal.file.damaged_file_replacement import damaged_files, drop_oldest
 from lpad.engine.journal.file.disk_reserve import Reserve
-from lpad.engine.journal.file.file_replacement import damaged_files
 from lpad.engine.journal.file.migration import migrate
 from lpad.engine.journal.file.row_salvage import Salvage, fill, new_report, read_reports, salvage
 from lpad.engine.journal.file.schema import CHECKSUMS_SINCE, SCHEMA_VERSION
@@ -286,9 +286,9 @@ class Database:
         """
         path = self._path
         with mapped(self._path):
-            if file_replacement.is_swap_due(path):
-                with file_replacement.alone(path):
-                    file_replacement.swap(path)
+            if damaged_file_replacement.is_swap_due(path):
+                with damaged_file_replacement.alone(path):
+                    damaged_file_replacement.swap(path)
                 log.warning("the repair of the journal %s was interrupted; lpad completes it now", path)
             self._look(path)
             opened = sqlite3.connect(path, timeout=1, check_same_thread=False, isolation_level=None)
@@ -311,12 +311,12 @@ class Database:
 
     def _look(self, path: Path) -> None:
         """Check the file before SQLite does, which mistakes some damage for a power cut or for a setting."""
-        odd = file_replacement.odd_part(path)
+        odd = damaged_file_replacement.odd_part(path)
         if odd is not None:
             raise DamagedError(odd)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         try:
-            file_replacement.check_unlocked(handle, path)
+            damaged_file_replacement.check_unlocked(handle, path)
             examine_header(os.pread(handle, HEADER, 0))
             size = os.fstat(handle).st_size
         finally:
@@ -334,10 +334,10 @@ class Database:
         path = self._path
         log.error("the journal %s is damaged (%s); lpad repairs it", path, damage)
         try:
-            with file_replacement.alone(path):
+            with damaged_file_replacement.alone(path):
                 found = self._salvaged()
                 report = self._rebuilt(found, damage)
-                kept = file_replacement.swap(path)
+                kept = damaged_file_replacement.swap(path)
             opened = self._opened()
         except NewerError as newer:
             raise unavailable(path, JournalState.NEWER, newer) from newer
@@ -371,17 +371,17 @@ class Database:
         while True:
             try:
                 with closing(
-                    sqlite3.connect(file_replacement.beginning(self._path), isolation_level=None)
+                    sqlite3.connect(damaged_file_replacement.beginning(self._path), isolation_level=None)
                 ) as new:
                     new.execute("PRAGMA synchronous = OFF")  # the file is not used before it is complete
                     new.execute("PRAGMA journal_mode = MEMORY")
                     new.execute("PRAGMA secure_delete = ON")
                     report = fill(new, found, self._checks, new_report(damage))
-                file_replacement.complete(self._path)
+                damaged_file_replacement.complete(self._path)
             except (OSError, sqlite3.Error) as error:
                 full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
                 full = full or (isinstance(error, OSError) and error.errno in NO_SPACE)
-                if not full or not (self._reserve.spend() or file_replacement.drop_oldest(self._path)):
+                if not full or not (self._reserve.spend() or drop_oldest(self._path)):
                     raise
             else:
                 return report
@@ -430,7 +430,7 @@ class Database:
 
     def _has_aged(self) -> bool:
         """Return whether the file was unwritable for long, although a new file could be written meanwhile."""
-        if self._health.state not in _AGEING or not file_replacement.can_be_made(self._path):
+        if self._health.state not in _AGEING or not damaged_file_replacement.can_be_made(self._path):
             self._writable_beside = None
             return False
         if self._writable_beside is None:

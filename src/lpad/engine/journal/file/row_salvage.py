@@ -1,7 +1,7 @@
 """The repair of a damaged journal: trustworthy rows go into a new file, the others are counted.
 
 The rows are taken from the file's pages one by one, without SQLite: their checksums identify their table and
-prove them valid, whatever surrounds them. `file_replacement.py` puts the new file in the old one's place.
+prove them valid, whatever surrounds them. `damaged_file_replacement.py` replaces the old file by the new one.
 """
 
 from __future__ import annotations

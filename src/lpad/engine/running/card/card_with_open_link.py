@@ -12,11 +12,11 @@ from lpad.base.identifiers import ISD_R
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.card_change_reports import NO_CARD_REPORT, CardReporting, was_answered
 from lpad.card.link.link import present_link
-from lpad.card.link.link_description import facts_of
+from lpad.card.link.link_facts import facts_of
 from lpad.card.link.network_connection_reports import Listening
-from lpad.card.link.shared_port import SharedLink
+from lpad.card.link.port_of_two_euiccs import SharedLink
 from lpad.engine.policy.discovery import NO_DISCOVERY, DiscoveryPolicy
-from lpad.engine.policy.networking import NO_NETWORK_POLICY, NetworkPolicy
+from lpad.engine.policy.network_policy import NO_NETWORK_POLICY, NetworkPolicy
 from lpad.engine.policy.provisioning import NO_PROVISIONING, ProvisioningPolicy
 from lpad.engine.policy.switching import NO_POLICY, SwitchPolicy
 from lpad.lpa.euicc import Euicc

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lpad.base.errors import InvalidValue
-from lpad.provisioning.callback_signatures import SCHEMES, Callback, verify
+from lpad.provisioning.desk_callback_signatures import SCHEMES, Callback, verify
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lpad.engine.policy.networking import NetworkPolicy, OnFailure
+from lpad.engine.policy.network_policy import NetworkPolicy, OnFailure
 from lpad.network.hook_runner_client import RunnerClient
 from lpad.network.network_settings_choice import Pattern
 from lpad.network.no_applier import NO_APPLIER

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from faults.device.watched_disk import torn
-from faults.injected.cut import Counted, Cut, Kind, Outage, every_cut
+from faults.injected.cut_kinds import Counted, Cut, Kind, Outage, every_cut
 
 COUNTS = {
     Counted.WRITES: 2,

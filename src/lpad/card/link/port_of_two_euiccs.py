@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lpad.base.errors import CardBusy
 from lpad.card.link.larger_blocks import larger_blocks_of
-from lpad.card.link.link_description import facts_of
+from lpad.card.link.link_facts import facts_of
 from lpad.card.link.turn_taking_channel import TurnChannel
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lpad.base.identifiers import Aid, Imei
     from lpad.card.link.larger_blocks import LargerBlocks
     from lpad.card.link.link import Channel, Link
-    from lpad.card.link.link_description import LinkFacts
+    from lpad.card.link.link_facts import LinkFacts
     from lpad.card.modem.modem_lent_by_link import LentModem
 
 

@@ -13,7 +13,7 @@ from lpad.base.errors import CardBusy, CardUnreachable
 from lpad.card.channel.logical_channel import RawLink
 from lpad.card.isdr.isdr import isdr_session
 from lpad.card.link.isdr_aids import ESTK_SE0, ESTK_SE1
-from lpad.card.link.shared_port import SharedPort
+from lpad.card.link.port_of_two_euiccs import SharedPort
 
 
 class Bench:

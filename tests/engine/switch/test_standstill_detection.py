@@ -28,7 +28,7 @@ from lpad.engine.change.guard import Phase
 from lpad.engine.change.notes import SwitchNotes, noting
 from lpad.engine.journal.changes import Changes
 from lpad.engine.running.change_question_answer import Answer
-from lpad.engine.switch import condition_watch, daemon_standstill
+from lpad.engine.switch import condition_watch, standstill_detection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(condition_watch, "FIRST_PAUSE", 0.1)
     monkeypatch.setattr(condition_watch, "LAST_LOOK", 2.0)
     monkeypatch.setattr(condition_watch, "_LAST_LISTENING", 0.1)
-    monkeypatch.setattr(daemon_standstill, "LEAST", 0.5)
+    monkeypatch.setattr(standstill_detection, "LEAST", 0.5)
 
 
 @pytest.fixture
@@ -177,11 +177,11 @@ def test_a_standstill_is_known_before_its_own_thread_has_run(monkeypatch: pytest
     """A standstill is noticed even if the switch's thread runs before the one that looks for standstills."""
     ahead = [0.0]
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
-    monkeypatch.setattr(daemon_standstill, "time", clock)
-    monkeypatch.setattr(daemon_standstill, "EVERY", LONG)
-    with daemon_standstill.Standstill() as seen:
+    monkeypatch.setattr(standstill_detection, "time", clock)
+    monkeypatch.setattr(standstill_detection, "EVERY", LONG)
+    with standstill_detection.Standstill() as seen:
         assert seen.last == -math.inf
-        ahead[0] = LONG + daemon_standstill.LEAST + 1
+        ahead[0] = LONG + standstill_detection.LEAST + 1
         assert seen.last == pytest.approx(clock.monotonic(), abs=1)
 
 
@@ -206,13 +206,13 @@ def test_time_that_passes_with_signs_of_life_is_not_a_standstill(monkeypatch: py
     """A time with signs of life, such as a check by the switch's thread, is not a standstill."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    watch = daemon_standstill.Standstill()
+    watch = standstill_detection.Standstill()
     watch._thread = threading.current_thread()
     watch._sign_of_life = now[0]
     for _ in range(20):
-        now[0] += daemon_standstill.EVERY
+        now[0] += standstill_detection.EVERY
         watch._look()
     assert watch.last == -math.inf
-    now[0] += daemon_standstill.EVERY + daemon_standstill.LEAST + 0.1
+    now[0] += standstill_detection.EVERY + standstill_detection.LEAST + 0.1
     watch._look()
     assert watch.last == now[0]
