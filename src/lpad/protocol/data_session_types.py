@@ -8,7 +8,7 @@ from lpad.base.frozen import Frozen
 
 
 class SessionWish(Frozen, kw_only=True):
-    """The settings of a session; `repr` omits the password."""
+    """The requested settings of a data session; `repr` omits the password."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"password"})
     apn: str = ""
@@ -22,7 +22,7 @@ class SessionWish(Frozen, kw_only=True):
 
 
 class SessionReport(Frozen, kw_only=True):
-    """The state of the session."""
+    """The reported state of a data session."""
 
     active: bool | None = None
     """Whether the session is open; None: the modem does not report this."""

@@ -22,7 +22,7 @@ def pin_command() -> AtCommand:
 def lock_told(answer: AtAnswer) -> str | None:
     """Return the lock that the modem reports, such as SIM PIN.
 
-    None if there is no lock, or if the answer is unknown.
+    None if no lock prevents registration, or if the answer is unknown.
     """
     for line in answer.lines:
         told = line.strip().strip('"').upper()

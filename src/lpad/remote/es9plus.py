@@ -67,8 +67,8 @@ class Es9Plus:
     """One SM-DP+, over one TLS connection that is opened by the first call and kept until `close`.
 
     Not to be shared between threads. The functions expect the transaction ID as the server wrote it, and the
-    card's unchanged answers (BF20, BF21, BF38, BF41; notifications: BF37 or 30). Each raises ServerError: the
-    server is unreachable, untrusted, failed or refused.
+    card's unchanged answers (BF20, BF21, BF38, BF41; notifications: BF37 or 30). Each raises ServerError:
+    the server is unreachable or untrusted, has failed, or has refused the request.
     """
 
     def __init__(

@@ -90,7 +90,7 @@ class _Reached:
             raise self._failed(error) from error
 
     def ask(self) -> str:
-        """Send the request, and return the status of the answer in words if it is the required one."""
+        """Send the request; return the status of the answer as text, or raise an error for a wrong status."""
         condition = self._condition
         request = (
             f"GET {condition.path} HTTP/1.1\r\nHost: {condition.host}\r\nUser-Agent: lpad\r\n"

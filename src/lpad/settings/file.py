@@ -91,8 +91,8 @@ class SettingsFile(Frozen):
 def origins(file: SettingsFile) -> Iterator[tuple[str, str]]:
     """Yield the dotted key of each value in the files, and its origin, in the order of the files.
 
-    An origin is a file and a line, and those of the replaced value, if any. The values are left out,
-    because some are secrets.
+    An origin is the file and the line of the value, and of the value that it replaces, if any. The values
+    are left out, because some are secrets.
     """
     parents = {path[:end] for path in file.places for end in range(len(path))}
     for path, place in file.places.items():

@@ -146,7 +146,7 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
 
 
 def _same(one: bytes, other: bytes) -> bool:
-    """Return whether two commands differ at most in their channel or in the expected length."""
+    """Return whether two commands differ at most in their channel."""
     return one[1:] == other[1:] and _class(one) == _class(other)
 
 

@@ -1,7 +1,7 @@
 """A card in a virtual PC/SC reader: any card object, used through the real pcscd and pyscard.
 
 The reader is the driver in the Debian package vsmartcard-vpcd: a TCP server in pcscd's own process, to
-which a card connects. Its wire format: two bytes of length, then a message. A message of one byte is a
+which a card connects. The wire format is two bytes of length, then a message. A message of one byte is a
 control code, a longer one a command APDU. Only APDUs, and the code that asks for the ATR, are answered.
 """
 

@@ -43,7 +43,7 @@ class PlatformSettings(Frozen, kw_only=True):
         options: the options by name.
         product: the product to order if a wish names none; None: no product.
         ca_files: CA certificates that replace the public ones; empty: the system's.
-        client: the client certificate, and its key if that is in a separate file; None: none.
+        client: the client certificate, and its key if that is in a separate file; None: no certificate.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"credentials"})

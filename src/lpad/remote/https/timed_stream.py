@@ -75,7 +75,7 @@ class TimedBackend(httpcore.NetworkBackend):
         """Resolve a host, and connect to the first address that answers.
 
         Raises:
-            ServerUnreachable: no address answers.
+            ServerUnreachable: the host has no known address, or no address answers.
             Cancelled: another thread ends the wait.
         """
         whom = self._described(host)
@@ -103,7 +103,7 @@ class TimedBackend(httpcore.NetworkBackend):
         return TimedStream(connected.socket, self, connected, whom=whom)
 
     def avoid(self, connected: Connected) -> None:
-        """Try an address last the next time: it accepted the connection and stayed silent."""
+        """Try an address last the next time, because it accepted the connection and stayed silent."""
         MEMORY.avoid(connected.address.to, interface=self._route.interface)
 
     def late(self, whom: str, error: TimeoutError) -> ServerUnreachable:

@@ -55,7 +55,7 @@ class AddressOrder:
                 self._family[interface] = address.family
 
     def avoid(self, to: Any, *, interface: str | None) -> None:
-        """Try an address last for a while: it accepted a connection and then stayed silent."""
+        """Try an address last for a while, because it accepted a connection and then stayed silent."""
         with self._lock:
             self._avoided.pop((interface, to), None)
             self._avoided[interface, to] = time.monotonic() + _AVOIDED_FOR

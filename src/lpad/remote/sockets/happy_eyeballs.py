@@ -32,7 +32,7 @@ DELAY = 0.25
 
 
 class LookUpError(OSError):
-    """The name was not found; `__cause__` contains the reason."""
+    """The name was not resolved; `__cause__` contains the reason."""
 
 
 class Connected(Frozen):

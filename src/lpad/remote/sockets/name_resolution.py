@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ALONE = 1.0
 """Seconds for the query for all kinds of addresses. After that each kind is queried separately, because many
-name servers never answer queries for IPv6 addresses, and the resolver waits for both answers."""
+name servers never answer queries for IPv6 addresses, and the resolver then withholds the IPv4 addresses."""
 SLOW = 1.0
 """An answer that took more seconds than this is kept, so that the next attempt can use its time for the
 connection."""

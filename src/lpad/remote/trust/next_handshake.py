@@ -13,7 +13,7 @@
     no anchor for the server's chain, or         the certificate that one of the card's CIs signed is
     a bad certificate and a remembered anchor    the only anchor; if there is none and an anchor was
                                                  remembered, the system's roots and the operator's
-    anything else, or the next one was tried     none: the server is untrusted
+    anything else, or the next was already tried none: the server is untrusted
 
 A handshake that does not verify the server ends before a byte of HTTP is sent.
 

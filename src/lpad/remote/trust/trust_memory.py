@@ -137,7 +137,7 @@ class TrustMemory:
                 json.dump(content, file, indent=1)
             draft.replace(self._path)  # not synced, because lpad can find the entries again
         except OSError as error:
-            _LOG.warning("cannot save what lpad knows about servers: %s: %s", self._path, error.strerror)
+            _LOG.warning("cannot save the knowledge about servers: %s: %s", self._path, error.strerror)
 
     def _read(self, path: Path) -> None:
         try:
@@ -158,4 +158,4 @@ class TrustMemory:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # The file may be empty after a power cut. lpad learns its content again.
-            _LOG.warning("cannot read %s; lpad starts a new one", path)
+            _LOG.warning("cannot read %s; lpad creates a new file", path)

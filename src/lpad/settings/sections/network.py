@@ -47,7 +47,7 @@ class PatternSection(Section, frozen=True):
     def check(self, report: Report) -> None:
         """Report a pattern that selects nothing, an invalid ICCID prefix, and contradictory settings."""
         if not self.iccid and not self.provider:
-            report.wrong("'iccid' or 'provider' is missing; it selects the profiles")
+            report.wrong("give 'iccid', 'provider' or both, to select the profiles")
         if self.iccid and not _ICCID_PREFIX.fullmatch(self.iccid):
             report.wrong("expected the first 1 to 20 digits of an ICCID, in quotes", "iccid")
         report.parsed(PatternSection.settings, self)

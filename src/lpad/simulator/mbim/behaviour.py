@@ -55,4 +55,4 @@ class MbimBehaviour:
     """The number of commands after which the modem restarts unannounced and answers NotOpened; None:
     never."""
     lost_transaction: int | None = None
-    """The number of commands after which one answer is never sent; None: no answer is lost."""
+    """The number of commands before the one whose answer is never sent; None: no answer is lost."""

@@ -152,7 +152,7 @@ class MbimFunction:
         self.modem.radio.reset()
 
     def disconnect(self) -> None:
-        """Forget the host's Open: the port has disappeared."""
+        """Forget the host's Open, because the port has disappeared."""
         self.opened = False
 
     def settle(self) -> None:

@@ -104,7 +104,7 @@ class UiccChannels:
         """Pass an APDU to an open channel; return data and status word.
 
         Raises:
-            UiccRefusedError: the channel is not open, or the APDU has no header.
+            UiccRefusedError: the channel is not open, the APDU has no header, or its class byte is refused.
         """
         if request.channel not in self._open:
             raise UiccRefusedError(Status.INVALID_LOGICAL_CHANNEL)

@@ -55,7 +55,7 @@ class ControlFunction(Protocol[_M]):
         """Restart the modem unannounced."""
 
     def disconnect(self) -> None:
-        """Forget everything about the host: the port has disappeared."""
+        """Forget everything about the host, because the port has disappeared."""
 
 
 _F = TypeVar("_F")
@@ -179,7 +179,7 @@ class ControlPort(Generic[_M, _F]):
         self._do(lambda: what(self.function))
 
     def vanish(self) -> None:
-        """Make the port disappear, and the function forget its host."""
+        """Make the port disappear, and make the function forget its host."""
 
         def go() -> None:
             self._wire.vanish()

@@ -17,7 +17,7 @@ class Csim(StrEnum):
     WORKS = "works"
     ABSENT = "absent"
     NO_MANAGE_CHANNEL = "no-manage-channel"
-    """Channels cannot be opened: operation not allowed."""
+    """Channels cannot be opened; the modem answers 'operation not allowed'."""
     BASIC_CHANNEL_ONLY = "basic-channel-only"
     """Channels can be opened and closed, but all commands on them are refused."""
 
@@ -100,7 +100,7 @@ class ModemPersonality:
     strict: bool = False
     """Whether hex in commands must be upper-case and in quotes."""
     busy: int = 0
-    """The number of initial commands for the card that are answered 'SIM busy'."""
+    """The number of initial commands for the card that are answered with 'SIM busy'."""
     csim: Csim = Csim.WORKS
     handles: Handles | None = None
     """How +CCHO names a channel; None: the modem lacks +CCHO, +CGLA and +CCHC."""
@@ -111,7 +111,7 @@ class ModemPersonality:
     csim_refusal: int | None = 3
     """The error code for an APDU that is too short or too long; None: plain ERROR."""
     test_forms: bool = True
-    """Whether test commands such as +CCHO=? are answered OK if the command itself works."""
+    """Whether test commands such as +CCHO=? are answered with OK if the command itself works."""
     not_found: int | None = 22
     """The error code for +CCHO if the card lacks the application; None: plain ERROR."""
     closes_channels: bool = True
@@ -159,8 +159,8 @@ class ModemPersonality:
     pin_hides_iccid: bool = True
     """Whether the modem hides the ICCID of a profile whose PIN has not been entered."""
     hot_swap_hangs: bool = False
-    """Whether every command for the card is answered 'phone failure' after a swap of the card, until the
-    radio is switched off and on."""
+    """Whether every command for the card is answered with 'phone failure' after a swap of the card, until
+    the radio is switched off and on."""
     notices: Notices = Notices.AT_ONCE
     channels_after_refresh: int = 0
     """The number of own channels that the modem opens after it has reset the card for a REFRESH."""

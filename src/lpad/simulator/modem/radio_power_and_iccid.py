@@ -1,4 +1,4 @@
-"""A simulated modem's data from the last reading of its card, and the events after which it reads again."""
+"""A simulated modem's radio power, and the ICCID that the modem last read from its card."""
 
 from __future__ import annotations
 

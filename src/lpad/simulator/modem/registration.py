@@ -53,7 +53,7 @@ class ModemRegistration:
         return name in self._levels
 
     def set_level(self, name: str, level: int) -> None:
-        """Carry out AT+CEREG=: 0: no reports, 1: changes, 2: cells, 3: causes, 4 and 5: PSM."""
+        """Carry out AT+CEREG=: level 0 reports nothing, 1 changes, 2 cells, 3 causes, 4 and 5 PSM."""
         self._levels[name] = level
         self._told = self.status()
 

@@ -156,7 +156,7 @@ class PtyPort:
     def _write(self, data: bytes) -> None:
         until = time.monotonic() + _PATIENCE_WITH_READER
         while data and self._master is not None:
-            # Counted before the write: its reader may read the counter immediately.
+            # Counted before the write, because the reader of the data may read the counter immediately.
             self.characters_out += len(data)
             written = 0
             with suppress(BlockingIOError):

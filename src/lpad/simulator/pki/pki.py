@@ -107,7 +107,7 @@ class Pki:
         """Return the credential of the card `eid`, created at the first request.
 
         Raises:
-            NotFound: there is no EUM on `curve`.
+            NotFound: there is no EUM with a private key on `curve`.
         """
         known = self._euiccs.get((eid.digits, curve))
         if known is not None:

@@ -34,7 +34,7 @@ _BEFORE: dict[PlatformFault, Callable[[str], Answer]] = {
 
 
 class Served(Protocol):
-    """The platform, as far as a conversation needs it."""
+    """The part of a platform that a conversation uses."""
 
     def carry_out(self, request: Request) -> tuple[Answer, Faulty]:
         """Carry out a request; return the answer, and the request's faults."""

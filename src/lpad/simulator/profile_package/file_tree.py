@@ -264,14 +264,14 @@ def filled(parts: Iterable[Tlv]) -> bytes:
     """Return a file's content, joined from its pieces; an offset skips bytes, which read as FF.
 
     Raises:
-        MalformedError: an offset leads out of any file.
+        MalformedError: an offset is beyond the end of the largest possible file.
     """
     content = b""
     for part in parts:
         if part.tag in (_OFFSET, _OFFSET_IN_A_COMMAND):
             skipped = int.from_bytes(part.value, "big")
             if len(content) + skipped > LARGEST_FILE:
-                raise MalformedError("an offset leads out of any file")
+                raise MalformedError("an offset is beyond the end of the largest possible file")
             content += b"\xff" * skipped
         elif part.tag in (_CONTENT, _CONTENT_IN_A_COMMAND):
             content += part.value

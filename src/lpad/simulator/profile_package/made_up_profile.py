@@ -1,10 +1,10 @@
 """A made-up operator profile: a valid unprotected profile package with any name, ICCID and size.
 
-This profile is for users who have no published test profile. It contains what a card of any maker needs to
-install it (TCA Interoperable Profile specification 2.3, annex A): each file's access rule is in an EF.ARR,
-each PIN that a directory names is defined, and files outside the templates are in a directory that exists.
-The files are few; the rest of the size is filler, different for each ICCID so that mixed-up pieces are
-noticed.
+This profile is for users who have no published test profile. It fulfils the conditions under which cards of
+any maker install it (TCA Interoperable Profile specification 2.3, annex A): each file's access rule is in an
+EF.ARR, each PIN that a directory names is defined, and files outside the templates are in a directory that
+exists. The files are few; the rest of the size is filler, different for each ICCID so that mixed-up pieces
+are noticed.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class QmiBehaviour:
     starts_session: bool = False
     """Whether the modem starts a data session at each attach without a request, until a host forbids it."""
     tells_end: bool = True
-    """Whether the refusal of a session contains the network's cause; otherwise only the older reason."""
+    """Whether the refusal of a session contains the network's cause; otherwise only a general reason."""
     slots: int = 1
     card_slot: int = 1
     """The physical slot with the card, from 1; the others are empty."""
@@ -59,4 +59,4 @@ class QmiBehaviour:
     resets_after: int | None = None
     """The number of messages after which the modem restarts unannounced, once; None: never."""
     lost_transaction: int | None = None
-    """The number of messages after which one answer is never sent; None: no answer is lost."""
+    """The number of messages before the one whose answer is never sent; None: no answer is lost."""

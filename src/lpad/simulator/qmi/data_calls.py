@@ -104,7 +104,7 @@ class DataCalls:
         )
 
     def settings(self, client: int, family: int, request: data_session.GetCurrentSettings) -> Body:
-        """Return the IP address of the session that the client sees; raise RefusedError if there is none."""
+        """Return the IP address of the session visible to the client; raise RefusedError if there is none."""
         kind = self._kind(client, family)
         if kind is None:
             raise RefusedError(Error.OUT_OF_CALL)
@@ -164,7 +164,7 @@ class DataCalls:
         return self._by_itself and registered and carried
 
     def _kind(self, client: int, family: int) -> str | None:
-        """Return the PDP type of the session that the client sees; None if there is none."""
+        """Return the PDP type of the session visible to the client; None if there is none."""
         own = self.of_clients.get(client)
         if own is not None and own.family == family:
             return _KINDS[own.family]

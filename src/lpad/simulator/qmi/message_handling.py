@@ -169,7 +169,7 @@ class QmiFunction:
             self._pending.append((0.0, lambda: [_indication(control.Sync(), 0)]))
 
     def disconnect(self) -> None:
-        """Forget all clients: the port has disappeared, the modem was reset, or a host has sent Sync."""
+        """Forget all clients, because the port has disappeared, the modem was reset, or a host sent Sync."""
         self.clients.clear()
         self.calls.forget_all()
         self._pending.clear()

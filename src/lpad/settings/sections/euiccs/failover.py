@@ -60,6 +60,6 @@ class FailoverSection(Section, frozen=True):
 def _health(text: str) -> None:
     if Condition.parse(text).kind is ConditionKind.CONFIRM:
         raise InvalidValue(
-            "failover cannot use 'confirm', because it asks no program; use registered or a reachability"
-            " check"
+            "failover cannot use 'confirm', because no program confirms a failover; use registered or a"
+            " reachability check"
         )

@@ -34,7 +34,7 @@ class WebhookSection(Section, frozen=True):
             report.wrong("a webhook's name must have at most 32 lower-case letters, digits, - and _")
         report.parsed(EndpointUrl.parse, self.url, "url")
         if not 0 < len(self.keys) <= _MOST_KEYS:
-            report.wrong(f"'keys' must name 1 to {_MOST_KEYS} files; each contains a key that signs", "keys")
+            report.wrong(f"'keys' must name 1 to {_MOST_KEYS} files, each with one signing key", "keys")
         for index, pattern in enumerate(self.types):
             if not any(fnmatchcase(name, pattern) for name in BY_NAME):
                 report.wrong(

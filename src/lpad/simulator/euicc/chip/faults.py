@@ -35,7 +35,7 @@ class CardFaults:
     _apdus_left: int | None = None
     _executed: bool = False
     cat_busy: int = 0
-    """The number of further switches and memory resets that are answered catBusy."""
+    """The number of further switches and memory resets that are answered with catBusy."""
 
     def answer(self, tag: int, response: bytes, *, times: int = 1) -> None:
         """Make a function only answer `response`, a whole element, without carrying anything out."""
@@ -78,7 +78,7 @@ class CardFaults:
         self._corrupt.clear()
 
     def use_cat_busy(self) -> bool:
-        """Count a switch or a memory reset; return whether it is answered catBusy."""
+        """Count a switch or a memory reset; return whether it is answered with catBusy."""
         if self.cat_busy == 0:
             return False
         self.cat_busy -= 1

@@ -30,7 +30,7 @@ class Proactive:
 
     @property
     def active(self) -> bool:
-        """Whether the terminal must still fetch or answer."""
+        """Whether the terminal must still fetch or answer REFRESH."""
         return self.pending is not None or self._fetched
 
     def refresh(self) -> None:

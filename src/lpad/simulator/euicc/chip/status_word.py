@@ -1,4 +1,4 @@
-"""Status words that the simulated card answers (ISO/IEC 7816-4; ETSI TS 102 221, 10.2)."""
+"""Status words in the simulated card's answers (ISO/IEC 7816-4; ETSI TS 102 221, 10.2)."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Installation:
         self.running = True
 
     def segment(self, data: bytes) -> bytes:
-        """Process a segment; return ProfileInstallationResult if the installation ends, otherwise nothing."""
+        """Process a segment; return ProfileInstallationResult if the installation ends, else no bytes."""
         try:
             if self._bsp is None:
                 self._start(data)

@@ -145,7 +145,7 @@ def _pprs_allowed(chip: Chip, metadata: dict[str, Any]) -> bool:
 
 
 def _owner_agrees(owner: dict[str, Any] | None, profile: UnprotectedProfile) -> bool:
-    """Return whether the IMSI begins with the owner's code, and the group identifiers match the files."""
+    """Return whether IMSI and group identifiers fit the owner; True if the owner or the IMSI is missing."""
     if owner is None or profile.imsi is None:
         return True
     return profile.imsi.startswith(mcc_mnc_digits(owner["mccMnc"])) and all(

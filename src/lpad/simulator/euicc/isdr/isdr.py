@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpad.simulator.euicc.chip.proactive import Proactive
 
 LOADING = 0xBF36
-"""The tag by which faults name everything that loads a bound profile package."""
+"""The tag by which faults name all segments of a bound profile package."""
 _GET_CHALLENGE, _CANCEL_SESSION = 0xBF2E, 0xBF41
 _MULTI_BYTE_TAG = 0x1F
 

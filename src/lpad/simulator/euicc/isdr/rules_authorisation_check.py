@@ -91,7 +91,7 @@ def _matches(allowed: dict[str, Any], owner: dict[str, Any]) -> bool:
 
 
 def _gid_matches(allowed: bytes | None, own: bytes | None) -> bool:
-    """Return whether a group is allowed; an empty value allows any group, a missing one only none."""
+    """Return whether `own` is allowed; an empty `allowed` allows any group, None only a missing group."""
     if allowed == b"":
         return True
     return (allowed or b"") == (own or b"")

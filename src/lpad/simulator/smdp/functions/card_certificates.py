@@ -85,8 +85,8 @@ def _eid(euicc: x509.Certificate, eum: x509.Certificate) -> Eid:
 def _within(subject: x509.Name, permitted: x509.Name) -> bool:
     """Return whether the organisation is the permitted one, and the EID begins with the permitted IIN.
 
-    This differs from name constraints in RFC 5280: SGP.22 compares the two attributes, regardless of their
-    position in the name.
+    This differs from name constraints in RFC 5280: SGP.22 compares organisation and serial number, regardless
+    of their position in the name.
     """
     organisation = _attribute(permitted, NameOID.ORGANIZATION_NAME)
     iin = _attribute(permitted, NameOID.SERIAL_NUMBER)

@@ -48,7 +48,7 @@ class FaultKind(StrEnum):
     REFUSE = "refuse"
     """The request is not carried out; Failed with `value`, such as "8.2.6/3.8"."""
     STATUS = "status"
-    """The status word `value` instead of Executed-Success."""
+    """The function execution status `value` instead of Executed-Success."""
     WRONG_TRANSACTION_ID = "wrong-transaction-id"
     LOWER_CASE_TRANSACTION_ID = "lower-case-transaction-id"
     FIELD_MISSING = "field-missing"

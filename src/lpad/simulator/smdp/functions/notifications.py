@@ -80,7 +80,7 @@ def _read(site: ServerContext, element: Tlv, *, digest: str, duplicate: bool) ->
 
 
 def _outcome(final: Tlv) -> tuple[bool, int | None]:
-    """Return whether the profile is installed, and the errorReason; None if it is installed."""
+    """Return whether the profile is installed, and the errorReason, which is None after a success."""
     result = final.children()[0] if final.value else final
     if result.tag == 0xA0:
         return True, None

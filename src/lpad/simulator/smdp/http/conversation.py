@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Served(Protocol):
-    """The server, as far as a conversation needs it."""
+    """The part of the server that a conversation uses."""
 
     faults: FaultPlan
     counters: Counters

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection, for all simulated servers: requests are read whole, in either framing."""
+"""HTTP/1.1 on one connection, for all simulated servers: requests are read whole, by length or in chunks."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ class Order:
         created: the time at which the order was added.
         metadata: the metadata shown to the user.
         matching_id: the activation code's matching ID; empty if the EID alone finds the order.
-        eid: 32 digits of the only card that may use the order, or of the card that has begun to; None: any
-            card.
+        eid: the EID, 32 digits, of the only card that may use the order, or of the card that has begun to
+            use it; None: any card.
         state: the state of the order.
         reason: the reason for the order's state, such as a failure, as text; None: no special reason.
         confirmation_hash: SHA-256 of the confirmation code in hex, or None if none is required.
@@ -56,7 +56,7 @@ class Order:
         metadata_piece: the maximum number of bytes of metadata in one element 88.
         profile_piece: the maximum number of bytes of the profile in one element 86.
         transaction_id: the latest session's transaction ID, in hex.
-        events: the files of the order's events at SM-DSs, which are deleted at its end; see `smds_events.py`.
+        events: the files of the order's events at SM-DSs, deleted when the order ends; see `smds_events.py`.
     """
 
     id: str

@@ -180,7 +180,7 @@ def iccid_of(profile: bytes) -> Iccid:
         raise InvalidValue("this is not a profile package: it does not begin with a header (A0)")
     try:
         header, _ = tlv.parse_first(profile)
-        # The header has the digits of the ICCID in their order; every other place swaps them in pairs.
+        # The header has the digits of the ICCID in their order; elsewhere they are swapped in pairs.
         return Iccid.from_bytes(swap_nibbles(header.get(_HEADER_ICCID).value))
     except MalformedError as error:
         raise InvalidValue(f"this is not a profile package: {error.sentence}") from error

@@ -3,7 +3,7 @@
     events/<id>.json           an event
     events/<id>.json.deleted   one that the SM-DP+ has deleted, because its order has ended
 
-An event that was registered at an alternative SM-DS has a second one at the root, which leads there:
+For an event at an alternative SM-DS, a second event at the root SM-DS leads to the alternative SM-DS:
 
     root:          event_id R, address: the alternative SM-DS
     alternative:   event_id E, forwarded_as R, address: the SM-DP+
