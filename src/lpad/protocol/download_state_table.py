@@ -30,7 +30,7 @@ class State(StrEnum):
     AUTHENTICATING = "authenticating"  # AuthenticateServer was sent: the card may have accepted the server
     AUTHENTICATED = "authenticated"  # the card has accepted the server and signed
     OFFERED = "offered"  # the server has shown the profile's metadata
-    ACCEPTED = "accepted"  # the caller and the policy accept the profile
+    ACCEPTED = "accepted"  # the caller and the policy have accepted the profile
     PREPARED = "prepared"  # the card has made its one-time key
     BOUND = "bound"  # the package has arrived and has been checked
     LOADING = "loading"  # segments are being sent
@@ -65,7 +65,7 @@ class Event(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of a download; the names are stable, and the listener gets each before the step begins."""
+    """The steps of a download; the names are stable, and the listener gets each name before the step."""
 
     GET_EUICC_INFO1 = "get-euicc-info1"
     GET_EUICC_CHALLENGE = "get-euicc-challenge"

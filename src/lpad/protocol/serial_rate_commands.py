@@ -44,7 +44,7 @@ def line_rates() -> AtCommand:
 
 
 def offers_line_rate(answer: AtAnswer, rate: int) -> bool:
-    """Return whether the answer to `line_rates` contains a speed, in either of its lists or in a range."""
+    """Return whether the answer to `line_rates` contains a speed, in a list or in a range."""
     for line in answer.lines:
         for match in _RATES.finditer(line):
             least = whole_number(match[1], most=LARGEST_RATE)

@@ -90,7 +90,7 @@ class Es9Plus:
             card: the card whose CIs may also confirm the server.
             protocol_version: sent in X-Admin-Protocol; servers accept any 2.x.
             limits: time limits of each request; None: the defaults.
-            observe: called with the name of each ES9+ function and its seconds, including the connection.
+            observe: called with each ES9+ function's name and seconds, including those for the connection.
         """
         self.address = address
         # An idle daemon does not need httpcore, so it is loaded with the first connection object.

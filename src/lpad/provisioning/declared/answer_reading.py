@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_WORDS = 300
 """The maximum number of characters that are kept of a platform's own text."""
 TAGS = "tags"
-"""The name of the only value that is read as a list; all others are scalars."""
+"""The name of the only value that is read as a list; all other values are scalars."""
 _LONGEST_VALUE = 2048
 _LONGEST_NUMBER = 64
 _CONTROL = LazyPattern(r"[\x00-\x1f\x7f]+")
@@ -88,7 +88,7 @@ def as_text(value: Any) -> str | None:
 
 
 def fits(wanted: Mapping[str, list[Scalar] | Scalar], answer: Any) -> bool:
-    """Return whether each path has the wanted value, or one of several; a number equals its digits."""
+    """Return whether each path has a wanted value; a number and the text of its digits count as equal."""
     return all(_equals(at(path, answer), values) for path, values in wanted.items())
 
 
@@ -147,7 +147,7 @@ def iccid(text: str | None) -> str | None:
 
 
 def same_iccid(one: str, other: str) -> bool:
-    """Return whether two ICCIDs are the same profile's; platforms may omit the check digit."""
+    """Return whether two ICCIDs belong to the same profile; platforms may omit the check digit."""
     one, other = (_BETWEEN.sub("", each).upper().rstrip("F") for each in (one, other))
     shorter, longer = sorted((one, other), key=len)
     return one == other or (

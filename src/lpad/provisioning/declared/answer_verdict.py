@@ -94,7 +94,7 @@ def judged(
 
 
 def _content(response: httpx.Response) -> tuple[Any, str | None]:
-    """Return an answer's JSON and its fault: one is None, and both are if the answer has no body."""
+    """Return an answer's JSON and its fault, of which one is None; both are None without a body."""
     if not response.content.strip():
         return None, None
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":

@@ -62,7 +62,7 @@ class Caller:
     def call(
         self, call: Call, values: Mapping[str, str], *, attempted: str, deadline: Deadline
     ) -> dict[str, str]:
-        """Carry out a call for one object; return the read values by name.
+        """Carry out a call for one object; return the values that it reads, by name.
 
         If the answer is a list, its first matching entry is read; without a match, the result is empty.
 

@@ -156,7 +156,7 @@ class Can(_Block, frozen=True, kw_only=True):
     look_for: Seconds = 3600
 
     def capabilities(self, calls: Calls) -> Capabilities:
-        """Return the interface's capabilities, including those for lines that follow from the calls."""
+        """Return the platform's capabilities; the calls determine the requests for lines."""
         return Capabilities(**msgspec.structs.asdict(self), lines=calls.lines)
 
 

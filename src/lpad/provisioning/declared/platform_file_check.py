@@ -128,7 +128,7 @@ def _sample(where: str, call: Call, answer: Any, declaration: Declaration) -> It
     for entry in entries:
         fields = read_fields(call, entry)
         if not fields:
-            yield f"{where}: no field is read from it"
+            yield f"{where}: the call reads no field of this sample"
         if call is declaration.calls.products:
             continue
         try:

@@ -41,7 +41,7 @@ class PlatformSettings(Frozen, kw_only=True):
         base: the address that replaces the description's; None: the description's.
         credentials: the credentials by name.
         options: the options by name.
-        product: the product to order if a wish names none; None: no product.
+        product: the product to order for a wish without a product; None: no product.
         ca_files: CA certificates that replace the public ones; empty: the system's.
         client: the client certificate, and its key if that is in a separate file; None: no certificate.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 NOTABLE = 30.0
-"""Seconds by which a clock may be wrong before lpad logs it."""
+"""Seconds by which a clock may be wrong before lpad logs the difference."""
 _NEGLIGIBLE = 2.0
 """The tolerance in seconds: a Date has no fractions, and an answer takes some time."""
 

@@ -20,7 +20,7 @@ _MOST = 64
 class AddressOrder:
     """Orders addresses by earlier results; one object serves the whole process.
 
-    On one interface, an IP version works for all names or for none, so the working one is remembered.
+    On one interface, an IP version works for all names or for none, so the working version is remembered.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class AddressOrder:
     def ordered(self, addresses: Iterable[Address], *, interface: str | None) -> list[Address]:
         """Return addresses in the order in which to try them (RFC 8305, 4).
 
-        The families take turns, beginning with the one that worked last, or else with the resolver's first.
+        IPv4 and IPv6 take turns, beginning with the version that worked last, or else the resolver's first.
         Addresses that accepted a connection and then stayed silent come last.
         """
         found = list(addresses)

@@ -21,8 +21,8 @@ ALONE = 1.0
 """Seconds for the query for all kinds of addresses. After that each kind is queried separately, because many
 name servers never answer queries for IPv6 addresses, and the resolver then withholds the IPv4 addresses."""
 SLOW = 1.0
-"""An answer that took more seconds than this is kept, so that the next attempt can use its time for the
-connection."""
+"""An answer that took longer than this number of seconds is kept, so that the next attempt can use its time
+for the connection."""
 KEPT = 60.0
 """Seconds for which a slow answer is kept."""
 _MOST = 32
@@ -93,7 +93,7 @@ def forget(host: str, port: int) -> None:
 
 
 class Resolution:
-    """The addresses of one name while they are looked up; `bell` rings when there are new ones."""
+    """The addresses of one name while they are looked up; `bell` rings when there are new addresses."""
 
     def __init__(self, host: str, port: int) -> None:
         """Begin to look up the name."""

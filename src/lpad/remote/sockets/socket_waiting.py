@@ -83,7 +83,7 @@ class Waiting:
             wants: READABLE or WRITABLE, unless TLS reports which one it waits for.
 
         Raises:
-            TimeoutError: the time has passed; SilenceError if it was the time without progress.
+            TimeoutError: the deadline has passed; SilenceError: there was no progress for too long.
             OSError: raised by `act`.
         """
         until = self.step()

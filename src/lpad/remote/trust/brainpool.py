@@ -1,9 +1,9 @@
 """TLS with servers whose certificate is on brainpoolP256r1, one of the two curves of SGP.22 (2.6.7.1).
 
 Such a server shares a cipher only with clients that offer the curve (RFC 8422, 5.1), and only up to TLS 1.2.
-OpenSSL omits the curve by default. Before 3.15, Python can set only one curve. That suffices for servers
-that also exchange keys over brainpool. It does not suffice if they use P-256 or X25519 for the exchange, as
-any OpenSSL server with a brainpool certificate and otherwise default settings does.
+OpenSSL omits the curve by default. Before 3.15, Python can set only one curve. One curve suffices for
+servers that also exchange keys over brainpool, but not for servers that use P-256 or X25519 for the exchange,
+as any OpenSSL server with a brainpool certificate and otherwise default settings does.
 """
 
 from __future__ import annotations

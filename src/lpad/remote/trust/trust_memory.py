@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _MOST = 64
-"""The maximum number of entries of each kind; each further one replaces an old one."""
+"""The maximum number of entries of each kind; each further entry replaces the oldest."""
 _LARGEST = 1024 * 1024
 _FORMAT = 1
 

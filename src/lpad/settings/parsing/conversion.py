@@ -134,7 +134,7 @@ def _sentence(told: str, type_: Any) -> str:
 
 
 def _unknown(key: str, type_: type[Section], report: Report) -> None:
-    """Report an unknown key, and name a similar one, which then is not reported as missing as well."""
+    """Report an unknown key, and suggest a similar key, which is then not reported as missing."""
     known = [each.encode_name for each in msgspec.structs.fields(type_)]
     elsewhere = [path for path, _ in fields_below(type_) if path.split(".")[-1] == key]
     match = difflib.get_close_matches(key, known, n=1)

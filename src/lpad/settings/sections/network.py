@@ -1,4 +1,4 @@
-"""`network`: the applier that makes a profile's data connection, and its settings."""
+"""`network`: the applier and the network settings of the profiles' data connections."""
 
 from __future__ import annotations
 

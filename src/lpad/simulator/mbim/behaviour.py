@@ -20,7 +20,7 @@ class MbimBehaviour:
     class_refusal: int = 0x6E00
     """The status word that answers an APDU whose ClassByteType `class_byte_types` lacks."""
     builds_class: bool = True
-    """Whether the modem builds the class byte from type and channel; otherwise it uses the host's."""
+    """Whether the modem builds the class byte from type and channel; otherwise it uses the host's byte."""
     refuses_channel_in_class: bool = False
     """Whether an APDU whose class byte names a channel fails as if there were no channel (lpac#114)."""
     fetches_response: bool = True

@@ -46,7 +46,7 @@ class Validity:
 
     @classmethod
     def years(cls, count: int) -> Validity:
-        """Return the period of `count` years from yesterday, because clocks differ."""
+        """Return the period of `count` years that begins yesterday, because clocks differ."""
         start = datetime.now(UTC).replace(microsecond=0) - _BACKDATED
         return cls(start, start + count * _YEAR)
 

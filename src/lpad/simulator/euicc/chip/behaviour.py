@@ -67,7 +67,7 @@ class CardBehaviour:
     select_refusals: dict[str, str] = field(default_factory=dict)
     """Status words for SELECT of unknown applications, by AID; 6A82 for unlisted ones."""
     es10_status: str = "9000"
-    """Status word with which ISD-R refuses STORE DATA, like an eUICC of SGP.02; 9000: it is carried out."""
+    """Status word with which ISD-R refuses STORE DATA, like an eUICC of SGP.02; 9000: no refusal."""
     data_needs_le: bool = False
     """Whether only a STORE DATA with Le returns data; without Le, the card answers 9000 alone."""
     largest_chain: int = 256
@@ -91,7 +91,7 @@ class CardBehaviour:
     first_notification: int = 1
     """The first sequence number; 0 is legal too."""
     unknown_notification_is_error: bool = False
-    """Whether retrieving missing notifications answers noResultAvailable instead of an empty list."""
+    """Whether a request for missing notifications is answered with noResultAvailable, not an empty list."""
     notification_capacity: int = 100
     """The maximum number of stored notifications; a new one then replaces the oldest."""
     error_ends_session: bool = False
