@@ -51,7 +51,7 @@ def test_a_valid_description_has_no_mistakes() -> None:
         ({"headers": {"X": "{token.value}{credential.key}"}}, "'token' is missing"),
         ({"headers": {"X": "{sign}{credential.key}"}}, "'sign' is missing"),
         ({"samples": {"look": [{"id": 1, "state": "shiny"}]}}, "the state 'shiny' is in no table"),
-        ({"samples": {"look": [{"other": 1}]}}, "no field is read"),
+        ({"samples": {"look": [{"other": 1}]}}, "the call reads no field"),
         ({"samples": {"gaze": [{}]}}, "no call of this name"),
         ({"base": "http://platform.example.com"}, "https://"),
         ({"can": {}}, "neither find nor repeat"),

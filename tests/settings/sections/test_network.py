@@ -69,7 +69,7 @@ def test_a_pattern_of_hexadecimal_digits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ("  patterns: [{apn: x}]", "'iccid' or 'provider' is missing"),
+        ("  patterns: [{apn: x}]", "give 'iccid', 'provider' or both"),
         ("  patterns: [{iccid: '89 01', apn: x}]", "first 1 to 20 digits"),
         ("  patterns: [{iccid: '89', apn: 'a b'}]", "is not an APN"),
         ("  patterns: [{iccid: '89', username: x}]", "'pap' or 'chap'"),

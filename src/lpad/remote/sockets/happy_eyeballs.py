@@ -1,8 +1,8 @@
 """Connecting to a name as RFC 8305 ("Happy Eyeballs") describes: its addresses race.
 
-A name often has addresses that never answer, mostly IPv6 ones in mobile networks. Each gets a quarter of a
-second before the next is tried in parallel, and the first that answers wins: a dead address costs a quarter
-of a second, not the deadline.
+A name often has addresses that never answer, mostly IPv6 addresses in mobile networks. Each address gets a
+quarter of a second before the next is tried in parallel, and the first that answers wins: a dead address
+costs a quarter of a second, not the deadline.
 """
 
 from __future__ import annotations

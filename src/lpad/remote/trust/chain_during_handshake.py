@@ -6,7 +6,7 @@ no second handshake.
 
 Python's hook for messages, `SSLContext._msg_callback`, is private and meant for debugging. Safety does not
 depend on the hook: if it is missing, or does not see the message, the handshake has no anchor and fails, and
-the next one is made without the hook.
+the next handshake is made without the hook.
 """
 
 from __future__ import annotations

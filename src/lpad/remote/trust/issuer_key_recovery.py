@@ -1,4 +1,4 @@
-"""The key that signed a certificate. The only module of the daemon that imports ecdsa.
+"""The key that signed a certificate. No other module of the daemon imports the package ecdsa.
 
 The signer's public key can be computed from an ECDSA signature and its message, as one of two candidates (SEC
 1, 4.1.6). No secrets are involved. The package is a megabyte in memory and plain Python, so it is loaded only

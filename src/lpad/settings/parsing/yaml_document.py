@@ -1,6 +1,6 @@
 """The YAML document: plain values with their lines, and a limit on its expanded size.
 
-One of the modules that use PyYAML. This module turns nodes into values instead of PyYAML's
+This module, one of those that use PyYAML, turns nodes into values in place of PyYAML's
 constructor, which keeps the last of two equal keys, loses the lines, and expands aliases without limit.
 """
 

@@ -93,7 +93,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         call: the name of the affected call, such as order, find, look or token; any: every call.
         value: a value whose meaning depends on `kind`.
         times: how many times the fault occurs; 0: always.
-        after: the number of such calls that are answered correctly before the fault occurs.
+        after: the number of affected calls that are answered correctly before the fault occurs.
     """
 
     kind: PlatformFault

@@ -1,7 +1,7 @@
 """The stock of a simulated platform: reservations of profiles, and the lines that belong to them.
 
-A profile becomes available after a number of queries, and a line becomes live in the same way, so that a
-test does not wait for seconds. From then on, a profile's state follows the SM-DP+.
+A profile becomes available after a number of queries, and a line becomes live in the same way, so that
+tests need not wait for seconds. From then on, a profile's state follows the SM-DP+.
 """
 
 from __future__ import annotations

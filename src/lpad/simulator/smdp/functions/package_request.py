@@ -24,8 +24,9 @@ _OTPK_LENGTH = 65
 def get_bound_profile_package(site: ServerContext, call: Call) -> dict[str, str]:
     """Verify the card's one-time key and the confirmation code, and bind the profile.
 
-    A wrong code leaves the session unchanged: some LPAs ask again in the same session, others start a
-    new one. After success the call may be repeated, because its answer may have been lost.
+    A wrong code within the limit leaves the session open, because some LPAs ask again in the same session;
+    other LPAs start a new session. After success the call may be repeated, because its answer may have been
+    lost.
 
     Raises:
         Refusal: with status code 8.10.1/3.9, 8.1/6.1, 8.2.7 with 2.2, 3.8 or 6.4, 8.8.5/4.10 or 1.6/2.1.
