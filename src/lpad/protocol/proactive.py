@@ -96,7 +96,7 @@ def reaction_to(command: ProactiveCommand) -> Reaction:
             return Reaction(None, reset=True)
         if command.qualifier == RefreshMode.PROFILE_STATE_CHANGE:
             return Reaction(Result.PERFORMED, reset=True)
-        # The other modes make the terminal read files again, and an LPA keeps no files.
+        # Other modes of REFRESH make the terminal read files again, and an LPA keeps no files.
         known = command.qualifier <= _LAST_REFRESH_MODE
         return Reaction(Result.PERFORMED if known else Result.BEYOND_CAPABILITIES)
     known = command.kind in (Kind.MORE_TIME, Kind.POLL_INTERVAL, Kind.POLLING_OFF)

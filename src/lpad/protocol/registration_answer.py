@@ -48,7 +48,7 @@ class Registration(Frozen):
     """One of `NETWORKS`."""
     status: int
     level: int | None = None
-    """The level of unsolicited reports, 0: none; None if the status came from such a report."""
+    """The level of unsolicited reports, 0: none; None if the status came from an unsolicited report."""
 
     @property
     def registered(self) -> bool:

@@ -244,7 +244,7 @@ class Es9Plus:
         except ServerMalformed as error:
             # Such an answer comes from a host in front of the SM-DP+, and is as temporary as HTTP 502.
             error.retryable = True
-            self._connection.close()  # unread bytes would be taken for the next answer
+            self._connection.close()  # unread bytes would be mistaken for the next answer
             raise
         if answer.refusal is not None:
             raise _refused(attempted, answer.refusal)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_PER_QUERY = 5.0
 _SILENCE_WITH_OTHERS = 5.0
-"""Seconds without progress at an address that accepted the connection, if the name has others to try."""
+"""Seconds without progress at an address that accepted the connection, if the name has other addresses."""
 _MOST_RESOLVERS = 3
 """The number of servers in /etc/resolv.conf that the system's resolver queries (resolv.conf(5))."""
 _AT_ONCE = 4096

@@ -35,7 +35,7 @@ class Card(Protocol):
         """Process a command APDU; return data and two status bytes.
 
         Raises:
-            CardUnreachable: the card has lost its power; the reader sees it disappear and return.
+            CardUnreachable: the card has lost its power; for the reader, the card disappears and returns.
         """
         ...
 

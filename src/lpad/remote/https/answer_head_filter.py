@@ -137,7 +137,7 @@ def _meant(name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
     codings = [coding for coding in codings if coding not in (b"identity", b"")]
     if codings not in ([], [b"chunked"]):
         shown = b", ".join(codings)[:40].decode("ascii", "replace")
-        raise MalformedError(f"it has the transfer coding '{shown}', which lpad did not ask for")
+        raise MalformedError(f"it has the transfer coding '{shown}', which lpad did not request")
     return [(name, coding) for coding in codings]
 
 

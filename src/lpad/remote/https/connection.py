@@ -191,7 +191,7 @@ class HttpsConnection:
             except HandshakeAgain:
                 self.close()
             except Exception as error:
-                self.close()  # later bytes on this connection must not be taken for the next answer
+                self.close()  # later bytes here must not be mistaken for the next answer
                 trace_failure(self._server, error)
                 raise
 

@@ -22,7 +22,7 @@ def codings(header: str) -> list[str]:
     unknown = [coding for coding in named if coding not in ("gzip", "x-gzip", "deflate")]
     if unknown or len(named) > _MOST_CODINGS:
         shown = ", ".join(unknown or named)[:40]
-        raise MalformedError(f"the answer is compressed ('{shown}'), which lpad did not ask for")
+        raise MalformedError(f"the answer is compressed ('{shown}'), which lpad did not request")
     return named[::-1]
 
 

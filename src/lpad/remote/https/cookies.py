@@ -30,7 +30,7 @@ class Cookies(Frozen):
     def take(self, set_cookie: str, *, path: str) -> None:
         """Keep a cookie, or delete it if the server requests that.
 
-        Ignores invalid cookies and other servers' cookies.
+        Invalid cookies and other servers' cookies are ignored.
 
         Args:
             set_cookie: the value of a Set-Cookie header.

@@ -35,7 +35,7 @@ class Proxy(Frozen):
         """Parse the address of a proxy, `http://name:port`.
 
         Raises:
-            InvalidValue: a scheme other than http, a path, no port, or credentials, which do not belong here.
+            InvalidValue: the address has a scheme other than http, a path or credentials, or lacks a port.
         """
         scheme, separator, rest = url.strip().partition("://")
         if not separator or scheme.lower() != "http":

@@ -38,7 +38,7 @@ _DIGESTS = {
 }
 """The hashes by signature algorithm (RFC 5758, 3.2), without SHA-1, which is out of use."""
 _CURVES = (P256, BRAINPOOL_P256R1)
-"""SGP.22 v2.5, 2.6.7.1. The signature does not name its curve, so both are tried."""
+"""SGP.22 v2.5, 2.6.7.1. The signature does not name its curve, so each curve is tried."""
 
 
 def is_ecdsa(algorithm: str) -> bool:

@@ -78,7 +78,7 @@ class Trust:
         """Read CA certificates and revocation lists from files and folders; see `trust_files`.
 
         Raises:
-            InvalidSettings: a file cannot be read, or contains neither a certificate nor a list.
+            InvalidSettings: a file cannot be read, or contains neither a certificate nor a revocation list.
         """
         found = [read_trust_file(file) for path in paths for file in trust_files(path)]
         return cls(

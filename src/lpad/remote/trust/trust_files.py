@@ -59,7 +59,7 @@ def read_trust_file(path: Path) -> TrustFile:
     """Return the content of a file; each certificate is checked, so that an error names the bad file.
 
     Raises:
-        InvalidSettings: the file cannot be read, or contains neither a certificate nor a list.
+        InvalidSettings: the file cannot be read, or contains neither a certificate nor a revocation list.
     """
     try:
         content = read_regular(path, most=_LARGEST)

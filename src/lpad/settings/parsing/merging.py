@@ -1,6 +1,6 @@
-"""Several settings files as one document: a later file overrides individual values of the earlier ones.
+"""Several settings files as one document: a later file overrides individual values of earlier files.
 
-Mappings are merged key by key. Any other value, even a list, replaces the earlier one.
+Mappings are merged key by key. Any other value, even a list, replaces the earlier value.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Report(Frozen):
     spoilt: set[KeyPath] = field(default_factory=set)
 
     def below(self, *keys: str | int) -> Report:
-        """Return the report for a place below this one, which shares its mistakes."""
+        """Return the report for a place below this place; both reports collect the same mistakes."""
         return Report(self.lines, (*self.at, *keys), self.mistakes, self.spoilt)
 
     def wrong(self, told: str, *keys: str | int) -> None:

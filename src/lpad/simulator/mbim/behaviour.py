@@ -44,7 +44,7 @@ class MbimBehaviour:
     """Whether the modem has Microsoft's basic connect extensions, for slots and the modem's reset."""
     slots: int = 1
     card_slot: int = 0
-    """The physical slot with the card, from 0; the others are empty."""
+    """The physical slot with the card, from 0; the other slots are empty."""
     mapped_slot: int = 0
     """The slot that the modem uses at the start."""
     slot_start: float = 0.0

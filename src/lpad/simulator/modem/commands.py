@@ -41,7 +41,7 @@ _RESETTING = frozenset({0x04, 0x09})
 """Qualifiers of REFRESH after which the terminal resets the card: UICC reset, eUICC profile state change."""
 _MOST_PROACTIVE = 16
 _HANGS_FOR = 6.0
-"""Seconds without an answer after an overlong line, if such a line makes the modem hang."""
+"""Seconds without an answer after an overlong command line, in a modem that hangs after one."""
 
 
 class Card(Protocol):
@@ -323,7 +323,7 @@ class CommandSet:
         return self._at_card(tell)
 
     def _told_iccid(self) -> Iccid | None:
-        """Return the ICCID, or None without one; refuse if a PIN or an open channel hides it."""
+        """Return the ICCID; None if there is none. Refuse if a PIN or an open channel hides the ICCID."""
         if self._personality.channel_hides_iccid and self.channels.open:
             raise ChannelRefusedError(NOT_ALLOWED)
         iccid = self.radio.iccid()

@@ -175,7 +175,7 @@ class ControlPort(Generic[_M, _F]):
         self._do(lambda: self._say(message))
 
     def do(self, what: Callable[[_F], None]) -> None:
-        """Call `what` with the `ControlFunction` in the modem's thread; it may cause indications."""
+        """Call `what` with the `ControlFunction` in the modem's thread; the call may cause indications."""
         self._do(lambda: what(self.function))
 
     def vanish(self) -> None:

@@ -146,7 +146,7 @@ class ModemPersonality:
     """The maximum number of characters passed to the port in one write, so that half lines arrive."""
 
     iccid_commands: tuple[str, ...] = ("+CCID", "+CRSM")
-    """The commands that report the ICCID: +CRSM, and any others by name."""
+    """The commands that report the ICCID: +CRSM, and any other commands by name."""
     iccid_padded: bool = False
     """Whether 19 digits of an ICCID are followed by F."""
     iccid_answer: tuple[str, ...] = ("{name}: {iccid}",)

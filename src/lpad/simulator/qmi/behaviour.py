@@ -49,7 +49,7 @@ class QmiBehaviour:
     """Whether the refusal of a session contains the network's cause; otherwise only a general reason."""
     slots: int = 1
     card_slot: int = 1
-    """The physical slot with the card, from 1; the others are empty."""
+    """The physical slot with the card, from 1; the other slots are empty."""
     mapped_slot: int = 1
     """The physical slot that the modem uses at the start."""
     slot_start: float = 0.0

@@ -65,7 +65,7 @@ _RESET_MODE = 0
 
 @dataclass(slots=True)
 class QmiClient:
-    """A client that a host has allocated, and the indications that it has asked for."""
+    """A client that a host has allocated, and the indications that the host has requested for it."""
 
     events: int = 0
     refresh: bool = False

@@ -119,7 +119,7 @@ class SmDp:
         """Begin to listen.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is in use.
         """
         self._listener = HttpsListener(
             self._bind, context=lambda: self._context, serve=self._converse, counters=self.counters

@@ -42,7 +42,7 @@ def functions_on(events: Events) -> Functions:
         """Verify the card and answer with its events; the session ends.
 
         Raises:
-            Refusal: the card cannot be verified, or the event that it asks for is unknown (8.9.5/3.9).
+            Refusal: the card cannot be verified, or the requested event is unknown (8.9.5/3.9).
         """
         session = site.sessions.get(call.transaction_id(), SessionState.INITIATED)
         site.sessions.end(session)

@@ -44,7 +44,7 @@ class FileSystem:
         """Select a file by its identifier and return its control parameters.
 
         Raises:
-            Refusal: there is no such file here.
+            Refusal: no file with this identifier can be selected from here.
         """
         if identifier == MF:
             self.folder, self.file = MF_PATH, None
@@ -119,7 +119,7 @@ class FileSystem:
         """Return a transparent file's content from the offset on.
 
         Raises:
-            Refusal: no such file is selected, or the offset is beyond its end.
+            Refusal: no transparent file is selected, or the offset is beyond the file's end.
         """
         offset = (p1 & 0x7F) << 8 | p2
         if p1 & 0x80:

@@ -151,8 +151,8 @@ class ActiveFaults:
 class FaultPlan:
     """The remaining faults; tests add to them while the server runs.
 
-    Counted faults occur one after the other, one for each request; permanent ones also occur with
-    every request.
+    Counted faults occur one after the other, one for each request; permanent faults also occur
+    with every request.
     """
 
     def __init__(self, faults: tuple[Fault, ...] = ()) -> None:

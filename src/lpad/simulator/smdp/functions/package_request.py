@@ -44,7 +44,7 @@ def get_bound_profile_package(site: ServerContext, call: Call) -> dict[str, str]
     if session.confirmation_required:
         _check_code(site, session, order, hash_cc)
     package = _package(site, session, order, euicc_otpk)
-    # From here on the profile belongs to this card, because no other can decrypt the package.
+    # From here on the profile belongs to this card, because no other card can decrypt the package.
     eid = session.eid.digits if session.eid else None
     site.orders.change(order.id, state=OrderState.DOWNLOADED, eid=eid)
     session.state = SessionState.BOUND

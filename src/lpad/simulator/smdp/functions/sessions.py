@@ -40,7 +40,7 @@ class Session:
         ends_at: the end of the session on the monotonic clock.
         euicc: the card's certificate, once its chain has been verified.
         eid: the card's EID.
-        order_id: the order that the card asked for.
+        order_id: the order that the card has requested.
         metadata: the element BF25 that was sent to the LPA.
         smdp_signature2: the element 5F37 that was sent.
         confirmation_required: whether the card must send a hash of the confirmation code.

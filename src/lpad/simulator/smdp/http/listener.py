@@ -62,7 +62,7 @@ class HttpsListener:
             counters: counts connections and handshakes.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is in use.
         """
         self._listener = socket.create_server(address, backlog=64)
         self._context = context
