@@ -88,7 +88,7 @@ def as_text(value: Any) -> str | None:
 
 
 def fits(wanted: Mapping[str, list[Scalar] | Scalar], answer: Any) -> bool:
-    """Return whether each path has a wanted value; a number and the text of its digits count as equal."""
+    """Return whether the value at each path is as wanted; a number equals the text of its digits."""
     return all(_equals(at(path, answer), values) for path, values in wanted.items())
 
 

@@ -156,7 +156,7 @@ class Can(_Block, frozen=True, kw_only=True):
     look_for: Seconds = 3600
 
     def capabilities(self, calls: Calls) -> Capabilities:
-        """Return the platform's capabilities; the calls determine the requests for lines."""
+        """Return the platform's capabilities, to which the calls add the possible requests for lines."""
         return Capabilities(**msgspec.structs.asdict(self), lines=calls.lines)
 
 
@@ -233,7 +233,7 @@ def _check(name: str, call: Call) -> None:
     if len(methods) != 1:
         raise ValueError(f"call '{name}' needs exactly one of {', '.join(METHODS)}")
     if call.form is not None and call.json is not None:
-        raise ValueError(f"call '{name}' has both 'form' and 'json'")
+        raise ValueError(f"call '{name}' must not have both 'form' and 'json'")
     if (call.next_header is None) != (call.next_query is None):
         raise ValueError(f"call '{name}' must have both 'next_header' and 'next_query', or neither")
     allowed = PRODUCT_NAMES if name == "products" else READ_NAMES

@@ -47,7 +47,7 @@ class Waiting:
         self.deadline.check()
 
     def step(self) -> Deadline:
-        """Return the deadline for the next progress, counted from now."""
+        """Return the deadline for further progress, counted from now."""
         return self.deadline if self.silence is None else self.deadline.within(self.silence)
 
     def late(self) -> TimeoutError:

@@ -37,7 +37,7 @@ class LineRate:
         return self._personality.line_rates
 
     def power_cut(self) -> None:
-        """Return to the speed at power-on, unless the modem keeps its speed without power."""
+        """Reset the speed to that at power-on, unless the modem keeps its speed without power."""
         if not self._personality.keeps_line_rate:
             self.rate = self._at_power_on
 
