@@ -160,7 +160,7 @@ def _address(text: str) -> str | None:
 
 
 def esm_cause_told(answer: AtAnswer) -> int | None:
-    """Return the ESM cause in an answer to +CEER (its wording depends on the family); None: it has none."""
+    """Return the ESM cause in an answer to +CEER, whose wording depends on the modem; None: no cause."""
     for line in answer.lines:
         match = _CAUSE.search(line)
         if match is not None:

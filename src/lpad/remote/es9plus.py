@@ -1,7 +1,7 @@
 """The LPA's side of ES9+, to an SM-DP+ (SGP.22 v2.5, 5.6 and 6.5.2): five functions on one connection.
 
-ES11, an SM-DS's interface (5.8), has only the first two functions, at the same paths; the second has its own
-answer.
+ES11, an SM-DS's interface (5.8), has only the first two functions, at the same paths; the second function
+has a different answer.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Es9Plus:
             return GetBoundProfilePackageAnswer.of(answer)
 
     def handle_notification(self, *, pending_notification: bytes, deadline: Deadline) -> None:
-        """Deliver a notification; if this returns, the server has accepted it (5.6.4)."""
+        """Deliver a notification; return once the server has accepted the notification (5.6.4)."""
         body = json_binding.handle_notification(pending_notification=pending_notification)
         self._call(
             "HandleNotification", body, decode=Answer.decode_acceptance, may_be_empty=True, deadline=deadline

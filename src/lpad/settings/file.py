@@ -75,7 +75,7 @@ class SettingsFile(Frozen):
         raise _refused(path, sorted(report.mistakes, key=lambda each: (str(each.file), each.line)))
 
     def resolve(self, text: str) -> Path:
-        """Return a path of the settings; a relative one starts from the file's folder.
+        """Return a path of the settings; a relative path starts from the file's folder.
 
         Raises:
             InvalidSettings: the path begins with the home folder of an unknown user.

@@ -20,7 +20,7 @@ from lpad.base.untrusted_number import whole_number
 _log = logging.getLogger(__name__)
 
 FIRST_PORT = 35963
-"""The port of the package's first reader; its second one is at the next port."""
+"""The port of the package's first reader; the second reader is at the next port."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0

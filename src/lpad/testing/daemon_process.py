@@ -65,7 +65,7 @@ class DaemonProcess:
             self.ready_seconds = time.perf_counter() - began
 
     def stop(self) -> None:
-        """Stop the daemon like systemd does, and check that it ends successfully."""
+        """Stop the daemon as systemd does, and check that it ends successfully."""
         process, self.process = self.process, None
         if process is not None:
             process.terminate()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LARGEST = 64 * 1024
 _EARLY = 60.0
-"""The number of seconds by which a token is renewed early, but at most a tenth of its lifetime."""
+"""The number of seconds before its end at which a token is renewed; at most a tenth of its lifetime."""
 
 
 class Token(Frozen):

@@ -237,7 +237,7 @@ class TimedStream(httpcore.NetworkStream):
         self._socket.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """Answer httpcore's question before a connection is used again: whether the server has closed it."""
+        """Report to httpcore, before a connection is used again, whether the server has closed it."""
         if info == "is_readable":
             return self._has_news()
         return None

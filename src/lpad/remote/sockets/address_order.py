@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lpad.remote.sockets.name_resolution import Address
 
 _AVOIDED_FOR = 600.0
-"""Seconds for which lpad tries an address last, after it stayed silent."""
+"""Seconds for which lpad tries an address last, after the address stayed silent."""
 _MOST = 64
 
 

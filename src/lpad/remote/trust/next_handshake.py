@@ -58,7 +58,7 @@ class Handshakes:
         self._server = server
         self._trust = trust
         self.named = trust.memory.authorities(card.eid, card.authorities)
-        """The CIs that the card names; `authorities` has only the permitted ones."""
+        """The CIs that the card names; `authorities` has only the permitted CIs."""
         self.authorities = trust.permitted(self.named)
         self._tried: list[Offer] = []
         memory, name = trust.memory, str(server)
@@ -122,7 +122,7 @@ class Handshakes:
         """Make the checks that OpenSSL does not make, and remember the successful handshake.
 
         Returns:
-            Whether the handshake counts; otherwise another one must be made on a new connection.
+            Whether the handshake counts; otherwise another handshake must be made on a new connection.
 
         Raises:
             ServerUntrusted: the certificate is not for an eSIM server, or was revoked.
@@ -166,7 +166,7 @@ class Handshakes:
         return states_issuer(presented, self.authorities) and not self._trust.concerns_operators(presented)
 
     def _choice(self) -> Offer:
-        """Return an offer whose anchors are chosen when the chain arrives, in place of the usual ones."""
+        """Return an offer whose anchors are chosen when the chain arrives, in place of the usual anchors."""
         self._presumed = False
         self._trust.memory.remember_usual(str(self._server), needed=False)
         return replace(self._offer, on_arrival=True)
@@ -214,7 +214,7 @@ def verified_chain(tls: ssl.SSLSocket) -> list[bytes]:
 def _chain(tls: Any, method: str) -> list[bytes]:
     if sys.version_info >= (3, 13):
         return list(getattr(tls, method)())
-    # In Python 3.10 to 3.12 only the internal object has these methods; they return OpenSSL's objects.
+    # In Python 3.10 to 3.12 only the internal object has these methods, which return OpenSSL's objects.
     import _ssl  # noqa: PLC0415  only these versions need it
 
     return [each.public_bytes(_ssl.ENCODING_DER) for each in getattr(tls._sslobj, method)() or ()]  # noqa: SLF001  no public object has these methods

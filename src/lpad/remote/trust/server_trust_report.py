@@ -45,7 +45,7 @@ class PresentedCertificate(Struct, frozen=True, kw_only=True):
 
 
 class NamedIssuer(Struct, frozen=True, kw_only=True):
-    """A CI that the card names; `counts` is False for one that the settings forbid."""
+    """A CI that the card names; `counts` is False for a CI that the settings forbid."""
 
     key_id: str
     name: str | None
@@ -197,7 +197,7 @@ def _chain(
 
 
 def _above(path: Sequence[ChainLink], presented: Sequence[SignedCertificate]) -> set[bytes]:
-    """Return the certificates above an RSA signature, found by name because it yields no key."""
+    """Return the certificates above an RSA signature, found by name, because the signature yields no key."""
     found: set[bytes] = set()
     current = path[-1].certificate if path and not path[-1].issuer_key_ids else None
     while current is not None:

@@ -14,7 +14,7 @@ from lpad.codec.x509.certificate_key_and_signature import SignedCertificate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A clock with an earlier time was never set, as on a board without a clock battery.
+# A clock that shows an earlier time has not been set, as on a board without a clock battery.
 CLOCK_UNSET_BEFORE = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 
 # Keys are OpenSSL's X509_V_ERR_ numbers (openssl/x509_vfy.h), for which Python's ssl has no names.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Offer(Frozen):
-    """The offer of a handshake: its anchors (None: the usual ones), and whether it includes brainpool.
+    """The offer of a handshake: its anchors (None: the usual anchors), and whether it includes brainpool.
 
     With `on_arrival`, the handshake begins without anchors, and they are added when the chain arrives.
     """

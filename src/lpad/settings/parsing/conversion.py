@@ -31,7 +31,7 @@ _NOTHING = object()
 
 
 def to_section(type_: type[_S], plain: object, report: Report) -> _S:
-    """Return a section with the valid values, and defaults for the wrong ones."""
+    """Return a section with the valid values, and with defaults in place of wrong values."""
     in_short = type_.short is not None and plain is not None and not isinstance(plain, dict)
     if in_short:
         plain = {type_.short: plain}
@@ -76,7 +76,7 @@ def _section(type_: Any) -> type[Section] | None:
 
 
 def _convert(type_: Any, plain: Any, report: Report) -> Any:
-    """Return the typed value; for a wrong one, report a mistake and return `_NOTHING`."""
+    """Return the typed value; for a wrong value, report a mistake and return `_NOTHING`."""
     origin = get_origin(type_)
     if origin is dict:
         return _mapping(type_, plain, report)

@@ -155,7 +155,7 @@ class _TooMuch(Exception):
 
 
 def _merged(node: yaml.Node) -> Iterator[yaml.Node]:
-    """Return the mappings that `<<` merges, the most important one first."""
+    """Return the mappings that `<<` merges, the most important mapping first."""
     return iter(node.value if isinstance(node, yaml.SequenceNode) else [node])
 
 

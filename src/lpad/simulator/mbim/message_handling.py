@@ -195,7 +195,7 @@ class MbimFunction:
         self._announce(Basic.SUBSCRIBER_READY_STATUS)
 
     def swap_card(self, card: Card) -> None:
-        """Insert another card, or the previous one again."""
+        """Insert another card, or the previous card again."""
         self._inserted = True
         self._card.card = card
         self._atr = card.reset()

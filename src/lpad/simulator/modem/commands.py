@@ -107,7 +107,7 @@ class CommandSet:
         """Execute one command line, without its end.
 
         Returns:
-            The answer; None if the modem sends none, as for a line that is not a command.
+            The answer; None if the modem sends no answer, as for a line that is not a command.
         """
         if line[:2].upper() != "AT":
             return None

@@ -87,7 +87,7 @@ class ModemPersonality:
     """The speeds in bits per second that +IPR accepts, 0 for the automatic one; characters at another speed
     are noise. Empty: the modem accepts any speed, and has no +IPR."""
     answers_at_new_rate: bool = False
-    """Whether the OK to +IPR is sent at the new speed instead of the old one."""
+    """Whether the OK to +IPR is sent at the new speed instead of the previous speed."""
     silent_rates: tuple[int, ...] = ()
     """Speeds that +IPR accepts, but at which all received characters are unreadable."""
     loses_above: int | None = None
@@ -197,7 +197,7 @@ class ModemPersonality:
         "#PDPAUTH",
         "+QMBNCFG",
     )
-    """The commands for contexts and their authentication that the modem has."""
+    """The modem's commands for contexts and for their authentication."""
     swaps_credentials: bool = False
     """Whether +CGAUTH expects the password before the user name, as some firmware does."""
     tells_reject_cause: bool = True
@@ -212,7 +212,7 @@ class ModemPersonality:
     fetches_proactive: bool = True
     """Whether the modem answers 91xx with FETCH and TERMINAL RESPONSE, and REFRESH with a card reset."""
     refresh_urc: str | None = "+QUSIM: 1"
-    """The modem's unsolicited line once the card is up again after REFRESH; None: it sends none."""
+    """The modem's unsolicited line once the card is up again after REFRESH; None: no line."""
     away_after_refresh: float | None = None
     """Seconds for which the port is gone after REFRESH; None if the port stays."""
     comes_back_elsewhere: bool = False

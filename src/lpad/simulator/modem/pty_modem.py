@@ -205,7 +205,7 @@ class PtyModem:
 
     @property
     def line_rate(self) -> int:
-        """The speed that +IPR has set, in bits per second; 0: the automatic one."""
+        """The speed that +IPR has set, in bits per second; 0: the automatic speed."""
         return self._line_rate.rate
 
     def cut_power(self) -> None:

@@ -113,7 +113,7 @@ class _Waiting:
 
 
 class Faults:
-    """The remaining faults; usable from all threads."""
+    """The remaining faults; thread-safe."""
 
     def __init__(self, *faults: Fault) -> None:
         self._lock = threading.Lock()

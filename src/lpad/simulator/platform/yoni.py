@@ -87,7 +87,7 @@ class Yoni(Vendor):
         return Answer(200, {"code": 0, "data": {"orderNo": each.id}, "msg": "ok"})
 
     def do_look(self, request: Request, *, faults: Faulty) -> Answer:
-        """Return a list with the requested order, or an empty one."""
+        """Return a list with the requested order, or an empty list."""
         number = (request.json or {}).get("orderNo")
         each = self.stock.find(str(number))
         if each is None or PlatformFault.VANISHES in faults:

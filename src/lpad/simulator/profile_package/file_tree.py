@@ -58,9 +58,9 @@ _BELOW_ADF = {
     0xBE: 0x5FE0,
     0xBF1F: 0x5FF0,
 }
-"""Elements that create a directory in the ADF before them, and its usual identifier."""
+"""Elements that create a directory in the preceding ADF, and the directory's usual identifier."""
 _WITHOUT_DIRECTORY = frozenset({0xB4, 0xB6, 0xBA})
-"""Elements that add files to the ADF before them."""
+"""Elements that add files to the preceding ADF."""
 
 
 USUAL_FILES = {

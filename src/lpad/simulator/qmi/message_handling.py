@@ -222,7 +222,7 @@ class QmiFunction:
         self._announce_card()
 
     def swap_card(self, card: Card) -> None:
-        """Insert another card, or the previous one again."""
+        """Insert another card, or the previous card again."""
         self._inserted = True
         self._card.card = card
         self._atr = card.reset()

@@ -36,7 +36,7 @@ class DiscoverySection(Section, frozen=True):
 
     @property
     def every(self) -> float | None:
-        """Seconds between two periodic discoveries; None if there are no periodic ones."""
+        """Seconds between two periodic discoveries; None if there are no periodic discoveries."""
         return {"daily": _DAY, "interval": self.interval}.get(self.when)
 
     def check(self, report: Report) -> None:

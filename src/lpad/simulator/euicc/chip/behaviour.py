@@ -77,7 +77,7 @@ class CardBehaviour:
     terminal_capability_status: str = "9000"
     other_commands_while_loading: str = "9000"
     """Status word for commands that interrupt a profile's installation without ending it; 9000:
-    these are carried out."""
+    the commands are carried out."""
 
     refresh_qualifier: int = 0x04
     """Mode of REFRESH: 04 UICC reset, 09 eUICC profile state change."""
@@ -93,7 +93,7 @@ class CardBehaviour:
     unknown_notification_is_error: bool = False
     """Whether a request for missing notifications is answered with noResultAvailable, not an empty list."""
     notification_capacity: int = 100
-    """The maximum number of stored notifications; a new one then replaces the oldest."""
+    """The maximum number of stored notifications; a further notification replaces the oldest."""
     error_ends_session: bool = False
     """Whether an error of AuthenticateServer or PrepareDownload ends the session."""
     session_ends_with_channel: bool = False

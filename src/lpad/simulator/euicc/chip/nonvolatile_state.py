@@ -12,7 +12,7 @@ class Oddity(msgspec.Struct, kw_only=True):
     """The falsified parts of a profile's entry in a card's list."""
 
     iccid: bytes | None = None
-    """The ICCID in the list, by which the profile is found; None: the right one."""
+    """The ICCID in the list, by which the profile is found; None: the right ICCID."""
     without: tuple[int, ...] = ()
     """The tags that the profile's entry in the list lacks."""
     tail: bytes = b""

@@ -1,4 +1,4 @@
-"""A bound profile package being loaded, segment by segment (SGP.22 v2.5, 2.5.5 and 5.7.6)."""
+"""The loading of a bound profile package, segment by segment (SGP.22 v2.5, 2.5.5 and 5.7.6)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _FREE_MEMORY = 0x82
 
 @dataclass(frozen=True, slots=True)
 class CardAnswer:
-    """The card's answer to AuthenticateServer; signed parts as they arrived."""
+    """The card's answer to AuthenticateServer, with the signed parts as they arrived."""
 
     signed1: Tlv
     signature: Tlv

@@ -67,7 +67,7 @@ def _out_of_time(certificate: x509.Certificate) -> bool:
 
 
 def _eid(euicc: x509.Certificate, eum: x509.Certificate) -> Eid:
-    """Return the EID in the card's certificate; check that its EUM may issue it."""
+    """Return the EID in the card's certificate; check that the EUM may issue this EID."""
     serials = _attribute(euicc.subject, NameOID.SERIAL_NUMBER)
     try:
         eid = Eid.parse(serials or "")

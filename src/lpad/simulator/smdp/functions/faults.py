@@ -60,7 +60,7 @@ class FaultKind(StrEnum):
     DER_BROKEN = "der-broken"
     """The field `value`, by default the last one, lacks its last byte."""
     METADATA_MISMATCH = "metadata-mismatch"
-    """profileMetadata describes a profile that is not the one in the package."""
+    """profileMetadata does not describe the profile in the package."""
     # faults of signed data, signatures and certificates
     SIGNED_ADDRESS = "signed-address"
     """serverSigned1 contains the address `value`."""

@@ -66,7 +66,7 @@ class Call:
         return element
 
     def transaction_id(self) -> bytes:
-        """Return the transaction ID, which is hexadecimal in either case.
+        """Return the transaction ID, sent as hexadecimal digits in upper or lower case.
 
         Raises:
             Refusal: the ID is missing (1.6/2.1), or not a possible transaction ID (8.10.1/3.9).

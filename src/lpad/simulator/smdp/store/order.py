@@ -25,7 +25,7 @@ class OrderState(StrEnum):
     CANCELLED = "cancelled"
     """The user or the operator has cancelled it."""
     ERROR = "error"
-    """Ended by a permanent failure; `reason` names it."""
+    """Ended by a permanent failure; `reason` names the failure."""
 
 
 OPEN_STATES = frozenset({OrderState.CONFIRMED, OrderState.RELEASED, OrderState.DOWNLOADED})
