@@ -70,7 +70,7 @@ class ProactiveCommand(Struct, frozen=True):
         whole = tlv.parse(raw)
         if whole.tag != _PROACTIVE_COMMAND:
             raise MalformedError(f"a proactive command must begin with D0, not {whole.tag:02X}")
-        # The highest bit of these tags means that the terminal must understand the element; cards vary.
+        # The highest bit of a tag means that the terminal must understand the element; some cards omit it.
         elements = {element.tag & ~_COMPREHENSION: element.value for element in tlv.parse_all(whole.value)}
         details = elements.get(_COMMAND_DETAILS, b"")
         if len(details) != 3:

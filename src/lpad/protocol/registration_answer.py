@@ -35,7 +35,7 @@ _STATUS = {
     8: "for emergency calls only",
 }
 
-# An answer begins with <n>,<stat>, an unsolicited report with <stat>. The field after the state is the area:
+# An answer begins with <n>,<stat>, an unsolicited report with <stat>. After the status comes the area:
 # four hexadecimal digits or more, mostly in quotes.
 _TOLD = LazyPattern(r"(?P<level>[0-9]),\s*(?P<status>[0-9]{1,2})(?:,.*)?")
 _ANNOUNCED = LazyPattern(r"(?P<status>[0-9]{1,2})(?:,.*)?")

@@ -21,7 +21,7 @@ Within = Annotated[float, msgspec.Meta(ge=1, le=7 * 24 * 3600)]
 
 
 class ProvisioningSection(Section, frozen=True):
-    """The sources of a profile for a card without operational profiles, the limit of orders, and the guard."""
+    """The sources of profiles for cards without operational profiles, the limit of orders, and the guard."""
 
     on_empty: list[Text] | None = None
     on_failover: Text | None = None
