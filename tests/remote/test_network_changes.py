@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from lpad.remote import network_changes
 from lpad.remote.network_changes import is_good_news, open_news, watch_network
 
 PATIENCE = 30.0
@@ -94,6 +95,21 @@ def test_news_are_passed_on_until_the_end() -> None:
         assert told.acquire(timeout=PATIENCE)
         end()
     assert not told.acquire(blocking=False)
+
+
+def test_the_watch_continues_after_the_news_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the kernel's reports end, lpad opens another socket after a pause, and counts this as good news."""
+    monkeypatch.setattr(network_changes, "_PAUSE", 0.05)
+    ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    unconnected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)  # reading from it is an error
+    told = threading.Semaphore(0)
+    sockets = iter([unconnected, ours])
+    end = watch_network(told.release, news=lambda: next(sockets))
+    with kernels:
+        assert told.acquire(timeout=PATIENCE)
+        kernels.send(route())
+        assert told.acquire(timeout=PATIENCE)
+        end()
 
 
 def test_a_system_that_reports_nothing() -> None:

@@ -26,6 +26,8 @@ _NEW_ROUTE = 24
 _UNIVERSE = 0
 _UNICAST = 1
 _MOST = 65_536
+_PAUSE = 60.0
+"""Seconds until another socket is opened after the reports of one have ended."""
 _HEADER = struct.Struct("=IHHII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
@@ -84,7 +86,7 @@ def watch_network(
     if routes is None:
         return lambda: None
     wake = os.eventfd(0, os.EFD_CLOEXEC)
-    thread = threading.Thread(target=_listen, args=(routes, wake, notify), name="network", daemon=True)
+    thread = threading.Thread(target=_listen, args=(routes, wake, notify, news), name="network", daemon=True)
     thread.start()
 
     def end() -> None:
@@ -96,22 +98,46 @@ def watch_network(
     return end
 
 
-def _listen(routes: socket.socket, wake: int, notify: Callable[[], None]) -> None:
+def _listen(
+    routes: socket.socket | None,
+    wake: int,
+    notify: Callable[[], None],
+    news: Callable[[], socket.socket | None],
+) -> None:
+    ended = select.poll()
+    ended.register(wake, select.POLLIN)
+    while routes is not None:
+        with routes:
+            if _pass_on(routes, wake, notify):
+                return
+        if ended.poll(_PAUSE * 1000):
+            return
+        routes = news()
+        _pass_on_one(None, notify)
+
+
+def _pass_on(routes: socket.socket, wake: int, notify: Callable[[], None]) -> bool:
+    """Call `notify` at good news; return whether the watch has ended, or else the kernel's reports."""
     poll = select.poll()
     poll.register(routes, select.POLLIN)
     poll.register(wake, select.POLLIN)
-    with routes:
-        while wake not in dict(poll.poll()):
-            messages: bytes | None
-            try:
-                messages = routes.recv(_MOST)
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    log.warning("the kernel's network events have ended: %s", error)
-                    return
-                messages = None  # the kernel has dropped messages
-            try:
-                if messages is None or is_good_news(messages):
-                    notify()
-            except Exception:  # no error may end the thread, because later reports would be lost
-                log.exception("cannot report a change of the network: internal-error")
+    while wake not in dict(poll.poll()):
+        messages: bytes | None
+        try:
+            messages = routes.recv(_MOST)
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                log.warning("the kernel's network events have ended: %s", error)
+                return False
+            messages = None
+        _pass_on_one(messages, notify)
+    return True
+
+
+def _pass_on_one(messages: bytes | None, notify: Callable[[], None]) -> None:
+    """Call `notify` if the messages are good news, or were lost (None)."""
+    try:
+        if messages is None or is_good_news(messages):
+            notify()
+    except Exception:  # no error may end the thread, because later reports would be lost
+        log.exception("cannot report a change of the network: internal-error")
