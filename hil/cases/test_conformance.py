@@ -1,4 +1,4 @@
-"""The behaviour of an LPA during and after a download (after SGP.23, 4.4), with the bench's own SM-DP+.
+"""The behaviour of an LPA during and after a download (based on SGP.23, 4.4), with the bench's own SM-DP+.
 
 hil/conformance.md compares the cases of this folder with everything that can be tested in an LPA.
 """

@@ -1,4 +1,4 @@
-"""The required reactions of an LPA to mistakes of a server (after SGP.23, 4.4), one for each case.
+"""The required reactions of an LPA to mistakes of a server (based on SGP.23, 4.4), one for each case.
 
 The cases run with the bench's own SM-DP+, and need only a card with a test CI.
 """

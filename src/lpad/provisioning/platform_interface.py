@@ -54,9 +54,9 @@ class Wish(Frozen, kw_only=True):
     """A profile that is wanted for a card.
 
     Attributes:
-        reference: lpad's own name of the wish, up to 64 characters that are safe in a URL.
+        reference: lpad's own name for the wish's next order, up to 64 characters that are safe in a URL.
         eid: the card's EID, 32 digits.
-        product: the platform's name of the product; None: the product in the settings, or the only product.
+        product: the platform's name for the product; None: the product in the settings, or the only product.
         options: further values that the platform's calls need, by name.
         imei: the device's IMEI, 15 digits; None: unknown.
     """

@@ -271,7 +271,7 @@ class Es9Plus:
         if 300 <= http.status < 400:
             sentence = (
                 f"{attempted}: {self.address} redirects (HTTP {http.status}) to another server or another"
-                " kind of request, which no SM-DP+ should do and lpad does not follow; check the address, and"
+                " kind of request, which no server should do and lpad does not follow; check the address, and"
                 " that no network portal intercepts the connection"
             )
             return ServerUnreachable(sentence, retryable=False, http_status=http.status)
@@ -282,7 +282,7 @@ class Es9Plus:
                 http_status=http.status,
             )
         later = http.status in _PASSES_BY_ITSELF
-        advice = "try again later" if later else "check that the address is that of an SM-DP+"
+        advice = "try again later" if later else "check the server's address"
         sentence = f"{attempted}: {self.address} answered with HTTP status {http.status}; {advice}"
         return ServerUnreachable(sentence, retryable=later, http_status=http.status)
 

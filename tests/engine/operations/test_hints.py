@@ -83,7 +83,7 @@ def test_a_new_change_for_a_known_wish_is_a_hint(lab: PlatformLab) -> None:
     assert second.id != first.id
     assert 0 < seconds_left(second) <= platform_query_limit.EVERY
     assert second.pause is not None
-    assert "has just queried" in second.pause.error.sentence
+    assert "has queried" in second.pause.error.sentence
     assert lab.platform.calls["look"] == looks
     assert lab.platform.orders == 1
 

@@ -115,7 +115,7 @@ def failure(code: int, attempted: str) -> CardError:
         attempted: begins the sentence, such as "cannot connect to pcscd"; with the reader's name if
             there is one.
     """
-    known = _FAILURES.get(code) or _Failure("PC/SC refused", "see the code in winscard's documentation")
+    known = _FAILURES.get(code) or _Failure("PC/SC refused", "look up the code in pcsc-lite's pcsclite.h")
     words = known.words
     if code == SHARING_VIOLATION:
         # PC/SC does not report which program uses the reader, so all programs that use PC/SC are named.

@@ -49,7 +49,7 @@ def provision(
     within: float | None,
     no_guard: bool,
 ) -> None:
-    """Find or order a profile at an operator's platform, download and enable it.
+    """Find or order a profile at an operator's platform, then download and enable it.
 
     A card has one wish at a time, and repeating the command resumes it. lpad never orders twice for one wish
     without a person's answer. The platform may take hours; Ctrl-C leaves the change running.

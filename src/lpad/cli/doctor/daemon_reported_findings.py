@@ -130,7 +130,11 @@ def _server(client: Client, euicc: Euicc) -> Iterator[Finding]:
     yield _resolved(address.partition(":")[0])
     change = client.check_trust(euicc.name, address, wait=_PATIENCE)
     if not change.ended:
-        yield Finding(about=about, verdict=Verdict.UNKNOWN, text=f"{address}: the handshake takes too long")
+        yield Finding(
+            about=about,
+            verdict=Verdict.UNKNOWN,
+            text=f"{address}: change {change.id} is still {change.state}",
+        )
     elif change.error is not None:
         yield Finding(about=about, verdict=Verdict.WRONG, text=change.error.sentence, kind=change.error.kind)
     else:

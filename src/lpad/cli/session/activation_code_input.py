@@ -36,7 +36,9 @@ def code_options(function: _F) -> _F:
                 type=click.File("rb"),
                 help="Read the activation code from a QR code (PNG or JPEG file); - is standard input.",
             ),
-            click.option("--smdp", metavar="HOST", help="SM-DP+ of the order, instead of a whole code."),
+            click.option(
+                "--smdp", metavar="HOST", help="SM-DP+ of the order, instead of an activation code."
+            ),
             click.option("--matching-id", metavar="ID", help="Matching ID of the order at --smdp."),
         )
     ):

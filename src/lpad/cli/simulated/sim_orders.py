@@ -86,7 +86,9 @@ class _IconFile(click.Path):
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.option(
-    "--upp", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="File of a profile package."
+    "--upp",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with an unprotected profile package (DER).  [default: a made-up profile]",
 )
 @click.option("--iccid", help="ICCID of a made-up profile.  [default: a random one]")
 @click.option("--name", default="Demo profile", show_default=True, help="Name of the profile.")

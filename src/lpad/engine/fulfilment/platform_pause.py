@@ -95,13 +95,13 @@ def await_place(wish: OpenWish, platform: NamedPlatform) -> None:
     """Check that lpad may now query a platform because of a hint.
 
     Raises:
-        Postponed: lpad has just queried the platform.
+        Postponed: lpad has queried the platform recently.
     """
     wait = wish.context.platforms.hints.take(platform.name, platform.can.look_every)
     if wait:
         due = wish.steady() + wait
         wish.keep(next_look_at=due)
-        told = f"lpad has just queried the platform '{platform.name}', and queries it again in {wait:.0f} s"
+        told = f"lpad has queried the platform '{platform.name}', and will query it again in {wait:.0f} s"
         pause = waiting_for_platform(told, wait=wait)
         raise Postponed(pause, failed=False, notes=noting(Notes, due=due))
 

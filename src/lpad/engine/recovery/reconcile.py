@@ -69,8 +69,8 @@ def is_endless(change: Change) -> bool:
 def is_found_out(change: Change, notes: Notes) -> bool:
     """Return whether the card's state shows the result of an interrupted change; never for a guarded change.
 
-    The card shows the result of a single command, and of a download whose loading has begun, because the last
-    segment may have arrived.
+    The card shows the result of a single command. The card also decides the result of a download whose
+    loading has begun, because the last segment may have arrived.
     """
     loading = isinstance(notes, DownloadNotes) and bool(notes.iccid)
     return change.guard is None and (loading or change.kind in _ONE_COMMAND)

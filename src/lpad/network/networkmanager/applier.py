@@ -316,15 +316,17 @@ def _compared(
     device: ModemDevice | None,
     tree: Tree | None,
 ) -> Outcome:
-    """Return `Applied` if the wanted connection is active with the wanted settings, else the difference."""
+    """Return `Applied` if the wanted connection and settings are active, else `TryAgain` with the reason."""
     if target is None:
         return TryAgain(layer=Layer.BEARER, told="NetworkManager has no connection for the profile")
     if device is None:
         return TryAgain(layer=Layer.MODEM, told="NetworkManager has no device for the modem yet")
     if device.connection != target.path:
         active = next((each for each in connections if each.path == device.connection), None)
-        told = "no connection" if active is None else f"the connection '{redacted(active.label)}'"
-        return TryAgain(layer=Layer.BEARER, told=f"NetworkManager uses {told} instead of the profile's own")
+        told = "NetworkManager has not activated the profile's connection"
+        if active is not None:
+            told = f"NetworkManager uses the connection '{redacted(active.label)}' instead"
+        return TryAgain(layer=Layer.BEARER, told=told)
     if not reasons.IP_CONFIG <= device.state <= reasons.ACTIVATED:
         return TryAgain(layer=Layer.BEARER, told="NetworkManager is still connecting")
     others = [] if tree is None else differences(tree, daemon.applied(device.path))

@@ -70,5 +70,5 @@ def layer_of(reason: int | None) -> Layer:
 
 
 def cause_of(reason: int | None) -> Cause | None:
-    """Return the network's cause of a reason; None: the reason shows none."""
+    """Return the network's reject cause that a reason implies; None if it implies none."""
     return _CAUSES.get(reason or 0)

@@ -61,8 +61,8 @@ def check_role(
         )
     if own.key.algorithm == _ON_A_CURVE and own.key.curve not in _CURVES:
         raise ServerUntrusted(
-            f"the certificate of {server} has a key on a curve that no eSIM server may use (only P-256 and "
-            "brainpoolP256r1, by SGP.22, 2.6.7.1); tell the server's operator",
+            f"the certificate of {server} has a key on a curve that SGP.22, 2.6.7.1, does not allow for "
+            "eSIM servers (only P-256 and brainpoolP256r1 are allowed); tell the server's operator",
             cause="wrong-curve",
         )
     for above in certificates[1:]:

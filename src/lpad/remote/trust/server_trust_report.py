@@ -131,7 +131,7 @@ def _why_not(handshakes: Handshakes, error: ServerUntrusted) -> str:
 def _advice(path: Sequence[ChainLink], named: Sequence[NamedIssuer]) -> str:
     """Return the advice: which certificate is missing, and where to put it."""
     if not path:
-        return "the server's certificate cannot be read; check that the address is that of an SM-DP+"
+        return "the server's certificate cannot be read; check the server's address"
     top, keys = path[-1].certificate, path[-1].issuer_key_ids
     listed = [each for each in named if each.key_id and any(k.hex().startswith(each.key_id) for k in keys)]
     known = [known_issuers()[key] for key in keys if key in known_issuers()]

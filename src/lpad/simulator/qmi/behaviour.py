@@ -26,7 +26,7 @@ class QmiBehaviour:
     tells_status_word: bool = True
     """Whether the answer to a failed selection contains the card's status word as well as the error."""
     long_response: int | None = None
-    """An answer with more bytes is sent as indications with pieces of this size; None: never."""
+    """The maximum number of bytes in one answer; indications bring longer answers. None: no limit."""
     long_response_fails: bool = False
     """Whether a failed response (InsufficientResources) announces an answer in pieces."""
     loses_piece: bool = False

@@ -298,7 +298,7 @@ def record_interruption(chip: Chip, notifications: Notifications) -> None:
 
 
 def _header(data: bytes, tag: int) -> tuple[int, int]:
-    """Return the size of tag and length, and the length; the element's content follows in pieces."""
+    """Return the size of the header (tag and length), and the content's length; the content follows."""
     tag_bytes = tlv.tag_bytes(tag)
     rest = data[len(tag_bytes) :]
     if not data.startswith(tag_bytes) or not rest:

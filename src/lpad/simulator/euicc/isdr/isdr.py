@@ -130,5 +130,5 @@ class Isdr:
 
 
 def _first_tag(data: bytes) -> int:
-    """Return the first tag of one or two bytes; a segment need not be a whole element."""
+    """Return the tag, one or two bytes, at the start of a segment, which need not be a whole element."""
     return int.from_bytes(data[: 2 if data[0] & _MULTI_BYTE_TAG == _MULTI_BYTE_TAG else 1], "big")
