@@ -27,7 +27,7 @@ _UNIVERSE = 0
 _UNICAST = 1
 _MOST = 65_536
 _PAUSE = 60.0
-"""Seconds until another socket is opened after the reports of one have ended."""
+"""Seconds between the end of the reports, or a failed attempt, and the next attempt to open a socket."""
 _HEADER = struct.Struct("=IHHII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
@@ -106,10 +106,11 @@ def _listen(
 ) -> None:
     ended = select.poll()
     ended.register(wake, select.POLLIN)
-    while routes is not None:
-        with routes:
-            if _pass_on(routes, wake, notify):
-                return
+    while True:
+        if routes is not None:
+            with routes:
+                if _pass_on(routes, wake, notify):
+                    return
         if ended.poll(_PAUSE * 1000):
             return
         routes = news()
@@ -127,7 +128,7 @@ def _pass_on(routes: socket.socket, wake: int, notify: Callable[[], None]) -> bo
             messages = routes.recv(_MOST)
         except OSError as error:
             if error.errno != errno.ENOBUFS:
-                log.warning("the kernel's network events have ended: %s", error)
+                log.warning("the kernel's network events have ended: %s; lpad opens another socket", error)
                 return False
             messages = None
         _pass_on_one(messages, notify)

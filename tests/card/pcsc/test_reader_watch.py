@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -93,3 +94,24 @@ def test_a_card_that_stays_is_reported_once(pcscd: PrivatePcscd, monkeypatch: py
         with pytest.raises(queue.Empty):
             reports.get(timeout=0.5)
         end()
+
+
+def test_a_card_in_another_reader_is_another_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the setting now selects another reader with a card, its card replaces the earlier one."""
+    sights = iter([Sight("A", card=True, events=1), Sight("B", card=True, events=1)])
+    over = threading.Event()
+
+    def wait_for_change(_: ReaderWatch, *, deadline: Deadline) -> Sight:
+        del deadline
+        if (sight := next(sights, None)) is not None:
+            return sight
+        over.wait(30)
+        return Sight(None, card=False)
+
+    monkeypatch.setattr(reader_watch, "Context", mock.Mock)
+    monkeypatch.setattr(ReaderWatch, "wait_for_change", wait_for_change)
+    reports: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    end = watch_reader(0, reports.put)
+    assert [reports.get(timeout=30) for _ in range(3)] == [True, False, True]
+    end()
+    over.set()

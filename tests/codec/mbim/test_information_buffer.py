@@ -240,5 +240,8 @@ def test_statuses_have_words() -> None:
 def test_credentials_are_not_shown() -> None:
     """`repr`, as in a log, shows neither a session's credentials nor those of an LTE attach."""
     shown = repr(Connect(activate=1, user_name="secret", password="secret"))
-    shown += repr(LteAttachContext(ip_type=0, roaming=0, source=1, user_name="secret", password="secret"))
-    assert "secret" not in shown
+    context = LteAttachContext(ip_type=0, roaming=0, source=1, user_name="secret", password="secret")
+    stored = (encode(context),)
+    shown += repr(context) + repr(LteAttachConfigurations(contexts=stored))
+    shown += repr(SetLteAttachConfiguration(operation=0, contexts=stored))
+    assert "secret" not in shown.replace("\\x00", "")

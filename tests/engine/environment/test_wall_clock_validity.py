@@ -26,7 +26,7 @@ def test_an_unset_clock_is_reported() -> None:
     """The error states what the clock shows, and that lpad continues once the clock is set."""
     clock = Clock(unset_before=LATER)
     assert not clock.is_set
-    with pytest.raises(ClockNotSet, match=r"shows 20\d\d-.* it continues") as caught:
+    with pytest.raises(ClockNotSet, match=r"shows 20\d\d-.* lpad continues") as caught:
         clock.check()
     assert caught.value.retryable
 

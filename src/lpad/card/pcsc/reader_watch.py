@@ -142,7 +142,7 @@ class _Following:
                         if self._ended.is_set():
                             break
                         if before is not None and before.card and sight.card:
-                            if before.events == sight.events:  # only the time has passed
+                            if (before, before.events) == (sight, sight.events):  # only the time has passed
                                 continue
                             self._notify(False)  # the card was pulled and inserted unnoticed, or replaced
                         self._notify(sight.card)

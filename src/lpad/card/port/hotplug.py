@@ -27,7 +27,7 @@ _UDEV = b"libudev\0"
 _MOST = 65_536
 _SUBSYSTEMS = {b"tty", b"wwan", b"usbmisc"}
 _PAUSE = 60.0
-"""Seconds until another socket is opened after the reports of one have ended."""
+"""Seconds between the end of the reports, or a failed attempt, and the next attempt to open a socket."""
 
 
 def open_uevents() -> socket.socket | None:
@@ -109,18 +109,16 @@ class PortWatch:
     def _listen(self, uevents: socket.socket | None, wake: int) -> None:
         ended = select.poll()
         ended.register(wake, select.POLLIN)
-        while uevents is not None and not self._pass_on(uevents, wake):
-            uevents.close()
+        while uevents is None or not self._pass_on(uevents, wake):
+            if uevents is not None:
+                uevents.close()
             if ended.poll(_PAUSE * 1000):
                 break
             uevents = self._open()
             self._tell()  # reports were lost, perhaps some about a watched port
-        with self._lock:
-            if self._wake == wake:  # no socket can be opened; the next watch tries again
-                self._wake = None
-            if uevents is not None:
-                uevents.close()
-            os.close(wake)
+        if uevents is not None:
+            uevents.close()
+        os.close(wake)
 
     def _pass_on(self, uevents: socket.socket, wake: int) -> bool:
         """Check the ports at each report; return whether the last watch has ended, or else the reports."""
@@ -132,7 +130,9 @@ class PortWatch:
                 message = uevents.recv(_MOST)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    _log.warning("the kernel's device events have ended: %s", error)
+                    _log.warning(
+                        "the kernel's device events have ended: %s; lpad opens another socket", error
+                    )
                     return False
                 self._tell()  # reports were lost, perhaps some about a watched port
                 continue

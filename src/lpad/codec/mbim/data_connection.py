@@ -138,12 +138,14 @@ class LteAttachContext(Information):
 class LteAttachConfigurations(Information):
     """The stored contexts, each an encoded `LteAttachContext` (MBIM_CID_MS_LTE_ATTACH_CONFIG)."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"contexts"})
     contexts: Parts
 
 
 class SetLteAttachConfiguration(Information):
     """Stores one context for each `RoamingControl`, or restores the factory's contexts."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"contexts"})
     operation: U32
     """One of `LteAttachOperation`."""
     contexts: Parts

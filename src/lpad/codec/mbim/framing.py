@@ -8,7 +8,7 @@ contains service and command; further fragments only continue the information bu
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from lpad.base.errors import InternalError, MalformedError
@@ -70,6 +70,7 @@ TO_FUNCTION = frozenset(_TYPES.values()) - TO_HOST
 class Fragment(Frozen):
     """A part of a message; `payload` is the part of its body after the fragment's head."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"payload"})
     type: int
     transaction: int
     total: int

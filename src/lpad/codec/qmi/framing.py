@@ -84,7 +84,9 @@ def encode(message: Message) -> bytes:
     """
     size = HEAD - 1 + sum(_PARAMETER.size + len(value) for _, value in message.parameters)
     if size + _SERVICE.size > LARGEST_FRAME:
-        raise InternalError(f"a QMI message of {size} bytes is too long for a frame")
+        raise InternalError(
+            f"a QMI message with {size - HEAD + 1} bytes of parameters is too long for a frame"
+        )
     body = b"".join(_PARAMETER.pack(kind, len(value)) + value for kind, value in message.parameters)
     if message.service == Service.CTL:
         flags, form = message.kind.value, _CONTROL

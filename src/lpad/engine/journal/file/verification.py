@@ -107,7 +107,7 @@ def _examine_rows(db: sqlite3.Connection, layout: Layout, check: Check | None) -
 def odd(layout: Layout, row: list[Value] | tuple[Value, ...], check: Check | None) -> str | None:
     """Return why a row cannot be read; None if it can."""
     if not layout.fits(row):
-        return "a value has the wrong type or size"
+        return "a value does not fit its column"
     try:
         if check is not None:
             check(dict(zip(layout.names, row, strict=True)))
